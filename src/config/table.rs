@@ -1,0 +1,177 @@
+//! The one table of options. The C setters, `cldoci_options_set`, the environment and the documentation all
+//! read it; [`super::Settings`] is what comes out.
+
+/// What an option's value looks like as text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Type {
+    /// `true` or `false`.
+    Bool,
+    /// A decimal number from the first to the second.
+    Int(i64, i64),
+    /// Free text.
+    Text,
+    /// A path.
+    Path,
+    /// Items separated by commas; setting it again adds to it.
+    List,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// Free text that is never shown.
+    Secret,
+    /// `KEY=VALUE`; setting it again adds to it.
+    Pairs,
+}
+
+impl Type {
+    /// Its name, as the enumerator gives it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bool => "bool",
+            Self::Int(..) => "int",
+            Self::Text => "text",
+            Self::Path => "path",
+            Self::List => "list",
+            Self::Choice(_) => "choice",
+            Self::Secret => "secret",
+            Self::Pairs => "pairs",
+        }
+    }
+}
+
+/// Where an option may be given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// To a client alone.
+    Client,
+    /// To a call alone.
+    Call,
+    /// To a client, and to a call, which wins.
+    Both,
+    /// To one host of a client (`set_host`).
+    Host,
+}
+
+impl Scope {
+    /// Its name, as the enumerator gives it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Call => "call",
+            Self::Both => "both",
+            Self::Host => "host",
+        }
+    }
+}
+
+/// One row of the table.
+#[derive(Debug)]
+pub struct OptionSpec {
+    /// Its name; `CLDOCI_<NAME>` in the environment, but for options of a host.
+    pub name: &'static str,
+    /// Its type.
+    pub kind: Type,
+    /// Where it may be given.
+    pub scope: Scope,
+    /// Its default as text.
+    pub default: &'static str,
+    /// What it does, in one line.
+    pub help: &'static str,
+}
+
+const fn row(
+    name: &'static str,
+    kind: Type,
+    scope: Scope,
+    default: &'static str,
+    help: &'static str,
+) -> OptionSpec {
+    OptionSpec { name, kind, scope, default, help }
+}
+
+const KIB: i64 = 1 << 10;
+const MAX: i64 = i64::MAX;
+/// A day in milliseconds: the longest of the time limits that make sense.
+const DAY: i64 = 86_400_000;
+
+/// Every option.
+#[rustfmt::skip]
+pub static OPTIONS: &[OptionSpec] = &[
+    // The store.
+    row("store", Type::Path, Scope::Client, "", "directory of the store; 'off' = none; empty = $XDG_CACHE_HOME/cldoci, else ~/.cache/cldoci, else a private temporary directory"),
+    row("store_max_bytes", Type::Int(0, MAX), Scope::Client, "10737418240", "the store is trimmed to this many bytes, oldest first"),
+    row("store_max_age_s", Type::Int(0, MAX), Scope::Client, "2592000", "blobs and records of the store not used for this many seconds are removed"),
+    row("cache", Type::Bool, Scope::Both, "false", "keep pulled blobs in the store and take them from it"),
+    // Transport.
+    row("timeout_ms", Type::Int(0, MAX), Scope::Both, "0", "deadline of a whole call in milliseconds; 0 = none"),
+    row("parallel", Type::Int(1, 64), Scope::Both, "4", "blobs that one call transfers at once"),
+    row("threads", Type::Int(0, 256), Scope::Both, "0", "threads that compress and inflate; 0 = one for each core"),
+    row("retries", Type::Int(0, 100), Scope::Both, "5", "how often one request is tried again"),
+    row("connect_timeout_ms", Type::Int(1, DAY), Scope::Client, "10000", "time for a connection, TLS included"),
+    row("header_timeout_ms", Type::Int(1, DAY), Scope::Client, "60000", "time for the head of an answer"),
+    row("commit_timeout_ms", Type::Int(1, DAY), Scope::Client, "600000", "time for the answer to an upload's commit, which scanners delay"),
+    row("min_rate", Type::Int(0, MAX), Scope::Client, "1024", "least bytes a second of a body; 0 = any"),
+    row("min_rate_window_ms", Type::Int(100, DAY), Scope::Client, "60000", "the time over which min_rate is measured"),
+    row("user_agent", Type::Text, Scope::Client, "", "User-Agent header; empty = cldoci/VERSION"),
+    row("proxy", Type::Text, Scope::Client, "", "proxy URL; empty = from HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY; 'off' = none"),
+    row("ca_file", Type::Path, Scope::Client, "", "PEM file of certificate authorities trusted beside the system's"),
+    row("ca_dir", Type::Path, Scope::Client, "", "directory of such PEM files (*.crt, *.pem)"),
+    row("plain_http_hosts", Type::List, Scope::Client, "", "hosts (HOST or HOST:PORT) spoken to over plain HTTP"),
+    row("token_hosts", Type::List, Scope::Client, "", "the only other hosts that may issue tokens; empty = any public https host"),
+    row("upload_hosts", Type::List, Scope::Client, "", "other hosts that an upload may be sent to"),
+    row("environment", Type::Bool, Scope::Client, "true", "read the environment (proxies, credential files, CLDOCI_*)"),
+    // Credentials.
+    row("credentials", Type::Choice(&["default", "explicit", "anonymous"]), Scope::Client, "default", "default = explicit ones, then docker's and podman's files and helpers; explicit = those given here only; anonymous = none"),
+    row("helper_timeout_ms", Type::Int(1, DAY), Scope::Client, "30000", "time for a credential helper"),
+    // Limits.
+    row("max_manifest_bytes", Type::Int(KIB, 1 << 30), Scope::Both, "8388608", "largest manifest or index"),
+    row("max_descriptors", Type::Int(1, 1 << 24), Scope::Both, "10000", "most layers of a manifest or manifests of an index"),
+    row("max_pages", Type::Int(1, MAX), Scope::Both, "10000", "most pages of a list"),
+    row("max_config_bytes", Type::Int(1, 1 << 30), Scope::Both, "8388608", "largest config blob"),
+    row("max_unpacked_bytes", Type::Int(1, MAX), Scope::Both, "68719476736", "most bytes that one layer may unpack to"),
+    row("max_entries", Type::Int(1, MAX), Scope::Both, "5000000", "most entries of one layer"),
+    row("max_depth", Type::Int(1, 100_000), Scope::Both, "256", "deepest nesting of directories in a layer"),
+    row("max_path_bytes", Type::Int(1, 1 << 20), Scope::Both, "4096", "longest path in a layer"),
+    row("max_link_bytes", Type::Int(1, 4095), Scope::Both, "4095", "longest target of a symbolic link"),
+    // Build.
+    row("config_media_type", Type::Text, Scope::Call, "", "build: the config's media type for a custom kind; empty = the kind's"),
+    row("layer_media_type", Type::Text, Scope::Call, "", "build: the layer's media type for a custom kind; empty = the kind's"),
+    row("annotation", Type::Pairs, Scope::Call, "", "build: an annotation of the manifest"),
+    row("layer_annotation", Type::Pairs, Scope::Call, "", "build: an annotation of the layer's descriptor"),
+    row("profile", Type::Choice(&["kind", "cldctl", "vcs", "none"]), Scope::Both, "kind", "build: which entries are left out before .cldignore is asked; kind = as the kind has it"),
+    row("links", Type::Choice(&["error", "skip", "follow"]), Scope::Both, "error", "build: symbolic links that leave the tree or dangle"),
+    row("case_collisions", Type::Choice(&["warn", "error", "ignore"]), Scope::Both, "warn", "build: names that are equal but for case, which other systems can't tell apart"),
+    row("source_date_epoch", Type::Int(0, 8_589_934_591), Scope::Both, "0", "build: the modification time of every entry, in seconds; SOURCE_DATE_EPOCH in the environment"),
+    row("fill_source_hash", Type::Bool, Scope::Call, "false", "build: put the layer's digest into an empty sourceHash of the config"),
+    // Push, tag, copy.
+    row("mount_from", Type::List, Scope::Call, "", "push: repositories of the same registry to mount blobs from"),
+    row("recursive", Type::Bool, Scope::Call, "false", "copy: take referrers along"),
+    // Pull.
+    row("existing", Type::Choice(&["refuse", "merge", "replace"]), Scope::Call, "refuse", "pull: what to do with a destination that is not empty"),
+    row("durable", Type::Bool, Scope::Both, "false", "pull: what was published survives a loss of power"),
+    row("preserve_mtime", Type::Bool, Scope::Both, "false", "pull: set the archive's modification times"),
+    row("follow_destination", Type::Bool, Scope::Both, "false", "pull: a destination that is a symbolic link is followed"),
+    row("special_entries", Type::Choice(&["refuse", "skip"]), Scope::Both, "refuse", "pull: devices, FIFOs and links that leave the destination"),
+    row("duplicates", Type::Choice(&["refuse", "last_wins"]), Scope::Both, "refuse", "pull: a name that is in one layer twice"),
+    row("strip_leading_slash", Type::Bool, Scope::Both, "false", "pull: take an absolute name as one below the destination"),
+    row("lenient_end", Type::Bool, Scope::Both, "false", "pull: accept a layer without the end-of-archive blocks"),
+    row("platform", Type::Text, Scope::Both, "linux/amd64", "which manifest of an index is meant: os/architecture[/variant]"),
+    // Referrers.
+    row("artifact_type", Type::Text, Scope::Call, "", "referrers: only those of this artifact type"),
+    // One host.
+    row("username", Type::Text, Scope::Host, "", "user name"),
+    row("password", Type::Secret, Scope::Host, "", "password"),
+    row("identity_token", Type::Secret, Scope::Host, "", "OAuth2 refresh token"),
+    row("registry_token", Type::Secret, Scope::Host, "", "bearer token sent as it is"),
+    row("insecure", Type::Bool, Scope::Host, "false", "do not verify this host's certificate"),
+    row("plain_http", Type::Bool, Scope::Host, "false", "speak plain HTTP to this host"),
+    row("host_ca_file", Type::Path, Scope::Host, "", "PEM file of certificate authorities trusted for this host"),
+    row("client_cert", Type::Path, Scope::Host, "", "PEM file of the client certificate for this host"),
+    row("client_key", Type::Path, Scope::Host, "", "PEM file of its key; empty = in client_cert"),
+    row("header", Type::Pairs, Scope::Host, "", "an extra request header for this host, NAME=VALUE"),
+    row("mirrors", Type::List, Scope::Host, "", "hosts that are asked before this one when reading"),
+];
+
+/// The row of an option.
+pub fn find(name: &str) -> Option<&'static OptionSpec> {
+    OPTIONS.iter().find(|spec| spec.name == name)
+}

@@ -1,0 +1,17 @@
+//! Builds directories into OCI artifacts and pushes, pulls, tags and checks them on OCI registries and in
+//! local image layouts. `include/cldoci.h` is the same engine for every other language.
+
+#![deny(unsafe_code)]
+
+pub mod archive;
+mod client;
+pub mod config;
+mod error;
+pub mod oci;
+mod operation;
+pub mod registry;
+pub mod store;
+
+pub use client::{Artifact, ArtifactBuilder, Client, Content, Layer, Outcome};
+pub use error::{Error, Kind, Result, printable};
+pub use operation::{Count, Counters, Meter, Operation, Phase, Progress};

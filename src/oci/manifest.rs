@@ -1,0 +1,269 @@
+//! Image manifests and indexes: strict reading, canonical writing.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::descriptor::Descriptor;
+use super::json;
+use super::media_type;
+use crate::error::{Error, Kind, Result, printable};
+
+/// An image manifest (image-spec, manifest.md), or Docker's schema 2. Fields in image-spec order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageManifest {
+    /// Always 2.
+    pub schema_version: u32,
+    /// The manifest's own type; always written (Q56).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub media_type: String,
+    /// What kind of artifact, where the config's media type does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact_type: Option<String>,
+    /// The config blob.
+    pub config: Descriptor,
+    /// The layers, in order.
+    pub layers: Vec<Descriptor>,
+    /// The manifest that this one refers to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Descriptor>,
+    /// Free text by key.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl ImageManifest {
+    /// The bytes that are pushed: compact JSON, image-spec order, maps sorted by bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        // Strings, integers and maps with string keys always serialise.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// The artifact's type: `artifactType`, else the config's media type.
+    pub fn artifact_type(&self) -> &str {
+        self.artifact_type.as_deref().unwrap_or(&self.config.media_type)
+    }
+
+    /// Every blob it needs: the config, then the layers.
+    pub fn blobs(&self) -> impl Iterator<Item = &Descriptor> {
+        std::iter::once(&self.config).chain(&self.layers)
+    }
+}
+
+/// An image index (image-spec, image-index.md), or Docker's manifest list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageIndex {
+    /// Always 2.
+    pub schema_version: u32,
+    /// The index's own type.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub media_type: String,
+    /// What kind of artifact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact_type: Option<String>,
+    /// The manifests it lists.
+    #[serde(default)]
+    pub manifests: Vec<Descriptor>,
+    /// The manifest that this one refers to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Descriptor>,
+    /// Free text by key.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl ImageIndex {
+    /// Compact JSON, image-spec order, maps sorted by bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+}
+
+/// What manifest bytes turn out to be.
+#[derive(Debug, Clone)]
+pub enum Document {
+    /// One manifest.
+    Image(ImageManifest),
+    /// A list of manifests.
+    Index(ImageIndex),
+}
+
+impl Document {
+    /// The media type, as header and body agree on it.
+    pub fn media_type(&self) -> &str {
+        match self {
+            Self::Image(manifest) => &manifest.media_type,
+            Self::Index(index) => &index.media_type,
+        }
+    }
+
+    /// Everything it points to, without a subject.
+    pub fn children(&self) -> Vec<&Descriptor> {
+        match self {
+            Self::Image(manifest) => manifest.blobs().collect(),
+            Self::Index(index) => index.manifests.iter().collect(),
+        }
+    }
+
+    /// The manifest it refers to.
+    pub fn subject(&self) -> Option<&Descriptor> {
+        match self {
+            Self::Image(manifest) => manifest.subject.as_ref(),
+            Self::Index(index) => index.subject.as_ref(),
+        }
+    }
+}
+
+const KNOWN_KEYS: [&str; 9] = [
+    "schemaVersion",
+    "mediaType",
+    "artifactType",
+    "config",
+    "layers",
+    "manifests",
+    "subject",
+    "annotations",
+    "fsLayers",
+];
+
+/// Reads manifest bytes whose digest has been verified. `declared` is the media type of the `Content-Type`
+/// header or of the descriptor ("" = none is known); a body that contradicts it is refused, and so is one
+/// that could be read as two things (R-10, R-11). `limit` bounds the descriptors.
+pub fn parse_document(bytes: &[u8], declared: &str, limit: usize) -> Result<Document> {
+    let bad = |why: String| Error::new(Kind::Protocol, format!("the manifest {}", printable(why)));
+    let mut keys = Vec::new();
+    json::check_object(bytes, &mut |key| {
+        if let Some(known) = KNOWN_KEYS.iter().find(|known| known.eq_ignore_ascii_case(key)) {
+            // Go's parser takes `Layers` for `layers`; ours does not. Whatever it means, it is ambiguous.
+            if *known != key {
+                return Err(format!("has the key '{key}' for '{known}'"));
+            }
+            keys.push(*known);
+        }
+        Ok(())
+    })
+    .map_err(bad)?;
+    let has = |key: &str| keys.contains(&key);
+    if has("fsLayers") {
+        return Err(bad("is of Docker's schema 1, which no registry should still serve".to_owned()));
+    }
+    if has("manifests") && (has("layers") || has("config")) {
+        return Err(bad("has both 'layers' or 'config' and 'manifests'".to_owned()));
+    }
+    let declared = media_type::essence(declared);
+    let mut document = if has("manifests") {
+        Document::Index(serde_json::from_slice(bytes).map_err(|e| bad(e.to_string()))?)
+    } else if has("config") || has("layers") {
+        Document::Image(serde_json::from_slice(bytes).map_err(|e| bad(e.to_string()))?)
+    } else {
+        return Err(bad("has neither 'config' and 'layers' nor 'manifests'".to_owned()));
+    };
+    let (version, count, own) = match &mut document {
+        Document::Image(manifest) => {
+            (manifest.schema_version, manifest.layers.len(), &mut manifest.media_type)
+        }
+        Document::Index(index) => (index.schema_version, index.manifests.len(), &mut index.media_type),
+    };
+    if version != 2 {
+        return Err(bad(format!("has schemaVersion {version}, not 2")));
+    }
+    if count > limit {
+        return Err(Error::new(
+            Kind::Limit,
+            format!(
+                "the manifest lists {count} descriptors, over the limit of {limit} (option max_descriptors)"
+            ),
+        ));
+    }
+    let from_header = media_type::is_manifest(&declared);
+    if own.is_empty() {
+        own.clone_from(&declared);
+        if !from_header {
+            *own = if has("manifests") { media_type::OCI_INDEX } else { media_type::OCI_MANIFEST }.to_owned();
+        }
+    }
+    if from_header && *own != declared {
+        return Err(bad(format!("says that it is {own}, the header says {declared}")));
+    }
+    if !media_type::is_manifest(own) || media_type::is_index(own) != has("manifests") {
+        return Err(bad(format!("says that it is {own}, its fields say otherwise")));
+    }
+    Ok(document)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const D: &str = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
+
+    fn manifest(config_size: &str, extra: &str) -> String {
+        format!(
+            r#"{{"schemaVersion":2,"mediaType":"{}","config":{{"mediaType":"a/b","digest":"{D}","size":{config_size}}},"layers":[]{extra}}}"#,
+            media_type::OCI_MANIFEST
+        )
+    }
+
+    fn refused(text: &str, declared: &str) -> String {
+        let error = parse_document(text.as_bytes(), declared, 10).unwrap_err();
+        assert_eq!(error.kind(), Kind::Protocol, "{error}");
+        error.message().to_owned()
+    }
+
+    #[test]
+    fn a_manifest_reads_and_writes_the_same_bytes() {
+        let text = manifest("2", r#","annotations":{"a":"1","b":"2"}"#);
+        let Document::Image(m) = parse_document(text.as_bytes(), "", 10).unwrap() else { panic!() };
+        assert_eq!(m.to_bytes(), text.as_bytes());
+        assert_eq!(m.artifact_type(), "a/b");
+    }
+
+    #[test]
+    fn r_09_sizes_that_are_no_sizes_are_refused() {
+        for size in ["-1", "1.5", "\"12\"", "null", "1e400"] {
+            refused(&manifest(size, ""), "");
+        }
+        refused(&manifest("2", "").replace(r#","size":2"#, ""), "");
+        assert!(parse_document(manifest("4611686018427387904", "").as_bytes(), "", 10).is_ok());
+    }
+
+    #[test]
+    fn r_10_a_document_that_is_two_things_is_refused() {
+        refused(&manifest("2", r#","manifests":[]"#), "");
+        assert!(refused(&manifest("2", ""), media_type::OCI_INDEX).contains("the header says"));
+        let index =
+            format!(r#"{{"schemaVersion":2,"mediaType":"{}","manifests":[]}}"#, media_type::OCI_MANIFEST);
+        refused(&index, "");
+        // Without a mediaType the header decides, and it must fit the fields.
+        let untyped = r#"{"schemaVersion":2,"manifests":[]}"#;
+        let document = parse_document(untyped.as_bytes(), media_type::DOCKER_LIST, 10).unwrap();
+        assert_eq!(document.media_type(), media_type::DOCKER_LIST);
+        refused(untyped, media_type::OCI_MANIFEST);
+    }
+
+    #[test]
+    fn r_11_json_that_two_parsers_read_differently_is_refused() {
+        refused(&manifest("2", r#","layers":[]"#), "");
+        refused(&manifest("2", r#","Layers":[]"#), "");
+        refused(&manifest("2", r#","annotations":{"a":"1","a":"2"}"#), "");
+        refused(&format!("\u{feff}{}", manifest("2", "")), "");
+        refused(&format!("{} x", manifest("2", "")), "");
+        refused(&manifest("NaN", ""), "");
+        refused(&manifest("2", r#","annotations":{"a":"\ud800"}"#), "");
+        refused(&manifest("2", "/* */"), "");
+        refused(&manifest("2", &format!(r#","x":{}{}"#, "[".repeat(10_000), "]".repeat(10_000))), "");
+        let layer = format!(r#"{{"mediaType":"a/b","digest":"{D}","size":0}}"#);
+        let many = manifest("2", "").replace("[]", &format!("[{}]", vec![layer; 11].join(",")));
+        let error = parse_document(many.as_bytes(), "", 10).unwrap_err();
+        assert_eq!(error.kind(), Kind::Limit);
+    }
+
+    #[test]
+    fn r_12_what_is_no_manifest_is_refused() {
+        for text in ["", "null", "[]", "<html>", "{}", "\"x\""] {
+            refused(text, "");
+        }
+    }
+}

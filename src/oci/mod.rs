@@ -1,0 +1,17 @@
+//! Pure data of the OCI specifications: references, digests, descriptors, manifests, artifact kinds. No I/O.
+
+mod artifact;
+mod descriptor;
+mod digest;
+mod json;
+mod manifest;
+pub mod media_type;
+mod reference;
+
+pub use artifact::{
+    ArtifactKind, ComponentConfig, DatacenterConfig, ModuleConfig, Profile, fill_source_hash,
+};
+pub use descriptor::{Descriptor, Platform};
+pub use digest::{Algorithm, Digest, Hasher};
+pub use manifest::{Document, ImageIndex, ImageManifest, parse_document};
+pub use reference::{LayoutReference, Reference, RegistryReference, check_tag};

@@ -1,0 +1,380 @@
+//! One running verb, as every layer of the house sees it: cancel, deadline, progress, counters, warnings.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use crate::error::{Error, Kind, Result};
+
+/// Where an operation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Not begun: it waits for its turn.
+    Waiting = 0,
+    /// Finds out what is to be done.
+    Resolving = 1,
+    /// Packs a directory.
+    Packing = 2,
+    /// Sends blobs.
+    Uploading = 3,
+    /// Receives blobs.
+    Downloading = 4,
+    /// Makes the result visible.
+    Publishing = 5,
+    /// Ended.
+    Done = 6,
+}
+
+/// A snapshot of how far an operation is. The numbers never go back, also when a transfer is retried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// What it does now.
+    pub phase: Phase,
+    /// Bytes that are done.
+    pub bytes_done: u64,
+    /// Bytes in all as far as is known; it can grow, 0 = not known.
+    pub bytes_total: u64,
+    /// Files, directories and links that are done.
+    pub entries_done: u64,
+    /// Entries in all, 0 = not known.
+    pub entries_total: u64,
+}
+
+/// What an operation cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// HTTP requests that were sent.
+    pub requests: u64,
+    /// Bytes of request bodies that were sent.
+    pub bytes_sent: u64,
+    /// Bytes of response bodies that were received.
+    pub bytes_received: u64,
+    /// Blobs that were at the target already.
+    pub blobs_skipped: u64,
+    /// Blobs that the registry mounted from another repository.
+    pub blobs_mounted: u64,
+    /// Blobs that were sent whole.
+    pub blobs_uploaded: u64,
+    /// Requests and transfers that were tried again.
+    pub retries: u64,
+    /// Milliseconds from start to end (or to now).
+    pub elapsed_ms: u64,
+}
+
+/// The counters that rise by one event or by a number of bytes.
+#[derive(Debug, Clone, Copy)]
+pub enum Count {
+    /// One HTTP request went out.
+    Request,
+    /// Bytes of a request body went out.
+    Sent(u64),
+    /// Bytes of a response body came in.
+    Received(u64),
+    /// A blob was there already.
+    Skipped,
+    /// A blob was mounted.
+    Mounted,
+    /// A blob was uploaded.
+    Uploaded,
+    /// Something was tried again.
+    Retry,
+}
+
+/// One running verb; clones share it.
+#[derive(Clone, Default)]
+pub struct Operation(Arc<Inner>);
+
+struct Inner {
+    cancelled: AtomicBool,
+    woken: Notify,
+    started: Instant,
+    deadline: Option<Instant>,
+    elapsed_ms: AtomicU64,
+    phase: AtomicU8,
+    bytes_done: AtomicU64,
+    bytes_total: AtomicU64,
+    entries_done: AtomicU64,
+    entries_total: AtomicU64,
+    requests: AtomicU64,
+    bytes_sent: AtomicU64,
+    bytes_received: AtomicU64,
+    skipped: AtomicU64,
+    mounted: AtomicU64,
+    uploaded: AtomicU64,
+    retries: AtomicU64,
+    warnings: Mutex<Vec<String>>,
+}
+
+impl Default for Inner {
+    fn default() -> Self {
+        Self {
+            cancelled: AtomicBool::new(false),
+            woken: Notify::new(),
+            started: Instant::now(),
+            deadline: None,
+            elapsed_ms: AtomicU64::new(u64::MAX),
+            phase: AtomicU8::new(0),
+            bytes_done: AtomicU64::new(0),
+            bytes_total: AtomicU64::new(0),
+            entries_done: AtomicU64::new(0),
+            entries_total: AtomicU64::new(0),
+            requests: AtomicU64::new(0),
+            bytes_sent: AtomicU64::new(0),
+            bytes_received: AtomicU64::new(0),
+            skipped: AtomicU64::new(0),
+            mounted: AtomicU64::new(0),
+            uploaded: AtomicU64::new(0),
+            retries: AtomicU64::new(0),
+            warnings: Mutex::new(Vec::new()),
+        }
+    }
+}
+
+/// The most warnings one operation keeps; the last says that there were more.
+const WARNING_LIMIT: usize = 1000;
+
+impl Operation {
+    /// An operation without a deadline.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An operation that ends with [`Kind::Timeout`] once `timeout` has passed. A time-out too long for the
+    /// clock is none (case F-26).
+    pub fn with_timeout(timeout: Option<Duration>) -> Self {
+        let started = Instant::now();
+        let deadline = timeout.and_then(|t| started.checked_add(t));
+        Self(Arc::new(Inner { started, deadline, ..Inner::default() }))
+    }
+
+    /// Asks it to end with [`Kind::Cancelled`]. Any thread, any number of times.
+    pub fn cancel(&self) {
+        self.0.cancelled.store(true, Ordering::SeqCst);
+        self.0.woken.notify_waiters();
+    }
+
+    /// When it must have ended.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.0.deadline
+    }
+
+    /// For loops that block: an error once it was cancelled or its deadline has passed.
+    pub fn check(&self) -> Result<()> {
+        if self.0.cancelled.load(Ordering::Relaxed) {
+            return Err(Error::new(Kind::Cancelled, "cancelled"));
+        }
+        match self.0.deadline {
+            Some(deadline) if Instant::now() >= deadline => Err(Self::timed_out()),
+            _ => Ok(()),
+        }
+    }
+
+    fn timed_out() -> Error {
+        Error::new(Kind::Timeout, "the operation's deadline passed (option timeout_ms)")
+    }
+
+    /// Waits until it is cancelled or its deadline passes, and says which.
+    pub async fn ended(&self) -> Error {
+        loop {
+            let woken = self.0.woken.notified();
+            tokio::pin!(woken);
+            // Registered before the flag is read, so that no cancel falls between.
+            woken.as_mut().enable();
+            if let Err(error) = self.check() {
+                return error;
+            }
+            match self.0.deadline {
+                None => woken.await,
+                Some(deadline) => {
+                    let _ = tokio::time::timeout_at(deadline.into(), woken).await;
+                }
+            }
+        }
+    }
+
+    /// Runs `work` until it ends or the operation does; `work` is dropped then.
+    pub async fn run<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            biased;
+            error = self.ended() => Err(error),
+            result = work => result,
+        }
+    }
+
+    /// Enters a phase.
+    pub fn enter(&self, phase: Phase) {
+        self.0.phase.store(phase as u8, Ordering::Relaxed);
+    }
+
+    /// Freezes the clock of [`Counters::elapsed_ms`].
+    pub fn finish(&self) {
+        self.enter(Phase::Done);
+        let elapsed = u64::try_from(self.0.started.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
+        self.0.elapsed_ms.store(elapsed, Ordering::Relaxed);
+    }
+
+    /// More bytes are to be done.
+    pub fn expect_bytes(&self, bytes: u64) {
+        self.0.bytes_total.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// More entries are to be done.
+    pub fn expect_entries(&self, entries: u64) {
+        self.0.entries_total.fetch_add(entries, Ordering::Relaxed);
+    }
+
+    /// Bytes are done for good. What can be retried counts through a [`Meter`].
+    pub fn advance_bytes(&self, bytes: u64) {
+        self.0.bytes_done.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Entries are done for good.
+    pub fn advance_entries(&self, entries: u64) {
+        self.0.entries_done.fetch_add(entries, Ordering::Relaxed);
+    }
+
+    /// A meter for one transfer, which may start again without the progress going back.
+    pub fn meter(&self) -> Meter {
+        Meter { operation: self.clone(), highest: AtomicU64::new(0) }
+    }
+
+    /// How far it is.
+    pub fn progress(&self) -> Progress {
+        let phase = match self.0.phase.load(Ordering::Relaxed) {
+            0 => Phase::Waiting,
+            1 => Phase::Resolving,
+            2 => Phase::Packing,
+            3 => Phase::Uploading,
+            4 => Phase::Downloading,
+            5 => Phase::Publishing,
+            _ => Phase::Done,
+        };
+        Progress {
+            phase,
+            bytes_done: self.0.bytes_done.load(Ordering::Relaxed),
+            bytes_total: self.0.bytes_total.load(Ordering::Relaxed),
+            entries_done: self.0.entries_done.load(Ordering::Relaxed),
+            entries_total: self.0.entries_total.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Counts an event.
+    pub fn count(&self, what: Count) {
+        let (counter, by) = match what {
+            Count::Request => (&self.0.requests, 1),
+            Count::Sent(bytes) => (&self.0.bytes_sent, bytes),
+            Count::Received(bytes) => (&self.0.bytes_received, bytes),
+            Count::Skipped => (&self.0.skipped, 1),
+            Count::Mounted => (&self.0.mounted, 1),
+            Count::Uploaded => (&self.0.uploaded, 1),
+            Count::Retry => (&self.0.retries, 1),
+        };
+        counter.fetch_add(by, Ordering::Relaxed);
+    }
+
+    /// What it has cost so far.
+    pub fn counters(&self) -> Counters {
+        let frozen = self.0.elapsed_ms.load(Ordering::Relaxed);
+        let elapsed_ms = if frozen == u64::MAX {
+            u64::try_from(self.0.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+        } else {
+            frozen
+        };
+        Counters {
+            requests: self.0.requests.load(Ordering::Relaxed),
+            bytes_sent: self.0.bytes_sent.load(Ordering::Relaxed),
+            bytes_received: self.0.bytes_received.load(Ordering::Relaxed),
+            blobs_skipped: self.0.skipped.load(Ordering::Relaxed),
+            blobs_mounted: self.0.mounted.load(Ordering::Relaxed),
+            blobs_uploaded: self.0.uploaded.load(Ordering::Relaxed),
+            retries: self.0.retries.load(Ordering::Relaxed),
+            elapsed_ms,
+        }
+    }
+
+    /// Keeps a one-line warning for the result. Foreign text must have gone through
+    /// [`crate::error::printable`].
+    pub fn warn(&self, warning: impl Into<String>) {
+        let mut warnings = self.0.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        match warnings.len() {
+            n if n < WARNING_LIMIT => {
+                let warning = warning.into();
+                if !warnings.contains(&warning) {
+                    warnings.push(warning);
+                }
+            }
+            WARNING_LIMIT => warnings.push("more warnings were left out".to_owned()),
+            _ => {}
+        }
+    }
+
+    /// The warnings so far, in order.
+    pub fn warnings(&self) -> Vec<String> {
+        self.0.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Counts one transfer's bytes into an operation's progress; a retry that starts again counts nothing until
+/// it is past the highest position so far.
+pub struct Meter {
+    operation: Operation,
+    highest: AtomicU64,
+}
+
+impl Meter {
+    /// The transfer is at `position` bytes.
+    pub fn at(&self, position: u64) {
+        let before = self.highest.fetch_max(position, Ordering::Relaxed);
+        if position > before {
+            self.operation.advance_bytes(position - before);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_never_goes_back_over_a_retry() {
+        let operation = Operation::new();
+        let meter = operation.meter();
+        for position in [10, 20, 0, 15, 30] {
+            meter.at(position);
+        }
+        assert_eq!(operation.progress().bytes_done, 30);
+    }
+
+    #[test]
+    fn f_26_a_timeout_beyond_the_clock_is_none_and_zero_is_immediate() {
+        assert!(Operation::with_timeout(Some(Duration::MAX)).check().is_ok());
+        let error = Operation::with_timeout(Some(Duration::ZERO)).check().unwrap_err();
+        assert_eq!(error.kind(), Kind::Timeout);
+    }
+
+    #[tokio::test]
+    async fn cancel_wakes_what_runs() {
+        let operation = Operation::new();
+        let other = operation.clone();
+        let run = tokio::spawn(async move { other.run(std::future::pending::<Result<()>>()).await });
+        tokio::task::yield_now().await;
+        operation.cancel();
+        assert_eq!(run.await.unwrap().unwrap_err().kind(), Kind::Cancelled);
+    }
+
+    #[test]
+    fn warnings_are_kept_once_and_bounded() {
+        let operation = Operation::new();
+        operation.warn("a");
+        operation.warn("a");
+        for n in 0..2000 {
+            operation.warn(format!("w{n}"));
+        }
+        assert_eq!(operation.warnings().len(), WARNING_LIMIT + 1);
+    }
+}

@@ -1,0 +1,1 @@
+//! The registry protocol over HTTP: transport, authentication, retries, blobs, manifests, tags, referrers.
