@@ -1,0 +1,142 @@
+//! Bodies on their way in: bounded, no slower than the least rate, never decoded.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{HeaderMap, header};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::transport::{Answer, body_failure};
+use crate::config::Settings;
+use crate::error::{Error, Kind, Result, printable};
+use crate::operation::{Count, Operation};
+
+/// Whether `bytes` in `window` are below `rate` bytes a second.
+pub(crate) fn too_slow(bytes: u64, window: Duration, rate: u64) -> bool {
+    u128::from(bytes) * 1000 < u128::from(rate) * window.as_millis()
+}
+
+/// A body that is received chunk by chunk.
+pub(crate) struct Inflow {
+    response: reqwest::Response,
+    permit: OwnedSemaphorePermit,
+    operation: Operation,
+    rate: u64,
+    window: Duration,
+    since: Instant,
+    received: u64,
+}
+
+impl Inflow {
+    pub(crate) fn new(answer: Answer, settings: &Settings, operation: &Operation) -> Self {
+        let Answer { response, permit } = answer;
+        Self {
+            response,
+            permit,
+            operation: operation.clone(),
+            rate: settings.int("min_rate"),
+            window: settings.duration("min_rate_window_ms"),
+            since: Instant::now(),
+            received: 0,
+        }
+    }
+
+    /// The next chunk; nothing at the end. A body shorter than its `Content-Length` is an error of the
+    /// connection.
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>> {
+        let Self { response, operation, rate, window, since, received, .. } = self;
+        loop {
+            let left = window.saturating_sub(since.elapsed());
+            let next = operation.run(async {
+                tokio::select! {
+                    biased;
+                    chunk = response.chunk() => chunk.map(Some).map_err(|error| body_failure(&error)),
+                    () = tokio::time::sleep(left) => Ok(None),
+                }
+            });
+            let next = next.await?;
+            if let Some(Some(bytes)) = &next {
+                let length = bytes.len() as u64;
+                *received += length;
+                operation.count(Count::Received(length));
+            }
+            if since.elapsed() >= *window {
+                // The time between two calls is the caller's: it is not held against the server.
+                if next.is_none() && too_slow(*received, *window, *rate) {
+                    return Err(Error::new(
+                        Kind::Timeout,
+                        format!("the answer comes slower than {rate} bytes a second (option min_rate)"),
+                    ));
+                }
+                (*since, *received) = (Instant::now(), 0);
+            }
+            if let Some(chunk) = next {
+                return Ok(chunk);
+            }
+        }
+    }
+
+    /// Gives the place among the connections back, for the next attempt of the same transfer.
+    pub(crate) fn into_permit(self) -> OwnedSemaphorePermit {
+        self.permit
+    }
+}
+
+/// The whole body, or nothing where it is longer than `limit`; reads no further then.
+pub(crate) async fn read_all(
+    answer: Answer,
+    limit: usize,
+    settings: &Settings,
+    operation: &Operation,
+) -> Result<Option<Vec<u8>>> {
+    if answer.response.content_length().is_some_and(|length| length > limit as u64) {
+        return Ok(None);
+    }
+    let mut inflow = Inflow::new(answer, settings, operation);
+    let mut whole = Vec::new();
+    while let Some(chunk) = inflow.chunk().await? {
+        if whole.len() + chunk.len() > limit {
+            return Ok(None);
+        }
+        whole.extend_from_slice(&chunk);
+    }
+    Ok(Some(whole))
+}
+
+/// The first bytes of a body that is only quoted: what comes after `limit`, and an error on the way, do not
+/// matter.
+pub(crate) async fn read_some(
+    answer: Answer,
+    limit: usize,
+    settings: &Settings,
+    operation: &Operation,
+) -> Result<Vec<u8>> {
+    let mut inflow = Inflow::new(answer, settings, operation);
+    let mut some = Vec::new();
+    while some.len() < limit {
+        match inflow.chunk().await {
+            Ok(Some(chunk)) => some.extend_from_slice(&chunk),
+            Ok(None) => break,
+            Err(error) if matches!(error.kind(), Kind::Cancelled) => return Err(error),
+            Err(_) => break,
+        }
+    }
+    some.truncate(limit);
+    Ok(some)
+}
+
+/// Refuses a body that is encoded although `identity` was asked for (G-11): digests are of what is stored.
+pub(crate) fn check_encoding(headers: &HeaderMap) -> Result<()> {
+    match headers.get(header::CONTENT_ENCODING) {
+        Some(value) if !value.as_bytes().eq_ignore_ascii_case(b"identity") && !value.is_empty() => {
+            Err(Error::new(
+                Kind::Protocol,
+                format!(
+                    "the answer has Content-Encoding '{}', identity was asked for",
+                    printable(value.as_bytes())
+                ),
+            ))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,288 @@
+//! Where a request may go: the pure rules for addresses, realms, redirects, upload locations and links.
+//! Every one of these is a URL that a server chose (advisories 1a).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use url::Url;
+
+use super::origin::Origin;
+use crate::error::{Error, Kind, Result, printable};
+
+/// What kind of place an address is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Class {
+    /// The Internet.
+    Public,
+    /// This machine.
+    Loopback,
+    /// RFC 1918, CGNAT (RFC 6598), unique local (RFC 4193), benchmarking (RFC 2544).
+    Private,
+    /// Link-local, and the fixed addresses of clouds' metadata services.
+    LinkLocal,
+    /// Nothing that a registry can be: unspecified, multicast, reserved.
+    Unusable,
+}
+
+/// The class of an address. An IPv4 address inside an IPv6 one counts as what it is.
+pub(crate) fn classify(address: IpAddr) -> Class {
+    match address {
+        IpAddr::V4(v4) => classify_v4(v4),
+        IpAddr::V6(v6) => classify_v6(v6),
+    }
+}
+
+fn classify_v4(address: Ipv4Addr) -> Class {
+    match address.octets() {
+        [169, 254, _, _] | [100, 100, 100, 200] | [192, 0, 0, 192] => Class::LinkLocal,
+        [127, _, _, _] => Class::Loopback,
+        [10, _, _, _]
+        | [172, 16..=31, _, _]
+        | [192, 168, _, _]
+        | [100, 64..=127, _, _]
+        | [198, 18..=19, _, _] => Class::Private,
+        [0 | 224..=255, _, _, _] | [192, 0, 0, _] => Class::Unusable,
+        _ => Class::Public,
+    }
+}
+
+fn classify_v6(address: Ipv6Addr) -> Class {
+    if address == Ipv6Addr::LOCALHOST {
+        return Class::Loopback;
+    }
+    let segments = address.segments();
+    let embedded = |high: u16, low: u16| {
+        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+        classify_v4(Ipv4Addr::new(a, b, c, d))
+    };
+    match segments {
+        // Mapped, translated (RFC 6052), 6to4 and, deprecated, compatible.
+        [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => embedded(high, low),
+        [0x2002, high, low, ..] => embedded(high, low),
+        [0, 0, 0, 0, 0, 0, 0, 0] => Class::Unusable,
+        [0, 0, 0, 0, 0, 0, high, low] => embedded(high, low),
+        [0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254] => Class::LinkLocal,
+        [first, ..] => match first {
+            0xfe80..=0xfebf => Class::LinkLocal,
+            0xfc00..=0xfdff | 0xfec0..=0xfeff => Class::Private,
+            0xff00..=0xffff => Class::Unusable,
+            _ => Class::Public,
+        },
+    }
+}
+
+/// The address that a URL's host is, if it is one.
+pub(crate) fn literal(host: &str) -> Option<IpAddr> {
+    match host.strip_prefix('[') {
+        Some(rest) => rest.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
+        None => host.parse::<Ipv4Addr>().ok().map(IpAddr::V4),
+    }
+}
+
+/// The classes of addresses that a connection may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Reach {
+    /// Any: the caller named the host.
+    Any,
+    /// The Internet, and the class of the registry's own address.
+    Public(Option<Class>),
+}
+
+impl Reach {
+    /// Whether a connection may have this address.
+    pub(crate) fn allows(self, address: IpAddr) -> bool {
+        match (self, classify(address)) {
+            (Self::Any, _) | (Self::Public(_), Class::Public) => true,
+            (Self::Public(own), class) => class != Class::Unusable && own == Some(class),
+        }
+    }
+
+    /// Refuses a URL whose host is an address out of reach; names are checked where they are resolved.
+    pub(crate) fn check(self, origin: &Origin, what: &str) -> Result<()> {
+        match literal(&origin.host) {
+            Some(address) if !self.allows(address) => Err(refused(
+                what,
+                origin,
+                "is an address that no server but the one that was named may send us to",
+            )),
+            // A name that is this machine by definition.
+            None if origin.is_loopback() && !self.allows(IpAddr::V4(Ipv4Addr::LOCALHOST)) => {
+                Err(refused(what, origin, "is this machine"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn refused(what: &str, origin: &Origin, why: &str) -> Error {
+    Error::new(Kind::Policy, format!("{what} {} is refused: it {why}", printable(origin.to_string())))
+}
+
+/// A token endpoint that passed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Realm {
+    /// Where tokens are asked for.
+    pub(crate) url: Url,
+    /// What a connection to it may have for an address.
+    pub(crate) reach: Reach,
+    /// To be shown to the user.
+    pub(crate) warning: Option<String>,
+}
+
+/// Checks the realm of a challenge (A-02…A-06): the same origin, the same host over https, else a public
+/// https host, or one of `token_hosts` and no other where that is set.
+pub(crate) fn realm(
+    registry: &Origin,
+    own: Option<Class>,
+    realm: &str,
+    token_hosts: &[String],
+) -> Result<Realm> {
+    const WHAT: &str = "the token endpoint";
+    let base = registry.url("/v2/")?;
+    let url = base.join(realm).map_err(|error| {
+        Error::new(Kind::Policy, format!("{WHAT} '{}' is refused: {error}", printable(realm)))
+    })?;
+    let origin = Origin::of(&url).map_err(|error| error.context(format!("{WHAT} '{}'", printable(realm))))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(refused(WHAT, &origin, "has a user name in its URL"));
+    }
+    if origin == *registry || (origin.host == registry.host && origin.secure) {
+        return Ok(Realm { url, reach: Reach::Any, warning: None });
+    }
+    if registry.secure && !origin.secure {
+        return Err(refused(WHAT, &origin, "is plain http, and the registry is https"));
+    }
+    if origin.is_listed(token_hosts) {
+        return Ok(Realm { url, reach: Reach::Any, warning: None });
+    }
+    if !token_hosts.is_empty() {
+        return Err(refused(WHAT, &origin, "is not in the option token_hosts"));
+    }
+    if !origin.secure {
+        return Err(refused(
+            WHAT,
+            &origin,
+            "is plain http on another origin; name it in the option token_hosts",
+        ));
+    }
+    let reach = Reach::Public(own.filter(|class| *class != Class::Loopback));
+    reach.check(&origin, WHAT)?;
+    let warning = (registrable(&origin.host) != registrable(&registry.host)).then(|| {
+        format!(
+            "tokens for {} are issued by {} (option token_hosts pins who may)",
+            registry.authority(),
+            printable(origin.authority())
+        )
+    });
+    Ok(Realm { url, reach, warning })
+}
+
+/// The registrable domain, near enough for a warning: the last two labels, three where the second is a
+/// short one below a country (`co.uk`).
+fn registrable(host: &str) -> &str {
+    if literal(host).is_some() {
+        return host;
+    }
+    let labels: Vec<&str> = host.rsplit('.').collect();
+    let keep = match labels.as_slice() {
+        [country, second, _, ..] if country.len() == 2 && second.len() <= 3 => 3,
+        _ => 2,
+    };
+    let length = labels.iter().take(keep).map(|label| label.len() + 1).sum::<usize>() - 1;
+    host.get(host.len() - length..).unwrap_or(host)
+}
+
+/// Where a redirect of a read leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Hop {
+    /// The next URL.
+    pub(crate) url: Url,
+    /// It is the registry's own origin still, so that its credential may go along.
+    pub(crate) own: bool,
+}
+
+/// Checks one hop of a redirected read (R-23, R-24, A-10…A-16): never from https to http, never to an
+/// address out of reach.
+pub(crate) fn redirect(registry: &Origin, from: &Url, location: &str, reach: Reach) -> Result<Hop> {
+    const WHAT: &str = "the redirect to";
+    let url = resolve(from, location, WHAT)?;
+    let origin = Origin::of(&url).map_err(|_| {
+        Error::new(Kind::Protocol, format!("{WHAT} '{}' is no redirect of http", printable(location)))
+    })?;
+    if from.scheme() == "https" && !origin.secure {
+        return Err(refused(WHAT, &origin, "is plain http, and the registry is https"));
+    }
+    let own = origin == *registry;
+    if !own {
+        reach.check(&origin, WHAT)?;
+    }
+    Ok(Hop { url, own })
+}
+
+/// Checks the `Location` of an upload (Q28–Q31, A-09): on the same host the request's scheme and port are
+/// restored; another host must be listed in `upload_hosts` and gets no credential.
+pub(crate) fn location(
+    registry: &Origin,
+    request: &Url,
+    location: &str,
+    upload_hosts: &[String],
+) -> Result<Hop> {
+    const WHAT: &str = "the upload location";
+    let mut url = resolve(request, location, WHAT)?;
+    let origin = Origin::of(&url).map_err(|_| {
+        Error::new(Kind::Protocol, format!("{WHAT} '{}' is no URL of http", printable(location)))
+    })?;
+    if origin.host == registry.host {
+        let scheme = if registry.secure { "https" } else { "http" };
+        let set = url.set_scheme(scheme).and_then(|()| url.set_port(Some(registry.port)));
+        if set.is_err() || Origin::of(&url)? != *registry {
+            return Err(Error::new(
+                Kind::Protocol,
+                format!("{WHAT} '{}' is not usable", printable(location)),
+            ));
+        }
+        return Ok(Hop { url, own: true });
+    }
+    if !origin.is_listed(upload_hosts) {
+        return Err(refused(
+            WHAT,
+            &origin,
+            "is another host than the registry; name it in the option upload_hosts",
+        ));
+    }
+    if registry.secure && !origin.secure {
+        return Err(refused(WHAT, &origin, "is plain http, and the registry is https"));
+    }
+    Ok(Hop { url, own: false })
+}
+
+/// Checks the next page of a list: on the registry's own origin only (Q27, A-15).
+pub(crate) fn link(registry: &Origin, request: &Url, link: &str) -> Result<Url> {
+    const WHAT: &str = "the next page";
+    let url = resolve(request, link, WHAT)?;
+    let origin = Origin::of(&url)?;
+    if origin != *registry {
+        return Err(refused(WHAT, &origin, "is on another origin than the registry"));
+    }
+    Ok(url)
+}
+
+/// RFC 3986 resolution of what a server sent, with a bound on it.
+fn resolve(base: &Url, reference: &str, what: &str) -> Result<Url> {
+    const LIMIT: usize = 16 << 10;
+    let bad = |why: &str| Error::new(Kind::Protocol, format!("{what} '{}' {why}", printable(reference)));
+    if reference.is_empty() {
+        return Err(bad("is empty"));
+    }
+    if reference.len() > LIMIT {
+        return Err(bad("is longer than 16 KiB"));
+    }
+    let mut url = base.join(reference).map_err(|_| bad("is no URL"))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(Error::new(Kind::Policy, format!("{what} is refused: it has a user name in its URL")));
+    }
+    url.set_fragment(None);
+    Ok(url)
+}
+
+#[cfg(test)]
+mod tests;

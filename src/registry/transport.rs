@@ -1,0 +1,242 @@
+//! Connections: one HTTP client per TLS profile and reach, time limits for the head of an answer and for a
+//! body on its way out. Follows no redirect and knows no credential.
+
+mod clients;
+mod failure;
+mod payload;
+mod resolver;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, Method, header};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use url::Url;
+
+use super::body;
+use super::origin::Origin;
+use super::policy::{self, Class, Reach, Realm};
+use crate::config::Settings;
+use crate::error::{Error, Kind, Result};
+use crate::operation::{Count, Operation};
+use clients::Clients;
+pub(crate) use failure::{Failure, Stage, of_body as body_failure};
+pub(crate) use payload::{CHUNK, Outflow, Payload, Progressing};
+use resolver::Classes;
+pub use resolver::Names;
+
+/// What a request is for: each has its own share of the connections, so that a copy, which holds one
+/// download while it asks for an upload, can't wait in a circle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// Small answers.
+    Short,
+    /// A blob on its way in.
+    Download,
+    /// A blob on its way out.
+    Upload,
+}
+
+/// Requests in flight per lane: 1,000 operations live within 256 descriptors.
+const LANE_WIDTH: [usize; 3] = [32, 24, 24];
+/// The longest answer of a token endpoint.
+const TOKEN_LIMIT: usize = 64 << 10;
+
+/// One request.
+pub(crate) struct Outgoing {
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) headers: HeaderMap,
+    pub(crate) payload: Payload,
+    /// The addresses that the connection may have.
+    pub(crate) reach: Reach,
+    pub(crate) lane: Lane,
+    /// Time for the head of the answer once the body is out.
+    pub(crate) wait: Duration,
+}
+
+/// The head of an answer; the connection is free for others once it is dropped.
+pub(crate) struct Answer {
+    pub(crate) response: reqwest::Response,
+    pub(crate) permit: OwnedSemaphorePermit,
+}
+
+/// All connections of a client; clones share them.
+#[derive(Clone)]
+pub(crate) struct Transport(Arc<Inner>);
+
+struct Inner {
+    settings: Settings,
+    clients: Clients,
+    lanes: [Arc<Semaphore>; 3],
+}
+
+impl Transport {
+    /// Makes no client and reads no file yet.
+    pub(crate) fn new(settings: &Settings, names: Option<Arc<dyn Names>>) -> Result<Self> {
+        Ok(Self(Arc::new(Inner {
+            settings: settings.clone(),
+            clients: Clients::new(settings, names)?,
+            lanes: LANE_WIDTH.map(|width| Arc::new(Semaphore::new(width))),
+        })))
+    }
+
+    /// The client's settings.
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// The class of a registry's own address: at once where its name is one, else as it was last resolved.
+    pub(crate) fn class_of(&self, origin: &Origin) -> Option<Class> {
+        match policy::literal(&origin.host) {
+            Some(address) => Some(policy::classify(address)),
+            None if origin.is_loopback() => Some(Class::Loopback),
+            None => self.0.clients.classes().get(&origin.host),
+        }
+    }
+
+    /// What a server may make us connect to on behalf of this registry.
+    pub(crate) fn foreign_reach(&self, registry: &Origin) -> Reach {
+        Reach::Public(self.class_of(registry).filter(|class| *class != Class::Public))
+    }
+
+    /// Sends one request and waits for the head of the answer.
+    pub(crate) async fn send(
+        &self,
+        outgoing: Outgoing,
+        operation: &Operation,
+    ) -> std::result::Result<Answer, Failure> {
+        operation.check().map_err(Failure::last)?;
+        tokio::select! {
+            biased;
+            error = operation.ended() => Err(Failure::last(error)),
+            result = self.exchange(outgoing, operation) => result,
+        }
+    }
+
+    async fn exchange(
+        &self,
+        outgoing: Outgoing,
+        operation: &Operation,
+    ) -> std::result::Result<Answer, Failure> {
+        let Outgoing { method, url, mut headers, payload, reach, lane, wait } = outgoing;
+        let origin = Origin::of(&url).map_err(Failure::last)?;
+        if reach != Reach::Any {
+            reach.check(&origin, "the request to").map_err(Failure::last)?;
+        }
+        let [short, download, upload] = &self.0.lanes;
+        let semaphore = match lane {
+            Lane::Short => short,
+            Lane::Download => download,
+            Lane::Upload => upload,
+        };
+        let permit = semaphore
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|_| Failure::last(Error::new(Kind::Internal, "the connections are closed")))?;
+        let client = self.0.clients.get(&origin, reach).await.map_err(Failure::last)?;
+        // A compressed answer would break sizes and digests (Q54, G-11).
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let bodied = matches!(method, Method::POST | Method::PUT | Method::PATCH);
+        let mut request = reqwest::Request::new(method, url);
+        let (body, progress) = payload.into_body(operation);
+        if bodied {
+            // Also of nothing (Q32), and never chunked (Q44).
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(progress.length));
+            *request.body_mut() = Some(body);
+        }
+        *request.headers_mut() = headers;
+        operation.count(Count::Request);
+        let answer = client.execute(request);
+        tokio::pin!(answer);
+        let slow = self.watch(&progress, wait);
+        tokio::select! {
+            biased;
+            result = &mut answer => match result {
+                Ok(response) => Ok(Answer { response, permit }),
+                Err(error) => Err(progress.source_error().map_or_else(
+                    || Failure::of(error, &origin, &self.0.settings),
+                    Failure::last,
+                )),
+            },
+            error = slow => Err(Failure { error: error.context(origin.authority()), stage: Stage::Broken }),
+        }
+    }
+
+    /// Ends when a body on its way out is too slow, or when the answer's head takes too long after it.
+    async fn watch(&self, progress: &Progressing, wait: Duration) -> Error {
+        let settings = &self.0.settings;
+        let (rate, window) = (settings.int("min_rate"), settings.duration("min_rate_window_ms"));
+        let mut before = 0;
+        while !progress.is_out() {
+            tokio::select! {
+                () = progress.out() => break,
+                () = tokio::time::sleep(window.max(settings.duration("connect_timeout_ms"))) => {}
+            }
+            let now = progress.bytes();
+            if !progress.is_out() && body::too_slow(now - before, window, rate) {
+                return Error::new(
+                    Kind::Timeout,
+                    format!("the upload is slower than {rate} bytes a second (option min_rate)"),
+                );
+            }
+            before = now;
+        }
+        tokio::time::sleep(wait).await;
+        Error::new(
+            Kind::Timeout,
+            format!(
+                "no answer within {} ms (options header_timeout_ms and, for the end of an upload, commit_timeout_ms)",
+                wait.as_millis()
+            ),
+        )
+    }
+
+    /// Checks a challenge's realm; a warning goes to the operation.
+    pub(crate) fn realm(&self, registry: &Origin, realm: &str, operation: &Operation) -> Result<Realm> {
+        let hosts = self.0.settings.list("token_hosts");
+        let realm = policy::realm(registry, self.class_of(registry), realm, hosts)?;
+        if let Some(warning) = &realm.warning {
+            operation.warn(warning.clone());
+        }
+        Ok(realm)
+    }
+
+    /// Asks a token endpoint that [`Self::realm`] has passed (its URL may have got a query since): status,
+    /// headers and at most 64 KiB of body. A redirect is an answer like any other.
+    pub(crate) async fn token_request(
+        &self,
+        realm: &Realm,
+        method: Method,
+        mut headers: HeaderMap,
+        form: Option<String>,
+        operation: &Operation,
+    ) -> Result<(u16, HeaderMap, Vec<u8>)> {
+        let payload = match form {
+            Some(form) => {
+                headers.insert(
+                    header::CONTENT_TYPE,
+                    HeaderValue::from_static("application/x-www-form-urlencoded"),
+                );
+                Payload::Bytes(form.into())
+            }
+            None => Payload::Empty,
+        };
+        let outgoing = Outgoing {
+            method,
+            url: realm.url.clone(),
+            headers,
+            payload,
+            reach: realm.reach,
+            lane: Lane::Short,
+            wait: self.0.settings.duration("header_timeout_ms"),
+        };
+        let answer = self.send(outgoing, operation).await.map_err(|failure| failure.error)?;
+        let (status, headers) = (answer.response.status().as_u16(), answer.response.headers().clone());
+        let body = body::read_all(answer, TOKEN_LIMIT, &self.0.settings, operation)
+            .await?
+            .ok_or_else(|| Error::new(Kind::Limit, "the token endpoint's answer is longer than 64 KiB"))?;
+        Ok((status, headers, body))
+    }
+}

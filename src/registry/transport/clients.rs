@@ -1,0 +1,276 @@
+//! The HTTP clients, made when first needed: one for each TLS profile and reach.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use reqwest::{Certificate, Client, Identity, NoProxy, Proxy, redirect};
+use url::Url;
+
+use super::resolver::{Classes, Names, Resolver};
+use crate::config::{HostSettings, Settings};
+use crate::error::{Error, Kind, Result, printable};
+use crate::registry::origin::Origin;
+use crate::registry::policy::Reach;
+
+/// Windows of HTTP/2: what may be under way unread, per stream and per connection.
+const STREAM_WINDOW: u32 = 1 << 20;
+const CONNECTION_WINDOW: u32 = 2 << 20;
+/// All headers of an answer on HTTP/2, and their number on HTTP/1.
+const HEADER_LIST: u32 = 64 << 10;
+const HEADER_COUNT: usize = 256;
+/// Idle connections: load balancers drop them after 30–60 s (Q75).
+const IDLE: Duration = Duration::from_secs(25);
+const IDLE_PER_HOST: usize = 8;
+
+/// What makes one client differ from another.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Profile {
+    reach: Reach,
+    /// None = plain HTTP, for which no trust store is read (T4 of the measured traps).
+    tls: Option<Tls>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Tls {
+    insecure: bool,
+    ca_file: Option<PathBuf>,
+    client_cert: Option<PathBuf>,
+    client_key: Option<PathBuf>,
+}
+
+pub(super) struct Clients {
+    settings: Settings,
+    proxies: Proxies,
+    user_agent: String,
+    names: Option<Arc<dyn Names>>,
+    classes: Arc<Classes>,
+    made: Mutex<HashMap<Profile, Client>>,
+}
+
+impl Clients {
+    pub(super) fn new(settings: &Settings, names: Option<Arc<dyn Names>>) -> Result<Self> {
+        let user_agent = match settings.text("user_agent") {
+            "" => format!("cldoci/{}", env!("CARGO_PKG_VERSION")),
+            text => text.to_owned(),
+        };
+        if http::HeaderValue::from_str(&user_agent).is_err() {
+            return Err(Error::new(
+                Kind::Argument,
+                "option 'user_agent' has a character that no header may have",
+            ));
+        }
+        Ok(Self {
+            settings: settings.clone(),
+            proxies: Proxies::new(settings)?,
+            user_agent,
+            names,
+            classes: Arc::default(),
+            made: Mutex::default(),
+        })
+    }
+
+    pub(super) fn classes(&self) -> &Classes {
+        &self.classes
+    }
+
+    /// The client for a place.
+    pub(super) async fn get(&self, origin: &Origin, reach: Reach) -> Result<Client> {
+        let host = origin.settings(&self.settings);
+        let tls = (origin.secure || self.proxies.need_tls()).then(|| Tls::of(&host));
+        let profile = Profile { reach, tls };
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = made.get(&profile) {
+            return Ok(client.clone());
+        }
+        let client = self.build(&profile)?;
+        made.insert(profile, client.clone());
+        Ok(client)
+    }
+
+    fn build(&self, profile: &Profile) -> Result<Client> {
+        let settings = &self.settings;
+        let resolver = Resolver {
+            reach: profile.reach,
+            exempt: self.proxies.hosts(),
+            names: self.names.clone(),
+            classes: self.classes.clone(),
+        };
+        let mut builder = Client::builder()
+            .user_agent(&self.user_agent)
+            .redirect(redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            // It would send the upload's state along (T5 of the measured traps).
+            .referer(false)
+            .no_proxy()
+            .connect_timeout(settings.duration("connect_timeout_ms"))
+            .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(IDLE_PER_HOST)
+            .http1_max_headers(HEADER_COUNT)
+            .http2_initial_stream_window_size(STREAM_WINDOW)
+            .http2_initial_connection_window_size(CONNECTION_WINDOW)
+            .http2_max_header_list_size(HEADER_LIST)
+            .tcp_nodelay(true)
+            .dns_resolver(resolver);
+        if let Some(proxy) = self.proxies.proxy()? {
+            builder = builder.proxy(proxy);
+        }
+        builder = match &profile.tls {
+            None => builder.tls_certs_only([]),
+            Some(tls) => {
+                let mut roots = Vec::new();
+                for file in settings.path("ca_file").into_iter().chain(&tls.ca_file) {
+                    roots.extend(certificates(file)?);
+                }
+                if let Some(directory) = settings.path("ca_dir") {
+                    roots.extend(certificates_in(directory)?);
+                }
+                if let Some(identity) = identity(tls)? {
+                    builder = builder.identity(identity);
+                }
+                builder.tls_certs_merge(roots).tls_danger_accept_invalid_certs(tls.insecure)
+            }
+        };
+        builder.build().map_err(|error| {
+            let cause =
+                std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+            Error::new(Kind::Tls, format!("TLS can't be set up: {}", printable(cause)))
+        })
+    }
+}
+
+impl Tls {
+    fn of(host: &HostSettings) -> Self {
+        Self {
+            insecure: host.insecure,
+            ca_file: host.ca_file.clone(),
+            client_cert: host.client_cert.clone(),
+            client_key: host.client_key.clone(),
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|error| Error::io(printable(path.as_os_str().as_encoded_bytes()), error))
+}
+
+fn certificates(path: &Path) -> Result<Vec<Certificate>> {
+    let bad = || {
+        Error::new(
+            Kind::Tls,
+            format!("{} holds no PEM certificates", printable(path.as_os_str().as_encoded_bytes())),
+        )
+    };
+    let found = Certificate::from_pem_bundle(&read(path)?).map_err(|_| bad())?;
+    if found.is_empty() { Err(bad()) } else { Ok(found) }
+}
+
+fn certificates_in(directory: &Path) -> Result<Vec<Certificate>> {
+    let fail = |error| Error::io(printable(directory.as_os_str().as_encoded_bytes()), error);
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(fail)? {
+        let path = entry.map_err(fail)?.path();
+        if path.extension().is_some_and(|extension| extension == "crt" || extension == "pem") {
+            found.extend(certificates(&path)?);
+        }
+    }
+    Ok(found)
+}
+
+fn identity(tls: &Tls) -> Result<Option<Identity>> {
+    let Some(cert) = &tls.client_cert else { return Ok(None) };
+    let mut pem = read(cert)?;
+    if let Some(key) = &tls.client_key {
+        pem.push(b'\n');
+        pem.extend(read(key)?);
+    }
+    let made = Identity::from_pem(&pem);
+    zeroize::Zeroize::zeroize(&mut pem);
+    made.map(Some).map_err(|_| {
+        Error::new(
+            Kind::Tls,
+            format!(
+                "{} and its key are no PEM certificate with a private key",
+                printable(cert.as_os_str().as_encoded_bytes())
+            ),
+        )
+    })
+}
+
+/// The proxies of the option, or of the environment as it was when the client was made.
+struct Proxies {
+    http: Option<Url>,
+    https: Option<Url>,
+    except: String,
+}
+
+impl Proxies {
+    fn new(settings: &Settings) -> Result<Self> {
+        let none = || Self { http: None, https: None, except: String::new() };
+        let environment = &settings.environment;
+        let variable = |names: [&str; 2]| names.iter().find_map(|name| environment.text(name));
+        let parse = |text: &str| {
+            let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+            match Url::parse(&text) {
+                Ok(url)
+                    if url.has_host() && matches!(url.scheme(), "http" | "https" | "socks5" | "socks5h") =>
+                {
+                    Ok(url)
+                }
+                // Not quoted: it may hold a password.
+                _ => Err(Error::new(Kind::Argument, "the proxy is no URL of http, https, socks5 or socks5h")),
+            }
+        };
+        match settings.text("proxy") {
+            "off" => Ok(none()),
+            "" => {
+                let all = variable(["all_proxy", "ALL_PROXY"]);
+                // In a CGI program HTTP_PROXY is the request's header `Proxy` (httpoxy).
+                let cgi = environment.text("REQUEST_METHOD").is_some();
+                let http = match environment.text("http_proxy") {
+                    None if !cgi => environment.text("HTTP_PROXY"),
+                    found => found,
+                };
+                let https = variable(["https_proxy", "HTTPS_PROXY"]);
+                Ok(Self {
+                    http: http.or(all).map(parse).transpose()?,
+                    https: https.or(all).map(parse).transpose()?,
+                    except: variable(["no_proxy", "NO_PROXY"]).unwrap_or("").to_owned(),
+                })
+            }
+            text => {
+                let url = parse(text)?;
+                Ok(Self { http: Some(url.clone()), https: Some(url), ..none() })
+            }
+        }
+    }
+
+    /// Whether even plain HTTP goes over TLS, to the proxy.
+    fn need_tls(&self) -> bool {
+        self.http.as_ref().is_some_and(|url| url.scheme() == "https")
+    }
+
+    fn hosts(&self) -> Vec<String> {
+        self.http
+            .iter()
+            .chain(&self.https)
+            .filter_map(|url| url.host_str().map(str::to_ascii_lowercase))
+            .collect()
+    }
+
+    fn proxy(&self) -> Result<Option<Proxy>> {
+        if self.http.is_none() && self.https.is_none() {
+            return Ok(None);
+        }
+        let (http, https) = (self.http.clone(), self.https.clone());
+        let chosen = move |url: &Url| {
+            // What is on this machine is not behind a proxy.
+            if Origin::of(url).ok()?.is_loopback() {
+                return None;
+            }
+            if url.scheme() == "https" { https.clone() } else { http.clone() }
+        };
+        Ok(Some(Proxy::custom(chosen).no_proxy(NoProxy::from_string(&self.except))))
+    }
+}

@@ -1,0 +1,136 @@
+//! Why a request got no answer, told from the error's chain of causes.
+
+use std::error::Error as _;
+use std::io;
+
+use crate::config::Settings;
+use crate::error::{Error, Kind, printable};
+use crate::registry::origin::Origin;
+
+/// How far a request came before it failed; what may be tried again depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// There was no connection: the server saw nothing.
+    Unconnected,
+    /// The connection broke, or was silent for too long: the server may have seen it all.
+    Broken,
+    /// What came back over it was no HTTP.
+    Garbled,
+    /// Nothing that another attempt could mend.
+    Last,
+}
+
+/// A request without an answer.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) error: Error,
+    pub(crate) stage: Stage,
+}
+
+impl Failure {
+    /// A failure that another attempt would not mend.
+    pub(crate) fn last(error: Error) -> Self {
+        Self { error, stage: Stage::Last }
+    }
+
+    pub(crate) fn of(error: reqwest::Error, origin: &Origin, settings: &Settings) -> Self {
+        let place = origin.authority();
+        let made =
+            |kind, text: String, stage| Self { error: Error::new(kind, format!("{place}: {text}")), stage };
+        let (connect, timeout) = (error.is_connect(), error.is_timeout());
+        if connect && timeout {
+            let limit = settings.int("connect_timeout_ms");
+            return made(
+                Kind::Timeout,
+                format!("no connection within {limit} ms (option connect_timeout_ms)"),
+                Stage::Unconnected,
+            );
+        }
+        let causes = Causes::of(&error);
+        if let Some(own) = causes.own {
+            let stage = if own.kind() == Kind::Network { Stage::Unconnected } else { Stage::Last };
+            return Self { error: own.context(place), stage };
+        }
+        if let Some(tls) = causes.tls {
+            // The chain's errors are the peer's doing; trying again would not mend them.
+            return made(Kind::Tls, format!("TLS failed: {tls}{}", tls_cure(&tls, origin)), Stage::Last);
+        }
+        if causes.garbled {
+            return made(
+                Kind::Protocol,
+                format!("what came back is no HTTP: {}", causes.text),
+                Stage::Garbled,
+            );
+        }
+        if connect {
+            return made(Kind::Network, format!("no connection: {}", causes.text), Stage::Unconnected);
+        }
+        made(Kind::Network, format!("the connection broke: {}", causes.text), Stage::Broken)
+    }
+}
+
+/// Errors while a body is received, in the same words.
+pub(crate) fn of_body(error: &reqwest::Error) -> Error {
+    let causes = Causes::of(error);
+    match causes.own {
+        Some(own) => own,
+        None if causes.garbled => {
+            Error::new(Kind::Protocol, format!("the answer's body is malformed: {}", causes.text))
+        }
+        None => Error::new(Kind::Network, format!("the connection broke: {}", causes.text)),
+    }
+}
+
+struct Causes {
+    own: Option<Error>,
+    tls: Option<String>,
+    garbled: bool,
+    text: String,
+}
+
+impl Causes {
+    fn of(error: &reqwest::Error) -> Self {
+        let mut made = Self { own: None, tls: None, garbled: false, text: "unknown".to_owned() };
+        let mut next = error.source();
+        while let Some(cause) = next {
+            made.look_at(cause);
+            next = cause.source();
+        }
+        made
+    }
+
+    fn look_at(&mut self, cause: &(dyn std::error::Error + 'static)) {
+        if let Some(own) = cause.downcast_ref::<Error>() {
+            self.own = Some(own.clone());
+        } else if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
+            self.tls = Some(printable(tls.to_string()));
+        } else if let Some(hyper) = cause.downcast_ref::<hyper::Error>() {
+            self.garbled |= hyper.is_parse();
+        } else if let Some(io) = cause.downcast_ref::<io::Error>() {
+            if let Some(inner) = io.get_ref() {
+                self.look_at(inner);
+                return;
+            }
+            // hyper tells malformed chunks so.
+            self.garbled |= matches!(io.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData);
+            self.text =
+                printable(Error::io("", io::Error::from(io.kind())).message().trim_start_matches(": "));
+            if let Some(code) = io.raw_os_error() {
+                let whole = Error::io("", io::Error::from_raw_os_error(code));
+                self.text = whole.message().trim_start_matches(": ").to_owned();
+            }
+            return;
+        }
+        self.text = printable(cause.to_string());
+    }
+}
+
+fn tls_cure(text: &str, origin: &Origin) -> String {
+    if text.contains("UnknownIssuer") {
+        " (the option ca_file trusts another authority)".to_owned()
+    } else if text.contains("InvalidContentType") || text.contains("corrupt message") {
+        format!(" (if it speaks plain http, name '{}' in the option plain_http_hosts)", origin.authority())
+    } else {
+        String::new()
+    }
+}

@@ -1,0 +1,95 @@
+//! Name look-up that enforces the address policy: what a connection gets to see has passed it.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+use crate::error::{Error, Kind, Result, printable};
+use crate::registry::policy::{Class, Reach, classify};
+
+/// Looks names up: the system, or a caller's own table.
+pub trait Names: Send + Sync {
+    /// The addresses of a name, as they are now.
+    fn look_up(&self, name: &str) -> std::io::Result<Vec<IpAddr>>;
+}
+
+/// The most hosts whose address class is remembered.
+const REMEMBERED: usize = 1024;
+
+/// The class of the address that each registry was last found at.
+#[derive(Default)]
+pub(crate) struct Classes(Mutex<HashMap<String, Class>>);
+
+impl Classes {
+    pub(crate) fn get(&self, host: &str) -> Option<Class> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(host).copied()
+    }
+
+    fn put(&self, host: &str, class: Class) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() < REMEMBERED || known.contains_key(host) {
+            known.insert(host.to_owned(), class);
+        }
+    }
+}
+
+/// One client's resolver: its reach is fixed.
+pub(crate) struct Resolver {
+    pub(crate) reach: Reach,
+    /// Hosts of proxies, which the caller named.
+    pub(crate) exempt: Vec<String>,
+    pub(crate) names: Option<Arc<dyn Names>>,
+    pub(crate) classes: Arc<Classes>,
+}
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let (mut reach, names, classes) = (self.reach, self.names.clone(), self.classes.clone());
+        let proxy = self.exempt.iter().any(|host| host.eq_ignore_ascii_case(name.as_str()));
+        Box::pin(async move {
+            let host = name.as_str().to_ascii_lowercase();
+            let found = look_up(&host, names).await?;
+            if proxy {
+                reach = Reach::Any;
+            } else if reach == Reach::Any {
+                if let Some(first) = found.first() {
+                    classes.put(&host, classify(*first));
+                }
+            }
+            let allowed: Vec<SocketAddr> =
+                found.iter().filter(|a| reach.allows(**a)).map(|a| SocketAddr::new(*a, 0)).collect();
+            if allowed.is_empty() && !found.is_empty() {
+                return Err(Error::new(
+                    Kind::Policy,
+                    format!(
+                        "{} is refused: a server sent us there, and it is a private address",
+                        printable(&host)
+                    ),
+                )
+                .into());
+            }
+            Ok(Box::new(allowed.into_iter()) as Addrs)
+        })
+    }
+}
+
+async fn look_up(host: &str, names: Option<Arc<dyn Names>>) -> Result<Vec<IpAddr>> {
+    if host == "localhost" || host.ends_with(".localhost") {
+        // RFC 6761: never asked of anybody, since plain http and the credential rules depend on it.
+        return Ok(vec![IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)]);
+    }
+    let found = match names {
+        Some(names) => names.look_up(host),
+        None => tokio::net::lookup_host((host, 0)).await.map(|all| all.map(|a| a.ip()).collect()),
+    };
+    match found {
+        Ok(found) if !found.is_empty() => Ok(found),
+        Ok(_) => Err(Error::new(Kind::Network, format!("the name {} has no address", printable(host)))),
+        Err(error) => Err(Error::new(
+            Kind::Network,
+            format!("the name {} can't be resolved: {}", printable(host), printable(error.to_string())),
+        )),
+    }
+}
