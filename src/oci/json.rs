@@ -18,8 +18,10 @@ pub(super) fn check_object(
     deserializer.end().map_err(|e| e.to_string())
 }
 
+type OnKey<'a> = &'a mut dyn FnMut(&str) -> Result<(), String>;
+
 struct Strict<'a> {
-    top: Option<&'a mut dyn FnMut(&str) -> Result<(), String>>,
+    top: Option<OnKey<'a>>,
 }
 
 impl<'de> DeserializeSeed<'de> for Strict<'_> {

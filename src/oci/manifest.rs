@@ -83,6 +83,7 @@ impl ImageIndex {
 
 /// What manifest bytes turn out to be.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "one exists per manifest that is read")]
 pub enum Document {
     /// One manifest.
     Image(ImageManifest),

@@ -137,14 +137,14 @@ impl FromStr for Reference {
         if text.is_empty() {
             return Err(bad("the reference is empty"));
         }
-        if let Some(control) = text.chars().find(|c| c.is_control() || c.is_whitespace()) {
-            if !text.starts_with(LAYOUT_SCHEME) || control == '\0' {
-                return Err(bad(format!(
-                    "'{}' has the character '{}'",
-                    printable(text),
-                    printable(control.to_string())
-                )));
-            }
+        if let Some(control) = text.chars().find(|c| c.is_control() || c.is_whitespace())
+            && (!text.starts_with(LAYOUT_SCHEME) || control == '\0')
+        {
+            return Err(bad(format!(
+                "'{}' has the character '{}'",
+                printable(text),
+                printable(control.to_string())
+            )));
         }
         if let Some(rest) = text.strip_prefix(LAYOUT_SCHEME) {
             return Self::parse_layout(rest);
@@ -225,7 +225,7 @@ pub fn check_tag(tag: &str) -> Result<()> {
     }
     for (at, c) in tag.char_indices() {
         let word = c.is_ascii_alphanumeric() || c == '_';
-        if !word && !(at > 0 && matches!(c, '.' | '-')) {
+        if !(word || at > 0 && matches!(c, '.' | '-')) {
             return Err(bad(format!(
                 "the tag '{}' has the character '{}'{}",
                 printable(tag),
@@ -282,10 +282,10 @@ fn check_domain(domain: &str) -> Result<()> {
             None => (domain, None),
         }
     };
-    if let Some(port) = port {
-        if port.is_empty() || !port.bytes().all(|b| b.is_ascii_digit()) || port.parse::<u16>().is_err() {
-            return Err(wrong("has a port that is no number up to 65535"));
-        }
+    if let Some(port) = port
+        && (port.is_empty() || !port.bytes().all(|b| b.is_ascii_digit()) || port.parse::<u16>().is_err())
+    {
+        return Err(wrong("has a port that is no number up to 65535"));
     }
     if host.is_empty() {
         return if domain.starts_with('[') { Ok(()) } else { Err(wrong("has no host")) };

@@ -1,0 +1,74 @@
+# One command for each thing that is done here; `make help` lists them.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+DIR ?= examples/component
+REGISTRY ?=
+MINUTES ?= 10
+
+.DEFAULT_GOAL := help
+.PHONY: help demo registry examples release tools test test-rust test-install lint header third-party asan valgrind golden abi bench soak install uninstall ci
+
+help: ## lists the commands
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: examples ## builds, pushes, tags, resolves and pulls an artifact from C: DIR=any directory, REGISTRY=host:port
+	@scripts/demo.sh "$(DIR)" "$(REGISTRY)"
+
+registry: ## starts a real registry (CNCF Distribution) on loopback, until Ctrl-C
+	@scripts/install-tools.sh go
+	@scripts/registry.sh
+
+release: ## builds the library: target/release/libcldoci.{so,a}
+	@cargo build --release --lib --locked
+
+examples: release ## builds examples/c into build/examples
+	@scripts/examples.sh
+
+tools: ## installs what the tests need into build/tools, pinned
+	@scripts/install-tools.sh
+
+test: ## runs every test; installs what it needs
+	@scripts/test.sh
+
+test-rust: ## runs the Rust tests alone, with what is installed
+	@scripts/test-rust.sh
+
+test-install: ## installs into a temporary prefix and links against it
+	@scripts/test-install.sh
+
+lint: ## formatting, clippy, the header, licences
+	@scripts/lint.sh
+
+header: ## writes include/cldoci.h and include/cldoci.symbols anew
+	@scripts/header.sh write
+
+third-party: ## writes THIRD-PARTY anew
+	@CLDOCI_THIRD_PARTY=write cargo test --quiet --locked --test third_party
+
+asan: ## the C programs and the library under AddressSanitizer and UBSan
+	@scripts/asan.sh
+
+valgrind: ## the C programs under valgrind
+	@scripts/valgrind.sh
+
+golden: ## the golden digests on a plain x86-64 (qemu)
+	@scripts/golden.sh
+
+abi: ## compares the ABI with the checked-in baseline
+	@scripts/abi.sh
+
+bench: ## measures against the peers and the limits
+	@scripts/bench.sh
+
+soak: ## the tests, again and again for MINUTES=
+	@scripts/soak.sh "$(MINUTES)"
+
+install: release ## installs below $(DESTDIR)$(PREFIX)
+	@scripts/install.sh install "$(PREFIX)" "$(DESTDIR)"
+
+uninstall: ## removes what install put there
+	@scripts/install.sh uninstall "$(PREFIX)" "$(DESTDIR)"
+
+ci: ## what CI runs
+	@.ci/run

@@ -1,0 +1,168 @@
+#!/usr/bin/env bash
+# Installs what the tests need beyond Rust, a C compiler and make, into build/tools and nowhere else.
+#
+#   scripts/install-tools.sh            everything
+#   scripts/install-tools.sh GROUP...   go (registries, peers) | debian (registry 2, nginx, valgrind, …) | deny
+#
+# Versions are pinned here; Debian's by its release. A tool that is there already costs nothing.
+. "$(dirname "$0")/lib.sh"
+
+# name, binary's name in the module, package, version, what is left out without it
+go_tools=(
+  "registry3 registry github.com/distribution/distribution/v3/cmd/registry v3.1.2 tests on Distribution 3"
+  "crane crane github.com/google/go-containerregistry/cmd/crane v0.22.1 tests with crane and its registry"
+  "oras oras oras.land/oras/cmd/oras v1.3.6 tests with oras"
+  "regctl regctl github.com/regclient/regclient/cmd/regctl v0.11.7 tests with regctl"
+)
+
+# name, package, path in the package, what is left out without it
+debian_tools=(
+  "registry2 docker-registry usr/bin/docker-registry tests on Distribution 2"
+  "skopeo skopeo usr/bin/skopeo tests with skopeo"
+  "nginx nginx usr/sbin/nginx tests behind TLS, HTTP/2, client certificates and body limits"
+  "bsdtar libarchive-tools usr/bin/bsdtar the archive read by bsdtar"
+  "valgrind valgrind usr/bin/valgrind the C programs under valgrind"
+  "strace strace usr/bin/strace the good-guest and system-call tests"
+  "qemu-x86_64 qemu-user usr/bin/qemu-x86_64 golden digests on a plain x86-64"
+  "abidiff abigail-tools usr/bin/abidiff the comparison with the ABI baseline"
+  "abidw abigail-tools usr/bin/abidw the comparison with the ABI baseline"
+  "docker-credential-pass golang-docker-credential-helpers usr/bin/docker-credential-pass the test with a real credential helper"
+  "pass pass usr/bin/pass the test with a real credential helper"
+)
+
+deny_version=0.20.2
+
+bin=$tools/bin
+stamps=$tools/stamps
+logs=$tools/logs
+mkdir -p "$bin" "$stamps" "$logs"
+missing=$tools/missing.$$
+: >"$missing"
+trap 'rm -f "$missing"' EXIT
+
+lacks() { printf '%s: %s\n' "$1" "$2" >>"$missing"; }
+
+install_go() {
+  local entry name binary package version what stage
+  for entry in "${go_tools[@]}"; do
+    read -r name binary package version what <<<"$entry"
+    local stamp=$stamps/$name-$version
+    [[ -e $stamp && -x $bin/$name ]] && continue
+    if ! have go; then
+      lacks "$name" "$what (Go is missing)"
+      continue
+    fi
+    stage=$tools/stage/$name
+    mkdir -p "$stage"
+    if GOBIN=$stage GOFLAGS=-trimpath CGO_ENABLED=0 go install "$package@$version" >"$logs/$name.log" 2>&1; then
+      mv "$stage/$binary" "$bin/$name"
+      rm -f "$stamps/$name"-*
+      : >"$stamp"
+    else
+      lacks "$name" "$what (see $logs/$name.log)"
+    fi
+  done
+}
+
+# apt with lists and archives of our own, so that neither root nor an earlier `apt-get update` is needed.
+apt_options=(
+  -qq -o "Dir::State::Lists=$tools/apt/lists" -o "Dir::Cache=$tools/apt/cache"
+  -o APT::Sandbox::User= -o Debug::NoLocking=true
+)
+
+install_debian() {
+  local entry name package path what
+  # shellcheck disable=SC1091
+  local stamp=$stamps/debian-$(. /etc/os-release 2>/dev/null; printf '%s' "${VERSION_CODENAME:-none}")-1
+  if [[ ! -e $stamp ]]; then
+    if ! have apt-get || ! have dpkg; then
+      for entry in "${debian_tools[@]}"; do
+        read -r name package path what <<<"$entry"
+        have "$name" || lacks "$name" "$what (no apt-get on this machine)"
+      done
+      return
+    fi
+    unpack_debian >"$logs/debian.log" 2>&1 || true
+  fi
+  local complete=1
+  for entry in "${debian_tools[@]}"; do
+    read -r name package path what <<<"$entry"
+    if [[ ! -x $bin/$name ]]; then
+      complete=0
+      lacks "$name" "$what (see $logs/debian.log)"
+    fi
+  done
+  if ((complete)); then : >"$stamp"; fi
+}
+
+unpack_debian() {
+  local entry name package path what
+  local prefix=$tools/debian packages=()
+  for entry in "${debian_tools[@]}"; do
+    read -r name package path what <<<"$entry"
+    packages+=("$package")
+  done
+  # The helpers' own dependencies are a desktop's key ring, which docker-credential-pass does not use.
+  local resolved=()
+  mapfile -t resolved < <(printf '%s\n' "${packages[@]}" | sort -u | grep -v golang-docker-credential-helpers)
+  mkdir -p "$tools"/apt/{lists,cache/archives}/partial "$tools/apt/debs"
+  apt-get "${apt_options[@]}" update || true
+  # What this machine lacks of the libraries they need, and in any case the packages themselves.
+  mapfile -t -O "${#packages[@]}" packages < <(
+    apt-get "${apt_options[@]}" --simulate --no-install-recommends install "${resolved[@]}" | sed -n 's/^Inst \([^ ]*\).*/\1/p'
+  )
+  packages+=(libc6-dbg)
+  mapfile -t packages < <(printf '%s\n' "${packages[@]}" | sort -u)
+  (cd "$tools/apt/debs" && rm -f ./*.deb && apt-get "${apt_options[@]}" download "${packages[@]}")
+  rm -rf "$prefix"
+  mkdir -p "$prefix"
+  local deb
+  for deb in "$tools"/apt/debs/*.deb; do dpkg -x "$deb" "$prefix"; done
+  rm -rf "$tools/apt"
+  local library=$prefix/usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || gcc -print-multiarch)
+  for entry in "${debian_tools[@]}"; do
+    read -r name package path what <<<"$entry"
+    [[ -e $prefix/$path ]] || continue
+    {
+      printf '#!/bin/sh\n'
+      case $name in
+        valgrind) printf 'export VALGRIND_LIB=%q\nset -- --extra-debuginfo-path=%q "$@"\n' "$prefix/usr/libexec/valgrind" "$prefix/usr/lib/debug" ;;
+        pass) printf 'export PATH=%q:$PATH\n' "$prefix/usr/bin" ;;
+        # The guest's environment is the host's: it must not load the host tool's libraries.
+        qemu-*) printf 'export LD_LIBRARY_PATH=%q\nset -- -U LD_LIBRARY_PATH "$@"\n' "$library" ;;
+        *) printf 'export LD_LIBRARY_PATH=%q\n' "$library" ;;
+      esac
+      printf 'exec %q "$@"\n' "$prefix/$path"
+    } >"$bin/$name.new"
+    chmod 0755 "$bin/$name.new"
+    mv "$bin/$name.new" "$bin/$name"
+  done
+}
+
+install_deny() {
+  local stamp=$stamps/cargo-deny-$deny_version
+  [[ -e $stamp && -x $bin/cargo-deny ]] && return
+  if CARGO_TARGET_DIR=$tools/deny-target cargo install --quiet --locked --root "$tools" "cargo-deny@$deny_version" >"$logs/cargo-deny.log" 2>&1; then
+    rm -rf "$tools/deny-target"
+    : >"$stamp"
+  else
+    lacks cargo-deny "the check of licences, bans and sources (see $logs/cargo-deny.log)"
+  fi
+}
+
+groups=("$@")
+((${#groups[@]})) || groups=(go debian deny)
+pids=()
+for group in "${groups[@]}"; do
+  case $group in
+    go | debian | deny) "install_$group" & pids+=($!) ;;
+    *) fail "unknown group $group: go, debian or deny" ;;
+  esac
+done
+for pid in "${pids[@]}"; do wait "$pid"; done
+
+if [[ -s $missing ]]; then
+  say "could not install, so left out: $(paste -sd ';' "$missing" | sed 's/;/; /g')"
+  strict && exit 1
+fi
+exit 0

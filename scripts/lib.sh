@@ -1,0 +1,27 @@
+# What the scripts share. Sourced, not run: `. "$(dirname "$0")/lib.sh"`.
+
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+build=$root/build
+tools=$build/tools
+export PATH="$tools/bin:$PATH"
+cd "$root"
+
+# In CI nothing may be left out; elsewhere a missing tool leaves out the tests that need it.
+strict() { [[ ${CI:-} == true || -n ${CLDOCI_REQUIRE_TOOLS:-} ]]; }
+
+say() { printf '%s\n' "$*"; }
+fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# need TOOL WHAT: true when the tool is there; else says in one line what is left out, and in CI ends the run.
+need() {
+  have "$1" && return 0
+  strict && fail "$1 is missing, and $2 needs it: run scripts/install-tools.sh"
+  say "left out: $2 ($1 is missing; scripts/install-tools.sh installs it)"
+  return 1
+}
+
+# The triple of this machine, which a sanitizer build has to name.
+host_triple() { rustc -vV | sed -n 's/^host: //p'; }
