@@ -1,7 +1,154 @@
-//! Content-addressed blobs on disk; OCI image layouts.
+//! Content-addressed blobs on disk; OCI image layouts. Blocking.
 
-/// A blob that lives in the store as long as somebody holds this.
+mod blob;
+mod directory;
+mod layout;
+mod lock;
+mod partial;
+mod place;
+mod record;
+mod spool;
+mod temporary;
+mod trim;
+
+use std::fs::{File, FileTimes};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use crate::config::Settings;
+use crate::error::{Error, Kind, Result};
+use crate::oci::Descriptor;
+pub use blob::BlobWriter;
+use directory::{Access, Directory, is_absent, shown};
+pub use layout::{GcReport, Layout, LayoutWriter};
+pub use partial::{Partial, Prefix};
+pub use record::{PublishRecord, UploadSession, boot_id};
+use spool::Workplace;
+pub use spool::{Spool, SpoolWriter};
+pub use trim::TrimReport;
+
+/// Where the workplaces of living processes are.
+const SPOOL: &str = "spool";
+/// What begins the name of a private temporary store.
+const TEMPORARY_PREFIX: &str = "cldoci-";
+
+/// A directory of blobs, partial downloads, upload sessions and records, shared by all processes of a user.
+/// It may be deleted at any time: what is missing is made again. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Store(Arc<Inner>);
+
 #[derive(Debug)]
-pub struct Spool {
-    _private: (),
+struct Inner {
+    root: PathBuf,
+    workplace: Mutex<Option<Arc<Workplace>>>,
+    // Of a private temporary store; removes the whole of it.
+    _private: Option<Workplace>,
+}
+
+impl Store {
+    /// The store that the settings name, else the usual one, else a private temporary one; `None` = it is
+    /// switched off.
+    pub fn open(settings: &Settings) -> Result<Option<Self>> {
+        match settings.path("store") {
+            Some(path) if path.as_os_str() == "off" => Ok(None),
+            Some(path) => Self::at(path).map_err(|e| e.context("the store (option store)")).map(Some),
+            None => {
+                for place in place::usual(&settings.environment) {
+                    if let Ok(store) = Self::at(&place) {
+                        return Ok(Some(store));
+                    }
+                }
+                Self::temporary(settings).map(Some)
+            }
+        }
+    }
+
+    /// The store at a path, which is made with its parents where it is absent.
+    pub fn at(path: &Path) -> Result<Self> {
+        let root = std::path::absolute(path).map_err(|e| Error::io(shown(path), e))?;
+        Directory::create(&root, Access::Private)?;
+        Ok(Self(Arc::new(Inner { root, workplace: Mutex::new(None), _private: None })))
+    }
+
+    /// A private temporary store, removed with its last handle (and the last spool in it). It serves what
+    /// must be spooled where the store is off.
+    pub fn temporary(settings: &Settings) -> Result<Self> {
+        let parent = place::temporary(&settings.environment);
+        let prefix = format!("{TEMPORARY_PREFIX}{}-", rustix::process::geteuid().as_raw());
+        Workplace::collect(&parent, &prefix)?;
+        let private = Self::retrying(|| Workplace::create(&parent, &prefix))?;
+        let root = private.path().to_owned();
+        Ok(Self(Arc::new(Inner { root, workplace: Mutex::new(None), _private: Some(private) })))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0.root
+    }
+
+    fn root(&self) -> Result<Directory> {
+        Directory::create(&self.0.root, Access::Private)
+    }
+
+    /// Device and inode of its directory: a build leaves it out (B-08).
+    pub fn identity(&self) -> Result<(u64, u64)> {
+        self.root()?.identity()
+    }
+
+    /// Does `work` again when the store was deleted under its feet.
+    fn retrying<T>(mut work: impl FnMut() -> Result<T>) -> Result<T> {
+        for _ in 0..100 {
+            match work() {
+                Err(error) if is_absent(&error) => {}
+                other => return other,
+            }
+        }
+        work()
+    }
+
+    fn workplace(&self) -> Result<Arc<Workplace>> {
+        let mut held = self.0.workplace.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(workplace) = held.as_ref().filter(|workplace| workplace.is_there()) {
+            return Ok(workplace.clone());
+        }
+        let parent = self.0.root.join(SPOOL);
+        Workplace::collect(&parent, "")?;
+        let workplace = Arc::new(Self::retrying(|| {
+            self.root()?;
+            Workplace::create(&parent, "")
+        })?);
+        *held = Some(workplace.clone());
+        Ok(workplace)
+    }
+
+    /// Begins a spool.
+    pub fn spool(&self) -> Result<SpoolWriter> {
+        Self::retrying(|| SpoolWriter::create(self.workplace()?))
+    }
+
+    /// Begins a blob that is to be kept.
+    pub fn create_blob(&self, expected: &Descriptor) -> Result<BlobWriter> {
+        Self::retrying(|| {
+            let workplace = self.workplace()?;
+            Ok(BlobWriter::create(Arc::new(self.root()?), workplace.temporary()?, expected, false))
+        })
+    }
+
+    /// Opens a kept blob; its digest is the reader's to verify. One of a wrong size counts as absent.
+    pub fn open_blob(&self, descriptor: &Descriptor) -> Result<Option<File>> {
+        match blob::open(&self.root()?, descriptor) {
+            Ok(Some(file)) => {
+                touch(&file);
+                Ok(Some(file))
+            }
+            Err(error) if error.kind() == Kind::Size => Ok(None),
+            other => other,
+        }
+    }
+}
+
+/// Marks a file as used now, for the bound on age. That it cannot be done is no reason to fail.
+fn touch(file: &File) {
+    let _ = file.set_times(FileTimes::new().set_modified(SystemTime::now()));
 }

@@ -1,0 +1,222 @@
+//! A directory held open. What is in it is reached by one name, and no symbolic link is followed.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
+
+use crate::error::{Error, Kind, Result, printable};
+
+/// How a directory and the files made in it are accessible; the umask takes away from it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Access {
+    /// 0700 and 0600.
+    Private,
+    /// 0777 and 0644.
+    Shared,
+}
+
+impl Access {
+    fn directory(self) -> Mode {
+        Mode::from_raw_mode(if matches!(self, Self::Private) { 0o700 } else { 0o777 })
+    }
+    fn file(self) -> Mode {
+        Mode::from_raw_mode(if matches!(self, Self::Private) { 0o600 } else { 0o644 })
+    }
+}
+
+/// A directory held open.
+#[derive(Debug)]
+pub(super) struct Directory {
+    fd: OwnedFd,
+    path: PathBuf,
+    access: Access,
+}
+
+/// A path as a message shows it.
+pub(super) fn shown(path: &Path) -> String {
+    printable(path.as_os_str().as_encoded_bytes())
+}
+
+fn failed(path: &Path, errno: Errno) -> Error {
+    Error::io(shown(path), io::Error::from(errno))
+}
+
+/// Whether an error is the system's "no such file or directory".
+pub(super) fn is_absent(error: &Error) -> bool {
+    error.errno() == Some(Errno::NOENT.raw_os_error())
+}
+
+impl Directory {
+    /// Opens a directory that is there. Links in the caller's own path are followed.
+    pub(super) fn open(path: &Path, access: Access) -> Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(CWD, path, flags, Mode::empty()).map_err(|e| failed(path, e))?;
+        Ok(Self { fd, path: path.to_owned(), access })
+    }
+
+    /// Opens a directory, made with its parents where it is absent.
+    pub(super) fn create(path: &Path, access: Access) -> Result<Self> {
+        match Self::open(path, access) {
+            Err(error) if is_absent(&error) => {}
+            opened => return opened,
+        }
+        if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            std::fs::create_dir_all(parent).map_err(|e| Error::io(shown(parent), e))?;
+        }
+        match rustix::fs::mkdirat(CWD, path, access.directory()) {
+            Ok(()) | Err(Errno::EXIST) => Self::open(path, access),
+            Err(errno) => Err(failed(path, errno)),
+        }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A directory in it; absent = `None`.
+    pub(super) fn child(&self, name: &str) -> Result<Option<Self>> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match rustix::fs::openat(&self.fd, name, flags, Mode::empty()) {
+            Ok(fd) => Ok(Some(Self { fd, path: self.path.join(name), access: self.access })),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(self.refused(name, errno)),
+        }
+    }
+
+    /// A directory in it, made where it is absent.
+    pub(super) fn child_or_create(&self, name: &str) -> Result<Self> {
+        if let Some(child) = self.child(name)? {
+            return Ok(child);
+        }
+        match rustix::fs::mkdirat(&self.fd, name, self.access.directory()) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(errno) => return Err(failed(&self.path.join(name), errno)),
+        }
+        self.child(name)?.ok_or_else(|| failed(&self.path.join(name), Errno::NOENT))
+    }
+
+    /// A regular file in it, for reading; absent = `None`.
+    pub(super) fn open_file(&self, name: &str) -> Result<Option<File>> {
+        // Not to wait for a FIFO's writer.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        match rustix::fs::openat(&self.fd, name, flags, Mode::empty()) {
+            Ok(fd) => self.regular(name, fd).map(Some),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(self.refused(name, errno)),
+        }
+    }
+
+    /// A regular file in it, for reading and appending, made where it is absent.
+    pub(super) fn open_or_create_file(&self, name: &str) -> Result<File> {
+        let flags = OFlags::RDWR
+            | OFlags::CREATE
+            | OFlags::APPEND
+            | OFlags::NOFOLLOW
+            | OFlags::NONBLOCK
+            | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(&self.fd, name, flags, self.access.file())
+            .map_err(|errno| self.refused(name, errno))?;
+        self.regular(name, fd)
+    }
+
+    /// A new file in it, for reading and writing; `None` = the name is taken.
+    pub(super) fn create_file(&self, name: &str) -> Result<Option<File>> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match rustix::fs::openat(&self.fd, name, flags, self.access.file()) {
+            Ok(fd) => Ok(Some(File::from(fd))),
+            Err(Errno::EXIST) => Ok(None),
+            Err(errno) => Err(failed(&self.path.join(name), errno)),
+        }
+    }
+
+    fn regular(&self, name: &str, fd: OwnedFd) -> Result<File> {
+        let path = self.path.join(name);
+        let stat = rustix::fs::fstat(&fd).map_err(|errno| failed(&path, errno))?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return Err(Error::new(Kind::Unsafe, format!("{} is not a regular file", shown(&path))));
+        }
+        Ok(File::from(fd))
+    }
+
+    /// The error of an open that `NOFOLLOW` or `DIRECTORY` may have refused.
+    fn refused(&self, name: &str, errno: Errno) -> Error {
+        let path = self.path.join(name);
+        let link = matches!(errno, Errno::LOOP | Errno::NOTDIR)
+            && self.stat(name).is_ok_and(|stat| {
+                stat.is_some_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Symlink)
+            });
+        if link {
+            return Error::new(
+                Kind::Unsafe,
+                format!("{} is a symbolic link, which is not followed here", shown(&path)),
+            );
+        }
+        failed(&path, errno)
+    }
+
+    /// The state of what has this name, not followed; absent = `None`.
+    pub(super) fn stat(&self, name: &str) -> Result<Option<Stat>> {
+        match rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(stat)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(failed(&self.path.join(name), errno)),
+        }
+    }
+
+    /// Removes a file; whether it was there.
+    pub(super) fn remove(&self, name: &str) -> Result<bool> {
+        match rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()) {
+            Ok(()) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(errno) => Err(failed(&self.path.join(name), errno)),
+        }
+    }
+
+    /// Moves a file of this directory to `target`, over what is there.
+    pub(super) fn rename(&self, name: &str, target: &Self, to: &str) -> Result<()> {
+        rustix::fs::renameat(&self.fd, name, &target.fd, to)
+            .map_err(|errno| failed(&target.path.join(to), errno))
+    }
+
+    /// Gives the file at `path` a second name here; whether that could be done.
+    pub(super) fn link(&self, path: &Path, name: &str) -> bool {
+        rustix::fs::linkat(CWD, path, &self.fd, name, AtFlags::empty()).is_ok()
+    }
+
+    /// The names in it that are UTF-8, unordered; nothing here has another.
+    pub(super) fn names(&self) -> Result<Vec<String>> {
+        let read = || -> std::result::Result<Vec<String>, Errno> {
+            let mut names = Vec::new();
+            for entry in rustix::fs::Dir::read_from(&self.fd)? {
+                let name = OsString::from_vec(entry?.file_name().to_bytes().to_vec());
+                match name.into_string() {
+                    Ok(name) if name != "." && name != ".." => names.push(name),
+                    _ => {}
+                }
+            }
+            Ok(names)
+        };
+        read().map_err(|errno| failed(&self.path, errno))
+    }
+
+    /// Makes its entries survive a loss of power.
+    pub(super) fn sync(&self) -> Result<()> {
+        match rustix::fs::fsync(&self.fd) {
+            // Some network and FUSE file systems cannot sync a directory.
+            Ok(()) | Err(Errno::INVAL) => Ok(()),
+            Err(errno) => Err(failed(&self.path, errno)),
+        }
+    }
+
+    /// Device and inode.
+    pub(super) fn identity(&self) -> Result<(u64, u64)> {
+        let stat = rustix::fs::fstat(&self.fd).map_err(|errno| failed(&self.path, errno))?;
+        Ok((stat.st_dev, stat.st_ino))
+    }
+}

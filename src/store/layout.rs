@@ -1,0 +1,354 @@
+//! An OCI image layout: a directory that holds artifacts (image-spec, image-layout.md).
+
+mod gc;
+mod index;
+mod writer;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::blob;
+use super::directory::{Access, Directory, is_absent, shown};
+use super::lock::{Lock, Mode};
+use crate::error::{Error, Kind, Result, printable};
+use crate::oci::{Descriptor, Digest, Document, media_type, parse_document};
+use crate::operation::Operation;
+pub use gc::GcReport;
+use index::{Entry, Index};
+pub use writer::LayoutWriter;
+
+const MARKER: &str = "oci-layout";
+const MARKER_BYTES: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
+const INDEX: &str = "index.json";
+/// Our own corner of a layout: locks and files that are being written. Other tools pass it over.
+const OWN: &str = ".cldoci";
+/// Held shared by those who add blobs, exclusively by those who remove them.
+const BLOBS_LOCK: &str = "blobs.lock";
+/// Held by the one who changes `index.json`.
+const INDEX_LOCK: &str = "index.lock";
+
+/// An OCI image layout. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    root: Arc<Directory>,
+    max_manifest_bytes: usize,
+    max_descriptors: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Marker {
+    image_layout_version: String,
+}
+
+impl Layout {
+    /// Opens the layout at `path`; `NotFound` where there is none.
+    pub fn open(path: &Path) -> Result<Self> {
+        let layout = match Directory::open(path, Access::Shared) {
+            Ok(root) => Self::of(root),
+            Err(error) if is_absent(&error) => {
+                return Err(Error::new(
+                    Kind::NotFound,
+                    format!("there is no image layout at {}: no such directory", shown(path)),
+                ));
+            }
+            Err(error) => return Err(error),
+        };
+        if !layout.has_marker()? {
+            return Err(Error::new(
+                Kind::NotFound,
+                format!("{} is not an image layout: it has no file {MARKER}", shown(path)),
+            ));
+        }
+        Ok(layout)
+    }
+
+    /// Opens the layout at `path`, or makes an empty one, with missing parents. A directory that holds other
+    /// things is refused.
+    pub fn create(path: &Path, operation: &Operation) -> Result<Self> {
+        let layout = Self::of(Directory::create(path, Access::Shared)?);
+        let marked = layout.has_marker()?;
+        if marked && layout.root.stat(INDEX)?.is_some() {
+            return Ok(layout);
+        }
+        let ours = [MARKER, INDEX, OWN, "blobs", "lost+found"];
+        let other = layout.root.names()?.into_iter().find(|name| !ours.contains(&name.as_str()));
+        if let Some(other) = other.filter(|_| !marked) {
+            return Err(Error::new(
+                Kind::Exists,
+                format!(
+                    "{} is not an image layout and holds '{}': name an empty or a new directory",
+                    shown(path),
+                    printable(other)
+                ),
+            ));
+        }
+        let own = layout.own()?;
+        let _lock = Lock::wait(&own, INDEX_LOCK, Mode::Exclusive, operation)?;
+        layout.root.child_or_create("blobs")?;
+        if layout.root.stat(INDEX)?.is_none() {
+            layout.replace(&own, INDEX, &Index::empty().to_bytes()?)?;
+        }
+        if !layout.has_marker()? {
+            layout.replace(&own, MARKER, MARKER_BYTES)?;
+        }
+        Ok(layout)
+    }
+
+    fn of(root: Directory) -> Self {
+        Self { root: Arc::new(root), max_manifest_bytes: 8 << 20, max_descriptors: 10_000 }
+    }
+
+    /// The same layout with other limits: options `max_manifest_bytes` (of `index.json` too) and
+    /// `max_descriptors`.
+    #[must_use]
+    pub fn with_limits(mut self, max_manifest_bytes: usize, max_descriptors: usize) -> Self {
+        self.max_manifest_bytes = max_manifest_bytes;
+        self.max_descriptors = max_descriptors;
+        self
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.root.path()
+    }
+
+    /// Device and inode of its directory: a build leaves it out (B-08).
+    pub fn identity(&self) -> Result<(u64, u64)> {
+        self.root.identity()
+    }
+
+    fn own(&self) -> Result<Arc<Directory>> {
+        self.root.child_or_create(OWN).map(Arc::new)
+    }
+
+    fn has_marker(&self) -> Result<bool> {
+        let Some(file) = self.root.open_file(MARKER)? else { return Ok(false) };
+        let bytes = self.take(file, MARKER, 4096)?;
+        let marker: Marker =
+            serde_json::from_slice(&bytes).map_err(|_| self.broken(MARKER, "is not JSON"))?;
+        if !marker.image_layout_version.starts_with("1.") {
+            return Err(Error::new(
+                Kind::Unsupported,
+                format!(
+                    "{} is an image layout of version {}, known is 1",
+                    shown(self.path()),
+                    printable(marker.image_layout_version)
+                ),
+            ));
+        }
+        Ok(true)
+    }
+
+    fn broken(&self, name: &str, why: impl AsRef<[u8]>) -> Error {
+        let path = self.path().join(name);
+        Error::new(Kind::Protocol, format!("{} {}", shown(&path), printable(why)))
+    }
+
+    /// The whole of a file that may have `limit` bytes.
+    fn take(&self, file: File, name: &str, limit: usize) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+        file.take(most).read_to_end(&mut bytes).map_err(|e| Error::io(shown(&self.path().join(name)), e))?;
+        if bytes.len() > limit {
+            return Err(Error::new(
+                Kind::Limit,
+                format!(
+                    "{} has more than {limit} bytes (option max_manifest_bytes)",
+                    shown(&self.path().join(name))
+                ),
+            ));
+        }
+        Ok(bytes)
+    }
+
+    fn index(&self) -> Result<Index> {
+        let Some(file) = self.root.open_file(INDEX)? else {
+            return Err(self.broken(INDEX, "is missing: the layout is not whole"));
+        };
+        let bytes = self.take(file, INDEX, self.max_manifest_bytes)?;
+        Index::parse(&bytes, self.max_descriptors).map_err(|e| e.context(shown(&self.path().join(INDEX))))
+    }
+
+    /// The descriptor of the manifest that is meant; `None` = it is not there. The digest wins over the tag;
+    /// without both the only manifest is meant, else the tag `latest`.
+    pub fn resolve(&self, tag: Option<&str>, digest: Option<&Digest>) -> Result<Option<Descriptor>> {
+        let entries = self.index()?.entries();
+        match (tag, digest) {
+            (_, Some(digest)) => self.by_digest(&entries, digest),
+            (Some(tag), None) => self.by_tag(&entries, tag),
+            (None, None) => {
+                if let Some(only) = self.only(&entries, |_| true)? {
+                    return Ok(Some(only));
+                }
+                match self.by_tag(&entries, "latest")? {
+                    Some(latest) => Ok(Some(latest)),
+                    // What refers to another is not what is meant.
+                    None => self.only(&entries, |entry| entry.name.is_some() || !self.refers(entry)),
+                }
+            }
+        }
+    }
+
+    /// The one manifest that the entries name, if they name one and no other.
+    fn only(&self, entries: &[Entry], counts: impl Fn(&Entry) -> bool) -> Result<Option<Descriptor>> {
+        let mut counted = entries.iter().filter(|entry| counts(entry));
+        let Some(first) = counted.next() else { return Ok(None) };
+        if counted.any(|other| other.digest() != first.digest()) {
+            return Ok(None);
+        }
+        self.whole(first).map(Some)
+    }
+
+    fn whole(&self, entry: &Entry) -> Result<Descriptor> {
+        entry.descriptor.clone().map_err(|why| self.broken(INDEX, format!("has a bad descriptor: {why}")))
+    }
+
+    fn refers(&self, entry: &Entry) -> bool {
+        entry.descriptor.as_ref().is_ok_and(|descriptor| {
+            self.document(descriptor).is_ok_and(|document| document.is_some_and(|d| d.subject().is_some()))
+        })
+    }
+
+    fn by_tag(&self, entries: &[Entry], tag: &str) -> Result<Option<Descriptor>> {
+        let named = index::named(entries, tag);
+        let Some(first) = named.first() else { return Ok(None) };
+        if named.iter().any(|other| other.digest() != first.digest()) {
+            return Err(self.broken(
+                INDEX,
+                format!("gives the name '{tag}' to several manifests: name one by its digest"),
+            ));
+        }
+        self.whole(first).map(Some)
+    }
+
+    fn by_digest(&self, entries: &[Entry], digest: &Digest) -> Result<Option<Descriptor>> {
+        if let Some(entry) = entries.iter().find(|entry| entry.digest() == Some(digest)) {
+            return self.whole(entry).map(Some);
+        }
+        // An index's child, or what a tag named before it was moved.
+        let Some(file) = self.blob_file(digest)? else { return Ok(None) };
+        let size = file.metadata().map_err(|e| Error::io(digest, e))?.len();
+        if size > self.max_manifest_bytes as u64 {
+            return Ok(None);
+        }
+        let unnamed = Descriptor::new("", digest.clone(), size);
+        let bytes = self.read(&unnamed, self.max_manifest_bytes)?;
+        match parse_document(&bytes, "", self.max_descriptors) {
+            Ok(document) => Ok(Some(Descriptor::new(document.media_type(), digest.clone(), size))),
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn blob_file(&self, digest: &Digest) -> Result<Option<File>> {
+        match blob::directory_of(&self.root, digest)? {
+            Some(directory) => directory.open_file(digest.hex()),
+            None => Ok(None),
+        }
+    }
+
+    /// A blob of at most `limit` bytes, verified.
+    pub fn read(&self, descriptor: &Descriptor, limit: usize) -> Result<Vec<u8>> {
+        let digest = &descriptor.digest;
+        if descriptor.size > limit as u64 {
+            return Err(Error::new(
+                Kind::Limit,
+                format!("{digest} has {} bytes, more than the limit of {limit}", descriptor.size),
+            ));
+        }
+        let Some(file) = self.open_blob(descriptor)? else { return Err(self.no_blob(digest)) };
+        let bytes = self.take(file, digest.as_str(), limit)?;
+        if !digest.verify(&bytes) {
+            return Err(Error::new(
+                Kind::Digest,
+                format!(
+                    "{} does not hold the content of {digest}: the layout is damaged",
+                    shown(self.path())
+                ),
+            ));
+        }
+        Ok(bytes)
+    }
+
+    fn no_blob(&self, digest: &Digest) -> Error {
+        Error::new(Kind::NotFound, format!("the image layout {} does not hold {digest}", shown(self.path())))
+    }
+
+    /// Opens a blob, its size checked; its digest is the reader's to verify. Absent = `None`.
+    pub fn open_blob(&self, descriptor: &Descriptor) -> Result<Option<File>> {
+        blob::open(&self.root, descriptor)
+    }
+
+    /// Whether a blob of this digest and size is there.
+    pub fn has_blob(&self, descriptor: &Descriptor) -> Result<bool> {
+        match self.open_blob(descriptor) {
+            Ok(file) => Ok(file.is_some()),
+            // A damaged one is written again.
+            Err(error) if error.kind() == Kind::Size => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A manifest or index, verified and parsed; `None` = its blob is not there.
+    fn document(&self, descriptor: &Descriptor) -> Result<Option<Document>> {
+        if self.open_blob(descriptor)?.is_none() {
+            return Ok(None);
+        }
+        let bytes = self.read(descriptor, self.max_manifest_bytes)?;
+        parse_document(&bytes, &descriptor.media_type, self.max_descriptors)
+            .map_err(|e| e.context(&descriptor.digest))
+            .map(Some)
+    }
+
+    /// The tags, sorted by bytes. A full reference, as crane writes it, is given as its tag where no other
+    /// manifest has that too.
+    pub fn tags(&self) -> Result<Vec<String>> {
+        let entries = self.index()?.entries();
+        let mut tags = BTreeSet::new();
+        for name in entries.iter().filter_map(|entry| entry.name.as_deref()) {
+            let short =
+                index::short_name(name).filter(|short| matches!(self.by_tag(&entries, short), Ok(Some(_))));
+            tags.insert(short.unwrap_or(name).to_owned());
+        }
+        Ok(tags.into_iter().collect())
+    }
+
+    /// The descriptors of the manifests that refer to `subject`, with their artifact type and annotations.
+    pub fn referrers(&self, subject: &Digest, artifact_type: Option<&str>) -> Result<Vec<Descriptor>> {
+        let entries = self.index()?.entries();
+        let mut candidates: BTreeMap<Digest, Descriptor> = BTreeMap::new();
+        for descriptor in entries.iter().filter_map(|entry| entry.descriptor.as_ref().ok()) {
+            candidates.insert(descriptor.digest.clone(), descriptor.clone());
+        }
+        // regctl keeps them in an index under the referrers tag (distribution-spec, "Referrers Tag Schema").
+        let fallback = format!("{}-{}", subject.algorithm().name(), subject.hex());
+        if let Some(descriptor) = self.by_tag(&entries, &fallback)?
+            && let Some(Document::Index(index)) = self.document(&descriptor)?
+        {
+            candidates.extend(index.manifests.into_iter().map(|child| (child.digest.clone(), child)));
+        }
+        let mut found = Vec::new();
+        for candidate in candidates.into_values().filter(|d| media_type::is_manifest(&d.media_type)) {
+            let Some(document) = self.document(&candidate)? else { continue };
+            if document.subject().is_none_or(|own| own.digest != *subject) {
+                continue;
+            }
+            let (kind, annotations) = match document {
+                Document::Image(manifest) => (manifest.artifact_type().to_owned(), manifest.annotations),
+                Document::Index(index) => (index.artifact_type.unwrap_or_default(), index.annotations),
+            };
+            if artifact_type.is_none_or(|wanted| wanted == kind) {
+                let mut descriptor = Descriptor::new(candidate.media_type, candidate.digest, candidate.size);
+                descriptor.artifact_type = Some(kind).filter(|kind| !kind.is_empty());
+                descriptor.annotations = annotations;
+                found.push(descriptor);
+            }
+        }
+        Ok(found)
+    }
+}

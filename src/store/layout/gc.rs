@@ -1,0 +1,162 @@
+//! Garbage collection: what no entry of `index.json` leads to is removed.
+
+use std::collections::HashSet;
+
+use super::super::directory::shown;
+use super::super::lock::{Lock, Mode};
+use super::index::Entry;
+use super::{BLOBS_LOCK, INDEX_LOCK, Layout};
+use crate::error::{Error, Kind, Result, printable};
+use crate::oci::{Descriptor, Digest, media_type};
+use crate::operation::Operation;
+
+/// How deep indexes may lie in indexes.
+const NESTING_LIMIT: usize = 8;
+
+/// What the entries lead to, and which documents among it were read.
+#[derive(Default)]
+struct Marks {
+    kept: HashSet<Digest>,
+    read: HashSet<Digest>,
+}
+
+/// What a collection did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct GcReport {
+    /// Blobs that something leads to.
+    pub kept: u64,
+    /// Blobs that were removed.
+    pub removed: u64,
+    /// Their bytes.
+    pub removed_bytes: u64,
+    /// Entries of referrers whose subject is gone.
+    pub removed_entries: u64,
+}
+
+impl Layout {
+    /// Removes the blobs that no entry leads to, and the untagged referrers of manifests that are gone. Waits
+    /// until nobody adds to the layout. An entry whose content can't be read ends it before anything is
+    /// removed, since what that one needs is not known.
+    pub fn gc(&self, operation: &Operation) -> Result<GcReport> {
+        let own = self.own()?;
+        let _blobs = Lock::wait(&own, BLOBS_LOCK, Mode::Exclusive, operation)?;
+        let mut marks = Marks::default();
+        let mut report = GcReport::default();
+        self.change_index(&own, operation, |index| {
+            let dropped = self.mark(&index.entries(), &mut marks, operation)?;
+            let gone = index.retain(|entry| {
+                entry.name.is_some() || entry.digest().is_none_or(|digest| !dropped.contains(digest))
+            });
+            report.removed_entries = gone as u64;
+            Ok(gone > 0)
+        })?;
+        let _index = Lock::wait(&own, INDEX_LOCK, Mode::Exclusive, operation)?;
+        self.remove_left_overs(&own)?;
+        self.sweep(&marks.kept, operation, &mut report)?;
+        Ok(report)
+    }
+
+    /// Marks all that the entries lead to; gives the referrers whose subject is not among it.
+    fn mark(&self, entries: &[Entry], marks: &mut Marks, operation: &Operation) -> Result<HashSet<Digest>> {
+        let mut waiting = Vec::new();
+        for entry in entries {
+            let descriptor = self.whole(entry)?;
+            let subject = match entry.name {
+                Some(_) => None,
+                None => {
+                    self.known(&descriptor)?.and_then(|document| document.subject().map(|s| s.digest.clone()))
+                }
+            };
+            match subject {
+                Some(subject) => waiting.push((subject, descriptor)),
+                None => self.follow(&descriptor, marks, 0, operation)?,
+            }
+        }
+        // A referrer may itself be referred to.
+        loop {
+            let (ready, rest): (Vec<_>, Vec<_>) =
+                waiting.into_iter().partition(|(subject, _)| marks.kept.contains(subject));
+            waiting = rest;
+            if ready.is_empty() {
+                break;
+            }
+            for (_, descriptor) in ready {
+                self.follow(&descriptor, marks, 0, operation)?;
+            }
+        }
+        Ok(waiting
+            .into_iter()
+            .map(|(_, descriptor)| descriptor.digest)
+            .filter(|d| !marks.kept.contains(d))
+            .collect())
+    }
+
+    /// The document that a descriptor of a manifest's type points to.
+    fn known(&self, descriptor: &Descriptor) -> Result<Option<crate::oci::Document>> {
+        if media_type::is_manifest(&descriptor.media_type) {
+            return self.document(descriptor);
+        }
+        Err(Error::new(
+            Kind::Unsupported,
+            format!(
+                "{} lists {} of the media type '{}': what it needs is not known, so nothing is removed",
+                shown(self.path()),
+                descriptor.digest,
+                printable(&descriptor.media_type)
+            ),
+        ))
+    }
+
+    fn follow(
+        &self,
+        descriptor: &Descriptor,
+        marks: &mut Marks,
+        depth: usize,
+        operation: &Operation,
+    ) -> Result<()> {
+        operation.check()?;
+        marks.kept.insert(descriptor.digest.clone());
+        if !marks.read.insert(descriptor.digest.clone()) {
+            return Ok(());
+        }
+        if depth > NESTING_LIMIT {
+            return Err(Error::new(
+                Kind::Limit,
+                format!("{}: indexes are nested deeper than {NESTING_LIMIT}", descriptor.digest),
+            ));
+        }
+        // What is not there, as in a partial copy of an index, needs nothing.
+        let Some(document) = self.known(descriptor)? else { return Ok(()) };
+        let is_index = media_type::is_index(document.media_type());
+        for child in document.children() {
+            if is_index {
+                self.follow(child, marks, depth + 1, operation)?;
+            } else {
+                marks.kept.insert(child.digest.clone());
+            }
+        }
+        Ok(())
+    }
+
+    fn sweep(&self, kept: &HashSet<Digest>, operation: &Operation, report: &mut GcReport) -> Result<()> {
+        let Some(blobs) = self.root.child("blobs")? else { return Ok(()) };
+        for algorithm in ["sha256", "sha512"] {
+            let Some(directory) = blobs.child(algorithm)? else { continue };
+            for name in directory.names()? {
+                operation.check()?;
+                // What is not named by a digest is not ours.
+                let Ok(digest) = format!("{algorithm}:{name}").parse::<Digest>() else { continue };
+                if kept.contains(&digest) {
+                    report.kept += 1;
+                    continue;
+                }
+                let size = directory.stat(&name)?.map_or(0, |stat| stat.st_size);
+                if directory.remove(&name)? {
+                    report.removed += 1;
+                    report.removed_bytes += u64::try_from(size).unwrap_or(0);
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,232 @@
+//! Adding to a layout, and changing what it lists.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::sync::Arc;
+
+use super::super::blob::{self, BlobWriter};
+use super::super::directory::{Directory, shown};
+use super::super::lock::{Lock, Mode};
+use super::super::spool::Spool;
+use super::super::temporary::Temporary;
+use super::index::Index;
+use super::{BLOBS_LOCK, INDEX, INDEX_LOCK, Layout};
+use crate::error::{Error, Kind, Result, printable};
+use crate::oci::{Descriptor, Digest, Document, parse_document};
+use crate::operation::{Meter, Operation};
+
+/// How much is copied between two looks at the operation.
+const CHUNK: usize = 1 << 20;
+
+/// Adds to a layout. While one lives, no garbage is collected, so that what it added and not yet listed stays.
+#[derive(Debug)]
+pub struct LayoutWriter {
+    layout: Layout,
+    own: Arc<Directory>,
+    _lock: Lock,
+}
+
+impl Layout {
+    /// Begins to add. What dead writers left is removed.
+    pub fn begin(&self, operation: &Operation) -> Result<LayoutWriter> {
+        let own = self.own()?;
+        if let Some(_alone) = Lock::attempt(&own, BLOBS_LOCK, Mode::Exclusive)? {
+            // With the index locked too, every other file in there has no owner.
+            if let Some(_index) = Lock::attempt(&own, INDEX_LOCK, Mode::Exclusive)? {
+                self.remove_left_overs(&own)?;
+            }
+        }
+        let lock = Lock::wait(&own, BLOBS_LOCK, Mode::Shared, operation)?;
+        Ok(LayoutWriter { layout: self.clone(), own, _lock: lock })
+    }
+
+    pub(super) fn remove_left_overs(&self, own: &Directory) -> Result<()> {
+        for name in own.names()? {
+            if name != BLOBS_LOCK && name != INDEX_LOCK {
+                own.remove(&name)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Replaces a file of the layout's root: old or new, at every moment.
+    pub(super) fn replace(&self, own: &Arc<Directory>, name: &str, bytes: &[u8]) -> Result<()> {
+        let temporary = Temporary::create(own.clone())?;
+        temporary.file().write_all(bytes).map_err(|e| temporary.failed(e))?;
+        temporary.sync()?;
+        temporary.rename(&self.root, name)?;
+        self.root.sync()
+    }
+
+    /// Changes `index.json`, if `change` says so.
+    pub(super) fn change_index(
+        &self,
+        own: &Arc<Directory>,
+        operation: &Operation,
+        change: impl FnOnce(&mut Index) -> Result<bool>,
+    ) -> Result<bool> {
+        let _lock = Lock::wait(own, INDEX_LOCK, Mode::Exclusive, operation)?;
+        let mut index = self.index()?;
+        let changed = change(&mut index)?;
+        if changed {
+            let bytes = index.to_bytes()?;
+            if bytes.len() > self.max_manifest_bytes {
+                return Err(Error::new(
+                    Kind::Limit,
+                    format!(
+                        "{} would have more than {} bytes (option max_manifest_bytes)",
+                        shown(&self.path().join(INDEX)),
+                        self.max_manifest_bytes
+                    ),
+                ));
+            }
+            self.replace(own, INDEX, &bytes)?;
+        }
+        Ok(changed)
+    }
+
+    /// Removes a tag, or by digest a manifest with all its tags, from the list; whether it was there. The
+    /// blobs stay until [`Layout::gc`].
+    pub fn delete(&self, tag: Option<&str>, digest: Option<&Digest>, operation: &Operation) -> Result<bool> {
+        self.change_index(&self.own()?, operation, |index| {
+            let entries = index.entries();
+            let gone = match (digest, tag) {
+                (Some(digest), _) => index.retain(|entry| entry.digest() != Some(digest)),
+                (None, Some(tag)) => {
+                    let names: Vec<_> =
+                        super::index::named(&entries, tag).iter().filter_map(|e| e.name.clone()).collect();
+                    index.retain(|entry| entry.name.as_ref().is_none_or(|name| !names.contains(name)))
+                }
+                (None, None) => 0,
+            };
+            Ok(gone > 0)
+        })
+    }
+}
+
+impl LayoutWriter {
+    /// The layout.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Begins a blob.
+    pub fn create_blob(&self, expected: &Descriptor) -> Result<BlobWriter> {
+        let temporary = Temporary::create(self.own.clone())?;
+        Ok(BlobWriter::create(self.layout.root.clone(), temporary, expected, true))
+    }
+
+    /// Adds a small blob.
+    pub fn add_bytes(&self, expected: &Descriptor, bytes: &[u8]) -> Result<()> {
+        let mut writer = self.create_blob(expected)?;
+        writer.write_all(bytes).map_err(|e| Error::io(&expected.digest, e))?;
+        writer.commit()
+    }
+
+    /// Adds the rest of a file; its extents are shared where the file system can.
+    pub fn add_file(
+        &self,
+        expected: &Descriptor,
+        source: &File,
+        operation: &Operation,
+        meter: &Meter,
+    ) -> Result<()> {
+        let mut writer = self.create_blob(expected)?;
+        let cloned = rustix::fs::ioctl_ficlone(writer.file(), source).is_ok();
+        let mut from: &File = source;
+        let mut buffer = vec![0; CHUNK];
+        let mut position = 0u64;
+        loop {
+            operation.check()?;
+            let count = from.read(&mut buffer).map_err(|e| Error::io(&expected.digest, e))?;
+            let bytes = buffer.get(..count).unwrap_or_default();
+            if bytes.is_empty() {
+                break;
+            }
+            if cloned {
+                writer.take_in(bytes)?;
+            } else {
+                writer.write_all(bytes).map_err(|e| Error::io(&expected.digest, e))?;
+            }
+            position = position.saturating_add(count as u64);
+            meter.at(position);
+        }
+        writer.commit()
+    }
+
+    /// Adds a spool of ours. Its bytes were hashed when they were written, so on the same file system it is
+    /// given a second name and nothing is copied.
+    pub fn add_spool(
+        &self,
+        expected: &Descriptor,
+        spool: &Spool,
+        operation: &Operation,
+        meter: &Meter,
+    ) -> Result<()> {
+        if (spool.digest(), spool.size()) != (&expected.digest, expected.size) {
+            return Err(Error::new(Kind::Internal, format!("the spool does not hold {}", expected.digest)));
+        }
+        if !self.link_spool(spool)? {
+            return self.add_file(expected, &spool.open()?, operation, meter);
+        }
+        meter.at(spool.size());
+        Ok(())
+    }
+
+    fn link_spool(&self, spool: &Spool) -> Result<bool> {
+        let model = Temporary::create(self.own.clone())?;
+        let file = spool.open()?;
+        if file.metadata().map_err(|e| model.failed(e))?.len() != spool.size() {
+            return Ok(false);
+        }
+        let Some(linked) = Temporary::link(self.own.clone(), &spool.path(), file)? else { return Ok(false) };
+        // A new file's mode is what the umask leaves; a spool is its owner's alone.
+        let mode = model.file().metadata().map_err(|e| model.failed(e))?.permissions();
+        linked.file().set_permissions(mode).map_err(|e| linked.failed(e))?;
+        linked.sync()?;
+        let target = blob::make_directory_of(&self.layout.root, spool.digest())?;
+        linked.rename(&target, spool.digest().hex())?;
+        Ok(true)
+    }
+
+    /// Adds a manifest whose blobs are there, and lists it under `tag`. This comes last.
+    pub fn put_manifest(
+        &self,
+        descriptor: &Descriptor,
+        bytes: &[u8],
+        tag: Option<&str>,
+        operation: &Operation,
+    ) -> Result<()> {
+        let layout = &self.layout;
+        let document = parse_document(bytes, &descriptor.media_type, layout.max_descriptors)?;
+        if let Document::Image(manifest) = &document {
+            for needed in manifest.blobs().filter(|blob| blob.urls.is_empty()) {
+                if !layout.has_blob(needed)? {
+                    return Err(layout.no_blob(&needed.digest));
+                }
+            }
+        }
+        if !layout.has_blob(descriptor)? || layout.read(descriptor, bytes.len()).is_err() {
+            self.add_bytes(descriptor, bytes)?;
+        }
+        // What the list will name must survive what the list survives.
+        for algorithm in document.children().into_iter().chain([descriptor]) {
+            if let Some(directory) = blob::directory_of(&layout.root, &algorithm.digest)? {
+                directory.sync()?;
+            }
+        }
+        let mut listed = descriptor.clone();
+        listed.artifact_type = match document {
+            Document::Image(manifest) => manifest.artifact_type,
+            Document::Index(index) => index.artifact_type,
+        };
+        let changed = layout.change_index(&self.own, operation, |index| {
+            index.put(&listed, tag, layout.max_descriptors)?;
+            Ok(true)
+        });
+        changed.map(|_| ()).map_err(|e| match tag {
+            Some(tag) => e.context(format!("tag '{}'", printable(tag))),
+            None => e,
+        })
+    }
+}

@@ -1,0 +1,169 @@
+//! Spools: content on its way, kept as long as somebody refers to it.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::directory::{Access, Directory, is_absent, shown};
+use super::lock::{Lock, Mode};
+use super::temporary::{Kept, Temporary, is_unique_name, unique_name};
+use crate::error::{Error, Kind, Result};
+use crate::oci::{Algorithm, Digest, Hasher};
+
+/// The lock that says that a workplace's owner lives. One for all its files, so that a thousand spools
+/// cost one descriptor.
+const LOCK: &str = "lock";
+/// A workplace whose lock is not yet held has a name of this kind.
+const UNBORN: &str = "new-";
+/// After this long, a workplace that was not born counts as dead. Its owner, should it live, makes another.
+const UNBORN_LIMIT: Duration = Duration::from_secs(10);
+
+/// A directory of temporary files that belongs to one living owner; removed with it, or by others once its
+/// process is dead.
+#[derive(Debug)]
+pub(super) struct Workplace {
+    directory: Arc<Directory>,
+    _lock: Lock,
+}
+
+impl Workplace {
+    /// A new one in the directory at `parent`, named `prefix` and something unique.
+    pub(super) fn create(parent: &Path, prefix: &str) -> Result<Self> {
+        let parent = Directory::create(parent, Access::Private)?;
+        loop {
+            let name = format!("{prefix}{}", unique_name());
+            let unborn = format!("{UNBORN}{name}");
+            let made = parent.child_or_create(&unborn)?;
+            let lock = Lock::attempt(&made, LOCK, Mode::Exclusive)?;
+            let Some(lock) = lock else { continue };
+            // Only now it may be judged by its lock.
+            parent.rename(&unborn, &parent, &name)?;
+            let path = parent.path().join(&name);
+            let directory = Arc::new(Directory::open(&path, Access::Private)?);
+            return Ok(Self { directory, _lock: lock });
+        }
+    }
+
+    /// Removes the workplaces of dead owners.
+    pub(super) fn collect(parent: &Path, prefix: &str) -> Result<()> {
+        let parent = match Directory::open(parent, Access::Private) {
+            Err(error) if is_absent(&error) => return Ok(()),
+            opened => opened?,
+        };
+        for name in parent.names()? {
+            let path = parent.path().join(&name);
+            if let Some(rest) = name.strip_prefix(UNBORN) {
+                let age = std::fs::symlink_metadata(&path)
+                    .and_then(|data| data.modified())
+                    .map(|time| SystemTime::now().duration_since(time).unwrap_or_default());
+                if rest.starts_with(prefix) && age.is_ok_and(|age| age > UNBORN_LIMIT) {
+                    let _ = std::fs::remove_dir_all(&path);
+                }
+            } else if name.strip_prefix(prefix).is_some_and(is_unique_name) {
+                // What cannot be opened or locked is somebody else's, or gone. One without a lock is one whose
+                // collector died.
+                let Ok(Some(directory)) = parent.child(&name) else { continue };
+                if let Ok(Some(_lock)) = Lock::attempt(&directory, LOCK, Mode::Exclusive) {
+                    let _ = std::fs::remove_dir_all(&path);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether it is still where it was made; the store may be deleted at any time.
+    pub(super) fn is_there(&self) -> bool {
+        let there = Directory::open(self.directory.path(), Access::Private).and_then(|d| d.identity());
+        there.is_ok_and(|there| self.directory.identity().is_ok_and(|own| own == there))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// A new file in it.
+    pub(super) fn temporary(&self) -> Result<Temporary> {
+        Temporary::create(self.directory.clone())
+    }
+}
+
+impl Drop for Workplace {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(self.directory.path());
+    }
+}
+
+/// Takes bytes in and hashes them (sha256).
+pub struct SpoolWriter {
+    temporary: Temporary,
+    workplace: Arc<Workplace>,
+    hasher: Hasher,
+    size: u64,
+}
+
+impl SpoolWriter {
+    pub(super) fn create(workplace: Arc<Workplace>) -> Result<Self> {
+        let temporary = workplace.temporary()?;
+        Ok(Self { temporary, workplace, hasher: Hasher::new(Algorithm::Sha256), size: 0 })
+    }
+
+    /// What was written, to be read from now on.
+    pub fn finish(self) -> Result<Spool> {
+        Ok(Spool {
+            digest: self.hasher.finish(),
+            size: self.size,
+            file: self.temporary.release(),
+            _workplace: self.workplace,
+        })
+    }
+}
+
+impl Write for SpoolWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.temporary.file().write(bytes).map_err(|e| self.temporary.failed(e))?;
+        self.hasher.update(bytes.get(..count).unwrap_or(bytes));
+        self.size = self.size.saturating_add(count as u64);
+        Ok(count)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Content that lives in the store as long as somebody holds this.
+#[derive(Debug)]
+pub struct Spool {
+    digest: Digest,
+    size: u64,
+    // Before the workplace, whose directory goes last.
+    file: Kept,
+    _workplace: Arc<Workplace>,
+}
+
+impl Spool {
+    /// The content's digest.
+    pub fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// The content's length in bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The content, from its beginning.
+    pub fn open(&self) -> Result<File> {
+        self.file.open()?.ok_or_else(|| {
+            Error::new(
+                Kind::NotFound,
+                format!("{} is gone from the store at {}: build again", self.digest, shown(&self.path())),
+            )
+        })
+    }
+
+    pub(super) fn path(&self) -> PathBuf {
+        self.file.path()
+    }
+}

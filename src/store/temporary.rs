@@ -1,0 +1,108 @@
+//! Files that become visible whole: written under a temporary name, then renamed.
+
+use std::fs::File;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::directory::{Directory, shown};
+use super::lock::is_named;
+use crate::error::{Error, Result};
+
+/// A file without its final name; removed when dropped.
+#[derive(Debug)]
+pub(super) struct Temporary {
+    directory: Arc<Directory>,
+    name: String,
+    file: File,
+}
+
+/// A name that nobody else has, as far as chance goes; whoever uses it creates exclusively.
+pub(super) fn unique_name() -> String {
+    format!("{:016x}", RandomState::new().build_hasher().finish())
+}
+
+/// Whether a name may be one of those.
+pub(super) fn is_unique_name(name: &str) -> bool {
+    name.len() == 16 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+impl Temporary {
+    /// A new empty file in `directory`.
+    pub(super) fn create(directory: Arc<Directory>) -> Result<Self> {
+        loop {
+            let name = unique_name();
+            if let Some(file) = directory.create_file(&name)? {
+                return Ok(Self { directory, name, file });
+            }
+        }
+    }
+
+    /// A second name for the file at `path`, which is open as `file`; `None` = that can't be done.
+    pub(super) fn link(directory: Arc<Directory>, path: &Path, file: File) -> Result<Option<Self>> {
+        let name = unique_name();
+        if !directory.link(path, &name) {
+            return Ok(None);
+        }
+        let linked = Self { directory, name, file };
+        // Between the open and the link, the path may have come to mean another.
+        let same = is_named(&linked.file, &linked.directory, &linked.name)?;
+        Ok(Some(linked).filter(|_| same))
+    }
+
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// An error of a read or write of it.
+    pub(super) fn failed(&self, error: std::io::Error) -> Error {
+        Error::io(shown(&self.directory.path().join(&self.name)), error)
+    }
+
+    /// Makes its bytes survive a loss of power.
+    pub(super) fn sync(&self) -> Result<()> {
+        self.file.sync_data().map_err(|e| self.failed(e))
+    }
+
+    /// Closes it; what is given out removes it in its stead.
+    pub(super) fn release(mut self) -> Kept {
+        Kept { directory: self.directory.clone(), name: std::mem::take(&mut self.name) }
+    }
+
+    /// Gives it its final name, over what is there.
+    pub(super) fn rename(mut self, target: &Directory, name: &str) -> Result<()> {
+        self.directory.rename(&self.name, target, name)?;
+        self.name.clear();
+        Ok(())
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if !self.name.is_empty() {
+            let _ = self.directory.remove(&self.name);
+        }
+    }
+}
+
+/// A file that is closed but still goes with its owner.
+#[derive(Debug)]
+pub(super) struct Kept {
+    directory: Arc<Directory>,
+    name: String,
+}
+
+impl Kept {
+    pub(super) fn open(&self) -> Result<Option<File>> {
+        self.directory.open_file(&self.name)
+    }
+    pub(super) fn path(&self) -> PathBuf {
+        self.directory.path().join(&self.name)
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let _ = self.directory.remove(&self.name);
+    }
+}
