@@ -51,7 +51,7 @@ mod tests {
         };
         let in_home = home.join(".cache/cldoci");
         assert_eq!(of(&xdg), [xdg.join("cldoci"), in_home.clone()]);
-        assert_eq!(of(Path::new("relative")), [in_home.clone()]);
+        assert_eq!(of(Path::new("relative")), std::slice::from_ref(&in_home));
         assert_eq!(usual(&Environment::default()).count(), 0);
         // A file stands where the directory should be.
         std::fs::write(&xdg, "").unwrap();
