@@ -124,6 +124,13 @@ impl Error {
         self
     }
 
+    /// The same error of another kind.
+    #[must_use]
+    pub fn with_kind(mut self, kind: Kind) -> Self {
+        self.0.kind = kind;
+        self
+    }
+
     /// Adds the HTTP status of the answer that was the reason.
     #[must_use]
     pub fn with_http_status(mut self, status: u16) -> Self {

@@ -1,19 +1,22 @@
 //! Directory ↔ tar.gz: filter, pack, unpack. No network.
 
-#[allow(dead_code, reason = "the writer comes next")]
 mod blocks;
+mod deflate_walk;
+mod filter;
+mod gzip;
+mod gzip_block;
+mod identity;
 mod link;
-
-use std::path::PathBuf;
+mod listing;
+mod options;
+mod pack;
+mod report;
+mod resolve;
+mod tar_header;
+mod walk;
 
 pub use blocks::BlockTable;
 pub use link::link_stays_inside;
-
-/// A path that a build left out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeftOut {
-    /// Relative to the directory that was built.
-    pub path: PathBuf,
-    /// Which rule left it out.
-    pub reason: String,
-}
+pub use options::{CaseCollisions, Links, PackOptions};
+pub use pack::{Packed, pack};
+pub use report::LeftOut;

@@ -1,0 +1,119 @@
+//! A directory to a layer: walk, tar, blocks.
+
+use std::io::Write;
+use std::path::Path;
+
+use rustix::io::{Errno, read};
+
+use super::LeftOut;
+use super::gzip::{self, Sink};
+use super::options::PackOptions;
+use super::tar_header::{self, Entry, RECORD};
+use super::walk::{Found, Walk};
+use crate::error::{Error, Kind, Result, printable};
+use crate::operation::{Operation, Phase};
+
+/// What a directory was packed into, beside the bytes.
+#[derive(Debug, Clone)]
+pub struct Packed {
+    /// Bytes of the tar.
+    pub tar_size: u64,
+    /// The block table, for the layer's annotation [`crate::oci::media_type::ANNOTATION_BLOCKS`]; none for a single block.
+    pub blocks: Option<String>,
+    /// Entries of the tar.
+    pub entries: u64,
+    /// What was left out, as far as a result lists it.
+    pub left_out: Vec<LeftOut>,
+    /// How many paths were left out.
+    pub left_out_total: u64,
+}
+
+/// Packs `directory` and writes the layer to `out`. The same tree and options give the same bytes everywhere
+/// (`docs/archive-format.md`).
+pub fn pack(
+    directory: &Path,
+    options: &PackOptions,
+    operation: &Operation,
+    out: &mut dyn Write,
+) -> Result<Packed> {
+    operation.enter(Phase::Packing);
+    operation.check()?;
+    // Errors of the root and of the ignore file come before a byte is written.
+    let walk = Walk::new(directory, options, operation)?;
+    let (packed, totals) = gzip::compress(options.threads, operation, out, move |sink| {
+        Packer { sink, options, operation, header: Vec::new(), size: 0, entries: 0 }.run(walk)
+    })?;
+    Ok(Packed { tar_size: totals.size, blocks: totals.table, ..packed })
+}
+
+struct Packer<'a, 'scope, 'env> {
+    sink: &'a mut Sink<'scope, 'env>,
+    options: &'a PackOptions,
+    operation: &'a Operation,
+    header: Vec<u8>,
+    size: u64,
+    entries: u64,
+}
+
+impl Packer<'_, '_, '_> {
+    fn run(mut self, mut walk: Walk<'_>) -> Result<Packed> {
+        while let Some(found) = walk.next()? {
+            match found {
+                Found::Directory => self.header(&walk, Entry::Directory)?,
+                Found::Link(target) => self.header(&walk, Entry::Link(&target))?,
+                Found::File(file, identity) => {
+                    let size = identity.size();
+                    self.header(&walk, Entry::File { size, executable: identity.executable() })?;
+                    self.content(&walk, &file, size)?;
+                    let now = super::identity::Identity::of(&file).map_err(|error| walk.failed(error))?;
+                    if now != identity {
+                        return Err(walk.changed());
+                    }
+                }
+            }
+            self.entries += 1;
+            self.operation.advance_entries(1);
+        }
+        self.sink.zeros(tar_header::END)?;
+        let (left_out, left_out_total) = walk.into_left_out();
+        Ok(Packed { tar_size: 0, blocks: None, entries: self.entries, left_out, left_out_total })
+    }
+
+    fn header(&mut self, walk: &Walk<'_>, entry: Entry<'_>) -> Result<()> {
+        self.header.clear();
+        tar_header::append(&mut self.header, walk.path(), entry, self.options.mtime);
+        let content = if let Entry::File { size, .. } = entry { size } else { 0 };
+        self.size = self.size.saturating_add(self.header.len() as u64).saturating_add(content);
+        if self.size > self.options.max_bytes {
+            let path = printable(walk.path());
+            let limit = self.options.max_bytes;
+            let why = format!("{path}: the archive would pass {limit} bytes (option max_unpacked_bytes)");
+            return Err(Error::new(Kind::Limit, why));
+        }
+        self.sink.write(&self.header)
+    }
+
+    /// Exactly `size` bytes of the file, read to where they are compressed.
+    fn content(&mut self, walk: &Walk<'_>, file: &std::os::fd::OwnedFd, size: u64) -> Result<()> {
+        let mut left = size;
+        while left > 0 {
+            let most = usize::try_from(left).unwrap_or(usize::MAX);
+            let count = self.sink.fill(most, |room| {
+                loop {
+                    match read(file, &mut *room) {
+                        // It was longer when it was opened.
+                        Ok(0) => return Err(walk.changed()),
+                        Ok(count) => return Ok(count),
+                        Err(Errno::INTR) => {}
+                        Err(error) => return Err(walk.failed(error)),
+                    }
+                }
+            })?;
+            left -= count as u64;
+            self.operation.advance_bytes(count as u64);
+            self.operation.check()?;
+        }
+        let tail = usize::try_from(size % RECORD as u64).unwrap_or(0);
+        self.sink.zeros((RECORD - tail) % RECORD)
+    }
+}

@@ -1,0 +1,350 @@
+//! The walk: depth first, each directory's names sorted by bytes, by descriptors and never through a link.
+//! One directory is open at a time, so neither depth nor the limit of descriptors matters.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, openat, readlinkat, statat};
+use rustix::io::Errno;
+
+use super::filter::{Filter, IGNORE_FILE};
+use super::identity::Identity;
+use super::listing::Listing;
+use super::options::{CaseCollisions, Links, PackOptions};
+use super::report::Report;
+use super::resolve::{Leads, resolve};
+use super::{LeftOut, link_stays_inside};
+use crate::error::{Error, Kind, Result, printable};
+use crate::operation::Operation;
+
+/// The largest `.cldignore` file.
+const IGNORE_FILE_LIMIT: u64 = 1 << 20;
+const OPEN: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
+
+/// An entry that goes in; its path is [`Walk::path`].
+pub(super) enum Found {
+    /// A regular file, open at its start, and what `stat` said of it.
+    File(OwnedFd, Identity),
+    /// A directory, before what is in it.
+    Directory,
+    /// A symbolic link and its text.
+    Link(Vec<u8>),
+}
+
+/// A directory on the way from the root to where the walk is.
+struct Frame {
+    listing: Listing,
+    next: usize,
+    /// The length of its path.
+    path_length: usize,
+    identity: Identity,
+    /// Where it was entered through a link that is followed, so that `..` does not lead back.
+    parent: Option<OwnedFd>,
+}
+
+/// A walk over a directory.
+pub(super) struct Walk<'a> {
+    options: &'a PackOptions,
+    operation: &'a Operation,
+    filter: Filter,
+    report: Report,
+    frames: Vec<Frame>,
+    /// The directory of the last frame.
+    current: OwnedFd,
+    path: Vec<u8>,
+}
+
+impl<'a> Walk<'a> {
+    /// A walk that has not begun. `directory` itself may be a link.
+    pub(super) fn new(directory: &Path, options: &'a PackOptions, operation: &'a Operation) -> Result<Self> {
+        let failed =
+            |errno: Errno| Error::io(printable(directory.as_os_str().as_encoded_bytes()), errno.into());
+        let current = openat(CWD, directory, OPEN | OFlags::DIRECTORY, Mode::empty()).map_err(failed)?;
+        let identity = Identity::of(&current).map_err(failed)?;
+        let mut walk = Self {
+            options,
+            operation,
+            filter: Filter::new(options.profile, &read_ignore_file(&current)?)?,
+            report: Report::default(),
+            frames: Vec::new(),
+            current,
+            path: Vec::new(),
+        };
+        walk.enter(identity, None)?;
+        Ok(walk)
+    }
+
+    /// The path of the entry that [`Self::next`] gave, relative to the directory.
+    pub(super) fn path(&self) -> &[u8] {
+        &self.path
+    }
+
+    /// The next entry, or none at the end.
+    pub(super) fn next(&mut self) -> Result<Option<Found>> {
+        loop {
+            self.operation.check()?;
+            let Some(frame) = self.frames.last_mut() else { return Ok(None) };
+            self.path.truncate(frame.path_length);
+            let Some((name, kind)) = frame.listing.get(frame.next) else {
+                self.leave()?;
+                continue;
+            };
+            frame.next += 1;
+            if !self.path.is_empty() {
+                self.path.push(b'/');
+            }
+            let start = self.path.len();
+            self.path.extend_from_slice(name);
+            let found = match kind {
+                FileType::RegularFile => self.file(start)?,
+                FileType::Directory => self.directory(start)?,
+                FileType::Symlink => self.link(start)?,
+                kind => return Err(self.special(kind)),
+            };
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// What was left out, and how many paths in all.
+    pub(super) fn into_left_out(self) -> (Vec<LeftOut>, u64) {
+        self.report.finish()
+    }
+
+    fn file(&mut self, start: usize) -> Result<Option<Found>> {
+        let (file, identity) = self.open(start, OFlags::NOFOLLOW)?;
+        if identity.kind() != FileType::RegularFile {
+            return Err(self.changed());
+        }
+        if self.is_ours(&identity) {
+            return Ok(None);
+        }
+        Ok(Some(Found::File(file, identity)))
+    }
+
+    fn directory(&mut self, start: usize) -> Result<Option<Found>> {
+        let (directory, identity) = self.open(start, OFlags::NOFOLLOW | OFlags::DIRECTORY)?;
+        if self.is_ours(&identity) {
+            return Ok(None);
+        }
+        // Only a link that is followed can make the walk come back to where it is.
+        if self.frames.iter().any(|frame| frame.parent.is_some()) {
+            self.check_round(&identity)?;
+        }
+        self.current = directory;
+        self.enter(identity, None)?;
+        Ok(Some(Found::Directory))
+    }
+
+    fn link(&mut self, start: usize) -> Result<Option<Found>> {
+        let name = self.path.get(start..).unwrap_or_default();
+        let target = match readlinkat(&self.current, name, Vec::new()) {
+            Ok(target) => target.into_bytes(),
+            Err(Errno::INVAL | Errno::NOENT) => return Err(self.changed()),
+            Err(error) => return Err(self.failed(error)),
+        };
+        // Below a followed link, what leaves that link's target is outside.
+        let root = self.frames.iter().rev().find(|f| f.parent.is_some()).map_or(0, |frame| frame.path_length);
+        let below_root = self.path.get(root..).unwrap_or_default();
+        let leads = if link_stays_inside(below_root, &target) {
+            let parent = self.path.get(..start.saturating_sub(1)).unwrap_or_default();
+            resolve(self.current.as_fd(), parent, root, &target, |path, identity| {
+                self.options.leave_out.contains(&identity.key())
+                    || self.filter.leaves_out(path, identity.kind() == FileType::Directory).is_some()
+            })
+            .map_err(|error| self.failed(error))?
+        } else {
+            Leads::Outside
+        };
+        let why = match leads {
+            Leads::Inside => return Ok(Some(Found::Link(target))),
+            Leads::Outside => "leaves the tree",
+            Leads::Nowhere => "leads to nothing that goes in",
+            Leads::Round => "leads in a circle",
+        };
+        match self.options.links {
+            Links::Follow => self.follow(start),
+            Links::Skip => {
+                let link = format!("{} -> {}", printable(&self.path), printable(&target));
+                self.operation.warn(format!("{link}: the symbolic link {why}; left out"));
+                self.report.add(&self.path, format!("the symbolic link {why}"));
+                Ok(None)
+            }
+            Links::Error => Err(Error::new(
+                Kind::Unsafe,
+                format!(
+                    "{} -> {}: the symbolic link {why} (option links: skip leaves such links out, follow packs what they lead to)",
+                    printable(&self.path),
+                    printable(&target)
+                ),
+            )),
+        }
+    }
+
+    /// Packs what a link leads to.
+    fn follow(&mut self, start: usize) -> Result<Option<Found>> {
+        let name = self.path.get(start..).unwrap_or_default();
+        // Looked at before it is opened: to open a device can do something.
+        match statat(&self.current, name, AtFlags::empty()) {
+            Ok(stat) => match Identity::new(&stat).kind() {
+                FileType::RegularFile | FileType::Directory => {}
+                kind => return Err(self.special(kind)),
+            },
+            Err(Errno::NOENT) => {
+                return Err(self.unsafe_entry("the symbolic link dangles: there is nothing to follow"));
+            }
+            Err(error) => return Err(self.failed(error)),
+        }
+        let (target, identity) = self.open(start, OFlags::empty())?;
+        if self.is_ours(&identity) {
+            return Ok(None);
+        }
+        match identity.kind() {
+            FileType::RegularFile => Ok(Some(Found::File(target, identity))),
+            FileType::Directory => {
+                self.check_round(&identity)?;
+                let parent = std::mem::replace(&mut self.current, target);
+                self.enter(identity, Some(parent))?;
+                Ok(Some(Found::Directory))
+            }
+            _ => Err(self.changed()),
+        }
+    }
+
+    fn open(&self, start: usize, flags: OFlags) -> Result<(OwnedFd, Identity)> {
+        let name = self.path.get(start..).unwrap_or_default();
+        let file = match openat(&self.current, name, OPEN | flags, Mode::empty()) {
+            Ok(file) => file,
+            // Of a name that was just listed with its type.
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::NXIO) => return Err(self.changed()),
+            Err(Errno::LOOP) if flags.contains(OFlags::NOFOLLOW) => return Err(self.changed()),
+            Err(error) => return Err(self.failed(error)),
+        };
+        let identity = Identity::of(&file).map_err(|error| self.failed(error))?;
+        Ok((file, identity))
+    }
+
+    /// Lists the current directory, which is at `path`.
+    fn enter(&mut self, identity: Identity, parent: Option<OwnedFd>) -> Result<()> {
+        let mut listing = Listing::read(self.current.as_fd()).map_err(|error| self.failed(error))?;
+        let path_length = self.path.len();
+        let mut path = self.path.clone();
+        if !path.is_empty() {
+            path.push(b'/');
+        }
+        let start = path.len();
+        listing.retain(|name, kind| {
+            path.truncate(start);
+            path.extend_from_slice(name);
+            match self.filter.leaves_out(&path, kind == FileType::Directory) {
+                Some(reason) => {
+                    self.report.add(&path, reason);
+                    false
+                }
+                None => true,
+            }
+        });
+        if self.options.case_collisions != CaseCollisions::Ignore {
+            for (one, other) in listing.collisions() {
+                let directory = if self.path.is_empty() { "." } else { &printable(&self.path) };
+                let said = format!(
+                    "{directory}: '{}' and '{}' are one name where case or normalisation doesn't count",
+                    printable(one),
+                    printable(other)
+                );
+                if self.options.case_collisions == CaseCollisions::Error {
+                    return Err(Error::new(Kind::Unsafe, format!("{said} (option case_collisions)")));
+                }
+                self.operation.warn(said);
+            }
+        }
+        self.frames.push(Frame { listing, next: 0, path_length, identity, parent });
+        Ok(())
+    }
+
+    /// Goes back to the directory that the current one is in.
+    fn leave(&mut self) -> Result<()> {
+        let Some(frame) = self.frames.pop() else { return Ok(()) };
+        if Identity::of(&self.current).map_err(|error| self.failed(error))? != frame.identity {
+            return Err(self.changed());
+        }
+        let Some(above) = self.frames.last() else { return Ok(()) };
+        self.current = match frame.parent {
+            Some(parent) => parent,
+            None => openat(&self.current, "..", OPEN | OFlags::DIRECTORY, Mode::empty())
+                .map_err(|error| self.failed(error))?,
+        };
+        let back = Identity::of(&self.current).map_err(|error| self.failed(error))?;
+        if back.key() != above.identity.key() {
+            return Err(self.changed());
+        }
+        Ok(())
+    }
+
+    /// Whether it is the store or a layout that the caller uses; reports it.
+    fn is_ours(&mut self, identity: &Identity) -> bool {
+        let ours = self.options.leave_out.contains(&identity.key());
+        if ours {
+            self.report.add(&self.path, "the store or a layout in use".to_owned());
+        }
+        ours
+    }
+
+    fn check_round(&self, identity: &Identity) -> Result<()> {
+        if self.frames.iter().any(|frame| frame.identity.key() == identity.key()) {
+            return Err(self.unsafe_entry("following symbolic links leads back to a directory that it is in"));
+        }
+        Ok(())
+    }
+
+    fn special(&self, kind: FileType) -> Error {
+        self.unsafe_entry(match kind {
+            FileType::Fifo => "is a FIFO, which can't be packed",
+            FileType::Socket => "is a socket, which can't be packed",
+            FileType::CharacterDevice | FileType::BlockDevice => "is a device, which can't be packed",
+            _ => "is no file, directory or symbolic link",
+        })
+    }
+
+    fn unsafe_entry(&self, why: &str) -> Error {
+        Error::new(Kind::Unsafe, format!("{}: {why}", printable(&self.path)))
+    }
+
+    /// The error of the entry at [`Self::path`] that changed while it was read.
+    pub(super) fn changed(&self) -> Error {
+        let path = if self.path.is_empty() { ".".to_owned() } else { printable(&self.path) };
+        Error::new(Kind::Changed, format!("{path}: changed while it was read"))
+    }
+
+    /// The error of a system call on the entry at [`Self::path`]. What can't be read is UNSAFE (case B-04).
+    pub(super) fn failed(&self, errno: Errno) -> Error {
+        let path = if self.path.is_empty() { ".".to_owned() } else { printable(&self.path) };
+        let error = Error::io(path, errno.into());
+        if matches!(errno, Errno::ACCESS | Errno::PERM) { error.with_kind(Kind::Unsafe) } else { error }
+    }
+}
+
+/// The text of the `.cldignore` file at the root, empty where there is none.
+fn read_ignore_file(root: &OwnedFd) -> Result<Vec<u8>> {
+    let failed = |error: Errno| Error::io(IGNORE_FILE, error.into());
+    let file = match openat(root, IGNORE_FILE, OPEN | OFlags::NOFOLLOW, Mode::empty()) {
+        Ok(file) => file,
+        Err(Errno::NOENT) => return Ok(Vec::new()),
+        Err(Errno::LOOP) => {
+            return Err(Error::new(Kind::Unsafe, format!("{IGNORE_FILE}: is a symbolic link, wants a file")));
+        }
+        Err(error) => return Err(failed(error)),
+    };
+    let identity = Identity::of(&file).map_err(failed)?;
+    if identity.kind() != FileType::RegularFile {
+        return Err(Error::new(Kind::Unsafe, format!("{IGNORE_FILE}: is no regular file")));
+    }
+    if identity.size() > IGNORE_FILE_LIMIT {
+        return Err(Error::new(Kind::Limit, format!("{IGNORE_FILE}: over {IGNORE_FILE_LIMIT} bytes")));
+    }
+    let mut text = Vec::new();
+    let mut reader = std::io::Read::take(std::fs::File::from(file), IGNORE_FILE_LIMIT);
+    std::io::Read::read_to_end(&mut reader, &mut text).map_err(|error| Error::io(IGNORE_FILE, error))?;
+    Ok(text)
+}
