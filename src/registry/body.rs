@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, header};
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::transport::{Answer, body_failure};
 use crate::config::Settings;
@@ -18,8 +17,7 @@ pub(crate) fn too_slow(bytes: u64, window: Duration, rate: u64) -> bool {
 
 /// A body that is received chunk by chunk.
 pub(crate) struct Inflow {
-    response: reqwest::Response,
-    permit: OwnedSemaphorePermit,
+    answer: Answer,
     operation: Operation,
     rate: u64,
     window: Duration,
@@ -29,10 +27,8 @@ pub(crate) struct Inflow {
 
 impl Inflow {
     pub(crate) fn new(answer: Answer, settings: &Settings, operation: &Operation) -> Self {
-        let Answer { response, permit } = answer;
         Self {
-            response,
-            permit,
+            answer,
             operation: operation.clone(),
             rate: settings.int("min_rate"),
             window: settings.duration("min_rate_window_ms"),
@@ -44,7 +40,7 @@ impl Inflow {
     /// The next chunk; nothing at the end. A body shorter than its `Content-Length` is an error of the
     /// connection.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>> {
-        let Self { response, operation, rate, window, since, received, .. } = self;
+        let Self { answer: Answer { response, .. }, operation, rate, window, since, received } = self;
         loop {
             let left = window.saturating_sub(since.elapsed());
             let next = operation.run(async {
@@ -74,11 +70,6 @@ impl Inflow {
                 return Ok(chunk);
             }
         }
-    }
-
-    /// Gives the place among the connections back, for the next attempt of the same transfer.
-    pub(crate) fn into_permit(self) -> OwnedSemaphorePermit {
-        self.permit
     }
 }
 
@@ -138,5 +129,25 @@ pub(crate) fn check_encoding(headers: &HeaderMap) -> Result<()> {
             ))
         }
         _ => Ok(()),
+    }
+}
+
+/// Bytes of a body that may be encoded all the same (Harbor and GAR gzip manifests, G-11): decoded, or nothing
+/// where that is more than `limit`.
+pub(crate) fn decode(headers: &HeaderMap, bytes: Vec<u8>, limit: usize) -> Result<Option<Vec<u8>>> {
+    use std::io::Read;
+    match headers.get(header::CONTENT_ENCODING) {
+        Some(value) if value.as_bytes().eq_ignore_ascii_case(b"gzip") => {
+            let mut decoded = Vec::new();
+            let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+            flate2::read::MultiGzDecoder::new(bytes.as_slice())
+                .take(most)
+                .read_to_end(&mut decoded)
+                .map_err(|error| {
+                    Error::new(Kind::Protocol, format!("the answer's gzip encoding is broken: {error}"))
+                })?;
+            Ok((decoded.len() <= limit).then_some(decoded))
+        }
+        _ => check_encoding(headers).map(|()| Some(bytes)),
     }
 }

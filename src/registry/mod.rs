@@ -2,9 +2,192 @@
 
 #![allow(dead_code, reason = "the rooms are joined step by step")]
 
+mod auth;
+mod blobs;
 mod body;
+mod manifests;
 mod origin;
 mod policy;
+mod reply;
+mod request;
+mod retry;
 mod transport;
+mod upload;
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::config::Settings;
+use crate::error::{Error, Kind, Result, printable};
+use crate::oci::RegistryReference;
+use crate::operation::Operation;
+use auth::{Auth, Authorization, Scope};
+pub use blobs::BlobReader;
+pub use manifests::Put;
+use origin::Origin;
 pub use transport::Names;
+use transport::Transport;
+use upload::Habits;
+pub use upload::{BlobSource, BytesSource, NoSessions, Session, UploadSessions, Uploaded};
+
+/// All of a client's registries: connections, tokens and what was learnt about each host. Clones share it.
+#[derive(Clone)]
+pub struct Registry(Arc<Inner>);
+
+struct Inner {
+    settings: Settings,
+    transport: Transport,
+    auth: Auth,
+    /// Registries on loopback by name: whether they speak TLS.
+    schemes: Mutex<HashMap<String, bool>>,
+    habits: Mutex<HashMap<String, Habits>>,
+}
+
+impl Registry {
+    /// Does no I/O and starts no thread.
+    pub fn new(settings: &Settings) -> Result<Self> {
+        Self::with_names(settings, None)
+    }
+
+    /// The same, with names looked up by the caller.
+    pub fn with_names(settings: &Settings, names: Option<Arc<dyn Names>>) -> Result<Self> {
+        Ok(Self(Arc::new(Inner {
+            settings: settings.clone(),
+            transport: Transport::new(settings, names)?,
+            auth: Auth::new(settings)?,
+            schemes: Mutex::default(),
+            habits: Mutex::default(),
+        })))
+    }
+
+    /// A repository, for one call with these settings. It reads until it is told otherwise.
+    pub fn repository(&self, reference: &RegistryReference, settings: &Settings) -> Result<Repository> {
+        let host = self.host_origin(&reference.registry)?.settings(&self.0.settings);
+        let mut extra_headers = HeaderMap::new();
+        for (name, value) in &host.headers {
+            let bad =
+                || Error::new(Kind::Argument, format!("option 'header': '{}' is no header", printable(name)));
+            let mut value = HeaderValue::from_str(value).map_err(|_| bad())?;
+            value.set_sensitive(true);
+            extra_headers.insert(HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad())?, value);
+        }
+        Ok(Repository {
+            registry: self.clone(),
+            reference: reference.clone(),
+            settings: settings.clone(),
+            scope: Scope::pull(&reference.repository),
+            extra_headers,
+        })
+    }
+
+    pub(crate) fn transport(&self) -> &Transport {
+        &self.0.transport
+    }
+
+    /// Where a registry's name leads: https, but for hosts named as plain and for loopback.
+    fn host_origin(&self, name: &str) -> Result<Origin> {
+        let secure = Origin::of_registry(name, true)?;
+        let plain = secure.with_secure(false);
+        if secure.settings(&self.0.settings).plain_http || self.0.settings.host(name).plain_http {
+            // The port of the name, or the scheme's own.
+            return Origin::of_registry(name, false);
+        }
+        if !plain.is_loopback() {
+            return Ok(secure);
+        }
+        let learnt = self.0.schemes.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied();
+        Origin::of_registry(name, learnt == Some(true))
+    }
+
+    /// Whether a registry's scheme is still a guess: on loopback, not named as plain, nothing learnt yet.
+    fn is_guess(&self, name: &str) -> bool {
+        let named = Origin::of_registry(name, false)
+            .is_ok_and(|origin| !origin.is_loopback() || origin.settings(&self.0.settings).plain_http);
+        !named && !self.0.schemes.lock().unwrap_or_else(PoisonError::into_inner).contains_key(name)
+    }
+
+    fn habits(&self, name: &str) -> Habits {
+        self.0.habits.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied().unwrap_or_default()
+    }
+
+    fn change_habits(&self, name: &str, change: impl FnOnce(&mut Habits)) {
+        change(
+            self.0.habits.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_default(),
+        );
+    }
+
+    fn learn(&self, name: &str, secure: bool) {
+        self.0.schemes.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), secure);
+    }
+}
+
+/// One repository of a registry, for one call.
+#[derive(Clone)]
+pub struct Repository {
+    registry: Registry,
+    reference: RegistryReference,
+    settings: Settings,
+    scope: Scope,
+    extra_headers: HeaderMap,
+}
+
+impl Repository {
+    /// The same, for a verb that writes: one token serves its reads and its writes, and its mounts from these
+    /// repositories.
+    #[must_use]
+    pub fn for_push(mut self, mount_from: &[String]) -> Self {
+        let scope = Scope::push(&self.reference.repository);
+        self.scope = mount_from.iter().fold(scope, |scope, from| scope.with_mount_from(from));
+        self
+    }
+
+    /// The same, for a verb that deletes.
+    #[must_use]
+    pub fn for_delete(mut self) -> Self {
+        self.scope = Scope::delete(&self.reference.repository);
+        self
+    }
+
+    /// `registry/repository`, for messages.
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.reference.registry, self.reference.repository)
+    }
+
+    fn origin(&self) -> Result<Origin> {
+        self.registry.host_origin(&self.reference.registry)
+    }
+
+    /// `/v2/<name>/<rest>`; a repository's name and a digest need no escapes.
+    fn path(&self, rest: &str) -> String {
+        format!("/v2/{}/{rest}", self.reference.repository)
+    }
+
+    fn push_scope(&self) -> Scope {
+        if self.scope.writes() { self.scope.clone() } else { Scope::push(&self.reference.repository) }
+    }
+
+    async fn auth_header(
+        &self,
+        origin: &Origin,
+        scope: &Scope,
+        operation: &Operation,
+    ) -> Result<Option<Authorization>> {
+        let registry = &self.registry.0;
+        registry.auth.header(&registry.transport, origin, &self.reference.registry, scope, operation).await
+    }
+
+    async fn auth_answer(
+        &self,
+        origin: &Origin,
+        scope: &Scope,
+        challenges: &HeaderMap,
+        used: Option<&Authorization>,
+        operation: &Operation,
+    ) -> Result<Option<Authorization>> {
+        let registry = &self.registry.0;
+        let name = &self.reference.registry;
+        registry.auth.answer(&registry.transport, origin, name, scope, challenges, used, operation).await
+    }
+}

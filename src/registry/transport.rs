@@ -22,23 +22,30 @@ use crate::operation::{Count, Operation};
 use clients::Clients;
 pub(crate) use failure::{Failure, Stage, of_body as body_failure};
 pub(crate) use payload::{CHUNK, Outflow, Payload, Progressing};
-use resolver::Classes;
 pub use resolver::Names;
 
-/// What a request is for: each has its own share of the connections, so that a copy, which holds one
-/// download while it asks for an upload, can't wait in a circle.
+/// The places among a client's connections: 1,000 operations live within 256 descriptors. Each kind of request
+/// has its own, so that a copy, which holds a download while it asks for an upload, can't wait in a circle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lane {
-    /// Small answers.
+    /// A small answer: the request takes its place itself.
     Short,
+    /// The caller has a place for the whole transfer ([`Transport::place`]).
+    Held,
+}
+
+/// The two kinds of transfers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Transfer {
     /// A blob on its way in.
     Download,
     /// A blob on its way out.
     Upload,
 }
 
-/// Requests in flight per lane: 1,000 operations live within 256 descriptors.
-const LANE_WIDTH: [usize; 3] = [32, 24, 24];
+/// How many places there are.
+const SHORT_PLACES: usize = 32;
+const TRANSFER_PLACES: usize = 24;
 /// The longest answer of a token endpoint.
 const TOKEN_LIMIT: usize = 64 << 10;
 
@@ -58,7 +65,7 @@ pub(crate) struct Outgoing {
 /// The head of an answer; the connection is free for others once it is dropped.
 pub(crate) struct Answer {
     pub(crate) response: reqwest::Response,
-    pub(crate) permit: OwnedSemaphorePermit,
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 /// All connections of a client; clones share them.
@@ -68,7 +75,9 @@ pub(crate) struct Transport(Arc<Inner>);
 struct Inner {
     settings: Settings,
     clients: Clients,
-    lanes: [Arc<Semaphore>; 3],
+    short: Arc<Semaphore>,
+    downloads: Arc<Semaphore>,
+    uploads: Arc<Semaphore>,
 }
 
 impl Transport {
@@ -77,7 +86,9 @@ impl Transport {
         Ok(Self(Arc::new(Inner {
             settings: settings.clone(),
             clients: Clients::new(settings, names)?,
-            lanes: LANE_WIDTH.map(|width| Arc::new(Semaphore::new(width))),
+            short: Arc::new(Semaphore::new(SHORT_PLACES)),
+            downloads: Arc::new(Semaphore::new(TRANSFER_PLACES)),
+            uploads: Arc::new(Semaphore::new(TRANSFER_PLACES)),
         })))
     }
 
@@ -98,6 +109,19 @@ impl Transport {
     /// What a server may make us connect to on behalf of this registry.
     pub(crate) fn foreign_reach(&self, registry: &Origin) -> Reach {
         Reach::Public(self.class_of(registry).filter(|class| *class != Class::Public))
+    }
+
+    /// A place for one transfer, kept over its retries.
+    pub(crate) async fn place(
+        &self,
+        transfer: Transfer,
+        operation: &Operation,
+    ) -> Result<OwnedSemaphorePermit> {
+        let places = match transfer {
+            Transfer::Download => &self.0.downloads,
+            Transfer::Upload => &self.0.uploads,
+        };
+        operation.run(take(places)).await
     }
 
     /// Sends one request and waits for the head of the answer.
@@ -124,17 +148,10 @@ impl Transport {
         if reach != Reach::Any {
             reach.check(&origin, "the request to").map_err(Failure::last)?;
         }
-        let [short, download, upload] = &self.0.lanes;
-        let semaphore = match lane {
-            Lane::Short => short,
-            Lane::Download => download,
-            Lane::Upload => upload,
+        let place = match lane {
+            Lane::Short => Some(take(&self.0.short).await.map_err(Failure::last)?),
+            Lane::Held => None,
         };
-        let permit = semaphore
-            .clone()
-            .acquire_owned()
-            .await
-            .map_err(|_| Failure::last(Error::new(Kind::Internal, "the connections are closed")))?;
         let client = self.0.clients.get(&origin, reach).await.map_err(Failure::last)?;
         // A compressed answer would break sizes and digests (Q54, G-11).
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -154,7 +171,7 @@ impl Transport {
         tokio::select! {
             biased;
             result = &mut answer => match result {
-                Ok(response) => Ok(Answer { response, permit }),
+                Ok(response) => Ok(Answer { response, _place: place }),
                 Err(error) => Err(progress.source_error().map_or_else(
                     || Failure::of(error, &origin, &self.0.settings),
                     Failure::last,
@@ -239,4 +256,8 @@ impl Transport {
             .ok_or_else(|| Error::new(Kind::Limit, "the token endpoint's answer is longer than 64 KiB"))?;
         Ok((status, headers, body))
     }
+}
+
+async fn take(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit> {
+    places.clone().acquire_owned().await.map_err(|_| Error::new(Kind::Internal, "the connections are closed"))
 }

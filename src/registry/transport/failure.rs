@@ -16,6 +16,8 @@ pub(crate) enum Stage {
     Broken,
     /// What came back over it was no HTTP.
     Garbled,
+    /// The peer speaks TLS, and it came to nothing.
+    Tls,
     /// Nothing that another attempt could mend.
     Last,
 }
@@ -51,9 +53,9 @@ impl Failure {
             let stage = if own.kind() == Kind::Network { Stage::Unconnected } else { Stage::Last };
             return Self { error: own.context(place), stage };
         }
-        if let Some(tls) = causes.tls {
-            // The chain's errors are the peer's doing; trying again would not mend them.
-            return made(Kind::Tls, format!("TLS failed: {tls}{}", tls_cure(&tls, origin)), Stage::Last);
+        if let Some((tls, peer_speaks_it)) = causes.tls {
+            let stage = if peer_speaks_it { Stage::Tls } else { Stage::Last };
+            return made(Kind::Tls, format!("TLS failed: {tls}{}", tls_cure(&tls, origin)), stage);
         }
         if causes.garbled {
             return made(
@@ -83,7 +85,7 @@ pub(crate) fn of_body(error: &reqwest::Error) -> Error {
 
 struct Causes {
     own: Option<Error>,
-    tls: Option<String>,
+    tls: Option<(String, bool)>,
     garbled: bool,
     text: String,
 }
@@ -103,7 +105,9 @@ impl Causes {
         if let Some(own) = cause.downcast_ref::<Error>() {
             self.own = Some(own.clone());
         } else if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
-            self.tls = Some(printable(tls.to_string()));
+            let garbage =
+                matches!(tls, rustls::Error::InvalidMessage(_) | rustls::Error::InappropriateMessage { .. });
+            self.tls = Some((printable(tls.to_string()), !garbage));
         } else if let Some(hyper) = cause.downcast_ref::<hyper::Error>() {
             self.garbled |= hyper.is_parse();
         } else if let Some(io) = cause.downcast_ref::<io::Error>() {

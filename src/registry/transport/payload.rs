@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::operation::{Count, Meter, Operation};
 
 /// What a source is read in (T6 of the measured traps: small chunks cost a factor of ten).
-pub(crate) const CHUNK: usize = 512 << 10;
+pub(crate) const CHUNK: usize = 256 << 10;
 
 /// The body of a request.
 pub(crate) enum Payload {

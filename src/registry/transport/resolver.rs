@@ -53,10 +53,8 @@ impl Resolve for Resolver {
             let found = look_up(&host, names).await?;
             if proxy {
                 reach = Reach::Any;
-            } else if reach == Reach::Any {
-                if let Some(first) = found.first() {
-                    classes.put(&host, classify(*first));
-                }
+            } else if let (Reach::Any, Some(first)) = (reach, found.first()) {
+                classes.put(&host, classify(*first));
             }
             let allowed: Vec<SocketAddr> =
                 found.iter().filter(|a| reach.allows(**a)).map(|a| SocketAddr::new(*a, 0)).collect();

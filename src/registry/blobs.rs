@@ -1,0 +1,262 @@
+//! Blobs: whether they are there, and their bytes, verified, over broken connections.
+
+use bytes::Bytes;
+use http::{Method, header};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::Repository;
+use super::body::{self, Inflow};
+use super::reply::Reply;
+use super::request::{Call, Target, pause_for};
+use super::retry::{Next, Tries};
+use super::transport::{Lane, Transfer};
+use crate::error::{Error, Kind, Result, printable};
+use crate::oci::{Descriptor, Digest, Hasher};
+use crate::operation::{Count, Meter, Operation};
+
+impl Repository {
+    /// Whether a blob is there.
+    pub async fn blob_exists(&self, descriptor: &Descriptor, operation: &Operation) -> Result<bool> {
+        let path = self.path(&format!("blobs/{}", descriptor.digest));
+        let reply = self
+            .exchange(&Call::new(Method::HEAD, Target::Path(path.clone()), self.scope.clone()), operation)
+            .await?;
+        match reply.status {
+            200 | 204 => Ok(true),
+            404 => Ok(false),
+            // A URL signed for GET can refuse HEAD (Q24), and so do some registries.
+            400 | 403 | 405 => {
+                let call = Call::new(Method::GET, Target::Path(path), self.scope.clone())
+                    .header(header::RANGE, "bytes=0-0");
+                let reply = self.exchange(&call, operation).await?;
+                match reply.status {
+                    200 | 206 | 416 => Ok(true),
+                    404 => Ok(false),
+                    _ => Err(self.complain(reply, descriptor.digest.as_str(), operation).await?),
+                }
+            }
+            _ => Err(self.complain(reply, descriptor.digest.as_str(), operation).await?),
+        }
+    }
+
+    /// A blob's bytes from `offset` on. Broken connections are resumed; the size is checked, and the digest if
+    /// the reader saw the whole (see [`BlobReader::with_prefix`]).
+    pub async fn read_blob(
+        &self,
+        descriptor: &Descriptor,
+        offset: u64,
+        operation: &Operation,
+    ) -> Result<BlobReader> {
+        if offset > descriptor.size {
+            return Err(Error::new(
+                Kind::Argument,
+                format!("the blob {} has no byte {offset}", descriptor.digest),
+            ));
+        }
+        let mut reader = BlobReader {
+            place: format!("{}@{}", self.name(), descriptor.digest),
+            repository: self.clone(),
+            digest: descriptor.digest.clone(),
+            size: descriptor.size,
+            position: offset,
+            skip: 0,
+            hasher: (offset == 0).then(|| Hasher::new(descriptor.digest.algorithm())),
+            source: Source::Waiting,
+            tries: Tries::new(self.settings.int("retries"), operation.deadline()),
+            ranges: true,
+            operation: operation.clone(),
+            meter: operation.meter(),
+            start: offset,
+            _place: self.registry.transport().place(Transfer::Download, operation).await?,
+        };
+        // What is wrong at once is told at once.
+        if offset < descriptor.size {
+            reader.open().await?;
+        }
+        Ok(reader)
+    }
+}
+
+/// Receives one blob.
+pub struct BlobReader {
+    repository: Repository,
+    place: String,
+    digest: Digest,
+    size: u64,
+    position: u64,
+    /// Bytes that come again and are thrown away.
+    skip: u64,
+    hasher: Option<Hasher>,
+    source: Source,
+    tries: Tries,
+    /// The server's ranges are usable.
+    ranges: bool,
+    operation: Operation,
+    meter: Meter,
+    start: u64,
+    _place: OwnedSemaphorePermit,
+}
+
+enum Source {
+    /// To be opened.
+    Waiting,
+    Open(Box<Inflow>),
+    Done,
+}
+
+impl BlobReader {
+    /// Gives the hash of the bytes before the offset, so that the digest of the whole is verified at the end.
+    #[must_use]
+    pub fn with_prefix(mut self, hasher: Hasher) -> Self {
+        self.hasher = Some(hasher);
+        self
+    }
+
+    /// How many of the blob's bytes were given out, the offset included.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// The next bytes; nothing once the whole was given out and is verified.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>> {
+        loop {
+            match &mut self.source {
+                Source::Done => return Ok(None),
+                Source::Waiting if self.position == self.size => return self.finish(),
+                Source::Waiting => self.open().await?,
+                Source::Open(inflow) => match inflow.chunk().await {
+                    Ok(Some(bytes)) => {
+                        if let Some(bytes) = self.take(bytes)? {
+                            return Ok(Some(bytes));
+                        }
+                    }
+                    Ok(None) if self.position == self.size && self.skip == 0 => return self.finish(),
+                    Ok(None) => {
+                        return Err(self.wrong_size(format!("the registry sent {} bytes", self.position)));
+                    }
+                    Err(error) => self.broken(error).await?,
+                },
+            }
+        }
+    }
+
+    fn wrong_size(&self, why: String) -> Error {
+        Error::new(Kind::Size, format!("{}: has {} bytes, {why}", self.place, self.size))
+    }
+
+    fn take(&mut self, mut bytes: Bytes) -> Result<Option<Bytes>> {
+        let length = bytes.len() as u64;
+        if self.skip > 0 {
+            let skipped = self.skip.min(length);
+            self.skip -= skipped;
+            bytes = bytes.split_off(usize::try_from(skipped).unwrap_or(usize::MAX));
+        }
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        let position = self.position + bytes.len() as u64;
+        if position > self.size {
+            self.source = Source::Done;
+            return Err(self.wrong_size("the registry sends more".to_owned()));
+        }
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(&bytes);
+        }
+        self.position = position;
+        self.meter.at(position - self.start);
+        self.tries.progressed();
+        Ok(Some(bytes))
+    }
+
+    fn finish(&mut self) -> Result<Option<Bytes>> {
+        self.source = Source::Done;
+        match self.hasher.take().map(Hasher::finish) {
+            Some(found) if found != self.digest => {
+                Err(Error::new(Kind::Digest, format!("{}: what came has the digest {found}", self.place)))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// After a break: another attempt from where it broke, if there is one left.
+    async fn broken(&mut self, error: Error) -> Result<()> {
+        self.operation.check()?;
+        let error = error.context(&self.place);
+        if !error.retryable() {
+            return Err(error);
+        }
+        match self.tries.again(None) {
+            Next::Wait(pause) => {
+                self.source = Source::Waiting;
+                self.operation.count(Count::Retry);
+                pause_for(pause, &self.operation).await
+            }
+            _ => Err(error),
+        }
+    }
+
+    /// Asks the registry, not what it redirected to before: signed URLs expire (Q26).
+    async fn open(&mut self) -> Result<()> {
+        loop {
+            let path = self.repository.path(&format!("blobs/{}", self.digest));
+            let mut call = Call::new(Method::GET, Target::Path(path), self.repository.scope.clone());
+            call.lane = Lane::Held;
+            let ranged = self.position > 0 && self.ranges;
+            if ranged {
+                call = call.header(header::RANGE, &format!("bytes={}-", self.position));
+            }
+            let reply = self.repository.exchange(&call, &self.operation).await?;
+            body::check_encoding(&reply.headers).map_err(|error| error.context(&self.place))?;
+            match reply.status {
+                200 => {
+                    if let Some(length) = content_length(&reply).filter(|length| *length != self.size) {
+                        return Err(self.wrong_size(format!("the registry has {length}")));
+                    }
+                    self.skip = self.position;
+                }
+                206 if ranged && self.fits(&reply) => self.skip = 0,
+                // What does not fit is not appended: all of it again, and what is known thrown away.
+                206 | 416 if ranged => {
+                    self.ranges = false;
+                    self.source = Source::Waiting;
+                    continue;
+                }
+                _ => {
+                    let complaint = reply.complaint(&self.repository.settings, &self.operation).await?;
+                    return Err(complaint.into_error(&self.place));
+                }
+            }
+            let Some(answer) = reply.into_answer() else {
+                return Err(Error::new(Kind::Internal, "a body was read before"));
+            };
+            let inflow = Inflow::new(answer, &self.repository.settings, &self.operation);
+            self.source = Source::Open(Box::new(inflow));
+            return Ok(());
+        }
+    }
+
+    /// Whether a partial answer is the part that was asked for (Q77).
+    fn fits(&self, reply: &Reply) -> bool {
+        let Some(range) = reply.header(header::CONTENT_RANGE).and_then(|text| text.strip_prefix("bytes "))
+        else {
+            return false;
+        };
+        let Some((span, total)) = range.split_once('/') else { return false };
+        let Some((first, last)) = span.split_once('-') else { return false };
+        let number = |text: &str| text.trim().parse::<u64>().ok();
+        number(first) == Some(self.position)
+            && number(last) == Some(self.size - 1)
+            && (total.trim() == "*" || number(total) == Some(self.size))
+            && content_length(reply).is_none_or(|length| length == self.size - self.position)
+    }
+}
+
+fn content_length(reply: &Reply) -> Option<u64> {
+    reply.header(header::CONTENT_LENGTH)?.parse().ok()
+}
+
+impl std::fmt::Debug for BlobReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "BlobReader({} at {})", printable(&self.place), self.position)
+    }
+}

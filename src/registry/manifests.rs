@@ -1,0 +1,286 @@
+//! Manifests: resolve, get, put, delete (distribution-spec, "Pulling manifests", "Pushing Manifests").
+
+use http::{HeaderMap, Method, header};
+use serde::Deserialize;
+
+use super::Repository;
+use super::body;
+use super::reply::Reply;
+use super::request::{Call, Target};
+use super::transport::Payload;
+use crate::error::{Error, Kind, Result, printable};
+use crate::oci::{Descriptor, Digest, Hasher, media_type};
+use crate::operation::{Count, Operation};
+
+const DIGEST_HEADER: &str = "docker-content-digest";
+
+/// What a registry did with a manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Put {
+    /// It took note of the manifest's `subject`: no fallback tag is needed (distribution-spec, "Pushing
+    /// Manifests with Subject").
+    pub subject_known: bool,
+}
+
+/// What a registry claims to be a manifest's digest, in `Docker-Content-Digest`.
+enum Claim {
+    None,
+    One(Digest),
+    Unusable(String),
+}
+
+impl Claim {
+    fn of(headers: &HeaderMap) -> Self {
+        let mut found = Self::None;
+        for value in headers.get_all(DIGEST_HEADER) {
+            if value.is_empty() {
+                continue;
+            }
+            let digest = value.to_str().ok().and_then(|text| text.parse::<Digest>().ok());
+            found = match (found, digest) {
+                (Self::None, Some(digest)) => Self::One(digest),
+                (Self::One(before), Some(digest)) if before == digest => Self::One(digest),
+                _ => return Self::Unusable(printable(value.as_bytes())),
+            };
+        }
+        found
+    }
+
+    /// Compares it with bytes; it never replaces a digest that was asked for (R-03).
+    fn check(&self, bytes: &[u8], what: &str) -> Result<()> {
+        let claimed = match self {
+            Self::None => return Ok(()),
+            Self::One(digest) if digest.verify(bytes) => return Ok(()),
+            Self::One(digest) => digest.as_str(),
+            Self::Unusable(text) => text,
+        };
+        Err(Error::new(
+            Kind::Digest,
+            format!("{what}: the registry says that its digest is {claimed}, it is {}", Digest::of(bytes)),
+        ))
+    }
+}
+
+/// Compares what a registry says with the digest that it was to store.
+pub(super) fn check_claim(headers: &HeaderMap, digest: &Digest, what: &str) -> Result<()> {
+    match Claim::of(headers) {
+        Claim::One(claimed) if claimed != *digest && claimed.algorithm() == digest.algorithm() => {
+            Err(Error::new(Kind::Digest, format!("{what}: the registry says that it stored {claimed}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+impl Repository {
+    /// The descriptor of a manifest by tag or digest; nothing if the registry says that it is not there. One
+    /// request where the answer has what is needed, else two (Q51 to Q55, R-29).
+    pub async fn head_manifest(&self, target: &str, operation: &Operation) -> Result<Option<Descriptor>> {
+        let reply = self.exchange(&self.manifest_call(Method::HEAD, target), operation).await?;
+        match reply.status {
+            200 => {
+                if let Some(descriptor) = described(&reply, target) {
+                    return Ok(Some(descriptor));
+                }
+            }
+            // Whether it is there these do not say: registries refuse HEAD, or answer it wrongly.
+            204 | 403..=405 | 406 => {}
+            _ => return Err(self.complain(reply, target, operation).await?),
+        }
+        let reply = self.exchange(&self.manifest_call(Method::GET, target), operation).await?;
+        if reply.status == 404 {
+            let complaint = reply.complaint(&self.settings, operation).await?;
+            if complaint.is_not_found() {
+                return Ok(None);
+            }
+            return Err(Error::new(
+                Kind::Protocol,
+                format!(
+                    "{}: a 404 that is not a registry's own; is it a registry?",
+                    complaint.into_error(&self.place(target)).message()
+                ),
+            )
+            .with_http_status(404));
+        }
+        self.read_manifest(reply, target, operation).await.map(|(descriptor, _)| Some(descriptor))
+    }
+
+    /// A manifest's bytes, verified: against the digest asked for, and against what the registry claims.
+    pub async fn get_manifest(&self, target: &str, operation: &Operation) -> Result<(Descriptor, Vec<u8>)> {
+        let mut left = self.settings.int("retries").min(1);
+        loop {
+            let reply = self.exchange(&self.manifest_call(Method::GET, target), operation).await?;
+            match self.read_manifest(reply, target, operation).await {
+                Err(error) if left > 0 && error.retryable() && error.http_status().is_none() => {
+                    operation.check()?;
+                    operation.count(Count::Retry);
+                    left -= 1;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// Puts a manifest under a tag or its digest.
+    pub async fn put_manifest(
+        &self,
+        target: &str,
+        media_type: &str,
+        bytes: &[u8],
+        operation: &Operation,
+    ) -> Result<Put> {
+        let place = self.place(target);
+        let body = bytes::Bytes::copy_from_slice(bytes);
+        let payload = || Ok(Payload::Bytes(body.clone()));
+        let path = Target::Path(self.path(&format!("manifests/{target}")));
+        let mut call = Call::new(Method::PUT, path, self.push_scope())
+            .header(header::CONTENT_TYPE, media_type)
+            .payload(&payload);
+        call.commit = true;
+        let reply = self.exchange(&call, operation).await?;
+        let (claim, status) = (Claim::of(&reply.headers), reply.status);
+        // Q41 has 200 and 202 too, R-13 distrusts them: they must be confirmed.
+        if !matches!(status, 200..=202) {
+            return Err(self.complain(reply, target, operation).await?);
+        }
+        claim.check(bytes, &place)?;
+        let put = Put { subject_known: reply.headers.contains_key("oci-subject") };
+        let confirmed = status == 201 || matches!(claim, Claim::One(_));
+        reply.drain(&self.settings, operation).await?;
+        if !confirmed {
+            let found = self.head_manifest(target, operation).await?;
+            if !found.is_some_and(|found| found.digest.verify(bytes)) {
+                return Err(Error::new(
+                    Kind::Protocol,
+                    format!(
+                        "{place}: HTTP {status} for a manifest that is not there afterwards, 201 was due"
+                    ),
+                )
+                .with_http_status(status));
+            }
+        }
+        Ok(put)
+    }
+
+    /// Deletes a tag, or by digest a manifest.
+    pub async fn delete_manifest(&self, target: &str, operation: &Operation) -> Result<()> {
+        let path = Target::Path(self.path(&format!("manifests/{target}")));
+        let scope = super::Scope::delete(&self.reference.repository);
+        let reply = self.exchange(&Call::new(Method::DELETE, path, scope), operation).await?;
+        match reply.status {
+            200 | 202 | 204 => reply.drain(&self.settings, operation).await,
+            400 | 405 => {
+                let error = self.complain(reply, target, operation).await?;
+                let what = if target.contains(':') { "deletes" } else { "deletes by tag; delete by digest" };
+                Err(Error::new(
+                    Kind::Unsupported,
+                    format!("{}: the registry allows no {what}", error.message()),
+                )
+                .with_http_status(error.http_status().unwrap_or(405)))
+            }
+            _ => Err(self.complain(reply, target, operation).await?),
+        }
+    }
+
+    fn manifest_call(&self, method: Method, target: &str) -> Call<'static> {
+        let path = Target::Path(self.path(&format!("manifests/{target}")));
+        // All four types, or an older one is sent (Q53).
+        Call::new(method, path, self.scope.clone()).header(header::ACCEPT, media_type::MANIFEST_ACCEPT)
+    }
+
+    /// `registry/repository:tag` or `registry/repository@digest`, for messages.
+    pub(super) fn place(&self, target: &str) -> String {
+        let separator = if target.contains(':') { '@' } else { ':' };
+        format!("{}{separator}{target}", self.name())
+    }
+
+    pub(super) async fn complain(&self, reply: Reply, target: &str, operation: &Operation) -> Result<Error> {
+        Ok(reply.complaint(&self.settings, operation).await?.into_error(&self.place(target)))
+    }
+
+    async fn read_manifest(
+        &self,
+        reply: Reply,
+        target: &str,
+        operation: &Operation,
+    ) -> Result<(Descriptor, Vec<u8>)> {
+        let place = self.place(target);
+        if reply.status != 200 {
+            return Err(self.complain(reply, target, operation).await?);
+        }
+        let limit = self.settings.size("max_manifest_bytes");
+        let (claim, headers) = (Claim::of(&reply.headers), reply.headers.clone());
+        let too_large = || {
+            Error::new(
+                Kind::Limit,
+                format!("{place}: the manifest is larger than {limit} bytes (option max_manifest_bytes)"),
+            )
+        };
+        let answer =
+            reply.into_answer().ok_or_else(|| Error::new(Kind::Internal, "a body was read before"))?;
+        let bytes = body::read_all(answer, limit, &self.settings, operation)
+            .await
+            .map_err(|error| error.context(&place))?
+            .ok_or_else(too_large)?;
+        let bytes = match body::decode(&headers, bytes, limit).map_err(|error| error.context(&place))? {
+            Some(bytes) => bytes,
+            None => return Err(too_large()),
+        };
+        let declared = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
+        let media_type = manifest_type(declared, &bytes).ok_or_else(|| {
+            Error::new(
+                Kind::Protocol,
+                format!(
+                    "{place}: HTTP 200 with Content-Type '{}', and no manifest in it",
+                    printable(declared)
+                ),
+            )
+            .with_http_status(200)
+        })?;
+        let digest = match target.parse::<Digest>() {
+            Ok(wanted) if wanted.verify(&bytes) => wanted,
+            Ok(wanted) => {
+                let mut hasher = Hasher::new(wanted.algorithm());
+                hasher.update(&bytes);
+                return Err(Error::new(
+                    Kind::Digest,
+                    format!("{place}: the registry sent a manifest with the digest {}", hasher.finish()),
+                ));
+            }
+            Err(_) => Digest::of(&bytes),
+        };
+        claim.check(&bytes, &place)?;
+        Ok((Descriptor::new(media_type, digest, bytes.len() as u64), bytes))
+    }
+}
+
+/// What a HEAD says, if it says all of it and contradicts nothing.
+fn described(reply: &Reply, target: &str) -> Option<Descriptor> {
+    let Claim::One(claimed) = Claim::of(&reply.headers) else { return None };
+    // A digest that was asked for is not replaced: any other is looked into by a GET.
+    if target.parse::<Digest>().is_ok_and(|wanted| wanted != claimed) {
+        return None;
+    }
+    let media_type = media_type::essence(reply.header(header::CONTENT_TYPE)?);
+    let size = reply.header(header::CONTENT_LENGTH)?.parse::<u64>().ok()?;
+    media_type::is_manifest(&media_type).then(|| Descriptor::new(media_type, claimed, size))
+}
+
+/// The header's media type if it is a manifest's, else the body's own.
+fn manifest_type(declared: &str, bytes: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Typed {
+        media_type: Option<String>,
+        schema_version: Option<u32>,
+    }
+    if bytes.iter().find(|b| !b.is_ascii_whitespace()) != Some(&b'{') {
+        return None;
+    }
+    let declared = media_type::essence(declared);
+    if media_type::is_manifest(&declared) {
+        return Some(declared);
+    }
+    let typed: Typed = serde_json::from_slice(bytes).ok()?;
+    typed.schema_version?;
+    Some(typed.media_type.filter(|own| media_type::is_manifest(own)).unwrap_or_default())
+}

@@ -1,0 +1,176 @@
+//! What is tried again, and when: pure, but for the clock and the dice.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::{Duration, Instant, SystemTime};
+
+use http::{HeaderMap, header};
+
+use super::transport::Stage;
+
+/// The first pause and the longest.
+const FIRST: Duration = Duration::from_millis(200);
+const LONGEST: Duration = Duration::from_secs(10);
+/// How long a registry's `Retry-After` is waited out where no deadline says how long the caller has.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// A connection that can't be made is tried once more: a server that is not there should be told soon.
+const CONNECTS: u32 = 1;
+
+/// What to do after an attempt that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Try again after this pause.
+    Wait(Duration),
+    /// Give up: the registry wants a longer pause than there is time for.
+    TooLong(Duration),
+    /// Give up.
+    Stop,
+}
+
+/// The attempts of one request or one transfer.
+pub(crate) struct Tries {
+    left: u64,
+    done: u32,
+    connects: u32,
+    deadline: Option<Instant>,
+}
+
+impl Tries {
+    pub(crate) fn new(retries: u64, deadline: Option<Instant>) -> Self {
+        Self { left: retries, done: 0, connects: 0, deadline }
+    }
+
+    /// After an answer. Nothing but overload and gateways' complaints is tried again.
+    pub(crate) fn after_status(&mut self, status: u16, headers: &HeaderMap) -> Next {
+        if !is_passing(status) {
+            return Next::Stop;
+        }
+        let asked = retry_after(headers, SystemTime::now());
+        if let Some(wait) = asked {
+            let fits = match self.deadline {
+                Some(deadline) => Instant::now().checked_add(wait).is_some_and(|then| then < deadline),
+                None => wait <= PATIENCE,
+            };
+            if !fits {
+                return Next::TooLong(wait);
+            }
+        }
+        self.again(asked)
+    }
+
+    /// After a request without an answer. `safe`: it may be sent twice.
+    pub(crate) fn after_failure(&mut self, stage: Stage, safe: bool) -> Next {
+        match stage {
+            Stage::Unconnected if self.connects < CONNECTS => {
+                self.connects += 1;
+                self.again(None)
+            }
+            Stage::Broken if safe => self.again(None),
+            _ => Next::Stop,
+        }
+    }
+
+    /// A transfer got further: the failures before it no longer count.
+    pub(crate) fn progressed(&mut self) {
+        self.left += u64::from(self.done);
+        (self.done, self.connects) = (0, 0);
+    }
+
+    /// One more attempt, if there is one left.
+    pub(crate) fn again(&mut self, asked: Option<Duration>) -> Next {
+        if self.left == 0 {
+            return Next::Stop;
+        }
+        self.left -= 1;
+        let pause = asked.unwrap_or_else(|| back_off(self.done, dice()));
+        self.done += 1;
+        Next::Wait(pause)
+    }
+}
+
+/// Statuses that may pass by themselves.
+pub(crate) fn is_passing(status: u16) -> bool {
+    matches!(status, 408 | 429 | 500 | 502 | 503 | 504)
+}
+
+/// Doubles from [`FIRST`] to [`LONGEST`]; between half of that and all of it.
+fn back_off(done: u32, dice: u64) -> Duration {
+    let whole = FIRST.saturating_mul(1_u32.checked_shl(done.min(16)).unwrap_or(u32::MAX)).min(LONGEST);
+    let half = whole / 2;
+    let range = u64::try_from(half.as_millis()).unwrap_or(0) + 1;
+    half + Duration::from_millis(dice % range)
+}
+
+/// The standard library's hashers are seeded from the system's random numbers.
+fn dice() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+/// `Retry-After` in seconds or as a date (RFC 9110 10.2.3); anything else is none.
+pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+        return Some(Duration::from_secs(text.parse().unwrap_or(u64::from(u32::MAX))));
+    }
+    let then = httpdate::parse_http_date(text).ok()?;
+    Some(then.duration_since(now).unwrap_or(Duration::ZERO))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(value: &str) -> HeaderMap {
+        HeaderMap::from_iter([(header::RETRY_AFTER, value.parse().unwrap())])
+    }
+
+    #[test]
+    fn r_45_retry_after_in_both_forms() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777 - 30);
+        let after = |value| retry_after(&headers(value), now);
+        assert_eq!(after("5"), Some(Duration::from_secs(5)));
+        assert_eq!(after("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::from_secs(30)));
+        assert_eq!(after("99999999"), Some(Duration::from_secs(99_999_999)));
+        assert_eq!(after("99999999999999999999999"), Some(Duration::from_secs(u64::from(u32::MAX))));
+        for text in ["-1", "soon", "", "1.5"] {
+            assert_eq!(after(text), None, "{text}");
+        }
+        assert_eq!(retry_after(&headers("Sun, 06 Nov 1994 08:00:00 GMT"), now), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn r_45_it_is_waited_out_if_it_fits_the_deadline() {
+        let mut tries = Tries::new(5, Some(Instant::now() + Duration::from_secs(20)));
+        assert_eq!(tries.after_status(429, &headers("5")), Next::Wait(Duration::from_secs(5)));
+        assert_eq!(tries.after_status(429, &headers("60")), Next::TooLong(Duration::from_secs(60)));
+        let mut patient = Tries::new(5, None);
+        assert_eq!(patient.after_status(503, &headers("60")), Next::Wait(Duration::from_secs(60)));
+        assert_eq!(
+            patient.after_status(429, &headers("99999999")),
+            Next::TooLong(Duration::from_secs(99_999_999))
+        );
+        assert!(matches!(patient.after_status(503, &HeaderMap::new()), Next::Wait(_)));
+    }
+
+    #[test]
+    fn only_what_is_safe_is_tried_again_and_not_for_ever() {
+        let mut tries = Tries::new(2, None);
+        assert_eq!(tries.after_failure(Stage::Broken, false), Next::Stop);
+        assert_eq!(tries.after_failure(Stage::Last, true), Next::Stop);
+        assert_eq!(tries.after_status(404, &HeaderMap::new()), Next::Stop);
+        assert_eq!(tries.after_status(501, &HeaderMap::new()), Next::Stop);
+        assert!(matches!(tries.after_failure(Stage::Broken, true), Next::Wait(_)));
+        assert!(matches!(tries.after_failure(Stage::Unconnected, false), Next::Wait(_)));
+        assert_eq!(tries.after_failure(Stage::Broken, true), Next::Stop);
+    }
+
+    #[test]
+    fn pauses_grow_are_bounded_and_differ() {
+        assert_eq!(back_off(0, 0), Duration::from_millis(100));
+        assert_eq!(back_off(0, 100), Duration::from_millis(200));
+        for done in 0..200 {
+            let pause = back_off(done, dice());
+            assert!(pause >= Duration::from_millis(100) && pause <= LONGEST, "{pause:?}");
+        }
+        assert_ne!(dice(), dice());
+    }
+}

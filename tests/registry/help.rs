@@ -1,0 +1,86 @@
+//! Short ways to say what every test here says.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cldoci::config::{Environment, Options, Settings};
+use cldoci::oci::{Descriptor, Digest, ImageManifest, Reference, media_type};
+use cldoci::registry::{BlobReader, BytesSource, NoSessions, Registry, Repository, Uploaded};
+use cldoci::{Operation, Result};
+
+pub fn settings(options: &[(&str, &str)]) -> Settings {
+    let mut set = Options::new();
+    for (name, value) in options {
+        set.set(name, value).unwrap();
+    }
+    Settings::for_client(&set, Environment::default()).unwrap()
+}
+
+/// A repository `test/app` of the server at `host`, with a client of its own.
+pub fn repository(host: &str, options: &[(&str, &str)]) -> Repository {
+    let settings = settings(options);
+    open(&Registry::new(&settings).unwrap(), &settings, host, "test/app")
+}
+
+pub fn open(registry: &Registry, settings: &Settings, host: &str, name: &str) -> Repository {
+    let Reference::Registry(reference) = format!("{host}/{name}:v1").parse().unwrap() else { panic!() };
+    registry.repository(&reference, settings).unwrap()
+}
+
+pub fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+pub async fn upload(
+    repository: &Repository,
+    bytes: &[u8],
+    operation: &Operation,
+) -> Result<(Descriptor, Uploaded)> {
+    let descriptor = Descriptor::of("application/octet-stream", bytes);
+    let source = Arc::new(BytesSource(Bytes::copy_from_slice(bytes)));
+    let how = repository.upload_blob(&descriptor, source, &[], &NoSessions, operation).await?;
+    Ok((descriptor, how))
+}
+
+pub async fn read(mut reader: BlobReader) -> Result<Vec<u8>> {
+    let mut whole = Vec::new();
+    while let Some(chunk) = reader.chunk().await? {
+        whole.extend_from_slice(&chunk);
+    }
+    Ok(whole)
+}
+
+pub fn manifest(config: &Descriptor, layers: &[Descriptor]) -> Vec<u8> {
+    ImageManifest {
+        schema_version: 2,
+        media_type: media_type::OCI_MANIFEST.to_owned(),
+        artifact_type: None,
+        config: config.clone(),
+        layers: layers.to_vec(),
+        subject: None,
+        annotations: Default::default(),
+    }
+    .to_bytes()
+}
+
+/// Bytes that no compressor or cache makes smaller.
+pub fn noise(length: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    (0..length)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 24) as u8
+        })
+        .collect()
+}
+
+pub fn digest(bytes: &[u8]) -> Digest {
+    Digest::of(bytes)
+}
