@@ -7,6 +7,8 @@ pub mod archive;
 mod client;
 pub mod config;
 mod error;
+#[doc(hidden)]
+pub mod ffi;
 pub mod oci;
 mod operation;
 pub mod registry;

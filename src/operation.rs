@@ -158,6 +158,11 @@ impl Operation {
         self.0.woken.notify_waiters();
     }
 
+    /// Whether somebody asked it to end.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.cancelled.load(Ordering::SeqCst)
+    }
+
     /// When it must have ended.
     pub fn deadline(&self) -> Option<Instant> {
         self.0.deadline

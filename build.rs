@@ -1,0 +1,154 @@
+//! Makes the C header from `src/ffi` and compares it with the one that is checked in; sets what the shared
+//! library is called. The source tree is only written with `CLDOCI_HEADER=write`.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+/// The header's sections, in the order in which a program needs them, and the files they come from.
+const SECTIONS: &[(&str, &[&str])] = &[
+    ("Handles", &["types"]),
+    ("Status", &["status"]),
+    ("Errors", &["error"]),
+    ("Versions", &["version"]),
+    ("Progress and counters", &["progress"]),
+    ("Callbacks", &["callback"]),
+    (
+        "Options",
+        &["options", "options/client", "options/limits", "options/build", "options/transfer", "options/list"],
+    ),
+    ("References", &["reference"]),
+    ("The client and its verbs", &["client", "repository", "layer"]),
+    ("Results", &["result"]),
+    ("Operations", &["operation"]),
+    ("Artifacts", &["artifact"]),
+    ("Finding leaks", &["debug"]),
+];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
+    for input in ["build.rs", "cbindgen.toml", "src/ffi", "include"] {
+        println!("cargo:rerun-if-changed={input}");
+    }
+    println!("cargo:rerun-if-env-changed=CLDOCI_HEADER");
+
+    let header = header(&root)?;
+    let mut symbols: Vec<_> =
+        header.match_indices('(').filter_map(|(at, _)| name_before(&header, at)).collect();
+    symbols.sort_unstable();
+    symbols.dedup();
+    let symbols = symbols.join("\n") + "\n";
+    for (name, text) in [("cldoci.h", &header), ("cldoci.symbols", &symbols)] {
+        fs::write(Path::new(&env::var("OUT_DIR")?).join(name), text)?;
+        check(&root.join("include").join(name), text)?;
+    }
+
+    if env::var("CARGO_CFG_TARGET_OS")? == "linux" {
+        let abi = constant(&header, "CLDOCI_ABI_VERSION")?;
+        println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libcldoci.so.{abi}");
+        // Threads and thread-local data of ours must outlive a dlclose (X-26).
+        println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
+    }
+    Ok(())
+}
+
+/// The whole header.
+fn header(root: &Path) -> Result<String, Box<dyn Error>> {
+    let config = cbindgen::Config::from_root_or_default(root);
+    let mut text = fs::read_to_string(root.join("src/ffi/page.h"))?;
+    for (title, files) in SECTIONS {
+        text.push_str(&format!("\n/* {title} {} */\n", "-".repeat(103 - title.len())));
+        if *title == "Versions" {
+            text.push_str(&version_macros()?);
+        }
+        for file in *files {
+            let bindings = cbindgen::Builder::new()
+                .with_config(config.clone())
+                .with_src(root.join(format!("src/ffi/{file}.rs")))
+                .generate()?;
+            let mut part = Vec::new();
+            bindings.write(&mut part);
+            text.push('\n');
+            text.push_str(String::from_utf8(part)?.trim());
+            text.push('\n');
+        }
+    }
+    text.push_str("\n#ifdef __cplusplus\n}\n#endif\n\n#endif /* CLDOCI_H */\n");
+    Ok(one_line_comments(&text))
+}
+
+/// The version's macros, from the one place that says it.
+fn version_macros() -> Result<String, Box<dyn Error>> {
+    let part =
+        |name| -> Result<u32, Box<dyn Error>> { Ok(env::var(format!("CARGO_PKG_VERSION_{name}"))?.parse()?) };
+    let (major, minor, patch) = (part("MAJOR")?, part("MINOR")?, part("PATCH")?);
+    Ok(format!(
+        "
+/** The version of this header. */
+#define CLDOCI_VERSION_MAJOR {major}
+#define CLDOCI_VERSION_MINOR {minor}
+#define CLDOCI_VERSION_PATCH {patch}
+#define CLDOCI_VERSION_STRING \"{major}.{minor}.{patch}\"
+/** The same in one number, 0xMMNNPP, for comparisons. */
+#define CLDOCI_VERSION_NUMBER 0x{major:02x}{minor:02x}{patch:02x}
+/** Whether this header is of that version or a later one. */
+#define CLDOCI_VERSION_AT_LEAST(major, minor, patch) \\
+  (CLDOCI_VERSION_NUMBER >= ((major) * 0x10000 + (minor) * 0x100 + (patch)))
+"
+    ))
+}
+
+/// A comment of one line before a constant is written on one line, and without an empty line behind it.
+fn one_line_comments(header: &str) -> String {
+    let lines: Vec<&str> = header.lines().collect();
+    let mut text = String::new();
+    let mut at = 0;
+    while let Some(line) = lines.get(at) {
+        match lines.get(at..at + 4) {
+            Some(["/**", comment, " */", define]) if define.starts_with("#define") => {
+                text.push_str(&format!("/** {} */\n{define}\n", comment.trim_start_matches(" * ")));
+                at += if lines.get(at + 4..at + 6) == Some(&["", "/**"]) { 5 } else { 4 };
+            }
+            _ => {
+                text.push_str(line);
+                text.push('\n');
+                at += 1;
+            }
+        }
+    }
+    text
+}
+
+/// The function's name that ends at `at`, outside comments.
+fn name_before(header: &str, at: usize) -> Option<&str> {
+    let before = header.get(..at)?;
+    let line = before.rsplit('\n').next()?;
+    let name = before.get(before.rfind(|c: char| !c.is_ascii_alphanumeric() && c != '_')? + 1..)?;
+    let comment = line.trim_start().starts_with(['*', '/', '#']) || line.starts_with("typedef");
+    (name.starts_with("cldoci_") && !comment).then_some(name)
+}
+
+fn constant(header: &str, name: &str) -> Result<String, Box<dyn Error>> {
+    let define = format!("#define {name} ");
+    let line = header.lines().find_map(|line| line.strip_prefix(&define));
+    Ok(line.ok_or(format!("the header has no {name}"))?.trim().to_owned())
+}
+
+/// Compares a generated file with the one that is checked in.
+fn check(path: &Path, text: &str) -> Result<(), Box<dyn Error>> {
+    if fs::read_to_string(path).is_ok_and(|old| old == *text) {
+        return Ok(());
+    }
+    let stale = format!("{} is stale: run  CLDOCI_HEADER=write cargo build", path.display());
+    match env::var("CLDOCI_HEADER").as_deref() {
+        Ok("write") => {
+            fs::create_dir_all(path.parent().ok_or("a file has a directory")?)?;
+            Ok(fs::write(path, text)?)
+        }
+        Ok("check") => Err(stale.into()),
+        _ => {
+            println!("cargo:warning={stale}");
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,3002 @@
+/*
+ * cldoci: OCI artifacts for every language
+ * ========================================
+ *
+ * cldoci builds a directory into an OCI artifact and pushes, pulls, tags and checks artifacts on OCI registries
+ * (Docker Hub, GHCR, ECR, Harbor, your own). This file is the whole interface.
+ *
+ * An artifact is a directory packed for a registry: one or more *layers* (compressed archives), a *config* (a
+ * JSON text of yours that says what it is), and a *manifest* that names both by digest. The manifest's digest,
+ * `sha256:...`, is the artifact's identity; a *tag* is a name for it that can be moved. A *reference* says where
+ * an artifact is: `ghcr.io/org/app:v1`, `localhost:5000/app@sha256:...`, or `ocidir:///some/directory:v1`, a
+ * local image layout that needs no server. Every verb works on both.
+ *
+ * A first program
+ * ---------------
+ * It packs a directory into a local layout and unpacks it elsewhere:
+ *
+ *     #include <cldoci.h>
+ *     #include <stdio.h>
+ *     #include <string.h>
+ *
+ *     int main(int argc, char **argv) {
+ *       cldoci_client *client = NULL;
+ *       cldoci_reference *place = NULL;
+ *       cldoci_artifact *artifact = NULL;
+ *       cldoci_result *built = NULL, *pulled = NULL;
+ *       cldoci_error *error = NULL;
+ *       const char *config = "{\"schemaVersion\":\"v1\",\"name\":\"api\"}";
+ *       int failed = 1;
+ *
+ *       if (argc != 4) {
+ *         fprintf(stderr, "usage: %s DIRECTORY LAYOUT DESTINATION\n", argv[0]);
+ *         return 2;
+ *       }
+ *       if (cldoci_client_new(NULL, &client, &error) == CLDOCI_OK &&
+ *           cldoci_reference_layout(argv[2], "v1", NULL, &place, &error) == CLDOCI_OK &&
+ *           cldoci_build(client, argv[1], "component", (const uint8_t *)config, strlen(config), NULL, &built,
+ *                        &error) == CLDOCI_OK &&
+ *           cldoci_result_artifact(built, &artifact, &error) == CLDOCI_OK &&
+ *           cldoci_push(client, artifact, place, NULL, NULL, &error) == CLDOCI_OK &&
+ *           cldoci_pull(client, place, argv[3], NULL, &pulled, &error) == CLDOCI_OK) {
+ *         printf("%s\n", cldoci_result_digest(pulled, NULL));
+ *         failed = 0;
+ *       } else {
+ *         fprintf(stderr, "%s\n", cldoci_error_message(error, NULL));
+ *       }
+ *       cldoci_error_free(error);
+ *       cldoci_result_free(pulled);
+ *       cldoci_artifact_free(artifact);
+ *       cldoci_result_free(built);
+ *       cldoci_reference_free(place);
+ *       cldoci_client_free(client);
+ *       return failed;
+ *     }
+ *
+ * Linking
+ * -------
+ * `cc program.c $(pkg-config --cflags --libs cldoci)`, or `-lcldoci`. The header is C99 and C++11. A program that
+ * loads the library at run time compares cldoci_abi_version() with CLDOCI_ABI_VERSION first. The library stays
+ * in the process once it is loaded; dlclose does no harm.
+ *
+ * Calls
+ * -----
+ * Every call that can fail returns a cldoci_status: CLDOCI_OK is 0, CLDOCI_PENDING is 1, failures are negative.
+ * The order of parameters is: the object, inputs, options, outputs, `error`. The verbs belong to the client:
+ *
+ *     cldoci_VERB(client, inputs..., options, &result, &error)            waits
+ *     cldoci_VERB_start(client, inputs..., options, &operation, &error)   returns at once
+ *
+ * Ownership
+ * ---------
+ * - What a call gives through a pointer to a pointer is yours: free it with the `_free` of its type, and with
+ *   nothing else. `*result`, `*error` and their like are set to NULL first, and what they held is not freed.
+ * - "Borrowed" inputs stay yours and are not needed after the call: strings and bytes are copied, and a handle
+ *   may be freed while operations that were started with it run on.
+ * - A `const char *` or `const uint8_t *` that a call *returns* is borrowed from the handle that it was asked of,
+ *   and lives until that handle is freed. Freeing a handle on one thread while another reads such a text is a
+ *   race of the caller's. Texts end with a NUL; as they can hold others, their length can be asked for, too.
+ * - Only `_free` consumes a handle, whatever it returns.
+ * - Strings in are UTF-8, paths are any bytes. Pointers to numbers, handles and structs must be aligned.
+ *
+ * Errors
+ * ------
+ * `error` may be NULL where the status is enough. On failure `*error` holds an object with the status, a one-line
+ * message for a person, and facts to act on: cldoci_error_http_status, _registry_code, _errno, _retryable,
+ * _retry_after_ms. There is no "last error" of a thread. (Where even an error object can't be made, `*error`
+ * stays NULL; the accessors take a NULL.)
+ *
+ * Handles
+ * -------
+ * The pointers to incomplete types below are not addresses but checked numbers. A handle that was freed, is of
+ * another type, or was never given out is CLDOCI_ERROR_HANDLE, and freeing twice is, too. Accessors without an
+ * `error` give NULL, 0 or what they say for a bad handle. A program that follows such a pointer faults; Go and
+ * Java report that as an access to address 0.
+ *
+ * Threads
+ * -------
+ * Every handle may be used and freed on any thread, and by several at once, but for options, builders and configs
+ * while they are changed: one thread at a time. All input and output runs on the library's own threads, which are
+ * started at the first verb, take no signals, and end soon after the last client and operation are freed. A call
+ * needs little of the caller's stack. No call may be made from a signal handler.
+ *
+ * Operations
+ * ----------
+ * An operation is waited for with a time-out (cldoci_operation_wait), polled (cldoci_operation_progress), watched
+ * by an event loop (cldoci_operation_open_descriptor), cancelled from any thread, and freed at any time, which
+ * cancels it. A thousand at once are fine: those that can't run yet have the phase CLDOCI_PHASE_WAITING.
+ *
+ * Callbacks run on threads of their own, one call at a time for an operation. They must not unwind.
+ *
+ * fork
+ * ----
+ * In a child of fork the handles of the parent are CLDOCI_ERROR_FORKED, new ones work. Operations of the parent
+ * go on in the parent alone. All descriptors of the library are close-on-exec.
+ *
+ * Options
+ * -------
+ * Options are set by a function for each, or by name (cldoci_options_set); cldoci_option_count and its like
+ * list them with their types and defaults. Each belongs to a client, to a call, or to both: what a call brings
+ * beats the client's, that beats the environment (`CLDOCI_NAME`), that beats the default. The environment is read
+ * when a client is made.
+ *
+ * Stability
+ * ---------
+ * Functions, constants and members are added and not changed; the soname says so (CLDOCI_ABI_VERSION). A program
+ * must be ready for statuses, phases and options that it does not know.
+ */
+
+#ifndef CLDOCI_H
+#define CLDOCI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Handles ------------------------------------------------------------------------------------------------ */
+
+/**
+ * An artifact: manifest, config, layers. Immutable.
+ */
+typedef struct cldoci_artifact cldoci_artifact;
+
+/**
+ * An artifact while it is put together by hand.
+ */
+typedef struct cldoci_artifact_builder cldoci_artifact_builder;
+
+/**
+ * Settings, connections and tokens; every verb needs one. Immutable.
+ */
+typedef struct cldoci_client cldoci_client;
+
+/**
+ * The config of a component, datacenter or module while it is put together.
+ */
+typedef struct cldoci_config cldoci_config;
+
+/**
+ * A credential that a credential callback fills in; lives for the time of that call.
+ */
+typedef struct cldoci_credential cldoci_credential;
+
+/**
+ * What went wrong in one call: status, message and facts. Immutable.
+ */
+typedef struct cldoci_error cldoci_error;
+
+/**
+ * A verb under way.
+ */
+typedef struct cldoci_operation cldoci_operation;
+
+/**
+ * Settings for a client or for a call; copied where they are given, reusable.
+ */
+typedef struct cldoci_options cldoci_options;
+
+/**
+ * Where an artifact is: on a registry or in a local image layout. Immutable.
+ */
+typedef struct cldoci_reference cldoci_reference;
+
+/**
+ * What a verb gave. Immutable.
+ */
+typedef struct cldoci_result cldoci_result;
+
+/* Status ------------------------------------------------------------------------------------------------- */
+
+/** Success. */
+#define CLDOCI_OK 0
+/** The operation is not done yet; no error object is made. */
+#define CLDOCI_PENDING 1
+/** An argument, an option or a reference is not usable. */
+#define CLDOCI_ERROR_ARGUMENT -1
+/** A handle was freed, is of another type, or is none that cldoci gave out. */
+#define CLDOCI_ERROR_HANDLE -2
+/** A handle was made before `fork` and is used in the child. */
+#define CLDOCI_ERROR_FORKED -3
+/** A callback made a call that would wait for the callback itself. */
+#define CLDOCI_ERROR_REENTRANT -4
+/** A defect of the library was caught at its border. The process and all handles stay usable. */
+#define CLDOCI_ERROR_PANIC -5
+/** A defect of the library. */
+#define CLDOCI_ERROR_INTERNAL -6
+/** The operation was cancelled, or freed while it was waited for. */
+#define CLDOCI_ERROR_CANCELLED -7
+/** A deadline passed, or a peer was slower than the least rate. */
+#define CLDOCI_ERROR_TIMEOUT -8
+/** The system, the file system or the registry cannot do it. */
+#define CLDOCI_ERROR_UNSUPPORTED -9
+/** A system call failed; `cldoci_error_errno` says how. */
+#define CLDOCI_ERROR_IO -20
+/** The destination exists and is not empty. */
+#define CLDOCI_ERROR_EXISTS -21
+/** Another process holds what is needed. */
+#define CLDOCI_ERROR_BUSY -22
+/** A source changed while it was read. */
+#define CLDOCI_ERROR_CHANGED -23
+/** An entry of an archive or of a tree is refused. */
+#define CLDOCI_ERROR_UNSAFE -24
+/** A limit was reached; the message names it and the option that raises it. */
+#define CLDOCI_ERROR_LIMIT -25
+/** A connection failed, or a name was not found. */
+#define CLDOCI_ERROR_NETWORK -40
+/** TLS failed: the certificate or the handshake. */
+#define CLDOCI_ERROR_TLS -41
+/** The server's answer breaks the protocol. */
+#define CLDOCI_ERROR_PROTOCOL -42
+/** The registry or the layout says that it is not there. */
+#define CLDOCI_ERROR_NOT_FOUND -43
+/** The registry demands other credentials. */
+#define CLDOCI_ERROR_UNAUTHORIZED -44
+/** The registry refuses these credentials this access. */
+#define CLDOCI_ERROR_DENIED -45
+/** A credential helper or a credential file is unusable. */
+#define CLDOCI_ERROR_CREDENTIALS -46
+/** Refused for safety: a redirect, a token server, a downgrade. */
+#define CLDOCI_ERROR_POLICY -47
+/** The registry asks to slow down; `cldoci_error_retry_after_ms` says for how long. */
+#define CLDOCI_ERROR_RATE_LIMITED -48
+/** Content does not have the digest it must have. */
+#define CLDOCI_ERROR_DIGEST -49
+/** Content does not have the size it must have. */
+#define CLDOCI_ERROR_SIZE -50
+/**
+ * What a call came to: 0 for success, 1 for "not done yet", negative for a failure.
+ */
+typedef int32_t cldoci_status;
+
+/**
+ * The name of a status, such as `NOT_FOUND`, for logs.
+ *
+ * @param status  any number
+ * @return static text, NULL for a number that is no status; never freed
+ * Threads: any, at once.
+ */
+const char *cldoci_status_name(cldoci_status status);
+
+/* Errors ------------------------------------------------------------------------------------------------- */
+
+/**
+ * The status that the failed call returned.
+ *
+ * @param error  borrowed; NULL gives CLDOCI_OK
+ * @return the status; CLDOCI_ERROR_HANDLE for a bad handle
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_error_status(const cldoci_error *error);
+
+/**
+ * What failed, on what, and where it is known the cure: one line, without a final newline. Text that came
+ * from a server has its control characters escaped.
+ *
+ * @param error   borrowed; NULL gives NULL
+ * @param length  out, may be NULL: bytes before the final NUL
+ * @return borrowed from `error`, UTF-8; NULL for a bad handle
+ * Threads: any, at once.
+ */
+const char *cldoci_error_message(const cldoci_error *error, size_t *length);
+
+/**
+ * The HTTP status that was the reason.
+ *
+ * @param error  borrowed; NULL gives 0
+ * @return 100 to 599; 0 where there was none, or for a bad handle
+ * Threads: any, at once.
+ */
+int32_t cldoci_error_http_status(const cldoci_error *error);
+
+/**
+ * The registry's own code, such as `MANIFEST_UNKNOWN`.
+ *
+ * @param error   borrowed; NULL gives NULL
+ * @param length  out, may be NULL: bytes before the final NUL
+ * @return borrowed from `error`; NULL where the registry gave none, or for a bad handle
+ * Threads: any, at once.
+ */
+const char *cldoci_error_registry_code(const cldoci_error *error, size_t *length);
+
+/**
+ * The system's error number (`errno`) that was the reason.
+ *
+ * @param error  borrowed; NULL gives 0
+ * @return the number; 0 where there was none, or for a bad handle
+ * Threads: any, at once.
+ */
+int32_t cldoci_error_errno(const cldoci_error *error);
+
+/**
+ * Whether the same call may succeed later without a change.
+ *
+ * @param error  borrowed; NULL gives 0
+ * @return 1 or 0
+ * Threads: any, at once.
+ */
+int32_t cldoci_error_retryable(const cldoci_error *error);
+
+/**
+ * How long the registry asked to wait before the next try.
+ *
+ * @param error  borrowed; NULL gives -1
+ * @return milliseconds; -1 where it did not say, or for a bad handle
+ * Threads: any, at once.
+ */
+int64_t cldoci_error_retry_after_ms(const cldoci_error *error);
+
+/**
+ * Frees an error and all that was borrowed from it.
+ *
+ * @param error  consumed; NULL is fine
+ * @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
+ * Threads: any.
+ */
+cldoci_status cldoci_error_free(cldoci_error *error);
+
+/* Versions ----------------------------------------------------------------------------------------------- */
+
+/** The version of this header. */
+#define CLDOCI_VERSION_MAJOR 0
+#define CLDOCI_VERSION_MINOR 1
+#define CLDOCI_VERSION_PATCH 0
+#define CLDOCI_VERSION_STRING "0.1.0"
+/** The same in one number, 0xMMNNPP, for comparisons. */
+#define CLDOCI_VERSION_NUMBER 0x000100
+/** Whether this header is of that version or a later one. */
+#define CLDOCI_VERSION_AT_LEAST(major, minor, patch) \
+  (CLDOCI_VERSION_NUMBER >= ((major) * 0x10000 + (minor) * 0x100 + (patch)))
+
+/**
+ * The binary interface's number, which is in the soname. It changes when a program that was compiled before
+ * would not run right any more, and only then.
+ */
+#define CLDOCI_ABI_VERSION 0
+
+/**
+ * The version of the library that runs, in one number as CLDOCI_VERSION_NUMBER.
+ *
+ * @return the number
+ * Threads: any, at once.
+ */
+int32_t cldoci_version_number(void);
+
+/**
+ * The version of the library that runs, as text.
+ *
+ * @return static text
+ * Threads: any, at once.
+ */
+const char *cldoci_version_string(void);
+
+/**
+ * The binary interface of the library that runs. A program that loads the library at run time compares it
+ * with the CLDOCI_ABI_VERSION that it was written for.
+ *
+ * @return the number
+ * Threads: any, at once.
+ */
+int32_t cldoci_abi_version(void);
+
+/* Progress and counters ---------------------------------------------------------------------------------- */
+
+/** Not begun: it waits for its turn. */
+#define CLDOCI_PHASE_WAITING 0
+/** Finds out what is to be done. */
+#define CLDOCI_PHASE_RESOLVING 1
+/** Packs a directory. */
+#define CLDOCI_PHASE_PACKING 2
+/** Sends blobs. */
+#define CLDOCI_PHASE_UPLOADING 3
+/** Receives blobs. */
+#define CLDOCI_PHASE_DOWNLOADING 4
+/** Makes the result visible. */
+#define CLDOCI_PHASE_PUBLISHING 5
+/** Ended. */
+#define CLDOCI_PHASE_DONE 6
+/**
+ * How far an operation is. No number ever goes back, also when a transfer is tried again.
+ */
+typedef struct cldoci_progress {
+  /**
+   * Set it to `sizeof(cldoci_progress)` before a call that fills the struct.
+   */
+  size_t struct_size;
+  /**
+   * CLDOCI_PHASE_…; a later version may have more of them.
+   */
+  int32_t phase;
+  /**
+   * Always 0.
+   */
+  int32_t reserved;
+  /**
+   * Bytes that are done.
+   */
+  uint64_t bytes_done;
+  /**
+   * Bytes in all as far as is known; it can grow. 0 = not known.
+   */
+  uint64_t bytes_total;
+  /**
+   * Files, directories and links that are done.
+   */
+  uint64_t entries_done;
+  /**
+   * Entries in all. 0 = not known.
+   */
+  uint64_t entries_total;
+} cldoci_progress;
+
+/**
+ * What an operation cost.
+ */
+typedef struct cldoci_counters {
+  /**
+   * Set it to `sizeof(cldoci_counters)` before a call that fills the struct.
+   */
+  size_t struct_size;
+  /**
+   * HTTP requests that were sent.
+   */
+  uint64_t requests;
+  /**
+   * Bytes of request bodies that were sent.
+   */
+  uint64_t bytes_sent;
+  /**
+   * Bytes of response bodies that were received.
+   */
+  uint64_t bytes_received;
+  /**
+   * Blobs that were at the target already.
+   */
+  uint64_t blobs_skipped;
+  /**
+   * Blobs that the registry mounted from another repository.
+   */
+  uint64_t blobs_mounted;
+  /**
+   * Blobs that were sent whole.
+   */
+  uint64_t blobs_uploaded;
+  /**
+   * Requests and transfers that were tried again.
+   */
+  uint64_t retries;
+  /**
+   * Milliseconds from start to end.
+   */
+  uint64_t elapsed_ms;
+} cldoci_counters;
+
+/* Callbacks ---------------------------------------------------------------------------------------------- */
+
+/**
+ * Called with `user_data` once it is not needed any more, on any thread but the library's I/O threads.
+ */
+typedef void (*cldoci_finalizer)(void *user_data);
+
+/**
+ * Called now and then while an operation runs, and once when it has ended. `progress` lives for the time of
+ * the call. Return 0 to go on, anything else to cancel.
+ */
+typedef int32_t (*cldoci_progress_callback)(const cldoci_progress *progress, void *user_data);
+
+/* Options ------------------------------------------------------------------------------------------------ */
+
+/**
+ * Empty options: all as the client, the environment or the default has it.
+ *
+ * @param options  out, not NULL: set to NULL, on success to options that you free
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or why they could not be made
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_options_new(cldoci_options **options, cldoci_error **error);
+
+/**
+ * Sets an option by its name, from text. Lists and pairs (`KEY=VALUE`) grow when they are set again, all
+ * else is replaced. `cldoci_option_name` and its like list the options there are.
+ *
+ * @param options  borrowed, not NULL
+ * @param name     borrowed, not NULL, UTF-8; copied
+ * @param value    borrowed, not NULL, UTF-8; copied
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT: the message lists the known names or values, and never holds
+ *         a secret
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set(cldoci_options *options,
+                                 const char *name,
+                                 const char *value,
+                                 cldoci_error **error);
+
+/**
+ * Sets one pair of an option that holds pairs, such as `annotation`; the key may hold a `=`.
+ *
+ * @param options  borrowed, not NULL
+ * @param name     borrowed, not NULL, UTF-8; copied
+ * @param key      borrowed, not NULL, UTF-8; copied
+ * @param value    borrowed, not NULL, UTF-8; copied
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_pair(cldoci_options *options,
+                                      const char *name,
+                                      const char *key,
+                                      const char *value,
+                                      cldoci_error **error);
+
+/**
+ * Sets an option of one registry host: `username`, `password`, `identity_token`, `registry_token`,
+ * `insecure`, `plain_http`, `host_ca_file`, `client_cert`, `client_key`, `header`, `mirrors`. They belong
+ * to a client.
+ *
+ * @param options  borrowed, not NULL
+ * @param host     borrowed, not NULL, UTF-8; copied: `HOST` or `HOST:PORT`
+ * @param name     borrowed, not NULL, UTF-8; copied
+ * @param value    borrowed, not NULL, UTF-8; copied
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT: the message never holds a secret
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_host(cldoci_options *options,
+                                      const char *host,
+                                      const char *name,
+                                      const char *value,
+                                      cldoci_error **error);
+
+/**
+ * A function that is told the progress of the operations that these options are given to (those of a
+ * client: all of its operations). It is called about ten times a second and once at the end, one call at a
+ * time, on a thread that only runs callbacks: when it blocks, nothing but its own operation's end waits for
+ * it. Non-zero from it cancels the operation.
+ *
+ * It may cancel and free its own operation and start others; waiting for its own operation is
+ * CLDOCI_ERROR_REENTRANT. It must not unwind (C++ exceptions, longjmp): that ends the process. When an
+ * operation has ended, no call runs and none will.
+ *
+ * @param options    borrowed, not NULL
+ * @param callback   the function; NULL takes it away
+ * @param user_data  may be NULL; passed to the callback, never followed
+ * @param finalizer  may be NULL; called once with `user_data` when nothing can call the callback any more,
+ *                   also when this call fails
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or why it could not be set
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_progress_callback(cldoci_options *options,
+                                                   cldoci_progress_callback callback,
+                                                   void *user_data,
+                                                   cldoci_finalizer finalizer,
+                                                   cldoci_error **error);
+
+/**
+ * Frees options. Clients and operations that they were given to keep their copies.
+ *
+ * @param options  consumed; NULL is fine
+ * @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
+ * Threads: any.
+ */
+cldoci_status cldoci_options_free(cldoci_options *options);
+
+/**
+ * A client. Its settings are fixed here, and the environment is read here and not later; nothing is
+ * connected and no thread is started. One client serves any number of calls and threads, and keeps its
+ * connections between them.
+ *
+ * @param options  borrowed, may be NULL: all defaults; copied
+ * @param client   out, not NULL: set to NULL, on success to a client that you free
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT where an option or a variable of the environment is not
+ *         usable
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_client_new(const cldoci_options *options, cldoci_client **client, cldoci_error **error);
+
+/**
+ * Frees a client. Never waits: operations under way go on, and the library's threads end soon after the
+ * last client and operation.
+ *
+ * @param client  consumed; NULL is fine
+ * @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
+ * Threads: any.
+ */
+cldoci_status cldoci_client_free(cldoci_client *client);
+
+/**
+ * Builds a directory into an artifact: a deterministic tar+gzip layer, the config, an OCI image manifest.
+ * The same tree and options give the same digest everywhere. Nothing is sent; the layer lies in the store
+ * as long as the artifact lives.
+ *
+ * The result has the artifact, the digest, and what was left out and why.
+ *
+ * @param client         borrowed, not NULL
+ * @param directory      borrowed, not NULL, a path of any bytes; copied
+ * @param artifact_type  borrowed, not NULL, UTF-8; copied: `component`, `datacenter`, `module`, or a media
+ *                       type of your own
+ * @param config         borrowed, may be NULL where `config_size` is 0 (an empty config `{}`); copied
+ * @param config_size    how many bytes
+ * @param options        borrowed, may be NULL: for this call; they beat the client's
+ * @param result         out, may be NULL: set to NULL, on success to a result that you free
+ * @param error          out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or what it failed with
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_build(const cldoci_client *client,
+                           const char *directory,
+                           const char *artifact_type,
+                           const uint8_t *config,
+                           size_t config_size,
+                           const cldoci_options *options,
+                           cldoci_result **result,
+                           cldoci_error **error);
+
+/**
+ * Starts `cldoci_build` and returns at once; the operation tells how it goes.
+ *
+ * @param client         borrowed, not NULL
+ * @param directory      borrowed, not NULL, a path of any bytes; copied
+ * @param artifact_type  borrowed, not NULL, UTF-8; copied: `component`, `datacenter`, `module`, or a media
+ *                       type of your own
+ * @param config         borrowed, may be NULL where `config_size` is 0 (an empty config `{}`); copied
+ * @param config_size    how many bytes
+ * @param options        borrowed, may be NULL: for this call; they beat the client's
+ * @param operation      out, not NULL: set to NULL, on success to an operation that you free
+ * @param error          out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or why it could not be started
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_build_start(const cldoci_client *client,
+                                 const char *directory,
+                                 const char *artifact_type,
+                                 const uint8_t *config,
+                                 size_t config_size,
+                                 const cldoci_options *options,
+                                 cldoci_operation **operation,
+                                 cldoci_error **error);
+
+/**
+ * Pushes an artifact to a registry or a layout. Blobs that are there are skipped, mountable ones are
+ * mounted, the manifest goes last: the tag points to the old artifact or to the whole new one.
+ *
+ * The result has the digest, counters and warnings.
+ *
+ * @param client     borrowed, not NULL
+ * @param artifact   borrowed, not NULL
+ * @param reference  borrowed, not NULL
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param result     out, may be NULL: set to NULL, on success to a result that you free
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or what it failed with
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_push(const cldoci_client *client,
+                          const cldoci_artifact *artifact,
+                          const cldoci_reference *reference,
+                          const cldoci_options *options,
+                          cldoci_result **result,
+                          cldoci_error **error);
+
+/**
+ * Starts `cldoci_push` and returns at once; the operation tells how it goes.
+ *
+ * @param client     borrowed, not NULL
+ * @param artifact   borrowed, not NULL
+ * @param reference  borrowed, not NULL
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param operation  out, not NULL: set to NULL, on success to an operation that you free
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or why it could not be started
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_push_start(const cldoci_client *client,
+                                const cldoci_artifact *artifact,
+                                const cldoci_reference *reference,
+                                const cldoci_options *options,
+                                cldoci_operation **operation,
+                                cldoci_error **error);
+
+/**
+ * Pulls an artifact into a directory, all or nothing: every size and digest is verified before anything
+ * appears. An absent or empty destination is published at once; what happens to another is the option
+ * `existing`. A destination that holds this artifact already costs one request and is not touched.
+ *
+ * The result has the artifact, the digest, counters and warnings.
+ *
+ * @param client       borrowed, not NULL
+ * @param reference    borrowed, not NULL
+ * @param destination  borrowed, not NULL, a path of any bytes; copied
+ * @param options      borrowed, may be NULL: for this call; they beat the client's
+ * @param result       out, may be NULL: set to NULL, on success to a result that you free
+ * @param error        out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or what it failed with
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_pull(const cldoci_client *client,
+                          const cldoci_reference *reference,
+                          const char *destination,
+                          const cldoci_options *options,
+                          cldoci_result **result,
+                          cldoci_error **error);
+
+/**
+ * Starts `cldoci_pull` and returns at once; the operation tells how it goes.
+ *
+ * @param client       borrowed, not NULL
+ * @param reference    borrowed, not NULL
+ * @param destination  borrowed, not NULL, a path of any bytes; copied
+ * @param options      borrowed, may be NULL: for this call; they beat the client's
+ * @param operation    out, not NULL: set to NULL, on success to an operation that you free
+ * @param error        out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or why it could not be started
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_pull_start(const cldoci_client *client,
+                                const cldoci_reference *reference,
+                                const char *destination,
+                                const cldoci_options *options,
+                                cldoci_operation **operation,
+                                cldoci_error **error);
+
+/**
+ * Gets the config's bytes as they were pushed; no layer is touched. The result has the bytes, their media
+ * type, digest and size.
+ *
+ * @param client     borrowed, not NULL
+ * @param reference  borrowed, not NULL
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param result     out, may be NULL: set to NULL, on success to a result that you free
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or what it failed with
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_pull_config(const cldoci_client *client,
+                                 const cldoci_reference *reference,
+                                 const cldoci_options *options,
+                                 cldoci_result **result,
+                                 cldoci_error **error);
+
+/**
+ * Starts `cldoci_pull_config` and returns at once; the operation tells how it goes.
+ *
+ * @param client     borrowed, not NULL
+ * @param reference  borrowed, not NULL
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param operation  out, not NULL: set to NULL, on success to an operation that you free
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or why it could not be started
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_pull_config_start(const cldoci_client *client,
+                                       const cldoci_reference *reference,
+                                       const cldoci_options *options,
+                                       cldoci_operation **operation,
+                                       cldoci_error **error);
+
+/**
+ * Asks whether an artifact is there. "No" is a well-formed "not found"; when it can't be told (no access,
+ * no connection, a server's failure) that is an error. The result has the answer: `cldoci_result_exists`.
+ *
+ * @param client     borrowed, not NULL
+ * @param reference  borrowed, not NULL
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param result     out, may be NULL: set to NULL, on success to a result that you free
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or what it failed with
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_exists(const cldoci_client *client,
+                            const cldoci_reference *reference,
+                            const cldoci_options *options,
+                            cldoci_result **result,
+                            cldoci_error **error);
+
+/**
+ * Starts `cldoci_exists` and returns at once; the operation tells how it goes.
+ *
+ * @param client     borrowed, not NULL
+ * @param reference  borrowed, not NULL
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param operation  out, not NULL: set to NULL, on success to an operation that you free
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or why it could not be started
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_exists_start(const cldoci_client *client,
+                                  const cldoci_reference *reference,
+                                  const cldoci_options *options,
+                                  cldoci_operation **operation,
+                                  cldoci_error **error);
+
+/**
+ * Asks for the digest, media type and size of what a reference names, without a download. The result has
+ * them.
+ *
+ * @param client     borrowed, not NULL
+ * @param reference  borrowed, not NULL
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param result     out, may be NULL: set to NULL, on success to a result that you free
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, CLDOCI_ERROR_NOT_FOUND where there is none, or what it failed with
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_resolve(const cldoci_client *client,
+                             const cldoci_reference *reference,
+                             const cldoci_options *options,
+                             cldoci_result **result,
+                             cldoci_error **error);
+
+/**
+ * Starts `cldoci_resolve` and returns at once; the operation tells how it goes.
+ *
+ * @param client     borrowed, not NULL
+ * @param reference  borrowed, not NULL
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param operation  out, not NULL: set to NULL, on success to an operation that you free
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or why it could not be started
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_resolve_start(const cldoci_client *client,
+                                   const cldoci_reference *reference,
+                                   const cldoci_options *options,
+                                   cldoci_operation **operation,
+                                   cldoci_error **error);
+
+/**
+ * Gives the artifact at `source` the name `target` too: the same manifest bytes. In one repository no blob
+ * is sent; across repositories they are mounted, across registries copied. The result has the digest.
+ *
+ * @param client   borrowed, not NULL
+ * @param source   borrowed, not NULL: where it is
+ * @param target   borrowed, not NULL: where it is to be
+ * @param options  borrowed, may be NULL: for this call; they beat the client's
+ * @param result   out, may be NULL: set to NULL, on success to a result that you free
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or what it failed with
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_tag(const cldoci_client *client,
+                         const cldoci_reference *source,
+                         const cldoci_reference *target,
+                         const cldoci_options *options,
+                         cldoci_result **result,
+                         cldoci_error **error);
+
+/**
+ * Starts `cldoci_tag` and returns at once; the operation tells how it goes.
+ *
+ * @param client     borrowed, not NULL
+ * @param source     borrowed, not NULL: where it is
+ * @param target     borrowed, not NULL: where it is to be
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param operation  out, not NULL: set to NULL, on success to an operation that you free
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or why it could not be started
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_tag_start(const cldoci_client *client,
+                               const cldoci_reference *source,
+                               const cldoci_reference *target,
+                               const cldoci_options *options,
+                               cldoci_operation **operation,
+                               cldoci_error **error);
+
+/** `default` of `cldoci_options_set_credentials`. */
+#define CLDOCI_CREDENTIALS_DEFAULT 0
+/** `explicit` of `cldoci_options_set_credentials`. */
+#define CLDOCI_CREDENTIALS_EXPLICIT 1
+/** `anonymous` of `cldoci_options_set_credentials`. */
+#define CLDOCI_CREDENTIALS_ANONYMOUS 2
+/**
+ * Directory of the store; 'off' = none; empty = $XDG_CACHE_HOME/cldoci, else ~/.cache/cldoci, else a
+ * private temporary directory. Belongs to a client. Default: empty.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    borrowed, not NULL, a path of any bytes; copied
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_store(cldoci_options *options, const char *value, cldoci_error **error);
+
+/**
+ * The store is trimmed to this many bytes, oldest first. Belongs to a client. Default: 10737418240.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    the number
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_store_max_bytes(cldoci_options *options,
+                                                 int64_t value,
+                                                 cldoci_error **error);
+
+/**
+ * Blobs and records of the store not used for this many seconds are removed. Belongs to a client. Default:
+ * 2592000.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    the number
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_store_max_age_s(cldoci_options *options,
+                                                 int64_t value,
+                                                 cldoci_error **error);
+
+/**
+ * Keep pulled blobs in the store and take them from it. Belongs to a client or a call. Default: 0.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    1 or 0
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_cache(cldoci_options *options, int32_t value, cldoci_error **error);
+
+/**
+ * Deadline of a whole call in milliseconds; 0 = none. Belongs to a client or a call. Default: 0.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    the number
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_timeout_ms(cldoci_options *options, int64_t value, cldoci_error **error);
+
+/**
+ * Blobs that one call transfers at once. Belongs to a client or a call. Default: 4.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    the number
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_parallel(cldoci_options *options, int64_t value, cldoci_error **error);
+
+/**
+ * Threads that compress and inflate; 0 = one for each core. Belongs to a client or a call. Default: 0.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    the number
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_threads(cldoci_options *options, int64_t value, cldoci_error **error);
+
+/**
+ * How often one request is tried again. Belongs to a client or a call. Default: 5.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    the number
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_retries(cldoci_options *options, int64_t value, cldoci_error **error);
+
+/**
+ * Time for a connection, TLS included. Belongs to a client. Default: 10000.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    the number
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_connect_timeout_ms(cldoci_options *options,
+                                                    int64_t value,
+                                                    cldoci_error **error);
+
+/**
+ * Time for the head of an answer. Belongs to a client. Default: 60000.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    the number
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_header_timeout_ms(cldoci_options *options,
+                                                   int64_t value,
+                                                   cldoci_error **error);
+
+/**
+ * Time for the answer to an upload's commit, which scanners delay. Belongs to a client. Default: 600000.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    the number
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_commit_timeout_ms(cldoci_options *options,
+                                                   int64_t value,
+                                                   cldoci_error **error);
+
+/**
+ * Least bytes a second of a body; 0 = any. Belongs to a client. Default: 1024.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    the number
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_min_rate(cldoci_options *options, int64_t value, cldoci_error **error);
+
+/**
+ * The time over which min_rate is measured. Belongs to a client. Default: 60000.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    the number
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_min_rate_window_ms(cldoci_options *options,
+                                                    int64_t value,
+                                                    cldoci_error **error);
+
+/**
+ * User-Agent header; empty = cldoci/VERSION. Belongs to a client. Default: empty.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    borrowed, not NULL, UTF-8; copied
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_user_agent(cldoci_options *options, const char *value, cldoci_error **error);
+
+/**
+ * Proxy URL; empty = from HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY; 'off' = none. Belongs to a
+ * client. Default: empty.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    borrowed, not NULL, UTF-8; copied
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_proxy(cldoci_options *options, const char *value, cldoci_error **error);
+
+/**
+ * PEM file of certificate authorities trusted beside the system's. Belongs to a client. Default: empty.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    borrowed, not NULL, a path of any bytes; copied
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_ca_file(cldoci_options *options, const char *value, cldoci_error **error);
+
+/**
+ * Directory of such PEM files (*.crt, *.pem). Belongs to a client. Default: empty.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    borrowed, not NULL, a path of any bytes; copied
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_ca_dir(cldoci_options *options, const char *value, cldoci_error **error);
+
+/**
+ * Hosts (HOST or HOST:PORT) spoken to over plain HTTP. Belongs to a client. Default: empty.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    borrowed, not NULL, UTF-8: one item, or several with commas between; copied. Setting it
+ *                 again adds to it
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_plain_http_hosts(cldoci_options *options,
+                                                  const char *value,
+                                                  cldoci_error **error);
+
+/**
+ * The only other hosts that may issue tokens; empty = any public https host. Belongs to a client. Default:
+ * empty.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    borrowed, not NULL, UTF-8: one item, or several with commas between; copied. Setting it
+ *                 again adds to it
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_token_hosts(cldoci_options *options,
+                                             const char *value,
+                                             cldoci_error **error);
+
+/**
+ * Other hosts that an upload may be sent to. Belongs to a client. Default: empty.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    borrowed, not NULL, UTF-8: one item, or several with commas between; copied. Setting it
+ *                 again adds to it
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_upload_hosts(cldoci_options *options,
+                                              const char *value,
+                                              cldoci_error **error);
+
+/**
+ * Read the environment (proxies, credential files, CLDOCI_*). Belongs to a client. Default: 1.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    1 or 0
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_environment(cldoci_options *options, int32_t value, cldoci_error **error);
+
+/**
+ * Default = explicit ones, then docker's and podman's files and helpers; explicit = those given here only;
+ * anonymous = none. Belongs to a client. Default: CLDOCI_CREDENTIALS_DEFAULT.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    CLDOCI_CREDENTIALS_…
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_credentials(cldoci_options *options, int32_t value, cldoci_error **error);
+
+/**
+ * Time for a credential helper. Belongs to a client. Default: 30000.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    the number
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_helper_timeout_ms(cldoci_options *options,
+                                                   int64_t value,
+                                                   cldoci_error **error);
+
+/**
+ * Largest manifest or index. Belongs to a client or a call. Default: 8388608.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    the number
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_max_manifest_bytes(cldoci_options *options,
+                                                    int64_t value,
+                                                    cldoci_error **error);
+
+/**
+ * Most layers of a manifest or manifests of an index. Belongs to a client or a call. Default: 10000.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    the number
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_max_descriptors(cldoci_options *options,
+                                                 int64_t value,
+                                                 cldoci_error **error);
+
+/**
+ * Most pages of a list. Belongs to a client or a call. Default: 10000.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    the number
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_max_pages(cldoci_options *options, int64_t value, cldoci_error **error);
+
+/**
+ * Largest config blob. Belongs to a client or a call. Default: 8388608.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    the number
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_max_config_bytes(cldoci_options *options,
+                                                  int64_t value,
+                                                  cldoci_error **error);
+
+/**
+ * Most bytes that one layer may unpack to. Belongs to a client or a call. Default: 68719476736.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    the number
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_max_unpacked_bytes(cldoci_options *options,
+                                                    int64_t value,
+                                                    cldoci_error **error);
+
+/**
+ * Most entries of one layer. Belongs to a client or a call. Default: 5000000.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    the number
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_max_entries(cldoci_options *options, int64_t value, cldoci_error **error);
+
+/**
+ * Deepest nesting of directories in a layer. Belongs to a client or a call. Default: 256.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    the number
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_max_depth(cldoci_options *options, int64_t value, cldoci_error **error);
+
+/**
+ * Longest path in a layer. Belongs to a client or a call. Default: 4096.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    the number
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_max_path_bytes(cldoci_options *options, int64_t value, cldoci_error **error);
+
+/**
+ * Longest target of a symbolic link. Belongs to a client or a call. Default: 4095.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    the number
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_max_link_bytes(cldoci_options *options, int64_t value, cldoci_error **error);
+
+/** `kind` of `cldoci_options_set_profile`. */
+#define CLDOCI_PROFILE_KIND 0
+/** `cldctl` of `cldoci_options_set_profile`. */
+#define CLDOCI_PROFILE_CLDCTL 1
+/** `vcs` of `cldoci_options_set_profile`. */
+#define CLDOCI_PROFILE_VCS 2
+/** `none` of `cldoci_options_set_profile`. */
+#define CLDOCI_PROFILE_NONE 3
+/** `error` of `cldoci_options_set_links`. */
+#define CLDOCI_LINKS_ERROR 0
+/** `skip` of `cldoci_options_set_links`. */
+#define CLDOCI_LINKS_SKIP 1
+/** `follow` of `cldoci_options_set_links`. */
+#define CLDOCI_LINKS_FOLLOW 2
+/** `warn` of `cldoci_options_set_case_collisions`. */
+#define CLDOCI_CASE_COLLISIONS_WARN 0
+/** `error` of `cldoci_options_set_case_collisions`. */
+#define CLDOCI_CASE_COLLISIONS_ERROR 1
+/** `ignore` of `cldoci_options_set_case_collisions`. */
+#define CLDOCI_CASE_COLLISIONS_IGNORE 2
+/**
+ * Build: the config's media type for a custom kind; empty = the kind's. Belongs to a call. Default: empty.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    borrowed, not NULL, UTF-8; copied
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_config_media_type(cldoci_options *options,
+                                                   const char *value,
+                                                   cldoci_error **error);
+
+/**
+ * Build: the layer's media type for a custom kind; empty = the kind's. Belongs to a call. Default: empty.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    borrowed, not NULL, UTF-8; copied
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_layer_media_type(cldoci_options *options,
+                                                  const char *value,
+                                                  cldoci_error **error);
+
+/**
+ * Build: an annotation of the manifest. Belongs to a call. Default: empty.
+ *
+ * @param options  borrowed, not NULL
+ * @param key      borrowed, not NULL, UTF-8; copied
+ * @param value    borrowed, not NULL, UTF-8; copied. Another key adds to it
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_annotation(cldoci_options *options,
+                                            const char *key,
+                                            const char *value,
+                                            cldoci_error **error);
+
+/**
+ * Build: an annotation of the layer's descriptor. Belongs to a call. Default: empty.
+ *
+ * @param options  borrowed, not NULL
+ * @param key      borrowed, not NULL, UTF-8; copied
+ * @param value    borrowed, not NULL, UTF-8; copied. Another key adds to it
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_layer_annotation(cldoci_options *options,
+                                                  const char *key,
+                                                  const char *value,
+                                                  cldoci_error **error);
+
+/**
+ * Build: which entries are left out before .cldignore is asked; kind = as the kind has it. Belongs to a
+ * client or a call. Default: CLDOCI_PROFILE_KIND.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    CLDOCI_PROFILE_…
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_profile(cldoci_options *options, int32_t value, cldoci_error **error);
+
+/**
+ * Build: symbolic links that leave the tree or dangle. Belongs to a client or a call. Default:
+ * CLDOCI_LINKS_ERROR.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    CLDOCI_LINKS_…
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_links(cldoci_options *options, int32_t value, cldoci_error **error);
+
+/**
+ * Build: names that are equal but for case, which other systems can't tell apart. Belongs to a client or a
+ * call. Default: CLDOCI_CASE_COLLISIONS_WARN.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    CLDOCI_CASE_COLLISIONS_…
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_case_collisions(cldoci_options *options,
+                                                 int32_t value,
+                                                 cldoci_error **error);
+
+/**
+ * Build: the modification time of every entry, in seconds; SOURCE_DATE_EPOCH in the environment. Belongs to
+ * a client or a call. Default: 0.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    the number
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_source_date_epoch(cldoci_options *options,
+                                                   int64_t value,
+                                                   cldoci_error **error);
+
+/**
+ * Build: put the layer's digest into an empty sourceHash of the config. Belongs to a call. Default: 0.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    1 or 0
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_fill_source_hash(cldoci_options *options,
+                                                  int32_t value,
+                                                  cldoci_error **error);
+
+/** `refuse` of `cldoci_options_set_existing`. */
+#define CLDOCI_EXISTING_REFUSE 0
+/** `merge` of `cldoci_options_set_existing`. */
+#define CLDOCI_EXISTING_MERGE 1
+/** `replace` of `cldoci_options_set_existing`. */
+#define CLDOCI_EXISTING_REPLACE 2
+/** `refuse` of `cldoci_options_set_special_entries`. */
+#define CLDOCI_SPECIAL_ENTRIES_REFUSE 0
+/** `skip` of `cldoci_options_set_special_entries`. */
+#define CLDOCI_SPECIAL_ENTRIES_SKIP 1
+/** `refuse` of `cldoci_options_set_duplicates`. */
+#define CLDOCI_DUPLICATES_REFUSE 0
+/** `last_wins` of `cldoci_options_set_duplicates`. */
+#define CLDOCI_DUPLICATES_LAST_WINS 1
+/**
+ * Push: repositories of the same registry to mount blobs from. Belongs to a call. Default: empty.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    borrowed, not NULL, UTF-8: one item, or several with commas between; copied. Setting it
+ *                 again adds to it
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_mount_from(cldoci_options *options, const char *value, cldoci_error **error);
+
+/**
+ * Copy: take referrers along. Belongs to a call. Default: 0.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    1 or 0
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_recursive(cldoci_options *options, int32_t value, cldoci_error **error);
+
+/**
+ * Pull: what to do with a destination that is not empty. Belongs to a call. Default:
+ * CLDOCI_EXISTING_REFUSE.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    CLDOCI_EXISTING_…
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_existing(cldoci_options *options, int32_t value, cldoci_error **error);
+
+/**
+ * Pull: what was published survives a loss of power. Belongs to a client or a call. Default: 0.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    1 or 0
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_durable(cldoci_options *options, int32_t value, cldoci_error **error);
+
+/**
+ * Pull: set the archive's modification times. Belongs to a client or a call. Default: 0.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    1 or 0
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_preserve_mtime(cldoci_options *options, int32_t value, cldoci_error **error);
+
+/**
+ * Pull: a destination that is a symbolic link is followed. Belongs to a client or a call. Default: 0.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    1 or 0
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_follow_destination(cldoci_options *options,
+                                                    int32_t value,
+                                                    cldoci_error **error);
+
+/**
+ * Pull: devices, FIFOs and links that leave the destination. Belongs to a client or a call. Default:
+ * CLDOCI_SPECIAL_ENTRIES_REFUSE.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    CLDOCI_SPECIAL_ENTRIES_…
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_special_entries(cldoci_options *options,
+                                                 int32_t value,
+                                                 cldoci_error **error);
+
+/**
+ * Pull: a name that is in one layer twice. Belongs to a client or a call. Default:
+ * CLDOCI_DUPLICATES_REFUSE.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    CLDOCI_DUPLICATES_…
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_duplicates(cldoci_options *options, int32_t value, cldoci_error **error);
+
+/**
+ * Pull: take an absolute name as one below the destination. Belongs to a client or a call. Default: 0.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    1 or 0
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_strip_leading_slash(cldoci_options *options,
+                                                     int32_t value,
+                                                     cldoci_error **error);
+
+/**
+ * Pull: accept a layer without the end-of-archive blocks. Belongs to a client or a call. Default: 0.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    1 or 0
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_lenient_end(cldoci_options *options, int32_t value, cldoci_error **error);
+
+/**
+ * Which manifest of an index is meant: os/architecture[/variant]. Belongs to a client or a call. Default:
+ * linux/amd64.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    borrowed, not NULL, UTF-8; copied
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_platform(cldoci_options *options, const char *value, cldoci_error **error);
+
+/**
+ * Referrers: only those of this artifact type. Belongs to a call. Default: empty.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    borrowed, not NULL, UTF-8; copied
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_artifact_type(cldoci_options *options,
+                                               const char *value,
+                                               cldoci_error **error);
+
+/**
+ * How many options there are.
+ *
+ * @return the number
+ * Threads: any, at once.
+ */
+size_t cldoci_option_count(void);
+
+/**
+ * The name of an option, as `cldoci_options_set` takes it. In the environment it is `CLDOCI_<NAME>`.
+ *
+ * @param index  from 0
+ * @return static text; NULL beyond the last
+ * Threads: any, at once.
+ */
+const char *cldoci_option_name(size_t index);
+
+/**
+ * The type of an option: `bool`, `int`, `text`, `path`, `list`, `choice`, `secret` or `pairs`.
+ *
+ * @param index  from 0
+ * @return static text; NULL beyond the last
+ * Threads: any, at once.
+ */
+const char *cldoci_option_type(size_t index);
+
+/**
+ * Where an option may be given: `client`, `call`, `both`, or `host` (`cldoci_options_set_host`).
+ *
+ * @param index  from 0
+ * @return static text; NULL beyond the last
+ * Threads: any, at once.
+ */
+const char *cldoci_option_scope(size_t index);
+
+/**
+ * The values that an option may have: words with commas between, or a range of numbers such as `1..64`.
+ *
+ * @param index  from 0
+ * @return static text, empty for free text; NULL beyond the last
+ * Threads: any, at once.
+ */
+const char *cldoci_option_values(size_t index);
+
+/**
+ * The default of an option, as text.
+ *
+ * @param index  from 0
+ * @return static text; NULL beyond the last
+ * Threads: any, at once.
+ */
+const char *cldoci_option_default(size_t index);
+
+/**
+ * What an option does, in one line.
+ *
+ * @param index  from 0
+ * @return static text; NULL beyond the last
+ * Threads: any, at once.
+ */
+const char *cldoci_option_help(size_t index);
+
+/* References --------------------------------------------------------------------------------------------- */
+
+/**
+ * Reads a reference: `registry/repository[:tag][@digest]`, such as `ghcr.io/org/app:v1`, or a local OCI
+ * image layout, `ocidir://PATH[:TAG][@DIGEST]`.
+ *
+ * Without a registry it is Docker Hub (`nginx` is `docker.io/library/nginx:latest`); without tag and digest
+ * a registry reference has the tag `latest`. In `ocidir://` nothing is percent-decoded, and the tag is what
+ * follows the last `:` after the last `/`. Nothing is asked of a registry or of the file system.
+ *
+ * @param string     borrowed, not NULL, UTF-8; copied
+ * @param reference  out, not NULL: set to NULL, on success to a reference that you free
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says which part is wrong and why
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_reference_parse(const char *string, cldoci_reference **reference, cldoci_error **error);
+
+/**
+ * A reference to a local OCI image layout from its parts, for what the string form cannot say: a path with
+ * a `:` in its last name, a path that is not UTF-8.
+ *
+ * @param directory  borrowed, not NULL, any bytes; copied
+ * @param tag        borrowed, may be NULL: without a tag the layout's only manifest is meant, else `latest`
+ * @param digest     borrowed, may be NULL
+ * @param reference  out, not NULL: set to NULL, on success to a reference that you free
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says which part is wrong and why
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_reference_layout(const char *directory,
+                                      const char *tag,
+                                      const char *digest,
+                                      cldoci_reference **reference,
+                                      cldoci_error **error);
+
+/**
+ * The whole reference as text, in its full form.
+ *
+ * @param reference  borrowed, not NULL
+ * @param length     out, may be NULL: bytes before the final NUL
+ * @return borrowed from `reference`; NULL for a bad handle
+ * Threads: any, at once.
+ */
+const char *cldoci_reference_string(const cldoci_reference *reference, size_t *length);
+
+/**
+ * The registry: host and, where it was given, port. Docker Hub is `docker.io` in every spelling.
+ *
+ * @param reference  borrowed, not NULL
+ * @param length     out, may be NULL: bytes before the final NUL
+ * @return borrowed from `reference`; NULL for a layout
+ * Threads: any, at once.
+ */
+const char *cldoci_reference_registry(const cldoci_reference *reference, size_t *length);
+
+/**
+ * The repository's whole name, such as `library/nginx`.
+ *
+ * @param reference  borrowed, not NULL
+ * @param length     out, may be NULL: bytes before the final NUL
+ * @return borrowed from `reference`; NULL for a layout
+ * Threads: any, at once.
+ */
+const char *cldoci_reference_repository(const cldoci_reference *reference, size_t *length);
+
+/**
+ * The directory of a layout. Its bytes are the file system's and need not be UTF-8.
+ *
+ * @param reference  borrowed, not NULL
+ * @param length     out, may be NULL: bytes before the final NUL
+ * @return borrowed from `reference`; NULL for a registry
+ * Threads: any, at once.
+ */
+const char *cldoci_reference_path(const cldoci_reference *reference, size_t *length);
+
+/**
+ * The tag that the reference names.
+ *
+ * @param reference  borrowed, not NULL
+ * @param length     out, may be NULL: bytes before the final NUL
+ * @return borrowed from `reference`; NULL where there is none
+ * Threads: any, at once.
+ */
+const char *cldoci_reference_tag(const cldoci_reference *reference, size_t *length);
+
+/**
+ * The digest as it was written. A verb that needs it demands a whole one.
+ *
+ * @param reference  borrowed, not NULL
+ * @param length     out, may be NULL: bytes before the final NUL
+ * @return borrowed from `reference`; NULL where there is none
+ * Threads: any, at once.
+ */
+const char *cldoci_reference_digest(const cldoci_reference *reference, size_t *length);
+
+/**
+ * Frees a reference and all that was borrowed from it. Operations that were started with it go on.
+ *
+ * @param reference  consumed; NULL is fine
+ * @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
+ * Threads: any.
+ */
+cldoci_status cldoci_reference_free(cldoci_reference *reference);
+
+/* The client and its verbs ------------------------------------------------------------------------------- */
+
+/**
+ * A client. Its settings are fixed here, and the environment is read here and not later; nothing is
+ * connected and no thread is started. One client serves any number of calls and threads, and keeps its
+ * connections between them.
+ *
+ * @param options  borrowed, may be NULL: all defaults; copied
+ * @param client   out, not NULL: set to NULL, on success to a client that you free
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT where an option or a variable of the environment is not
+ *         usable
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_client_new(const cldoci_options *options, cldoci_client **client, cldoci_error **error);
+
+/**
+ * Frees a client. Never waits: operations under way go on, and the library's threads end soon after the
+ * last client and operation.
+ *
+ * @param client  consumed; NULL is fine
+ * @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
+ * Threads: any.
+ */
+cldoci_status cldoci_client_free(cldoci_client *client);
+
+/**
+ * Builds a directory into an artifact: a deterministic tar+gzip layer, the config, an OCI image manifest.
+ * The same tree and options give the same digest everywhere. Nothing is sent; the layer lies in the store
+ * as long as the artifact lives.
+ *
+ * The result has the artifact, the digest, and what was left out and why.
+ *
+ * @param client         borrowed, not NULL
+ * @param directory      borrowed, not NULL, a path of any bytes; copied
+ * @param artifact_type  borrowed, not NULL, UTF-8; copied: `component`, `datacenter`, `module`, or a media
+ *                       type of your own
+ * @param config         borrowed, may be NULL where `config_size` is 0 (an empty config `{}`); copied
+ * @param config_size    how many bytes
+ * @param options        borrowed, may be NULL: for this call; they beat the client's
+ * @param result         out, may be NULL: set to NULL, on success to a result that you free
+ * @param error          out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or what it failed with
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_build(const cldoci_client *client,
+                           const char *directory,
+                           const char *artifact_type,
+                           const uint8_t *config,
+                           size_t config_size,
+                           const cldoci_options *options,
+                           cldoci_result **result,
+                           cldoci_error **error);
+
+/**
+ * Starts `cldoci_build` and returns at once; the operation tells how it goes.
+ *
+ * @param client         borrowed, not NULL
+ * @param directory      borrowed, not NULL, a path of any bytes; copied
+ * @param artifact_type  borrowed, not NULL, UTF-8; copied: `component`, `datacenter`, `module`, or a media
+ *                       type of your own
+ * @param config         borrowed, may be NULL where `config_size` is 0 (an empty config `{}`); copied
+ * @param config_size    how many bytes
+ * @param options        borrowed, may be NULL: for this call; they beat the client's
+ * @param operation      out, not NULL: set to NULL, on success to an operation that you free
+ * @param error          out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or why it could not be started
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_build_start(const cldoci_client *client,
+                                 const char *directory,
+                                 const char *artifact_type,
+                                 const uint8_t *config,
+                                 size_t config_size,
+                                 const cldoci_options *options,
+                                 cldoci_operation **operation,
+                                 cldoci_error **error);
+
+/**
+ * Pushes an artifact to a registry or a layout. Blobs that are there are skipped, mountable ones are
+ * mounted, the manifest goes last: the tag points to the old artifact or to the whole new one.
+ *
+ * The result has the digest, counters and warnings.
+ *
+ * @param client     borrowed, not NULL
+ * @param artifact   borrowed, not NULL
+ * @param reference  borrowed, not NULL
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param result     out, may be NULL: set to NULL, on success to a result that you free
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or what it failed with
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_push(const cldoci_client *client,
+                          const cldoci_artifact *artifact,
+                          const cldoci_reference *reference,
+                          const cldoci_options *options,
+                          cldoci_result **result,
+                          cldoci_error **error);
+
+/**
+ * Starts `cldoci_push` and returns at once; the operation tells how it goes.
+ *
+ * @param client     borrowed, not NULL
+ * @param artifact   borrowed, not NULL
+ * @param reference  borrowed, not NULL
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param operation  out, not NULL: set to NULL, on success to an operation that you free
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or why it could not be started
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_push_start(const cldoci_client *client,
+                                const cldoci_artifact *artifact,
+                                const cldoci_reference *reference,
+                                const cldoci_options *options,
+                                cldoci_operation **operation,
+                                cldoci_error **error);
+
+/**
+ * Pulls an artifact into a directory, all or nothing: every size and digest is verified before anything
+ * appears. An absent or empty destination is published at once; what happens to another is the option
+ * `existing`. A destination that holds this artifact already costs one request and is not touched.
+ *
+ * The result has the artifact, the digest, counters and warnings.
+ *
+ * @param client       borrowed, not NULL
+ * @param reference    borrowed, not NULL
+ * @param destination  borrowed, not NULL, a path of any bytes; copied
+ * @param options      borrowed, may be NULL: for this call; they beat the client's
+ * @param result       out, may be NULL: set to NULL, on success to a result that you free
+ * @param error        out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or what it failed with
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_pull(const cldoci_client *client,
+                          const cldoci_reference *reference,
+                          const char *destination,
+                          const cldoci_options *options,
+                          cldoci_result **result,
+                          cldoci_error **error);
+
+/**
+ * Starts `cldoci_pull` and returns at once; the operation tells how it goes.
+ *
+ * @param client       borrowed, not NULL
+ * @param reference    borrowed, not NULL
+ * @param destination  borrowed, not NULL, a path of any bytes; copied
+ * @param options      borrowed, may be NULL: for this call; they beat the client's
+ * @param operation    out, not NULL: set to NULL, on success to an operation that you free
+ * @param error        out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or why it could not be started
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_pull_start(const cldoci_client *client,
+                                const cldoci_reference *reference,
+                                const char *destination,
+                                const cldoci_options *options,
+                                cldoci_operation **operation,
+                                cldoci_error **error);
+
+/**
+ * Gets the config's bytes as they were pushed; no layer is touched. The result has the bytes, their media
+ * type, digest and size.
+ *
+ * @param client     borrowed, not NULL
+ * @param reference  borrowed, not NULL
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param result     out, may be NULL: set to NULL, on success to a result that you free
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or what it failed with
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_pull_config(const cldoci_client *client,
+                                 const cldoci_reference *reference,
+                                 const cldoci_options *options,
+                                 cldoci_result **result,
+                                 cldoci_error **error);
+
+/**
+ * Starts `cldoci_pull_config` and returns at once; the operation tells how it goes.
+ *
+ * @param client     borrowed, not NULL
+ * @param reference  borrowed, not NULL
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param operation  out, not NULL: set to NULL, on success to an operation that you free
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or why it could not be started
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_pull_config_start(const cldoci_client *client,
+                                       const cldoci_reference *reference,
+                                       const cldoci_options *options,
+                                       cldoci_operation **operation,
+                                       cldoci_error **error);
+
+/**
+ * Asks whether an artifact is there. "No" is a well-formed "not found"; when it can't be told (no access,
+ * no connection, a server's failure) that is an error. The result has the answer: `cldoci_result_exists`.
+ *
+ * @param client     borrowed, not NULL
+ * @param reference  borrowed, not NULL
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param result     out, may be NULL: set to NULL, on success to a result that you free
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or what it failed with
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_exists(const cldoci_client *client,
+                            const cldoci_reference *reference,
+                            const cldoci_options *options,
+                            cldoci_result **result,
+                            cldoci_error **error);
+
+/**
+ * Starts `cldoci_exists` and returns at once; the operation tells how it goes.
+ *
+ * @param client     borrowed, not NULL
+ * @param reference  borrowed, not NULL
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param operation  out, not NULL: set to NULL, on success to an operation that you free
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or why it could not be started
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_exists_start(const cldoci_client *client,
+                                  const cldoci_reference *reference,
+                                  const cldoci_options *options,
+                                  cldoci_operation **operation,
+                                  cldoci_error **error);
+
+/**
+ * Asks for the digest, media type and size of what a reference names, without a download. The result has
+ * them.
+ *
+ * @param client     borrowed, not NULL
+ * @param reference  borrowed, not NULL
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param result     out, may be NULL: set to NULL, on success to a result that you free
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, CLDOCI_ERROR_NOT_FOUND where there is none, or what it failed with
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_resolve(const cldoci_client *client,
+                             const cldoci_reference *reference,
+                             const cldoci_options *options,
+                             cldoci_result **result,
+                             cldoci_error **error);
+
+/**
+ * Starts `cldoci_resolve` and returns at once; the operation tells how it goes.
+ *
+ * @param client     borrowed, not NULL
+ * @param reference  borrowed, not NULL
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param operation  out, not NULL: set to NULL, on success to an operation that you free
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or why it could not be started
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_resolve_start(const cldoci_client *client,
+                                   const cldoci_reference *reference,
+                                   const cldoci_options *options,
+                                   cldoci_operation **operation,
+                                   cldoci_error **error);
+
+/**
+ * Gives the artifact at `source` the name `target` too: the same manifest bytes. In one repository no blob
+ * is sent; across repositories they are mounted, across registries copied. The result has the digest.
+ *
+ * @param client   borrowed, not NULL
+ * @param source   borrowed, not NULL: where it is
+ * @param target   borrowed, not NULL: where it is to be
+ * @param options  borrowed, may be NULL: for this call; they beat the client's
+ * @param result   out, may be NULL: set to NULL, on success to a result that you free
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or what it failed with
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_tag(const cldoci_client *client,
+                         const cldoci_reference *source,
+                         const cldoci_reference *target,
+                         const cldoci_options *options,
+                         cldoci_result **result,
+                         cldoci_error **error);
+
+/**
+ * Starts `cldoci_tag` and returns at once; the operation tells how it goes.
+ *
+ * @param client     borrowed, not NULL
+ * @param source     borrowed, not NULL: where it is
+ * @param target     borrowed, not NULL: where it is to be
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param operation  out, not NULL: set to NULL, on success to an operation that you free
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or why it could not be started
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_tag_start(const cldoci_client *client,
+                               const cldoci_reference *source,
+                               const cldoci_reference *target,
+                               const cldoci_options *options,
+                               cldoci_operation **operation,
+                               cldoci_error **error);
+
+/**
+ * Copies an artifact, or an index with all it lists, from one place to another; blobs that are there are
+ * skipped. The result has the digest.
+ *
+ * @param client   borrowed, not NULL
+ * @param source   borrowed, not NULL: where it is
+ * @param target   borrowed, not NULL: where it is to be
+ * @param options  borrowed, may be NULL: for this call; they beat the client's
+ * @param result   out, may be NULL: set to NULL, on success to a result that you free
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or what it failed with
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_copy(const cldoci_client *client,
+                          const cldoci_reference *source,
+                          const cldoci_reference *target,
+                          const cldoci_options *options,
+                          cldoci_result **result,
+                          cldoci_error **error);
+
+/**
+ * Starts `cldoci_copy` and returns at once; the operation tells how it goes.
+ *
+ * @param client     borrowed, not NULL
+ * @param source     borrowed, not NULL: where it is
+ * @param target     borrowed, not NULL: where it is to be
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param operation  out, not NULL: set to NULL, on success to an operation that you free
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or why it could not be started
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_copy_start(const cldoci_client *client,
+                                const cldoci_reference *source,
+                                const cldoci_reference *target,
+                                const cldoci_options *options,
+                                cldoci_operation **operation,
+                                cldoci_error **error);
+
+/**
+ * Lists the tags of a repository or a layout; the reference's own tag means nothing. The result has them,
+ * sorted by their bytes.
+ *
+ * @param client     borrowed, not NULL
+ * @param reference  borrowed, not NULL
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param result     out, may be NULL: set to NULL, on success to a result that you free
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or what it failed with
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_list_tags(const cldoci_client *client,
+                               const cldoci_reference *reference,
+                               const cldoci_options *options,
+                               cldoci_result **result,
+                               cldoci_error **error);
+
+/**
+ * Starts `cldoci_list_tags` and returns at once; the operation tells how it goes.
+ *
+ * @param client     borrowed, not NULL
+ * @param reference  borrowed, not NULL
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param operation  out, not NULL: set to NULL, on success to an operation that you free
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or why it could not be started
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_list_tags_start(const cldoci_client *client,
+                                     const cldoci_reference *reference,
+                                     const cldoci_options *options,
+                                     cldoci_operation **operation,
+                                     cldoci_error **error);
+
+/**
+ * Gets an artifact without its layers' bytes: manifest and config. The result has the artifact.
+ *
+ * @param client     borrowed, not NULL
+ * @param reference  borrowed, not NULL
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param result     out, may be NULL: set to NULL, on success to a result that you free
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or what it failed with
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_inspect(const cldoci_client *client,
+                             const cldoci_reference *reference,
+                             const cldoci_options *options,
+                             cldoci_result **result,
+                             cldoci_error **error);
+
+/**
+ * Starts `cldoci_inspect` and returns at once; the operation tells how it goes.
+ *
+ * @param client     borrowed, not NULL
+ * @param reference  borrowed, not NULL
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param operation  out, not NULL: set to NULL, on success to an operation that you free
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or why it could not be started
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_inspect_start(const cldoci_client *client,
+                                   const cldoci_reference *reference,
+                                   const cldoci_options *options,
+                                   cldoci_operation **operation,
+                                   cldoci_error **error);
+
+/**
+ * Deletes a tag, or, for a reference with a digest, a manifest with all its tags.
+ *
+ * @param client     borrowed, not NULL
+ * @param reference  borrowed, not NULL
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param result     out, may be NULL: set to NULL, on success to a result that you free
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or what it failed with
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_delete(const cldoci_client *client,
+                            const cldoci_reference *reference,
+                            const cldoci_options *options,
+                            cldoci_result **result,
+                            cldoci_error **error);
+
+/**
+ * Starts `cldoci_delete` and returns at once; the operation tells how it goes.
+ *
+ * @param client     borrowed, not NULL
+ * @param reference  borrowed, not NULL
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param operation  out, not NULL: set to NULL, on success to an operation that you free
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or why it could not be started
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_delete_start(const cldoci_client *client,
+                                  const cldoci_reference *reference,
+                                  const cldoci_options *options,
+                                  cldoci_operation **operation,
+                                  cldoci_error **error);
+
+/**
+ * Pushes an artifact that refers to the one at `subject`, beside it in the same repository: a signature, a
+ * list of materials. The result has the artifact as it was pushed and its digest.
+ *
+ * @param client    borrowed, not NULL
+ * @param artifact  borrowed, not NULL
+ * @param subject   borrowed, not NULL: what it refers to
+ * @param options   borrowed, may be NULL: for this call; they beat the client's
+ * @param result    out, may be NULL: set to NULL, on success to a result that you free
+ * @param error     out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or what it failed with
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_attach(const cldoci_client *client,
+                            const cldoci_artifact *artifact,
+                            const cldoci_reference *subject,
+                            const cldoci_options *options,
+                            cldoci_result **result,
+                            cldoci_error **error);
+
+/**
+ * Starts `cldoci_attach` and returns at once; the operation tells how it goes.
+ *
+ * @param client     borrowed, not NULL
+ * @param artifact   borrowed, not NULL
+ * @param subject    borrowed, not NULL: what it refers to
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param operation  out, not NULL: set to NULL, on success to an operation that you free
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or why it could not be started
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_attach_start(const cldoci_client *client,
+                                  const cldoci_artifact *artifact,
+                                  const cldoci_reference *subject,
+                                  const cldoci_options *options,
+                                  cldoci_operation **operation,
+                                  cldoci_error **error);
+
+/**
+ * Lists the manifests that refer to an artifact. The result has their descriptors.
+ *
+ * @param client     borrowed, not NULL
+ * @param reference  borrowed, not NULL
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param result     out, may be NULL: set to NULL, on success to a result that you free
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or what it failed with
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_referrers(const cldoci_client *client,
+                               const cldoci_reference *reference,
+                               const cldoci_options *options,
+                               cldoci_result **result,
+                               cldoci_error **error);
+
+/**
+ * Starts `cldoci_referrers` and returns at once; the operation tells how it goes.
+ *
+ * @param client     borrowed, not NULL
+ * @param reference  borrowed, not NULL
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param operation  out, not NULL: set to NULL, on success to an operation that you free
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or why it could not be started
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_referrers_start(const cldoci_client *client,
+                                     const cldoci_reference *reference,
+                                     const cldoci_options *options,
+                                     cldoci_operation **operation,
+                                     cldoci_error **error);
+
+/**
+ * Gets one layer's bytes as they are stored (compressed), verified, into memory. The result has the bytes.
+ *
+ * @param client    borrowed, not NULL
+ * @param artifact  borrowed, not NULL
+ * @param layer     from 0
+ * @param options   borrowed, may be NULL: for this call; they beat the client's
+ * @param result    out, may be NULL: set to NULL, on success to a result that you free
+ * @param error     out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or what it failed with
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_read_layer(const cldoci_client *client,
+                                const cldoci_artifact *artifact,
+                                size_t layer,
+                                const cldoci_options *options,
+                                cldoci_result **result,
+                                cldoci_error **error);
+
+/**
+ * Starts `cldoci_read_layer` and returns at once; the operation tells how it goes.
+ *
+ * @param client     borrowed, not NULL
+ * @param artifact   borrowed, not NULL
+ * @param layer      from 0
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param operation  out, not NULL: set to NULL, on success to an operation that you free
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or why it could not be started
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_read_layer_start(const cldoci_client *client,
+                                      const cldoci_artifact *artifact,
+                                      size_t layer,
+                                      const cldoci_options *options,
+                                      cldoci_operation **operation,
+                                      cldoci_error **error);
+
+/**
+ * Writes one layer's bytes as they are stored (compressed) to a descriptor, in order, in bounded memory.
+ * They are verified as they pass: on failure, what was written is not to be used. The result has digest and
+ * size.
+ *
+ * @param client    borrowed, not NULL
+ * @param artifact  borrowed, not NULL
+ * @param layer     from 0
+ * @param fd        borrowed: an open descriptor to write to; duplicated, so that yours may be closed at
+ *                  once
+ * @param options   borrowed, may be NULL: for this call; they beat the client's
+ * @param result    out, may be NULL: set to NULL, on success to a result that you free
+ * @param error     out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or what it failed with
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_save_layer(const cldoci_client *client,
+                                const cldoci_artifact *artifact,
+                                size_t layer,
+                                int32_t fd,
+                                const cldoci_options *options,
+                                cldoci_result **result,
+                                cldoci_error **error);
+
+/**
+ * Starts `cldoci_save_layer` and returns at once; the operation tells how it goes.
+ *
+ * @param client     borrowed, not NULL
+ * @param artifact   borrowed, not NULL
+ * @param layer      from 0
+ * @param fd         borrowed: an open descriptor to write to; duplicated, so that yours may be closed at
+ *                   once
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param operation  out, not NULL: set to NULL, on success to an operation that you free
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or why it could not be started
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_save_layer_start(const cldoci_client *client,
+                                      const cldoci_artifact *artifact,
+                                      size_t layer,
+                                      int32_t fd,
+                                      const cldoci_options *options,
+                                      cldoci_operation **operation,
+                                      cldoci_error **error);
+
+/* Results ------------------------------------------------------------------------------------------------ */
+
+/**
+ * The digest: of build, push, pull, tag, copy, resolve, exists, inspect and attach the manifest's, of
+ * pull_config the config's, of read_layer the layer's.
+ *
+ * @param result  borrowed, not NULL
+ * @param length  out, may be NULL: bytes before the final NUL
+ * @return borrowed from `result`; NULL where the verb gives none
+ * Threads: any, at once.
+ */
+const char *cldoci_result_digest(const cldoci_result *result, size_t *length);
+
+/**
+ * The media type of what `cldoci_result_digest` names.
+ *
+ * @param result  borrowed, not NULL
+ * @param length  out, may be NULL: bytes before the final NUL
+ * @return borrowed from `result`; NULL where the verb gives none
+ * Threads: any, at once.
+ */
+const char *cldoci_result_media_type(const cldoci_result *result, size_t *length);
+
+/**
+ * The size in bytes of what `cldoci_result_digest` names.
+ *
+ * @param result  borrowed, not NULL
+ * @return the size; 0 where the verb gives none
+ * Threads: any, at once.
+ */
+uint64_t cldoci_result_size(const cldoci_result *result);
+
+/**
+ * The answer of exists.
+ *
+ * @param result  borrowed, not NULL
+ * @return 1 for yes, 0 for no; CLDOCI_ERROR_ARGUMENT when the result is another verb's, CLDOCI_ERROR_HANDLE
+ *         for a bad handle
+ * Threads: any, at once.
+ */
+int32_t cldoci_result_exists(const cldoci_result *result);
+
+/**
+ * The artifact of build, pull, inspect and attach. Each call makes another handle to the same artifact.
+ *
+ * @param result    borrowed, not NULL
+ * @param artifact  out, not NULL: set to NULL, on success to an artifact that you free
+ * @param error     out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT where the verb gives none
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_result_artifact(const cldoci_result *result,
+                                     cldoci_artifact **artifact,
+                                     cldoci_error **error);
+
+/**
+ * The bytes of pull_config (the config as it was pushed) and read_layer.
+ *
+ * @param result  borrowed, not NULL
+ * @param size    out, may be NULL: how many bytes
+ * @return borrowed from `result`; NULL where the verb gives none, and possibly where there are 0 of them
+ * Threads: any, at once.
+ */
+const uint8_t *cldoci_result_bytes(const cldoci_result *result, size_t *size);
+
+/**
+ * How many tags list_tags found.
+ *
+ * @param result  borrowed, not NULL
+ * @return the number; 0 for another verb
+ * Threads: any, at once.
+ */
+size_t cldoci_result_tag_count(const cldoci_result *result);
+
+/**
+ * A tag of list_tags; they are sorted by their bytes.
+ *
+ * @param result  borrowed, not NULL
+ * @param index   from 0
+ * @param length  out, may be NULL: bytes before the final NUL
+ * @return borrowed from `result`; NULL beyond the last
+ * Threads: any, at once.
+ */
+const char *cldoci_result_tag(const cldoci_result *result, size_t index, size_t *length);
+
+/**
+ * How many manifests referrers found.
+ *
+ * @param result  borrowed, not NULL
+ * @return the number; 0 for another verb
+ * Threads: any, at once.
+ */
+size_t cldoci_result_referrer_count(const cldoci_result *result);
+
+/**
+ * The digest of a manifest that refers to the artifact.
+ *
+ * @param result  borrowed, not NULL
+ * @param index   from 0
+ * @param length  out, may be NULL: bytes before the final NUL
+ * @return borrowed from `result`; NULL beyond the last
+ * Threads: any, at once.
+ */
+const char *cldoci_result_referrer_digest(const cldoci_result *result, size_t index, size_t *length);
+
+/**
+ * The media type of a manifest that refers to the artifact.
+ *
+ * @param result  borrowed, not NULL
+ * @param index   from 0
+ * @param length  out, may be NULL: bytes before the final NUL
+ * @return borrowed from `result`; NULL beyond the last
+ * Threads: any, at once.
+ */
+const char *cldoci_result_referrer_media_type(const cldoci_result *result, size_t index, size_t *length);
+
+/**
+ * The artifact type of a manifest that refers to the artifact.
+ *
+ * @param result  borrowed, not NULL
+ * @param index   from 0
+ * @param length  out, may be NULL: bytes before the final NUL
+ * @return borrowed from `result`; NULL beyond the last, and where it has none
+ * Threads: any, at once.
+ */
+const char *cldoci_result_referrer_artifact_type(const cldoci_result *result, size_t index, size_t *length);
+
+/**
+ * The size in bytes of a manifest that refers to the artifact.
+ *
+ * @param result  borrowed, not NULL
+ * @param index   from 0
+ * @return the size; 0 beyond the last
+ * Threads: any, at once.
+ */
+uint64_t cldoci_result_referrer_size(const cldoci_result *result, size_t index);
+
+/**
+ * How many annotations the descriptor of a referrer has.
+ *
+ * @param result  borrowed, not NULL
+ * @param index   from 0
+ * @return the number; 0 beyond the last
+ * Threads: any, at once.
+ */
+size_t cldoci_result_referrer_annotation_count(const cldoci_result *result, size_t index);
+
+/**
+ * The key of a referrer's annotation; they are sorted by their bytes.
+ *
+ * @param result  borrowed, not NULL
+ * @param index   from 0
+ * @param at      from 0
+ * @param length  out, may be NULL: bytes before the final NUL
+ * @return borrowed from `result`; NULL beyond the last
+ * Threads: any, at once.
+ */
+const char *cldoci_result_referrer_annotation_key(const cldoci_result *result,
+                                                  size_t index,
+                                                  size_t at,
+                                                  size_t *length);
+
+/**
+ * The value of a referrer's annotation.
+ *
+ * @param result  borrowed, not NULL
+ * @param index   from 0
+ * @param at      from 0
+ * @param length  out, may be NULL: bytes before the final NUL
+ * @return borrowed from `result`; NULL beyond the last
+ * Threads: any, at once.
+ */
+const char *cldoci_result_referrer_annotation_value(const cldoci_result *result,
+                                                    size_t index,
+                                                    size_t at,
+                                                    size_t *length);
+
+/**
+ * How many paths build left out of the artifact.
+ *
+ * @param result  borrowed, not NULL
+ * @return the number; 0 for another verb
+ * Threads: any, at once.
+ */
+uint64_t cldoci_result_left_out_total(const cldoci_result *result);
+
+/**
+ * How many of those paths the result lists; the list is bounded.
+ *
+ * @param result  borrowed, not NULL
+ * @return the number; 0 for another verb
+ * Threads: any, at once.
+ */
+size_t cldoci_result_left_out_count(const cldoci_result *result);
+
+/**
+ * A path that build left out, relative to the directory. Its bytes are the file system's and need not be
+ * UTF-8.
+ *
+ * @param result  borrowed, not NULL
+ * @param index   from 0
+ * @param length  out, may be NULL: bytes before the final NUL
+ * @return borrowed from `result`; NULL beyond the last
+ * Threads: any, at once.
+ */
+const char *cldoci_result_left_out_path(const cldoci_result *result, size_t index, size_t *length);
+
+/**
+ * Which rule left the path out.
+ *
+ * @param result  borrowed, not NULL
+ * @param index   from 0
+ * @param length  out, may be NULL: bytes before the final NUL
+ * @return borrowed from `result`; NULL beyond the last
+ * Threads: any, at once.
+ */
+const char *cldoci_result_left_out_reason(const cldoci_result *result, size_t index, size_t *length);
+
+/**
+ * How many warnings there were; the list is bounded.
+ *
+ * @param result  borrowed, not NULL
+ * @return the number
+ * Threads: any, at once.
+ */
+size_t cldoci_result_warning_count(const cldoci_result *result);
+
+/**
+ * A warning: one line of text, as for `cldoci_error_message`.
+ *
+ * @param result  borrowed, not NULL
+ * @param index   from 0
+ * @param length  out, may be NULL: bytes before the final NUL
+ * @return borrowed from `result`; NULL beyond the last
+ * Threads: any, at once.
+ */
+const char *cldoci_result_warning(const cldoci_result *result, size_t index, size_t *length);
+
+/**
+ * What the operation cost.
+ *
+ * @param result    borrowed, not NULL
+ * @param counters  in and out, not NULL: set its struct_size before, the rest is filled in
+ * @param error     out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or why it could not be told
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_result_counters(const cldoci_result *result,
+                                     cldoci_counters *counters,
+                                     cldoci_error **error);
+
+/**
+ * Whether pull found that the destination holds the artifact already, and touched nothing.
+ *
+ * @param result  borrowed, not NULL
+ * @return 1 or 0
+ * Threads: any, at once.
+ */
+int32_t cldoci_result_unchanged(const cldoci_result *result);
+
+/**
+ * Where the credential that was used came from, such as a file or a helper; never the credential itself.
+ *
+ * @param result  borrowed, not NULL
+ * @param length  out, may be NULL: bytes before the final NUL
+ * @return borrowed from `result`; NULL where none was used
+ * Threads: any, at once.
+ */
+const char *cldoci_result_credential_source(const cldoci_result *result, size_t *length);
+
+/**
+ * Frees a result and all that was borrowed from it; artifacts that were taken out stay.
+ *
+ * @param result  consumed; NULL is fine
+ * @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
+ * Threads: any.
+ */
+cldoci_status cldoci_result_free(cldoci_result *result);
+
+/* Operations --------------------------------------------------------------------------------------------- */
+
+/**
+ * Waits until the operation has ended. Signals do not end the wait.
+ *
+ * @param operation   borrowed, not NULL
+ * @param timeout_ms  milliseconds to wait at most; 0 only asks, a negative number waits for ever
+ * @param error       out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK when it succeeded, CLDOCI_PENDING when the time was over (no error object), else what
+ *         the operation failed with; CLDOCI_ERROR_CANCELLED also when another thread frees the handle;
+ *         CLDOCI_ERROR_REENTRANT inside the operation's own callback
+ * Threads: any, also several at once, all of which wake.
+ */
+cldoci_status cldoci_operation_wait(const cldoci_operation *operation,
+                                    int64_t timeout_ms,
+                                    cldoci_error **error);
+
+/**
+ * How far the operation is; also after its end.
+ *
+ * @param operation  borrowed, not NULL
+ * @param progress   in and out, not NULL: set its struct_size before, the rest is filled in
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or why it could not be told
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_operation_progress(const cldoci_operation *operation,
+                                        cldoci_progress *progress,
+                                        cldoci_error **error);
+
+/**
+ * Asks the operation to end with CLDOCI_ERROR_CANCELLED, which it does within a second; what it was making
+ * is removed. Returns at once. After the end, and again, it does nothing. Not for a signal handler.
+ *
+ * @param operation  borrowed, not NULL
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
+ * Threads: any, at once; callbacks, too.
+ */
+cldoci_status cldoci_operation_cancel(const cldoci_operation *operation, cldoci_error **error);
+
+/**
+ * Makes a descriptor for an event loop (poll, epoll, libuv, asyncio): it becomes readable, at end-of-file,
+ * when the operation has ended or its handle is freed, and stays so. There is never a byte to read.
+ *
+ * @param operation  borrowed, not NULL
+ * @param fd         out, not NULL: set to -1, then to a descriptor that is yours to close (close-on-exec)
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_IO where there is no descriptor to be had; waiting works all the same
+ * Threads: any, at once; each call makes another descriptor.
+ */
+cldoci_status cldoci_operation_open_descriptor(const cldoci_operation *operation,
+                                               int32_t *fd,
+                                               cldoci_error **error);
+
+/**
+ * The result of an operation that has ended. It can be fetched again; each time it is a new handle.
+ *
+ * @param operation  borrowed, not NULL
+ * @param result     out, not NULL: set to NULL, on success to a result that you free
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, CLDOCI_PENDING when it has not ended (no result, no error object), else what the
+ *         operation failed with
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_operation_result(const cldoci_operation *operation,
+                                      cldoci_result **result,
+                                      cldoci_error **error);
+
+/**
+ * Frees the handle. An operation that still runs is cancelled and ends by itself; those that wait for it get
+ * CLDOCI_ERROR_CANCELLED. Never waits. No callback of the operation begins after it returned; one that runs
+ * at this moment on another thread comes to its end, and the finaliser is called after it.
+ *
+ * @param operation  consumed; NULL is fine
+ * @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
+ * Threads: any; callbacks, too.
+ */
+cldoci_status cldoci_operation_free(cldoci_operation *operation);
+
+/* Artifacts ---------------------------------------------------------------------------------------------- */
+
+/**
+ * The artifact's type: `component`, `datacenter`, `module`, else the manifest's artifact type.
+ *
+ * @param artifact  borrowed, not NULL
+ * @param length    out, may be NULL: bytes before the final NUL
+ * @return borrowed from `artifact`; NULL for a bad handle
+ * Threads: any, at once.
+ */
+const char *cldoci_artifact_type(const cldoci_artifact *artifact, size_t *length);
+
+/**
+ * Where the artifact was read from.
+ *
+ * @param artifact  borrowed, not NULL
+ * @param length    out, may be NULL: bytes before the final NUL
+ * @return borrowed from `artifact`; NULL where it was built here
+ * Threads: any, at once.
+ */
+const char *cldoci_artifact_reference(const cldoci_artifact *artifact, size_t *length);
+
+/**
+ * The manifest's digest, `sha256:…`.
+ *
+ * @param artifact  borrowed, not NULL
+ * @param length    out, may be NULL: bytes before the final NUL
+ * @return borrowed from `artifact`; NULL for a bad handle
+ * Threads: any, at once.
+ */
+const char *cldoci_artifact_digest(const cldoci_artifact *artifact, size_t *length);
+
+/**
+ * The manifest's media type.
+ *
+ * @param artifact  borrowed, not NULL
+ * @param length    out, may be NULL: bytes before the final NUL
+ * @return borrowed from `artifact`; NULL for a bad handle
+ * Threads: any, at once.
+ */
+const char *cldoci_artifact_media_type(const cldoci_artifact *artifact, size_t *length);
+
+/**
+ * The manifest's bytes.
+ *
+ * @param artifact  borrowed, not NULL
+ * @param size      out, may be NULL: how many bytes
+ * @return borrowed from `artifact`; NULL for a bad handle
+ * Threads: any, at once.
+ */
+const uint8_t *cldoci_artifact_manifest(const cldoci_artifact *artifact, size_t *size);
+
+/**
+ * The config's bytes, as they are.
+ *
+ * @param artifact  borrowed, not NULL
+ * @param size      out, may be NULL: how many bytes
+ * @return borrowed from `artifact`; NULL for a bad handle, and possibly where there are 0 of them
+ * Threads: any, at once.
+ */
+const uint8_t *cldoci_artifact_config(const cldoci_artifact *artifact, size_t *size);
+
+/**
+ * The config's media type.
+ *
+ * @param artifact  borrowed, not NULL
+ * @param length    out, may be NULL: bytes before the final NUL
+ * @return borrowed from `artifact`; NULL for a bad handle
+ * Threads: any, at once.
+ */
+const char *cldoci_artifact_config_media_type(const cldoci_artifact *artifact, size_t *length);
+
+/**
+ * The config's digest.
+ *
+ * @param artifact  borrowed, not NULL
+ * @param length    out, may be NULL: bytes before the final NUL
+ * @return borrowed from `artifact`; NULL for a bad handle
+ * Threads: any, at once.
+ */
+const char *cldoci_artifact_config_digest(const cldoci_artifact *artifact, size_t *length);
+
+/**
+ * The config's size in bytes.
+ *
+ * @param artifact  borrowed, not NULL
+ * @return the size; 0 for a bad handle
+ * Threads: any, at once.
+ */
+uint64_t cldoci_artifact_config_size(const cldoci_artifact *artifact);
+
+/**
+ * How many layers there are.
+ *
+ * @param artifact  borrowed, not NULL
+ * @return the number; 0 for a bad handle
+ * Threads: any, at once.
+ */
+size_t cldoci_artifact_layer_count(const cldoci_artifact *artifact);
+
+/**
+ * The media type of a layer.
+ *
+ * @param artifact  borrowed, not NULL
+ * @param layer     from 0
+ * @param length    out, may be NULL: bytes before the final NUL
+ * @return borrowed from `artifact`; NULL beyond the last
+ * Threads: any, at once.
+ */
+const char *cldoci_artifact_layer_media_type(const cldoci_artifact *artifact, size_t layer, size_t *length);
+
+/**
+ * The digest of a layer. `cldoci_read_layer` and `cldoci_save_layer` give its bytes.
+ *
+ * @param artifact  borrowed, not NULL
+ * @param layer     from 0
+ * @param length    out, may be NULL: bytes before the final NUL
+ * @return borrowed from `artifact`; NULL beyond the last
+ * Threads: any, at once.
+ */
+const char *cldoci_artifact_layer_digest(const cldoci_artifact *artifact, size_t layer, size_t *length);
+
+/**
+ * The size of a layer in bytes, as it is stored (compressed).
+ *
+ * @param artifact  borrowed, not NULL
+ * @param layer     from 0
+ * @return the size; 0 beyond the last
+ * Threads: any, at once.
+ */
+uint64_t cldoci_artifact_layer_size(const cldoci_artifact *artifact, size_t layer);
+
+/**
+ * The value of a layer's annotation.
+ *
+ * @param artifact  borrowed, not NULL
+ * @param layer     from 0
+ * @param key       borrowed, not NULL
+ * @param length    out, may be NULL: bytes before the final NUL
+ * @return borrowed from `artifact`; NULL where there is none of this key
+ * Threads: any, at once.
+ */
+const char *cldoci_artifact_layer_annotation(const cldoci_artifact *artifact,
+                                             size_t layer,
+                                             const char *key,
+                                             size_t *length);
+
+/**
+ * How many annotations a layer has.
+ *
+ * @param artifact  borrowed, not NULL
+ * @param layer     from 0
+ * @return the number; 0 beyond the last
+ * Threads: any, at once.
+ */
+size_t cldoci_artifact_layer_annotation_count(const cldoci_artifact *artifact, size_t layer);
+
+/**
+ * The key of a layer's annotation; they are sorted by their bytes.
+ *
+ * @param artifact  borrowed, not NULL
+ * @param layer     from 0
+ * @param index     from 0
+ * @param length    out, may be NULL: bytes before the final NUL
+ * @return borrowed from `artifact`; NULL beyond the last
+ * Threads: any, at once.
+ */
+const char *cldoci_artifact_layer_annotation_key(const cldoci_artifact *artifact,
+                                                 size_t layer,
+                                                 size_t index,
+                                                 size_t *length);
+
+/**
+ * The value of a layer's annotation, by its place.
+ *
+ * @param artifact  borrowed, not NULL
+ * @param layer     from 0
+ * @param index     from 0
+ * @param length    out, may be NULL: bytes before the final NUL
+ * @return borrowed from `artifact`; NULL beyond the last
+ * Threads: any, at once.
+ */
+const char *cldoci_artifact_layer_annotation_value(const cldoci_artifact *artifact,
+                                                   size_t layer,
+                                                   size_t index,
+                                                   size_t *length);
+
+/**
+ * The value of the manifest's annotation.
+ *
+ * @param artifact  borrowed, not NULL
+ * @param key       borrowed, not NULL
+ * @param length    out, may be NULL: bytes before the final NUL
+ * @return borrowed from `artifact`; NULL where there is none of this key
+ * Threads: any, at once.
+ */
+const char *cldoci_artifact_annotation(const cldoci_artifact *artifact, const char *key, size_t *length);
+
+/**
+ * How many annotations the manifest has.
+ *
+ * @param artifact  borrowed, not NULL
+ * @return the number; 0 for a bad handle
+ * Threads: any, at once.
+ */
+size_t cldoci_artifact_annotation_count(const cldoci_artifact *artifact);
+
+/**
+ * The key of an annotation of the manifest; they are sorted by their bytes.
+ *
+ * @param artifact  borrowed, not NULL
+ * @param index     from 0
+ * @param length    out, may be NULL: bytes before the final NUL
+ * @return borrowed from `artifact`; NULL beyond the last
+ * Threads: any, at once.
+ */
+const char *cldoci_artifact_annotation_key(const cldoci_artifact *artifact, size_t index, size_t *length);
+
+/**
+ * The value of an annotation of the manifest, by its place.
+ *
+ * @param artifact  borrowed, not NULL
+ * @param index     from 0
+ * @param length    out, may be NULL: bytes before the final NUL
+ * @return borrowed from `artifact`; NULL beyond the last
+ * Threads: any, at once.
+ */
+const char *cldoci_artifact_annotation_value(const cldoci_artifact *artifact, size_t index, size_t *length);
+
+/**
+ * The digest of the manifest that this one refers to.
+ *
+ * @param artifact  borrowed, not NULL
+ * @param length    out, may be NULL: bytes before the final NUL
+ * @return borrowed from `artifact`; NULL where there is none
+ * Threads: any, at once.
+ */
+const char *cldoci_artifact_subject(const cldoci_artifact *artifact, size_t *length);
+
+/**
+ * Frees an artifact and all that was borrowed from it. Operations that were started with it go on.
+ *
+ * @param artifact  consumed; NULL is fine
+ * @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
+ * Threads: any.
+ */
+cldoci_status cldoci_artifact_free(cldoci_artifact *artifact);
+
+/* Finding leaks ------------------------------------------------------------------------------------------ */
+
+/** All handle types together. */
+#define CLDOCI_HANDLE_ANY 0
+/** `cldoci_error`. */
+#define CLDOCI_HANDLE_ERROR 1
+/** `cldoci_options`. */
+#define CLDOCI_HANDLE_OPTIONS 2
+/** `cldoci_credential`. */
+#define CLDOCI_HANDLE_CREDENTIAL 3
+/** `cldoci_reference`. */
+#define CLDOCI_HANDLE_REFERENCE 4
+/** `cldoci_config`. */
+#define CLDOCI_HANDLE_CONFIG 5
+/** `cldoci_artifact`. */
+#define CLDOCI_HANDLE_ARTIFACT 6
+/** `cldoci_artifact_builder`. */
+#define CLDOCI_HANDLE_ARTIFACT_BUILDER 7
+/** `cldoci_client`. */
+#define CLDOCI_HANDLE_CLIENT 8
+/** `cldoci_operation`. */
+#define CLDOCI_HANDLE_OPERATION 9
+/** `cldoci_result`. */
+#define CLDOCI_HANDLE_RESULT 10
+/**
+ * How many handles this process has made and not freed. Memory checkers can't tell: the library reaches
+ * them all.
+ *
+ * @param handle_type  CLDOCI_HANDLE_…
+ * @return the number; 0 for an unknown type
+ * Threads: any, at once.
+ */
+uint64_t cldoci_debug_live_handles(int32_t handle_type);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* CLDOCI_H */

@@ -1,0 +1,420 @@
+//! `cldoci_artifact`: manifest, config and layers.
+
+use std::ffi::{CStr, c_char};
+
+use super::handle::{self, Object};
+use super::pairs::{DescriptorTexts, Pairs};
+use super::status::cldoci_status;
+use super::text::Text;
+use super::types::cldoci_artifact;
+use super::{access, guard};
+use crate::client::Artifact;
+
+pub(super) struct ArtifactObject {
+    pub(super) artifact: Artifact,
+    kind: Text,
+    reference: Option<Text>,
+    digest: Text,
+    media_type: Text,
+    config: DescriptorTexts,
+    layers: Vec<DescriptorTexts>,
+    annotations: Pairs,
+    subject: Option<Text>,
+}
+
+impl Object for ArtifactObject {
+    type Opaque = cldoci_artifact;
+    const TYPE: u8 = 6;
+    const NAME: &'static str = "cldoci_artifact";
+}
+
+impl ArtifactObject {
+    pub(super) fn new(artifact: Artifact) -> Self {
+        Self {
+            kind: artifact.kind.name().into(),
+            reference: artifact.reference.as_ref().map(|reference| reference.to_string().as_str().into()),
+            digest: artifact.digest.as_str().into(),
+            media_type: artifact.media_type.as_str().into(),
+            config: DescriptorTexts::new(&artifact.config_descriptor),
+            layers: artifact.layers.iter().map(|layer| DescriptorTexts::new(&layer.descriptor)).collect(),
+            annotations: Pairs::new(&artifact.annotations),
+            subject: artifact.subject.as_ref().map(|subject| subject.digest.as_str().into()),
+            artifact,
+        }
+    }
+}
+
+/// The artifact's type: `component`, `datacenter`, `module`, else the manifest's artifact type.
+///
+/// @param artifact  borrowed, not NULL
+/// @param length    out, may be NULL: bytes before the final NUL
+/// @return borrowed from `artifact`; NULL for a bad handle
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_artifact_type(
+    artifact: *const cldoci_artifact,
+    length: *mut usize,
+) -> *const c_char {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { access::text::<ArtifactObject>(artifact, length, |artifact| Some(&artifact.kind)) }
+}
+
+/// Where the artifact was read from.
+///
+/// @param artifact  borrowed, not NULL
+/// @param length    out, may be NULL: bytes before the final NUL
+/// @return borrowed from `artifact`; NULL where it was built here
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_artifact_reference(
+    artifact: *const cldoci_artifact,
+    length: *mut usize,
+) -> *const c_char {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { access::text::<ArtifactObject>(artifact, length, |artifact| artifact.reference.as_ref()) }
+}
+
+/// The manifest's digest, `sha256:…`.
+///
+/// @param artifact  borrowed, not NULL
+/// @param length    out, may be NULL: bytes before the final NUL
+/// @return borrowed from `artifact`; NULL for a bad handle
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_artifact_digest(
+    artifact: *const cldoci_artifact,
+    length: *mut usize,
+) -> *const c_char {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { access::text::<ArtifactObject>(artifact, length, |artifact| Some(&artifact.digest)) }
+}
+
+/// The manifest's media type.
+///
+/// @param artifact  borrowed, not NULL
+/// @param length    out, may be NULL: bytes before the final NUL
+/// @return borrowed from `artifact`; NULL for a bad handle
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_artifact_media_type(
+    artifact: *const cldoci_artifact,
+    length: *mut usize,
+) -> *const c_char {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { access::text::<ArtifactObject>(artifact, length, |artifact| Some(&artifact.media_type)) }
+}
+
+/// The manifest's bytes.
+///
+/// @param artifact  borrowed, not NULL
+/// @param size      out, may be NULL: how many bytes
+/// @return borrowed from `artifact`; NULL for a bad handle
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_artifact_manifest(
+    artifact: *const cldoci_artifact,
+    size: *mut usize,
+) -> *const u8 {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { access::bytes::<ArtifactObject>(artifact, size, |artifact| Some(&artifact.artifact.manifest)) }
+}
+
+/// The config's bytes, as they are.
+///
+/// @param artifact  borrowed, not NULL
+/// @param size      out, may be NULL: how many bytes
+/// @return borrowed from `artifact`; NULL for a bad handle, and possibly where there are 0 of them
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_artifact_config(
+    artifact: *const cldoci_artifact,
+    size: *mut usize,
+) -> *const u8 {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { access::bytes::<ArtifactObject>(artifact, size, |artifact| Some(&artifact.artifact.config)) }
+}
+
+/// The config's media type.
+///
+/// @param artifact  borrowed, not NULL
+/// @param length    out, may be NULL: bytes before the final NUL
+/// @return borrowed from `artifact`; NULL for a bad handle
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_artifact_config_media_type(
+    artifact: *const cldoci_artifact,
+    length: *mut usize,
+) -> *const c_char {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { access::text::<ArtifactObject>(artifact, length, |artifact| Some(&artifact.config.media_type)) }
+}
+
+/// The config's digest.
+///
+/// @param artifact  borrowed, not NULL
+/// @param length    out, may be NULL: bytes before the final NUL
+/// @return borrowed from `artifact`; NULL for a bad handle
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_artifact_config_digest(
+    artifact: *const cldoci_artifact,
+    length: *mut usize,
+) -> *const c_char {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { access::text::<ArtifactObject>(artifact, length, |artifact| Some(&artifact.config.digest)) }
+}
+
+/// The config's size in bytes.
+///
+/// @param artifact  borrowed, not NULL
+/// @return the size; 0 for a bad handle
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_artifact_config_size(artifact: *const cldoci_artifact) -> u64 {
+    access::number::<ArtifactObject, _>(artifact, 0, |artifact| Some(artifact.config.size))
+}
+
+/// How many layers there are.
+///
+/// @param artifact  borrowed, not NULL
+/// @return the number; 0 for a bad handle
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_artifact_layer_count(artifact: *const cldoci_artifact) -> usize {
+    access::number::<ArtifactObject, _>(artifact, 0, |artifact| Some(artifact.layers.len()))
+}
+
+/// The media type of a layer.
+///
+/// @param artifact  borrowed, not NULL
+/// @param layer     from 0
+/// @param length    out, may be NULL: bytes before the final NUL
+/// @return borrowed from `artifact`; NULL beyond the last
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_artifact_layer_media_type(
+    artifact: *const cldoci_artifact,
+    layer: usize,
+    length: *mut usize,
+) -> *const c_char {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe {
+        access::text::<ArtifactObject>(artifact, length, |artifact| {
+            Some(&artifact.layers.get(layer)?.media_type)
+        })
+    }
+}
+
+/// The digest of a layer. `cldoci_read_layer` and `cldoci_save_layer` give its bytes.
+///
+/// @param artifact  borrowed, not NULL
+/// @param layer     from 0
+/// @param length    out, may be NULL: bytes before the final NUL
+/// @return borrowed from `artifact`; NULL beyond the last
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_artifact_layer_digest(
+    artifact: *const cldoci_artifact,
+    layer: usize,
+    length: *mut usize,
+) -> *const c_char {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe {
+        access::text::<ArtifactObject>(artifact, length, |artifact| Some(&artifact.layers.get(layer)?.digest))
+    }
+}
+
+/// The size of a layer in bytes, as it is stored (compressed).
+///
+/// @param artifact  borrowed, not NULL
+/// @param layer     from 0
+/// @return the size; 0 beyond the last
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_artifact_layer_size(artifact: *const cldoci_artifact, layer: usize) -> u64 {
+    access::number::<ArtifactObject, _>(artifact, 0, |artifact| Some(artifact.layers.get(layer)?.size))
+}
+
+/// The value of a layer's annotation.
+///
+/// @param artifact  borrowed, not NULL
+/// @param layer     from 0
+/// @param key       borrowed, not NULL
+/// @param length    out, may be NULL: bytes before the final NUL
+/// @return borrowed from `artifact`; NULL where there is none of this key
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_artifact_layer_annotation(
+    artifact: *const cldoci_artifact,
+    layer: usize,
+    key: *const c_char,
+    length: *mut usize,
+) -> *const c_char {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe {
+        access::text::<ArtifactObject>(artifact, length, |artifact| {
+            if key.is_null() {
+                return None;
+            }
+            // SAFETY: not NULL, and the caller keeps the header's rules for strings.
+            artifact.layers.get(layer)?.annotations.find(CStr::from_ptr(key).to_bytes())
+        })
+    }
+}
+
+/// How many annotations a layer has.
+///
+/// @param artifact  borrowed, not NULL
+/// @param layer     from 0
+/// @return the number; 0 beyond the last
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_artifact_layer_annotation_count(
+    artifact: *const cldoci_artifact,
+    layer: usize,
+) -> usize {
+    access::number::<ArtifactObject, _>(artifact, 0, |artifact| {
+        Some(artifact.layers.get(layer)?.annotations.count())
+    })
+}
+
+/// The key of a layer's annotation; they are sorted by their bytes.
+///
+/// @param artifact  borrowed, not NULL
+/// @param layer     from 0
+/// @param index     from 0
+/// @param length    out, may be NULL: bytes before the final NUL
+/// @return borrowed from `artifact`; NULL beyond the last
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_artifact_layer_annotation_key(
+    artifact: *const cldoci_artifact,
+    layer: usize,
+    index: usize,
+    length: *mut usize,
+) -> *const c_char {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe {
+        access::text::<ArtifactObject>(artifact, length, |artifact| {
+            artifact.layers.get(layer)?.annotations.key(index)
+        })
+    }
+}
+
+/// The value of a layer's annotation, by its place.
+///
+/// @param artifact  borrowed, not NULL
+/// @param layer     from 0
+/// @param index     from 0
+/// @param length    out, may be NULL: bytes before the final NUL
+/// @return borrowed from `artifact`; NULL beyond the last
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_artifact_layer_annotation_value(
+    artifact: *const cldoci_artifact,
+    layer: usize,
+    index: usize,
+    length: *mut usize,
+) -> *const c_char {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe {
+        access::text::<ArtifactObject>(artifact, length, |artifact| {
+            artifact.layers.get(layer)?.annotations.value(index)
+        })
+    }
+}
+
+/// The value of the manifest's annotation.
+///
+/// @param artifact  borrowed, not NULL
+/// @param key       borrowed, not NULL
+/// @param length    out, may be NULL: bytes before the final NUL
+/// @return borrowed from `artifact`; NULL where there is none of this key
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_artifact_annotation(
+    artifact: *const cldoci_artifact,
+    key: *const c_char,
+    length: *mut usize,
+) -> *const c_char {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe {
+        access::text::<ArtifactObject>(artifact, length, |artifact| {
+            if key.is_null() {
+                return None;
+            }
+            // SAFETY: not NULL, and the caller keeps the header's rules for strings.
+            artifact.annotations.find(CStr::from_ptr(key).to_bytes())
+        })
+    }
+}
+
+/// How many annotations the manifest has.
+///
+/// @param artifact  borrowed, not NULL
+/// @return the number; 0 for a bad handle
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_artifact_annotation_count(artifact: *const cldoci_artifact) -> usize {
+    access::number::<ArtifactObject, _>(artifact, 0, |artifact| Some(artifact.annotations.count()))
+}
+
+/// The key of an annotation of the manifest; they are sorted by their bytes.
+///
+/// @param artifact  borrowed, not NULL
+/// @param index     from 0
+/// @param length    out, may be NULL: bytes before the final NUL
+/// @return borrowed from `artifact`; NULL beyond the last
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_artifact_annotation_key(
+    artifact: *const cldoci_artifact,
+    index: usize,
+    length: *mut usize,
+) -> *const c_char {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { access::text::<ArtifactObject>(artifact, length, |artifact| artifact.annotations.key(index)) }
+}
+
+/// The value of an annotation of the manifest, by its place.
+///
+/// @param artifact  borrowed, not NULL
+/// @param index     from 0
+/// @param length    out, may be NULL: bytes before the final NUL
+/// @return borrowed from `artifact`; NULL beyond the last
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_artifact_annotation_value(
+    artifact: *const cldoci_artifact,
+    index: usize,
+    length: *mut usize,
+) -> *const c_char {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { access::text::<ArtifactObject>(artifact, length, |artifact| artifact.annotations.value(index)) }
+}
+
+/// The digest of the manifest that this one refers to.
+///
+/// @param artifact  borrowed, not NULL
+/// @param length    out, may be NULL: bytes before the final NUL
+/// @return borrowed from `artifact`; NULL where there is none
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_artifact_subject(
+    artifact: *const cldoci_artifact,
+    length: *mut usize,
+) -> *const c_char {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { access::text::<ArtifactObject>(artifact, length, |artifact| artifact.subject.as_ref()) }
+}
+
+/// Frees an artifact and all that was borrowed from it. Operations that were started with it go on.
+///
+/// @param artifact  consumed; NULL is fine
+/// @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
+/// Threads: any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_artifact_free(artifact: *mut cldoci_artifact) -> cldoci_status {
+    // SAFETY: no error object is asked for.
+    unsafe { guard::status(std::ptr::null_mut(), || handle::free::<ArtifactObject>(artifact)) }
+}

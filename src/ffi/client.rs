@@ -1,0 +1,579 @@
+//! `cldoci_client` and the verbs of the everyday: each converts, calls the core, and waits or gives an
+//! operation.
+
+use std::ffi::c_char;
+use std::sync::{Arc, Mutex};
+
+use super::artifact::ArtifactObject;
+use super::callback::ProgressCallback;
+use super::guard;
+use super::handle::{self, Object};
+use super::options;
+use super::process::lock;
+use super::reference::ReferenceObject;
+use super::runtime::{Engine, Weight};
+use super::status::cldoci_status;
+use super::text::{bytes, out, path, text};
+use super::types::{
+    cldoci_artifact, cldoci_client, cldoci_error, cldoci_operation, cldoci_options, cldoci_reference,
+    cldoci_result,
+};
+use super::verb::{Call, Finish};
+use crate::client::Client;
+use crate::error::Result;
+use crate::oci::ArtifactKind;
+
+pub(super) struct ClientObject {
+    pub(super) client: Client,
+    /// For calls that bring none of their own.
+    pub(super) progress: Option<Arc<ProgressCallback>>,
+    /// Kept from the first verb on, so that connections outlive each of them.
+    engine: Mutex<Option<Arc<Engine>>>,
+}
+
+impl Object for ClientObject {
+    type Opaque = cldoci_client;
+    const TYPE: u8 = 8;
+    const NAME: &'static str = "cldoci_client";
+}
+
+impl ClientObject {
+    pub(super) fn engine(&self) -> Result<Arc<Engine>> {
+        let mut engine = lock(&self.engine);
+        if let Some(engine) = &*engine {
+            return Ok(engine.clone());
+        }
+        Ok(engine.insert(Engine::acquire()?).clone())
+    }
+}
+
+/// A client. Its settings are fixed here, and the environment is read here and not later; nothing is
+/// connected and no thread is started. One client serves any number of calls and threads, and keeps its
+/// connections between them.
+///
+/// @param options  borrowed, may be NULL: all defaults; copied
+/// @param client   out, not NULL: set to NULL, on success to a client that you free
+/// @param error    out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT where an option or a variable of the environment is not
+///         usable
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_client_new(
+    options: *const cldoci_options,
+    client: *mut *mut cldoci_client,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe {
+        guard::status(error, || {
+            let place = out(client, "client", std::ptr::null_mut())?;
+            let set = options::copy(options)?.unwrap_or_default();
+            let client = Client::new(&set.options)?;
+            let object = ClientObject { client, progress: set.progress, engine: Mutex::new(None) };
+            *place = handle::insert(object)?;
+            Ok(())
+        })
+    }
+}
+
+/// Frees a client. Never waits: operations under way go on, and the library's threads end soon after the
+/// last client and operation.
+///
+/// @param client  consumed; NULL is fine
+/// @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
+/// Threads: any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_client_free(client: *mut cldoci_client) -> cldoci_status {
+    // SAFETY: no error object is asked for.
+    unsafe { guard::status(std::ptr::null_mut(), || handle::free::<ClientObject>(client)) }
+}
+
+unsafe fn build(
+    client: *const cldoci_client,
+    directory: *const c_char,
+    artifact_type: *const c_char,
+    config: *const u8,
+    config_size: usize,
+    options: *const cldoci_options,
+    finish: Finish,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe {
+        guard::status(error, || {
+            let finish = finish.begin()?;
+            let call = Call::new(client, options)?;
+            let directory = path(directory, "directory")?;
+            let kind = ArtifactKind::from_name(text(artifact_type, "artifact_type")?)?;
+            let config = bytes(config, config_size, "config")?;
+            call.run(Weight::Transfer, finish, |client, options, operation| {
+                client.build(directory, &kind, config, options, operation)
+            })
+        })
+    }
+}
+
+/// Builds a directory into an artifact: a deterministic tar+gzip layer, the config, an OCI image manifest.
+/// The same tree and options give the same digest everywhere. Nothing is sent; the layer lies in the store
+/// as long as the artifact lives.
+///
+/// The result has the artifact, the digest, and what was left out and why.
+///
+/// @param client         borrowed, not NULL
+/// @param directory      borrowed, not NULL, a path of any bytes; copied
+/// @param artifact_type  borrowed, not NULL, UTF-8; copied: `component`, `datacenter`, `module`, or a media
+///                       type of your own
+/// @param config         borrowed, may be NULL where `config_size` is 0 (an empty config `{}`); copied
+/// @param config_size    how many bytes
+/// @param options        borrowed, may be NULL: for this call; they beat the client's
+/// @param result         out, may be NULL: set to NULL, on success to a result that you free
+/// @param error          out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, or what it failed with
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_build(
+    client: *const cldoci_client,
+    directory: *const c_char,
+    artifact_type: *const c_char,
+    config: *const u8,
+    config_size: usize,
+    options: *const cldoci_options,
+    result: *mut *mut cldoci_result,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe {
+        build(client, directory, artifact_type, config, config_size, options, Finish::Wait(result), error)
+    }
+}
+
+/// Starts `cldoci_build` and returns at once; the operation tells how it goes.
+///
+/// @param client         borrowed, not NULL
+/// @param directory      borrowed, not NULL, a path of any bytes; copied
+/// @param artifact_type  borrowed, not NULL, UTF-8; copied: `component`, `datacenter`, `module`, or a media
+///                       type of your own
+/// @param config         borrowed, may be NULL where `config_size` is 0 (an empty config `{}`); copied
+/// @param config_size    how many bytes
+/// @param options        borrowed, may be NULL: for this call; they beat the client's
+/// @param operation      out, not NULL: set to NULL, on success to an operation that you free
+/// @param error          out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, or why it could not be started
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_build_start(
+    client: *const cldoci_client,
+    directory: *const c_char,
+    artifact_type: *const c_char,
+    config: *const u8,
+    config_size: usize,
+    options: *const cldoci_options,
+    operation: *mut *mut cldoci_operation,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe {
+        build(client, directory, artifact_type, config, config_size, options, Finish::Start(operation), error)
+    }
+}
+
+unsafe fn push(
+    client: *const cldoci_client,
+    artifact: *const cldoci_artifact,
+    reference: *const cldoci_reference,
+    options: *const cldoci_options,
+    finish: Finish,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe {
+        guard::status(error, || {
+            let finish = finish.begin()?;
+            let call = Call::new(client, options)?;
+            let artifact = handle::get::<ArtifactObject>(artifact)?;
+            let reference = handle::get::<ReferenceObject>(reference)?;
+            call.run(Weight::Transfer, finish, |client, options, operation| {
+                client.push(&artifact.artifact, &reference.reference, options, operation)
+            })
+        })
+    }
+}
+
+/// Pushes an artifact to a registry or a layout. Blobs that are there are skipped, mountable ones are
+/// mounted, the manifest goes last: the tag points to the old artifact or to the whole new one.
+///
+/// The result has the digest, counters and warnings.
+///
+/// @param client     borrowed, not NULL
+/// @param artifact   borrowed, not NULL
+/// @param reference  borrowed, not NULL
+/// @param options    borrowed, may be NULL: for this call; they beat the client's
+/// @param result     out, may be NULL: set to NULL, on success to a result that you free
+/// @param error      out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, or what it failed with
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_push(
+    client: *const cldoci_client,
+    artifact: *const cldoci_artifact,
+    reference: *const cldoci_reference,
+    options: *const cldoci_options,
+    result: *mut *mut cldoci_result,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { push(client, artifact, reference, options, Finish::Wait(result), error) }
+}
+
+/// Starts `cldoci_push` and returns at once; the operation tells how it goes.
+///
+/// @param client     borrowed, not NULL
+/// @param artifact   borrowed, not NULL
+/// @param reference  borrowed, not NULL
+/// @param options    borrowed, may be NULL: for this call; they beat the client's
+/// @param operation  out, not NULL: set to NULL, on success to an operation that you free
+/// @param error      out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, or why it could not be started
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_push_start(
+    client: *const cldoci_client,
+    artifact: *const cldoci_artifact,
+    reference: *const cldoci_reference,
+    options: *const cldoci_options,
+    operation: *mut *mut cldoci_operation,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { push(client, artifact, reference, options, Finish::Start(operation), error) }
+}
+
+unsafe fn pull(
+    client: *const cldoci_client,
+    reference: *const cldoci_reference,
+    destination: *const c_char,
+    options: *const cldoci_options,
+    finish: Finish,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe {
+        guard::status(error, || {
+            let finish = finish.begin()?;
+            let call = Call::new(client, options)?;
+            let reference = handle::get::<ReferenceObject>(reference)?;
+            let destination = path(destination, "destination")?;
+            call.run(Weight::Transfer, finish, |client, options, operation| {
+                client.pull(&reference.reference, destination, options, operation)
+            })
+        })
+    }
+}
+
+/// Pulls an artifact into a directory, all or nothing: every size and digest is verified before anything
+/// appears. An absent or empty destination is published at once; what happens to another is the option
+/// `existing`. A destination that holds this artifact already costs one request and is not touched.
+///
+/// The result has the artifact, the digest, counters and warnings.
+///
+/// @param client       borrowed, not NULL
+/// @param reference    borrowed, not NULL
+/// @param destination  borrowed, not NULL, a path of any bytes; copied
+/// @param options      borrowed, may be NULL: for this call; they beat the client's
+/// @param result       out, may be NULL: set to NULL, on success to a result that you free
+/// @param error        out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, or what it failed with
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_pull(
+    client: *const cldoci_client,
+    reference: *const cldoci_reference,
+    destination: *const c_char,
+    options: *const cldoci_options,
+    result: *mut *mut cldoci_result,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { pull(client, reference, destination, options, Finish::Wait(result), error) }
+}
+
+/// Starts `cldoci_pull` and returns at once; the operation tells how it goes.
+///
+/// @param client       borrowed, not NULL
+/// @param reference    borrowed, not NULL
+/// @param destination  borrowed, not NULL, a path of any bytes; copied
+/// @param options      borrowed, may be NULL: for this call; they beat the client's
+/// @param operation    out, not NULL: set to NULL, on success to an operation that you free
+/// @param error        out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, or why it could not be started
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_pull_start(
+    client: *const cldoci_client,
+    reference: *const cldoci_reference,
+    destination: *const c_char,
+    options: *const cldoci_options,
+    operation: *mut *mut cldoci_operation,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { pull(client, reference, destination, options, Finish::Start(operation), error) }
+}
+
+unsafe fn pull_config(
+    client: *const cldoci_client,
+    reference: *const cldoci_reference,
+    options: *const cldoci_options,
+    finish: Finish,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe {
+        guard::status(error, || {
+            let finish = finish.begin()?;
+            let call = Call::new(client, options)?;
+            let reference = handle::get::<ReferenceObject>(reference)?;
+            call.run(Weight::Question, finish, |client, options, operation| {
+                client.pull_config(&reference.reference, options, operation)
+            })
+        })
+    }
+}
+
+/// Gets the config's bytes as they were pushed; no layer is touched. The result has the bytes, their media
+/// type, digest and size.
+///
+/// @param client     borrowed, not NULL
+/// @param reference  borrowed, not NULL
+/// @param options    borrowed, may be NULL: for this call; they beat the client's
+/// @param result     out, may be NULL: set to NULL, on success to a result that you free
+/// @param error      out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, or what it failed with
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_pull_config(
+    client: *const cldoci_client,
+    reference: *const cldoci_reference,
+    options: *const cldoci_options,
+    result: *mut *mut cldoci_result,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { pull_config(client, reference, options, Finish::Wait(result), error) }
+}
+
+/// Starts `cldoci_pull_config` and returns at once; the operation tells how it goes.
+///
+/// @param client     borrowed, not NULL
+/// @param reference  borrowed, not NULL
+/// @param options    borrowed, may be NULL: for this call; they beat the client's
+/// @param operation  out, not NULL: set to NULL, on success to an operation that you free
+/// @param error      out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, or why it could not be started
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_pull_config_start(
+    client: *const cldoci_client,
+    reference: *const cldoci_reference,
+    options: *const cldoci_options,
+    operation: *mut *mut cldoci_operation,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { pull_config(client, reference, options, Finish::Start(operation), error) }
+}
+
+unsafe fn exists(
+    client: *const cldoci_client,
+    reference: *const cldoci_reference,
+    options: *const cldoci_options,
+    finish: Finish,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe {
+        guard::status(error, || {
+            let finish = finish.begin()?;
+            let call = Call::new(client, options)?;
+            let reference = handle::get::<ReferenceObject>(reference)?;
+            call.run(Weight::Question, finish, |client, options, operation| {
+                client.exists(&reference.reference, options, operation)
+            })
+        })
+    }
+}
+
+/// Asks whether an artifact is there. "No" is a well-formed "not found"; when it can't be told (no access,
+/// no connection, a server's failure) that is an error. The result has the answer: `cldoci_result_exists`.
+///
+/// @param client     borrowed, not NULL
+/// @param reference  borrowed, not NULL
+/// @param options    borrowed, may be NULL: for this call; they beat the client's
+/// @param result     out, may be NULL: set to NULL, on success to a result that you free
+/// @param error      out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, or what it failed with
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_exists(
+    client: *const cldoci_client,
+    reference: *const cldoci_reference,
+    options: *const cldoci_options,
+    result: *mut *mut cldoci_result,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { exists(client, reference, options, Finish::Wait(result), error) }
+}
+
+/// Starts `cldoci_exists` and returns at once; the operation tells how it goes.
+///
+/// @param client     borrowed, not NULL
+/// @param reference  borrowed, not NULL
+/// @param options    borrowed, may be NULL: for this call; they beat the client's
+/// @param operation  out, not NULL: set to NULL, on success to an operation that you free
+/// @param error      out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, or why it could not be started
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_exists_start(
+    client: *const cldoci_client,
+    reference: *const cldoci_reference,
+    options: *const cldoci_options,
+    operation: *mut *mut cldoci_operation,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { exists(client, reference, options, Finish::Start(operation), error) }
+}
+
+unsafe fn resolve(
+    client: *const cldoci_client,
+    reference: *const cldoci_reference,
+    options: *const cldoci_options,
+    finish: Finish,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe {
+        guard::status(error, || {
+            let finish = finish.begin()?;
+            let call = Call::new(client, options)?;
+            let reference = handle::get::<ReferenceObject>(reference)?;
+            call.run(Weight::Question, finish, |client, options, operation| {
+                client.resolve(&reference.reference, options, operation)
+            })
+        })
+    }
+}
+
+/// Asks for the digest, media type and size of what a reference names, without a download. The result has
+/// them.
+///
+/// @param client     borrowed, not NULL
+/// @param reference  borrowed, not NULL
+/// @param options    borrowed, may be NULL: for this call; they beat the client's
+/// @param result     out, may be NULL: set to NULL, on success to a result that you free
+/// @param error      out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, CLDOCI_ERROR_NOT_FOUND where there is none, or what it failed with
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_resolve(
+    client: *const cldoci_client,
+    reference: *const cldoci_reference,
+    options: *const cldoci_options,
+    result: *mut *mut cldoci_result,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { resolve(client, reference, options, Finish::Wait(result), error) }
+}
+
+/// Starts `cldoci_resolve` and returns at once; the operation tells how it goes.
+///
+/// @param client     borrowed, not NULL
+/// @param reference  borrowed, not NULL
+/// @param options    borrowed, may be NULL: for this call; they beat the client's
+/// @param operation  out, not NULL: set to NULL, on success to an operation that you free
+/// @param error      out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, or why it could not be started
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_resolve_start(
+    client: *const cldoci_client,
+    reference: *const cldoci_reference,
+    options: *const cldoci_options,
+    operation: *mut *mut cldoci_operation,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { resolve(client, reference, options, Finish::Start(operation), error) }
+}
+
+unsafe fn tag(
+    client: *const cldoci_client,
+    source: *const cldoci_reference,
+    target: *const cldoci_reference,
+    options: *const cldoci_options,
+    finish: Finish,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe {
+        guard::status(error, || {
+            let finish = finish.begin()?;
+            let call = Call::new(client, options)?;
+            let source = handle::get::<ReferenceObject>(source)?;
+            let target = handle::get::<ReferenceObject>(target)?;
+            call.run(Weight::Question, finish, |client, options, operation| {
+                client.tag(&source.reference, &target.reference, options, operation)
+            })
+        })
+    }
+}
+
+/// Gives the artifact at `source` the name `target` too: the same manifest bytes. In one repository no blob
+/// is sent; across repositories they are mounted, across registries copied. The result has the digest.
+///
+/// @param client   borrowed, not NULL
+/// @param source   borrowed, not NULL: where it is
+/// @param target   borrowed, not NULL: where it is to be
+/// @param options  borrowed, may be NULL: for this call; they beat the client's
+/// @param result   out, may be NULL: set to NULL, on success to a result that you free
+/// @param error    out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, or what it failed with
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_tag(
+    client: *const cldoci_client,
+    source: *const cldoci_reference,
+    target: *const cldoci_reference,
+    options: *const cldoci_options,
+    result: *mut *mut cldoci_result,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { tag(client, source, target, options, Finish::Wait(result), error) }
+}
+
+/// Starts `cldoci_tag` and returns at once; the operation tells how it goes.
+///
+/// @param client     borrowed, not NULL
+/// @param source     borrowed, not NULL: where it is
+/// @param target     borrowed, not NULL: where it is to be
+/// @param options    borrowed, may be NULL: for this call; they beat the client's
+/// @param operation  out, not NULL: set to NULL, on success to an operation that you free
+/// @param error      out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, or why it could not be started
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_tag_start(
+    client: *const cldoci_client,
+    source: *const cldoci_reference,
+    target: *const cldoci_reference,
+    options: *const cldoci_options,
+    operation: *mut *mut cldoci_operation,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { tag(client, source, target, options, Finish::Start(operation), error) }
+}

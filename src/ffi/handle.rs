@@ -1,0 +1,336 @@
+//! The table of handles. A handle is a checked [`Token`], never an address: what is freed, of another type,
+//! made up or inherited over a fork is told apart from what is good, and looking one up takes no lock.
+
+use std::any::Any;
+use std::cell::UnsafeCell;
+use std::ops::Deref;
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+
+use super::process::{USED_SLOTS, page};
+use super::token::{SLOTS, Token};
+use crate::error::{Error, Kind, Result};
+
+/// Something that the caller holds by a handle.
+pub(super) trait Object: Any + Send + Sync {
+    /// The incomplete type that the header shows.
+    type Opaque;
+    /// The handle type's number, from 1 to 31.
+    const TYPE: u8;
+    /// The header's name of it.
+    const NAME: &'static str;
+}
+
+/// One entry of the table. `state` says everything: pins (how many calls use the object) in bits 0..31, live
+/// (not freed) in bit 32, type in bits 33..37, generation in bits 38..59.
+struct Slot {
+    state: AtomicU64,
+    next_free: AtomicU32,
+    object: UnsafeCell<Option<Box<dyn Any + Send + Sync>>>,
+}
+
+// SAFETY: `object` is written only by the thread that took the slot from the free list, before `state` is
+// published as live, and by the one thread that saw the last pin of a freed slot go; it is read only under a
+// pin of a live slot. The object itself is Send + Sync.
+unsafe impl Sync for Slot {}
+
+const PINS: u64 = 0xffff_ffff;
+const LIVE: u64 = 1 << 32;
+const TYPE_SHIFT: u32 = 33;
+const GENERATION_SHIFT: u32 = 38;
+
+fn live_state(token: Token) -> u64 {
+    LIVE | u64::from(token.kind) << TYPE_SHIFT | u64::from(token.generation) << GENERATION_SHIFT
+}
+
+/// The table grows by whole chunks, which stay; small enough to pass over a small stack.
+const CHUNK: usize = 128;
+type Chunk = [Slot; CHUNK];
+static CHUNKS: [AtomicPtr<Chunk>; SLOTS as usize / CHUNK] =
+    [const { AtomicPtr::new(std::ptr::null_mut()) }; SLOTS as usize / CHUNK];
+
+fn slot(index: u32) -> Option<&'static Slot> {
+    let index = usize::try_from(index).ok()?;
+    let chunk = CHUNKS.get(index / CHUNK)?.load(Ordering::Acquire);
+    // SAFETY: a stored chunk is never freed, and a slot is shared by the rules above.
+    unsafe { chunk.as_ref() }?.get(index % CHUNK)
+}
+
+fn make_chunk(index: u32) -> Option<&'static Slot> {
+    let place = CHUNKS.get(index as usize / CHUNK)?;
+    if place.load(Ordering::Acquire).is_null() {
+        let chunk: Box<Chunk> = Box::new(
+            [const {
+                Slot { state: AtomicU64::new(0), next_free: AtomicU32::new(0), object: UnsafeCell::new(None) }
+            }; CHUNK],
+        );
+        let made = Box::into_raw(chunk);
+        let lost = place.compare_exchange(std::ptr::null_mut(), made, Ordering::AcqRel, Ordering::Acquire);
+        if lost.is_err() {
+            // SAFETY: `made` was not stored, so this is its only pointer.
+            drop(unsafe { Box::from_raw(made) });
+        }
+    }
+    slot(index)
+}
+
+/// Takes a slot that nobody has.
+fn take_slot() -> Option<(u32, &'static Slot)> {
+    let free = &page().free;
+    let mut head = free.load(Ordering::Acquire);
+    while let Some(index) = (head as u32).checked_sub(1) {
+        let found = slot(index)?;
+        let next = u64::from(found.next_free.load(Ordering::Relaxed));
+        // The count above makes a head that went and came back another one.
+        let changed = (head & !PINS).wrapping_add(1 << 32) | next;
+        match free.compare_exchange_weak(head, changed, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => return Some((index, found)),
+            Err(now) => head = now,
+        }
+    }
+    let one_more = |used: u32| (used < SLOTS).then(|| used + 1);
+    let index = USED_SLOTS.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more).ok()?;
+    Some((index, make_chunk(index)?))
+}
+
+fn give_back(index: u32, slot: &Slot) {
+    let free = &page().free;
+    let mut head = free.load(Ordering::Acquire);
+    loop {
+        slot.next_free.store(head as u32, Ordering::Relaxed);
+        let changed = (head & !PINS).wrapping_add(1 << 32) | u64::from(index + 1);
+        match free.compare_exchange_weak(head, changed, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => return,
+            Err(now) => head = now,
+        }
+    }
+}
+
+/// Ends a freed slot whose last pin has gone: exactly one thread comes here.
+fn dispose(index: u32, slot: &Slot) {
+    // SAFETY: the slot is neither live nor pinned, so no other thread touches `object` (see `Sync`).
+    let object = unsafe { (*slot.object.get()).take() };
+    let generation = (slot.state.load(Ordering::Relaxed) >> GENERATION_SHIFT) as u32;
+    // A slot that has been through all generations is retired.
+    if let Some(next) = Token::next_generation(index, generation) {
+        slot.state.store(u64::from(next) << GENERATION_SHIFT, Ordering::Release);
+        give_back(index, slot);
+    }
+    // Last: dropping may run code of the caller's (a finaliser).
+    drop(object);
+}
+
+/// Puts an object into the table and gives its handle.
+pub(super) fn insert<T: Object>(object: T) -> Result<*mut T::Opaque> {
+    let full = || Error::new(Kind::Limit, format!("there are {SLOTS} handles already: free some"));
+    let (index, slot) = take_slot().ok_or_else(full)?;
+    let generation = match (slot.state.load(Ordering::Relaxed) >> GENERATION_SHIFT) as u32 {
+        0 => Token::first_generation(index),
+        generation => generation,
+    };
+    let token = Token { kind: T::TYPE, generation, index };
+    // SAFETY: the slot was just taken and is not live, so no other thread touches `object` (see `Sync`).
+    unsafe { *slot.object.get() = Some(Box::new(object)) };
+    slot.state.store(live_state(token), Ordering::Release);
+    count(T::TYPE, 1);
+    Ok(std::ptr::without_provenance_mut(token.encode() as usize))
+}
+
+fn count(kind: u8, by: u64) {
+    if let Some(live) = page().live.get(usize::from(kind)) {
+        live.fetch_add(by, Ordering::Relaxed);
+    }
+}
+
+/// How many handles of a type are not freed; of all types for 0.
+pub(super) fn live_handles(kind: u8) -> u64 {
+    let counts = &page().live;
+    match kind {
+        0 => counts.iter().map(|count| count.load(Ordering::Relaxed)).sum(),
+        _ => counts.get(usize::from(kind)).map_or(0, |count| count.load(Ordering::Relaxed)),
+    }
+}
+
+/// An object in use: it stays, whoever frees its handle, until this is dropped.
+pub(super) struct Pinned<T: Object> {
+    index: u32,
+    slot: &'static Slot,
+    object: *const T,
+}
+
+impl<T: Object> Deref for Pinned<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        // SAFETY: the pin keeps the box in the slot, and `object` points into it.
+        unsafe { &*self.object }
+    }
+}
+
+impl<T: Object> Drop for Pinned<T> {
+    fn drop(&mut self) {
+        let before = self.slot.state.fetch_sub(1, Ordering::AcqRel);
+        if before & (LIVE | PINS) == 1 {
+            dispose(self.index, self.slot);
+        }
+    }
+}
+
+/// The handle as a token of the right type, with its slot.
+fn check<T: Object>(handle: *const T::Opaque) -> Result<(Token, &'static Slot)> {
+    let bad = |why: &str| Error::new(Kind::Handle, format!("handle {handle:p} {why} ({})", T::NAME));
+    let token = Token::decode(handle.addr() as u64).ok_or_else(|| bad("is not one that cldoci gave out"))?;
+    if token.kind != T::TYPE {
+        return Err(bad("is of another type than is wanted"));
+    }
+    let floor = page().floor.load(Ordering::Acquire);
+    let slot = slot(token.index).ok_or_else(|| bad("is not one that cldoci gave out"))?;
+    if u64::from(token.index) + 1 < floor {
+        return Err(Error::new(
+            Kind::Forked,
+            format!("handle {handle:p} ({}) was made before fork: make a new one in the child", T::NAME),
+        ));
+    }
+    Ok((token, slot))
+}
+
+fn freed<T: Object>(handle: *const T::Opaque) -> Error {
+    Error::new(Kind::Handle, format!("handle {handle:p} ({}) was freed", T::NAME))
+}
+
+/// The object of a handle.
+pub(super) fn get<T: Object>(handle: *const T::Opaque) -> Result<Pinned<T>> {
+    if handle.is_null() {
+        return Err(Error::new(Kind::Argument, format!("the handle ({}) is NULL", T::NAME)));
+    }
+    let (token, slot) = check::<T>(handle)?;
+    let want = live_state(token);
+    let pin = |state: u64| (state & !PINS == want).then(|| state + 1);
+    slot.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, pin).map_err(|_| freed::<T>(handle))?;
+    // From here on the pin is ours and goes with `pinned`.
+    let mut pinned = Pinned::<T> { index: token.index, slot, object: std::ptr::null() };
+    // SAFETY: under a pin of a live slot `object` is only read (see `Sync`).
+    let object = unsafe { (*slot.object.get()).as_ref() }.and_then(|object| object.downcast_ref::<T>());
+    match object {
+        Some(object) => pinned.object = object,
+        // The type in `state` and the object were written together.
+        None => return Err(Error::new(Kind::Internal, "a handle's object has another type")),
+    }
+    Ok(pinned)
+}
+
+/// The object of a handle that may be NULL.
+pub(super) fn optional<T: Object>(handle: *const T::Opaque) -> Result<Option<Pinned<T>>> {
+    if handle.is_null() { Ok(None) } else { get(handle).map(Some) }
+}
+
+/// Ends a handle. The object goes once no call uses it any more.
+pub(super) fn free<T: Object>(handle: *mut T::Opaque) -> Result<()> {
+    if handle.is_null() {
+        return Ok(());
+    }
+    let (token, slot) = check::<T>(handle)?;
+    let want = live_state(token);
+    let end = |state: u64| (state & !PINS == want).then_some(state & !LIVE);
+    let before =
+        slot.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, end).map_err(|_| freed::<T>(handle))?;
+    count(T::TYPE, u64::MAX);
+    if before & PINS == 0 {
+        dispose(token.index, slot);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
+
+    struct Number(u64, Arc<AtomicUsize>);
+    struct OpaqueNumber;
+    impl Object for Number {
+        type Opaque = OpaqueNumber;
+        const TYPE: u8 = 30;
+        const NAME: &'static str = "number";
+    }
+    impl Drop for Number {
+        fn drop(&mut self) {
+            self.1.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    #[derive(Debug)]
+    struct Other;
+    impl Object for Other {
+        type Opaque = OpaqueNumber;
+        const TYPE: u8 = 31;
+        const NAME: &'static str = "other";
+    }
+
+    #[test]
+    fn x_05_x_06_freed_foreign_and_made_up_handles_are_errors() {
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let handle = insert(Number(7, dropped.clone())).unwrap();
+        assert_eq!(get::<Number>(handle).unwrap().0, 7);
+        assert_eq!(get::<Other>(handle).err().unwrap().kind(), Kind::Handle);
+        for wrong in [8usize, 0x7fff_1234_5678, handle.addr() + 8, handle.addr() + 4] {
+            let error = get::<Number>(std::ptr::without_provenance(wrong)).err().unwrap();
+            assert_eq!(error.kind(), Kind::Handle, "{wrong:#x}: {error}");
+        }
+        let pinned = get::<Number>(handle).unwrap();
+        free::<Number>(handle).unwrap();
+        assert_eq!((pinned.0, dropped.load(Ordering::SeqCst)), (7, 0), "a call in flight keeps the object");
+        assert!(free::<Number>(handle).unwrap_err().message().contains("was freed"));
+        assert_eq!(get::<Number>(handle).err().unwrap().kind(), Kind::Handle);
+        drop(pinned);
+        assert_eq!(dropped.load(Ordering::SeqCst), 1);
+        free::<Number>(std::ptr::null_mut()).unwrap();
+    }
+
+    #[test]
+    fn x_12_no_token_is_issued_twice_and_a_worn_out_slot_is_retired() {
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let mut seen = std::collections::HashSet::new();
+        for _ in 0..700_000 {
+            let handle = insert(Number(1, dropped.clone())).unwrap();
+            assert!(seen.insert(handle.addr()));
+            free::<Number>(handle).unwrap();
+        }
+        assert_eq!(dropped.load(Ordering::SeqCst), 700_000);
+    }
+
+    #[test]
+    fn threads_that_make_use_and_free_one_anothers_handles_see_only_their_own_objects() {
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let shared: Vec<_> = (0..16).map(|_| AtomicU64::new(0)).collect();
+        let made = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for thread in 0..4u64 {
+                let (shared, dropped, made) = (&shared, &dropped, &made);
+                scope.spawn(move || {
+                    let mut random = thread + 1;
+                    for _ in 0..50_000u64 {
+                        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                        let place = &shared[(random >> 60) as usize];
+                        if random & 1 << 40 == 0 {
+                            let handle: *const OpaqueNumber =
+                                std::ptr::without_provenance(place.load(Ordering::SeqCst) as usize);
+                            match get::<Number>(handle) {
+                                Ok(number) => assert_eq!(number.0 % 16, random >> 60),
+                                Err(e) => assert!(matches!(e.kind(), Kind::Handle | Kind::Argument)),
+                            }
+                        } else {
+                            let number = (random >> 20) & !15 | random >> 60;
+                            let handle = insert(Number(number, dropped.clone())).unwrap();
+                            made.fetch_add(1, Ordering::SeqCst);
+                            let old = place.swap(handle.addr() as u64, Ordering::SeqCst);
+                            free::<Number>(std::ptr::without_provenance_mut(old as usize)).unwrap();
+                        }
+                    }
+                });
+            }
+        });
+        for place in &shared {
+            free::<Number>(std::ptr::without_provenance_mut(place.load(Ordering::SeqCst) as usize)).unwrap();
+        }
+        assert_eq!(dropped.load(Ordering::SeqCst), made.load(Ordering::SeqCst));
+    }
+}

@@ -1,0 +1,115 @@
+//! The enumerator: what options there are, for bindings, help texts and configuration files.
+
+use std::ffi::c_char;
+use std::sync::LazyLock;
+
+use crate::config::{OPTIONS, OptionSpec, Type};
+use crate::ffi::guard;
+use crate::ffi::text::Text;
+
+/// The table's texts, with a NUL behind each.
+struct Row {
+    name: Text,
+    kind: Text,
+    scope: Text,
+    values: Text,
+    default: Text,
+    help: Text,
+}
+
+impl Row {
+    fn new(spec: &OptionSpec) -> Self {
+        let values = match spec.kind {
+            Type::Bool => "true, false".to_owned(),
+            Type::Int(low, high) => format!("{low}..{high}"),
+            Type::Choice(words) => words.join(", "),
+            _ => String::new(),
+        };
+        Self {
+            name: spec.name.into(),
+            kind: spec.kind.name().into(),
+            scope: spec.scope.name().into(),
+            values: values.as_str().into(),
+            default: spec.default.into(),
+            help: spec.help.into(),
+        }
+    }
+}
+
+static ROWS: LazyLock<Vec<Row>> = LazyLock::new(|| OPTIONS.iter().map(Row::new).collect());
+
+fn lend(index: usize, pick: impl FnOnce(&'static Row) -> &'static Text) -> *const c_char {
+    guard::value(std::ptr::null(), || {
+        // SAFETY: no length is asked for.
+        ROWS.get(index).map(|row| unsafe { pick(row).lend(std::ptr::null_mut()) })
+    })
+}
+
+/// How many options there are.
+///
+/// @return the number
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub extern "C" fn cldoci_option_count() -> usize {
+    guard::value(0, || Some(OPTIONS.len()))
+}
+
+/// The name of an option, as `cldoci_options_set` takes it. In the environment it is `CLDOCI_<NAME>`.
+///
+/// @param index  from 0
+/// @return static text; NULL beyond the last
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub extern "C" fn cldoci_option_name(index: usize) -> *const c_char {
+    lend(index, |row| &row.name)
+}
+
+/// The type of an option: `bool`, `int`, `text`, `path`, `list`, `choice`, `secret` or `pairs`.
+///
+/// @param index  from 0
+/// @return static text; NULL beyond the last
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub extern "C" fn cldoci_option_type(index: usize) -> *const c_char {
+    lend(index, |row| &row.kind)
+}
+
+/// Where an option may be given: `client`, `call`, `both`, or `host` (`cldoci_options_set_host`).
+///
+/// @param index  from 0
+/// @return static text; NULL beyond the last
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub extern "C" fn cldoci_option_scope(index: usize) -> *const c_char {
+    lend(index, |row| &row.scope)
+}
+
+/// The values that an option may have: words with commas between, or a range of numbers such as `1..64`.
+///
+/// @param index  from 0
+/// @return static text, empty for free text; NULL beyond the last
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub extern "C" fn cldoci_option_values(index: usize) -> *const c_char {
+    lend(index, |row| &row.values)
+}
+
+/// The default of an option, as text.
+///
+/// @param index  from 0
+/// @return static text; NULL beyond the last
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub extern "C" fn cldoci_option_default(index: usize) -> *const c_char {
+    lend(index, |row| &row.default)
+}
+
+/// What an option does, in one line.
+///
+/// @param index  from 0
+/// @return static text; NULL beyond the last
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub extern "C" fn cldoci_option_help(index: usize) -> *const c_char {
+    lend(index, |row| &row.help)
+}

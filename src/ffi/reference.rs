@@ -1,0 +1,213 @@
+//! `cldoci_reference`: where an artifact is.
+
+use std::ffi::c_char;
+use std::os::unix::ffi::OsStrExt as _;
+
+use super::handle::{self, Object};
+use super::status::cldoci_status;
+use super::text::{Text, optional_text, out, path, text};
+use super::types::{cldoci_error, cldoci_reference};
+use super::{access, guard};
+use crate::oci::Reference;
+
+pub(super) struct ReferenceObject {
+    pub(super) reference: Reference,
+    string: Text,
+    registry: Option<Text>,
+    repository: Option<Text>,
+    path: Option<Text>,
+    tag: Option<Text>,
+    digest: Option<Text>,
+}
+
+impl Object for ReferenceObject {
+    type Opaque = cldoci_reference;
+    const TYPE: u8 = 4;
+    const NAME: &'static str = "cldoci_reference";
+}
+
+impl ReferenceObject {
+    pub(super) fn new(reference: Reference) -> Self {
+        let digest = match &reference {
+            Reference::Registry(registry) => &registry.digest,
+            Reference::Layout(layout) => &layout.digest,
+        };
+        let (registry, repository, path) = match &reference {
+            Reference::Registry(place) => {
+                (Some(place.registry.as_str().into()), Some(place.repository.as_str().into()), None)
+            }
+            Reference::Layout(place) => (None, None, Some(Text::new(place.path.as_os_str().as_bytes()))),
+        };
+        Self {
+            string: reference.to_string().as_str().into(),
+            registry,
+            repository,
+            path,
+            tag: reference.tag().map(Text::from),
+            digest: digest.as_deref().map(Text::from),
+            reference,
+        }
+    }
+}
+
+/// Reads a reference: `registry/repository[:tag][@digest]`, such as `ghcr.io/org/app:v1`, or a local OCI
+/// image layout, `ocidir://PATH[:TAG][@DIGEST]`.
+///
+/// Without a registry it is Docker Hub (`nginx` is `docker.io/library/nginx:latest`); without tag and digest
+/// a registry reference has the tag `latest`. In `ocidir://` nothing is percent-decoded, and the tag is what
+/// follows the last `:` after the last `/`. Nothing is asked of a registry or of the file system.
+///
+/// @param string     borrowed, not NULL, UTF-8; copied
+/// @param reference  out, not NULL: set to NULL, on success to a reference that you free
+/// @param error      out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says which part is wrong and why
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_reference_parse(
+    string: *const c_char,
+    reference: *mut *mut cldoci_reference,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe {
+        guard::status(error, || {
+            let place = out(reference, "reference", std::ptr::null_mut())?;
+            *place = handle::insert(ReferenceObject::new(text(string, "string")?.parse()?))?;
+            Ok(())
+        })
+    }
+}
+
+/// A reference to a local OCI image layout from its parts, for what the string form cannot say: a path with
+/// a `:` in its last name, a path that is not UTF-8.
+///
+/// @param directory  borrowed, not NULL, any bytes; copied
+/// @param tag        borrowed, may be NULL: without a tag the layout's only manifest is meant, else `latest`
+/// @param digest     borrowed, may be NULL
+/// @param reference  out, not NULL: set to NULL, on success to a reference that you free
+/// @param error      out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says which part is wrong and why
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_reference_layout(
+    directory: *const c_char,
+    tag: *const c_char,
+    digest: *const c_char,
+    reference: *mut *mut cldoci_reference,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe {
+        guard::status(error, || {
+            let place = out(reference, "reference", std::ptr::null_mut())?;
+            let made = Reference::layout(
+                path(directory, "directory")?,
+                optional_text(tag, "tag")?,
+                optional_text(digest, "digest")?,
+            )?;
+            *place = handle::insert(ReferenceObject::new(made))?;
+            Ok(())
+        })
+    }
+}
+
+/// The whole reference as text, in its full form.
+///
+/// @param reference  borrowed, not NULL
+/// @param length     out, may be NULL: bytes before the final NUL
+/// @return borrowed from `reference`; NULL for a bad handle
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_reference_string(
+    reference: *const cldoci_reference,
+    length: *mut usize,
+) -> *const c_char {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { access::text::<ReferenceObject>(reference, length, |reference| Some(&reference.string)) }
+}
+
+/// The registry: host and, where it was given, port. Docker Hub is `docker.io` in every spelling.
+///
+/// @param reference  borrowed, not NULL
+/// @param length     out, may be NULL: bytes before the final NUL
+/// @return borrowed from `reference`; NULL for a layout
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_reference_registry(
+    reference: *const cldoci_reference,
+    length: *mut usize,
+) -> *const c_char {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { access::text::<ReferenceObject>(reference, length, |reference| reference.registry.as_ref()) }
+}
+
+/// The repository's whole name, such as `library/nginx`.
+///
+/// @param reference  borrowed, not NULL
+/// @param length     out, may be NULL: bytes before the final NUL
+/// @return borrowed from `reference`; NULL for a layout
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_reference_repository(
+    reference: *const cldoci_reference,
+    length: *mut usize,
+) -> *const c_char {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { access::text::<ReferenceObject>(reference, length, |reference| reference.repository.as_ref()) }
+}
+
+/// The directory of a layout. Its bytes are the file system's and need not be UTF-8.
+///
+/// @param reference  borrowed, not NULL
+/// @param length     out, may be NULL: bytes before the final NUL
+/// @return borrowed from `reference`; NULL for a registry
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_reference_path(
+    reference: *const cldoci_reference,
+    length: *mut usize,
+) -> *const c_char {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { access::text::<ReferenceObject>(reference, length, |reference| reference.path.as_ref()) }
+}
+
+/// The tag that the reference names.
+///
+/// @param reference  borrowed, not NULL
+/// @param length     out, may be NULL: bytes before the final NUL
+/// @return borrowed from `reference`; NULL where there is none
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_reference_tag(
+    reference: *const cldoci_reference,
+    length: *mut usize,
+) -> *const c_char {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { access::text::<ReferenceObject>(reference, length, |reference| reference.tag.as_ref()) }
+}
+
+/// The digest as it was written. A verb that needs it demands a whole one.
+///
+/// @param reference  borrowed, not NULL
+/// @param length     out, may be NULL: bytes before the final NUL
+/// @return borrowed from `reference`; NULL where there is none
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_reference_digest(
+    reference: *const cldoci_reference,
+    length: *mut usize,
+) -> *const c_char {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { access::text::<ReferenceObject>(reference, length, |reference| reference.digest.as_ref()) }
+}
+
+/// Frees a reference and all that was borrowed from it. Operations that were started with it go on.
+///
+/// @param reference  consumed; NULL is fine
+/// @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
+/// Threads: any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_reference_free(reference: *mut cldoci_reference) -> cldoci_status {
+    // SAFETY: no error object is asked for.
+    unsafe { guard::status(std::ptr::null_mut(), || handle::free::<ReferenceObject>(reference)) }
+}

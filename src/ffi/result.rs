@@ -1,0 +1,464 @@
+//! `cldoci_result`: what a verb gave. One type for every verb; what a verb does not give is "none".
+
+use std::ffi::c_char;
+use std::os::unix::ffi::OsStrExt as _;
+use std::sync::Arc;
+
+use super::artifact::ArtifactObject;
+use super::handle::{self, Object};
+use super::pairs::DescriptorTexts;
+use super::progress::{cldoci_counters, fill};
+use super::status::{CLDOCI_ERROR_ARGUMENT, CLDOCI_ERROR_HANDLE, cldoci_status};
+use super::text::{Text, out};
+use super::types::{cldoci_artifact, cldoci_error, cldoci_result};
+use super::{access, guard};
+use crate::client::Outcome;
+use crate::error::{Error, Kind};
+use crate::operation::Operation;
+
+pub(super) struct ResultObject {
+    outcome: Arc<Outcome>,
+    counters: cldoci_counters,
+    digest: Option<Text>,
+    media_type: Option<Text>,
+    credential_source: Option<Text>,
+    tags: Vec<Text>,
+    referrers: Vec<DescriptorTexts>,
+    left_out: Vec<(Text, Text)>,
+    warnings: Vec<Text>,
+}
+
+impl Object for ResultObject {
+    type Opaque = cldoci_result;
+    const TYPE: u8 = 10;
+    const NAME: &'static str = "cldoci_result";
+}
+
+impl ResultObject {
+    pub(super) fn new(outcome: Arc<Outcome>, operation: &Operation) -> Self {
+        Self {
+            counters: cldoci_counters::of(&operation.counters()),
+            digest: outcome.digest.as_ref().map(|digest| digest.as_str().into()),
+            media_type: outcome.media_type.as_deref().map(Text::from),
+            credential_source: outcome.credential_source.as_deref().map(Text::from),
+            tags: outcome.tags.iter().map(|tag| tag.as_str().into()).collect(),
+            referrers: outcome.referrers.iter().map(DescriptorTexts::new).collect(),
+            left_out: outcome
+                .left_out
+                .iter()
+                .map(|left| (Text::new(left.path.as_os_str().as_bytes()), left.reason.as_str().into()))
+                .collect(),
+            warnings: operation.warnings().iter().map(|warning| warning.as_str().into()).collect(),
+            outcome,
+        }
+    }
+}
+
+/// The digest: of build, push, pull, tag, copy, resolve, exists, inspect and attach the manifest's, of
+/// pull_config the config's, of read_layer the layer's.
+///
+/// @param result  borrowed, not NULL
+/// @param length  out, may be NULL: bytes before the final NUL
+/// @return borrowed from `result`; NULL where the verb gives none
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_result_digest(
+    result: *const cldoci_result,
+    length: *mut usize,
+) -> *const c_char {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { access::text::<ResultObject>(result, length, |result| result.digest.as_ref()) }
+}
+
+/// The media type of what `cldoci_result_digest` names.
+///
+/// @param result  borrowed, not NULL
+/// @param length  out, may be NULL: bytes before the final NUL
+/// @return borrowed from `result`; NULL where the verb gives none
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_result_media_type(
+    result: *const cldoci_result,
+    length: *mut usize,
+) -> *const c_char {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { access::text::<ResultObject>(result, length, |result| result.media_type.as_ref()) }
+}
+
+/// The size in bytes of what `cldoci_result_digest` names.
+///
+/// @param result  borrowed, not NULL
+/// @return the size; 0 where the verb gives none
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_result_size(result: *const cldoci_result) -> u64 {
+    access::number::<ResultObject, _>(result, 0, |result| result.outcome.size)
+}
+
+/// The answer of exists.
+///
+/// @param result  borrowed, not NULL
+/// @return 1 for yes, 0 for no; CLDOCI_ERROR_ARGUMENT when the result is another verb's, CLDOCI_ERROR_HANDLE
+///         for a bad handle
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_result_exists(result: *const cldoci_result) -> i32 {
+    access::number::<ResultObject, _>(result, CLDOCI_ERROR_HANDLE, |result| {
+        Some(result.outcome.exists.map_or(CLDOCI_ERROR_ARGUMENT, i32::from))
+    })
+}
+
+/// The artifact of build, pull, inspect and attach. Each call makes another handle to the same artifact.
+///
+/// @param result    borrowed, not NULL
+/// @param artifact  out, not NULL: set to NULL, on success to an artifact that you free
+/// @param error     out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT where the verb gives none
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_result_artifact(
+    result: *const cldoci_result,
+    artifact: *mut *mut cldoci_artifact,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe {
+        guard::status(error, || {
+            let artifact = out(artifact, "artifact", std::ptr::null_mut())?;
+            let result = handle::get::<ResultObject>(result)?;
+            let found = result.outcome.artifact.as_ref();
+            let found = found.ok_or_else(|| Error::new(Kind::Argument, "the result holds no artifact"))?;
+            *artifact = handle::insert(ArtifactObject::new(found.clone()))?;
+            Ok(())
+        })
+    }
+}
+
+/// The bytes of pull_config (the config as it was pushed) and read_layer.
+///
+/// @param result  borrowed, not NULL
+/// @param size    out, may be NULL: how many bytes
+/// @return borrowed from `result`; NULL where the verb gives none, and possibly where there are 0 of them
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_result_bytes(result: *const cldoci_result, size: *mut usize) -> *const u8 {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { access::bytes::<ResultObject>(result, size, |result| result.outcome.bytes.as_deref()) }
+}
+
+/// How many tags list_tags found.
+///
+/// @param result  borrowed, not NULL
+/// @return the number; 0 for another verb
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_result_tag_count(result: *const cldoci_result) -> usize {
+    access::number::<ResultObject, _>(result, 0, |result| Some(result.tags.len()))
+}
+
+/// A tag of list_tags; they are sorted by their bytes.
+///
+/// @param result  borrowed, not NULL
+/// @param index   from 0
+/// @param length  out, may be NULL: bytes before the final NUL
+/// @return borrowed from `result`; NULL beyond the last
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_result_tag(
+    result: *const cldoci_result,
+    index: usize,
+    length: *mut usize,
+) -> *const c_char {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { access::text::<ResultObject>(result, length, |result| result.tags.get(index)) }
+}
+
+/// How many manifests referrers found.
+///
+/// @param result  borrowed, not NULL
+/// @return the number; 0 for another verb
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_result_referrer_count(result: *const cldoci_result) -> usize {
+    access::number::<ResultObject, _>(result, 0, |result| Some(result.referrers.len()))
+}
+
+/// The digest of a manifest that refers to the artifact.
+///
+/// @param result  borrowed, not NULL
+/// @param index   from 0
+/// @param length  out, may be NULL: bytes before the final NUL
+/// @return borrowed from `result`; NULL beyond the last
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_result_referrer_digest(
+    result: *const cldoci_result,
+    index: usize,
+    length: *mut usize,
+) -> *const c_char {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe {
+        access::text::<ResultObject>(result, length, |result| Some(&result.referrers.get(index)?.digest))
+    }
+}
+
+/// The media type of a manifest that refers to the artifact.
+///
+/// @param result  borrowed, not NULL
+/// @param index   from 0
+/// @param length  out, may be NULL: bytes before the final NUL
+/// @return borrowed from `result`; NULL beyond the last
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_result_referrer_media_type(
+    result: *const cldoci_result,
+    index: usize,
+    length: *mut usize,
+) -> *const c_char {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe {
+        access::text::<ResultObject>(result, length, |result| Some(&result.referrers.get(index)?.media_type))
+    }
+}
+
+/// The artifact type of a manifest that refers to the artifact.
+///
+/// @param result  borrowed, not NULL
+/// @param index   from 0
+/// @param length  out, may be NULL: bytes before the final NUL
+/// @return borrowed from `result`; NULL beyond the last, and where it has none
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_result_referrer_artifact_type(
+    result: *const cldoci_result,
+    index: usize,
+    length: *mut usize,
+) -> *const c_char {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe {
+        access::text::<ResultObject>(result, length, |result| {
+            result.referrers.get(index)?.artifact_type.as_ref()
+        })
+    }
+}
+
+/// The size in bytes of a manifest that refers to the artifact.
+///
+/// @param result  borrowed, not NULL
+/// @param index   from 0
+/// @return the size; 0 beyond the last
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_result_referrer_size(result: *const cldoci_result, index: usize) -> u64 {
+    access::number::<ResultObject, _>(result, 0, |result| Some(result.referrers.get(index)?.size))
+}
+
+/// How many annotations the descriptor of a referrer has.
+///
+/// @param result  borrowed, not NULL
+/// @param index   from 0
+/// @return the number; 0 beyond the last
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_result_referrer_annotation_count(
+    result: *const cldoci_result,
+    index: usize,
+) -> usize {
+    access::number::<ResultObject, _>(result, 0, |result| {
+        Some(result.referrers.get(index)?.annotations.count())
+    })
+}
+
+/// The key of a referrer's annotation; they are sorted by their bytes.
+///
+/// @param result  borrowed, not NULL
+/// @param index   from 0
+/// @param at      from 0
+/// @param length  out, may be NULL: bytes before the final NUL
+/// @return borrowed from `result`; NULL beyond the last
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_result_referrer_annotation_key(
+    result: *const cldoci_result,
+    index: usize,
+    at: usize,
+    length: *mut usize,
+) -> *const c_char {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe {
+        access::text::<ResultObject>(result, length, |result| {
+            result.referrers.get(index)?.annotations.key(at)
+        })
+    }
+}
+
+/// The value of a referrer's annotation.
+///
+/// @param result  borrowed, not NULL
+/// @param index   from 0
+/// @param at      from 0
+/// @param length  out, may be NULL: bytes before the final NUL
+/// @return borrowed from `result`; NULL beyond the last
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_result_referrer_annotation_value(
+    result: *const cldoci_result,
+    index: usize,
+    at: usize,
+    length: *mut usize,
+) -> *const c_char {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe {
+        access::text::<ResultObject>(result, length, |result| {
+            result.referrers.get(index)?.annotations.value(at)
+        })
+    }
+}
+
+/// How many paths build left out of the artifact.
+///
+/// @param result  borrowed, not NULL
+/// @return the number; 0 for another verb
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_result_left_out_total(result: *const cldoci_result) -> u64 {
+    access::number::<ResultObject, _>(result, 0, |result| Some(result.outcome.left_out_total))
+}
+
+/// How many of those paths the result lists; the list is bounded.
+///
+/// @param result  borrowed, not NULL
+/// @return the number; 0 for another verb
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_result_left_out_count(result: *const cldoci_result) -> usize {
+    access::number::<ResultObject, _>(result, 0, |result| Some(result.left_out.len()))
+}
+
+/// A path that build left out, relative to the directory. Its bytes are the file system's and need not be
+/// UTF-8.
+///
+/// @param result  borrowed, not NULL
+/// @param index   from 0
+/// @param length  out, may be NULL: bytes before the final NUL
+/// @return borrowed from `result`; NULL beyond the last
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_result_left_out_path(
+    result: *const cldoci_result,
+    index: usize,
+    length: *mut usize,
+) -> *const c_char {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe {
+        access::text::<ResultObject>(result, length, |result| {
+            result.left_out.get(index).map(|(path, _)| path)
+        })
+    }
+}
+
+/// Which rule left the path out.
+///
+/// @param result  borrowed, not NULL
+/// @param index   from 0
+/// @param length  out, may be NULL: bytes before the final NUL
+/// @return borrowed from `result`; NULL beyond the last
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_result_left_out_reason(
+    result: *const cldoci_result,
+    index: usize,
+    length: *mut usize,
+) -> *const c_char {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe {
+        access::text::<ResultObject>(result, length, |result| {
+            result.left_out.get(index).map(|(_, reason)| reason)
+        })
+    }
+}
+
+/// How many warnings there were; the list is bounded.
+///
+/// @param result  borrowed, not NULL
+/// @return the number
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_result_warning_count(result: *const cldoci_result) -> usize {
+    access::number::<ResultObject, _>(result, 0, |result| Some(result.warnings.len()))
+}
+
+/// A warning: one line of text, as for `cldoci_error_message`.
+///
+/// @param result  borrowed, not NULL
+/// @param index   from 0
+/// @param length  out, may be NULL: bytes before the final NUL
+/// @return borrowed from `result`; NULL beyond the last
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_result_warning(
+    result: *const cldoci_result,
+    index: usize,
+    length: *mut usize,
+) -> *const c_char {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { access::text::<ResultObject>(result, length, |result| result.warnings.get(index)) }
+}
+
+/// What the operation cost.
+///
+/// @param result    borrowed, not NULL
+/// @param counters  in and out, not NULL: set its struct_size before, the rest is filled in
+/// @param error     out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, or why it could not be told
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_result_counters(
+    result: *const cldoci_result,
+    counters: *mut cldoci_counters,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe {
+        guard::status(error, || {
+            let result = handle::get::<ResultObject>(result)?;
+            fill(counters, "counters", &result.counters)
+        })
+    }
+}
+
+/// Whether pull found that the destination holds the artifact already, and touched nothing.
+///
+/// @param result  borrowed, not NULL
+/// @return 1 or 0
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_result_unchanged(result: *const cldoci_result) -> i32 {
+    access::number::<ResultObject, _>(result, 0, |result| Some(i32::from(result.outcome.unchanged)))
+}
+
+/// Where the credential that was used came from, such as a file or a helper; never the credential itself.
+///
+/// @param result  borrowed, not NULL
+/// @param length  out, may be NULL: bytes before the final NUL
+/// @return borrowed from `result`; NULL where none was used
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_result_credential_source(
+    result: *const cldoci_result,
+    length: *mut usize,
+) -> *const c_char {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { access::text::<ResultObject>(result, length, |result| result.credential_source.as_ref()) }
+}
+
+/// Frees a result and all that was borrowed from it; artifacts that were taken out stay.
+///
+/// @param result  consumed; NULL is fine
+/// @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
+/// Threads: any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_result_free(result: *mut cldoci_result) -> cldoci_status {
+    // SAFETY: no error object is asked for.
+    unsafe { guard::status(std::ptr::null_mut(), || handle::free::<ResultObject>(result)) }
+}

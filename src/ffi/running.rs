@@ -1,0 +1,194 @@
+//! A verb under way: what drives it, who waits for it, and how it ends.
+
+use std::future::Future;
+use std::net::Shutdown;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt as _;
+
+use super::callback::{ProgressCallback, Reporter};
+use super::guard;
+use super::process::lock;
+use super::runtime::{Engine, Weight};
+use crate::client::Outcome;
+use crate::error::{Error, Kind, Result};
+use crate::operation::Operation;
+
+/// A verb under way, shared by its task, its handle and those that wait.
+pub(super) struct Running {
+    pub(super) operation: Operation,
+    reporter: Option<Arc<Reporter>>,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    end: Option<Result<Arc<Outcome>>>,
+    /// Its handle was freed: nobody is to wait any more.
+    freed: bool,
+    /// Our ends of the descriptors that were asked for.
+    watched: Vec<UnixStream>,
+}
+
+/// How often a caller hears of the progress.
+const REPORT_EVERY: Duration = Duration::from_millis(100);
+
+impl Running {
+    /// Starts a verb. `work` is polled on the library's own threads.
+    pub(super) fn start<F>(
+        engine: Arc<Engine>,
+        weight: Weight,
+        operation: Operation,
+        progress: Option<Arc<ProgressCallback>>,
+        work: F,
+    ) -> Arc<Self>
+    where
+        F: Future<Output = Result<Outcome>> + Send + 'static,
+    {
+        let running = Arc::new(Self {
+            reporter: progress.map(|callback| Reporter::new(operation.clone(), callback)),
+            operation,
+            state: Mutex::new(State::default()),
+            changed: Condvar::new(),
+        });
+        let driven = running.clone();
+        let gate = engine.gate(weight);
+        let holder = engine.clone();
+        engine.spawn(async move {
+            let operation = driven.operation.clone();
+            let gated = async move {
+                // Waiting for the turn ends with the operation, too.
+                let _permit = operation
+                    .run(async {
+                        gate.acquire_owned().await.map_err(|e| Error::new(Kind::Internal, e.to_string()))
+                    })
+                    .await?;
+                work.await
+            };
+            let end = driven.drive(gated).await;
+            driven.complete(end);
+            drop(driven);
+            drop(holder);
+        });
+        running
+    }
+
+    /// Runs the work and tells its progress.
+    async fn drive(&self, work: impl Future<Output = Result<Outcome>>) -> Result<Outcome> {
+        let work = AssertUnwindSafe(work).catch_unwind();
+        let end = match &self.reporter {
+            None => work.await,
+            Some(reporter) => {
+                let mut ticks = tokio::time::interval(REPORT_EVERY);
+                ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+                tokio::pin!(work);
+                loop {
+                    tokio::select! {
+                        biased;
+                        end = &mut work => break end,
+                        _ = ticks.tick() => reporter.report(),
+                    }
+                }
+            }
+        };
+        self.operation.finish();
+        if let Some(reporter) = &self.reporter {
+            reporter.finish().await;
+        }
+        end.unwrap_or_else(|panic| Err(guard::panicked(&*panic)))
+    }
+
+    fn complete(&self, end: Result<Outcome>) {
+        let watched = {
+            let mut state = lock(&self.state);
+            state.end = Some(end.map(Arc::new));
+            std::mem::take(&mut state.watched)
+        };
+        self.changed.notify_all();
+        for stream in watched {
+            hang_up(&stream);
+        }
+    }
+
+    /// Its end, if it has ended.
+    pub(super) fn end(&self) -> Option<Result<Arc<Outcome>>> {
+        lock(&self.state).end.clone()
+    }
+
+    /// Waits for the end; none once `timeout` has passed. No time-out waits for ever.
+    pub(super) fn wait(&self, timeout: Option<Duration>) -> Result<Option<Arc<Outcome>>> {
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let mut state = lock(&self.state);
+        loop {
+            if let Some(end) = &state.end {
+                return end.clone().map(Some);
+            }
+            if state.freed {
+                return Err(Error::new(Kind::Cancelled, "the operation was freed while it was waited for"));
+            }
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) || timeout.is_some_and(|timeout| timeout.is_zero()) {
+                return Ok(None);
+            }
+            if self.reporter.as_ref().is_some_and(|reporter| reporter.is_calling()) {
+                return Err(Error::new(
+                    Kind::Reentrant,
+                    "a progress callback waits for its own operation, which waits for it: return from it first",
+                ));
+            }
+            // A futex that goes on after a signal: EINTR never shows.
+            state = match left {
+                Some(left) => match self.changed.wait_timeout(state, left) {
+                    Ok((state, _)) => state,
+                    Err(poisoned) => poisoned.into_inner().0,
+                },
+                None => match self.changed.wait(state) {
+                    Ok(state) => state,
+                    Err(poisoned) => poisoned.into_inner(),
+                },
+            };
+        }
+    }
+
+    /// A descriptor that is at its end once the operation has ended. A socket, as event loops refuse or
+    /// misread the other kinds; shut down rather than closed, as a forked child may hold a copy of our end.
+    pub(super) fn descriptor(&self) -> Result<OwnedFd> {
+        let (theirs, ours) =
+            UnixStream::pair().map_err(|e| Error::io("a descriptor for the operation", e))?;
+        let mut state = lock(&self.state);
+        if state.end.is_some() || state.freed {
+            hang_up(&ours);
+        } else {
+            state.watched.push(ours);
+        }
+        Ok(theirs.into())
+    }
+
+    /// Cancels it and lets it end by itself; its waiters come back at once, its callback is not called any
+    /// more.
+    pub(super) fn detach(&self) {
+        self.operation.cancel();
+        if let Some(reporter) = &self.reporter {
+            reporter.close();
+        }
+        let watched = {
+            let mut state = lock(&self.state);
+            state.freed = true;
+            std::mem::take(&mut state.watched)
+        };
+        self.changed.notify_all();
+        for stream in watched {
+            hang_up(&stream);
+        }
+    }
+}
+
+fn hang_up(ours: &UnixStream) {
+    // It cannot fail but where the host closed our descriptor, and then there is nobody to tell.
+    let _ = ours.shutdown(Shutdown::Write);
+}

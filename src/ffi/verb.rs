@@ -1,0 +1,102 @@
+//! What every verb does at the border: take the handles, start the work, and wait for it or hand it out.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use super::callback::ProgressCallback;
+use super::client::ClientObject;
+use super::handle::{self, Pinned};
+use super::operation::OperationObject;
+use super::options;
+use super::result::ResultObject;
+use super::running::Running;
+use super::runtime::Weight;
+use super::text::{optional_out, out};
+use super::types::{cldoci_client, cldoci_operation, cldoci_options, cldoci_result};
+use crate::client::{Client, Outcome};
+use crate::config::Options;
+use crate::error::{Error, Kind, Result};
+use crate::operation::Operation;
+
+/// What the caller wants: to wait for the result, or an operation.
+pub(super) enum Finish {
+    Wait(*mut *mut cldoci_result),
+    Start(*mut *mut cldoci_operation),
+}
+
+/// The same, with the outputs checked and set to NULL.
+pub(super) enum Begun<'a> {
+    Wait(Option<&'a mut *mut cldoci_result>),
+    Start(&'a mut *mut cldoci_operation),
+}
+
+impl Finish {
+    /// Sets the outputs to NULL, before anything else can fail.
+    ///
+    /// # Safety
+    /// The pointers are NULL or may be written to for as long as `'a`.
+    pub(super) unsafe fn begin<'a>(self) -> Result<Begun<'a>> {
+        // SAFETY: the caller's promise, passed on.
+        unsafe {
+            Ok(match self {
+                Self::Wait(result) => Begun::Wait(optional_out(result, "result", std::ptr::null_mut())?),
+                Self::Start(operation) => Begun::Start(out(operation, "operation", std::ptr::null_mut())?),
+            })
+        }
+    }
+}
+
+/// A client and the options of one call.
+pub(super) struct Call {
+    client: Pinned<ClientObject>,
+    options: Option<Options>,
+    progress: Option<Arc<ProgressCallback>>,
+}
+
+impl Call {
+    pub(super) fn new(client: *const cldoci_client, options: *const cldoci_options) -> Result<Self> {
+        let client = handle::get::<ClientObject>(client)?;
+        let (options, progress) = match options::copy(options)? {
+            Some(set) => (Some(set.options), set.progress),
+            None => (None, None),
+        };
+        let progress = progress.or_else(|| client.progress.clone());
+        Ok(Self { client, options, progress })
+    }
+
+    /// Starts the verb; the blocking form is start and wait.
+    pub(super) fn run<F>(
+        self,
+        weight: Weight,
+        finish: Begun<'_>,
+        verb: impl FnOnce(&Client, Option<&Options>, &Operation) -> F,
+    ) -> Result<()>
+    where
+        F: Future<Output = Result<Outcome>> + Send + 'static,
+    {
+        let options = self.options.as_ref();
+        let timeout = self.client.client.settings().for_call(options)?.timeout();
+        let operation = Operation::with_timeout(timeout);
+        let engine = self.client.engine()?;
+        let work = engine.enter(|| verb(&self.client.client, options, &operation));
+        let running = Running::start(engine, weight, operation, self.progress, work);
+        match finish {
+            Begun::Wait(result) => {
+                let Some(outcome) = running.wait(None)? else {
+                    return Err(Error::new(Kind::Internal, "an endless wait came to its end"));
+                };
+                if let Some(result) = result {
+                    *result = handle::insert(ResultObject::new(outcome, &running.operation))?;
+                }
+            }
+            Begun::Start(operation) => match handle::insert(OperationObject(running.clone())) {
+                Ok(handle) => *operation = handle,
+                Err(full) => {
+                    running.detach();
+                    return Err(full);
+                }
+            },
+        }
+        Ok(())
+    }
+}

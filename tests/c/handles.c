@@ -1,0 +1,72 @@
+/* double free, use after free, wrong types, made-up tokens; and nothing grows. */
+#include "check.h"
+
+static long resident_pages(void) {
+  long size = 0, resident = 0;
+  FILE *file = fopen("/proc/self/statm", "r");
+  CHECK(file != NULL && fscanf(file, "%ld %ld", &size, &resident) == 2);
+  fclose(file);
+  return resident;
+}
+
+int main(void) {
+  cldoci_error *error = NULL;
+  cldoci_options *options = NULL;
+  cldoci_reference *reference = NULL;
+  uint64_t random = 88172645463325252u;
+  long before;
+  int i;
+
+  OK(cldoci_options_new(&options, &error));
+  OK(cldoci_reference_parse("ghcr.io/org/app:v1", &reference, &error));
+  CHECK(cldoci_debug_live_handles(CLDOCI_HANDLE_OPTIONS) == 1);
+  CHECK(cldoci_debug_live_handles(CLDOCI_HANDLE_ANY) == 2);
+
+  /* A wrong type, which a cast or a binding without types lets through. */
+  FAILS(cldoci_options_set((cldoci_options *)reference, "retries", "1", &error), HANDLE, "another type");
+  CHECK(cldoci_reference_free((cldoci_reference *)options) == CLDOCI_ERROR_HANDLE);
+
+  /* Use after free and double free. */
+  CHECK(cldoci_options_free(options) == CLDOCI_OK);
+  CHECK(cldoci_options_free(options) == CLDOCI_ERROR_HANDLE);
+  FAILS(cldoci_options_set(options, "retries", "1", &error), HANDLE, "was freed");
+  CHECK(cldoci_options_free(NULL) == CLDOCI_OK);
+
+  /* Strings live as long as their handle, are NUL-terminated and sized. */
+  size_t length = 0;
+  const char *text = cldoci_reference_string(reference, &length);
+  CHECK(strcmp(text, "ghcr.io/org/app:v1") == 0 && length == strlen(text));
+  CHECK(cldoci_reference_free(reference) == CLDOCI_OK);
+  CHECK(cldoci_reference_string(reference, &length) == NULL && length == 0);
+
+  /* Numbers that were never given out; some near one that was. */
+  for (i = 0; i < 200000; i++) {
+    random ^= random << 13;
+    random ^= random >> 7;
+    random ^= random << 17;
+    uint64_t number = i % 2 ? random : (uint64_t)(uintptr_t)options + (random % 4096) * 8 - 16384;
+    CHECK(number == 0 || cldoci_options_free((cldoci_options *)(uintptr_t)number) == CLDOCI_ERROR_HANDLE);
+  }
+
+  /* The form that bindings rely on. */
+  OK(cldoci_options_new(&options, &error));
+  uint64_t token = (uint64_t)(uintptr_t)options;
+  CHECK(token % 8 == 0 && token < ((uint64_t)1 << 53) && token > UINT32_MAX);
+  CHECK((uint64_t)(double)token == token);
+  cldoci_options_free(options);
+
+  /* flat over a million of each. */
+  before = 0;
+  for (i = 0; i < 1000000; i++) {
+    OK(cldoci_options_new(&options, NULL));
+    OK(cldoci_reference_parse("localhost:5000/app:v1", &reference, NULL));
+    CHECK(cldoci_options_set(options, "nothing", "1", &error) == CLDOCI_ERROR_ARGUMENT);
+    CHECK(cldoci_error_free(error) == CLDOCI_OK);
+    CHECK(cldoci_options_free(options) == CLDOCI_OK);
+    CHECK(cldoci_reference_free(reference) == CLDOCI_OK);
+    if (i == 1000) before = resident_pages();
+  }
+  CHECK(resident_pages() - before < 256);
+  CHECK(cldoci_debug_live_handles(CLDOCI_HANDLE_ANY) == 0);
+  return 0;
+}

@@ -1,0 +1,74 @@
+/* the test puts a call into main for each pointer of each function of the header, that pointer NULL. */
+#include <cldoci.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static cldoci_options *options;
+static cldoci_reference *reference;
+
+/* A fresh handle of the wanted type where one is made easily, else a handle of another type: never a crash. */
+static void *handle_for(const char *type) {
+  cldoci_options_free(options);
+  options = NULL;
+  if (cldoci_options_new(&options, NULL) != CLDOCI_OK) {
+    exit(3);
+  }
+  if (strstr(type, "cldoci_reference") != NULL) {
+    cldoci_reference_free(reference);
+    if (cldoci_reference_parse("127.0.0.1:1/name:tag", &reference, NULL) != CLDOCI_OK) {
+      exit(3);
+    }
+    return reference;
+  }
+  return options;
+}
+
+static void finalizer(void *user_data) { (void)user_data; }
+
+static int32_t callback(const cldoci_progress *progress, void *user_data) {
+  (void)progress;
+  (void)user_data;
+  return 0;
+}
+
+/* A failed call leaves NULL in its outputs, and what a call gave is a handle. */
+static void check_output(void *output, const char *name) {
+  if (output == (void *)8) {
+    fprintf(stderr, "%s left garbage in its output\n", name);
+    exit(1);
+  }
+}
+
+/* With all pointers NULL a call that can fail must fail, and say that it is the argument. */
+static void check_status(cldoci_status status, const char *name, int all_null) {
+  if (all_null && status != CLDOCI_ERROR_ARGUMENT) {
+    fprintf(stderr, "%s with only NULLs gave %d\n", name, (int)status);
+    exit(1);
+  }
+  if (cldoci_status_name(status) == NULL) {
+    fprintf(stderr, "%s gave the unknown status %d\n", name, (int)status);
+    exit(1);
+  }
+}
+
+int main(void) {
+  cldoci_error *error = NULL;
+  void *out[16];
+  size_t number = 0;
+  int32_t number32 = 0;
+  cldoci_progress progress;
+  cldoci_counters counters;
+  memset(&progress, 0, sizeof progress);
+  memset(&counters, 0, sizeof counters);
+  progress.struct_size = sizeof progress;
+  counters.struct_size = sizeof counters;
+  (void)callback;
+  (void)finalizer;
+  (void)out;
+  (void)number32;
+
+/* CALLS */
+
+  return 0;
+}
