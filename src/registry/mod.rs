@@ -8,9 +8,11 @@ mod body;
 mod manifests;
 mod origin;
 mod policy;
+mod referrers;
 mod reply;
 mod request;
 mod retry;
+mod tags;
 mod transport;
 mod upload;
 

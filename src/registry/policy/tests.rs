@@ -133,7 +133,7 @@ fn a_09_upload_locations() {
     }
     assert_eq!(kind(to("https://other.test/u", NONE)), Kind::Policy);
     let listed = ["other.test".to_owned()];
-    assert_eq!(to("https://other.test/u", &listed).unwrap().own, false);
+    assert!(!to("https://other.test/u", &listed).unwrap().own);
     assert_eq!(kind(to("http://other.test:443/u", &listed)), Kind::Policy);
 }
 

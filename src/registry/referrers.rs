@@ -1,0 +1,141 @@
+//! What refers to a manifest: the referrers API, and the fallback tag where a registry has none
+//! (distribution-spec, "Listing Referrers", "Referrers Tag Schema").
+
+use http::{HeaderMap, HeaderValue, header};
+
+use super::Repository;
+use super::tags::Pages;
+use crate::error::{Error, Kind, Result};
+use crate::oci::{Descriptor, Digest, Document, ImageIndex, media_type, parse_document};
+use crate::operation::{Count, Operation};
+
+/// How often the fallback tag is written when others write it too (Q68).
+const WRITES: u32 = 5;
+
+impl Repository {
+    /// The descriptors of what refers to `subject`, of one artifact type or of all.
+    pub async fn referrers(
+        &self,
+        subject: &Digest,
+        artifact_type: Option<&str>,
+        operation: &Operation,
+    ) -> Result<Vec<Descriptor>> {
+        let found = match self.referrers_by_api(subject, artifact_type, operation).await? {
+            Some(found) => found,
+            None => self.fallback(subject, operation).await?.map(|index| index.manifests).unwrap_or_default(),
+        };
+        // The registry need not filter, nor say that it has (Q67).
+        Ok(found
+            .into_iter()
+            .filter(|one| artifact_type.is_none_or(|wanted| one.artifact_type.as_deref() == Some(wanted)))
+            .collect())
+    }
+
+    /// Nothing where the registry has no such API: a 404, 400 or 406, or a 200 that is no index (Q63, Q68a).
+    async fn referrers_by_api(
+        &self,
+        subject: &Digest,
+        artifact_type: Option<&str>,
+        operation: &Operation,
+    ) -> Result<Option<Vec<Descriptor>>> {
+        let filter = artifact_type.map(|wanted| {
+            let escaped: String = url::form_urlencoded::byte_serialize(wanted.as_bytes()).collect();
+            format!("?artifactType={escaped}")
+        });
+        let path = self.path(&format!("referrers/{subject}{}", filter.unwrap_or_default()));
+        let headers =
+            HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(media_type::OCI_INDEX))]);
+        let limit = self.settings.size("max_descriptors");
+        let mut pages = Pages::new(self, path);
+        let mut found = Vec::new();
+        let mut first = true;
+        while let Some(reply) = pages.next(headers.clone(), operation).await? {
+            let declared = media_type::essence(reply.header(header::CONTENT_TYPE).unwrap_or(""));
+            match reply.status {
+                200 if declared == media_type::OCI_INDEX => {}
+                200 | 400 | 404 | 405 | 406 if first => {
+                    reply.drain(&self.settings, operation).await?;
+                    return Ok(None);
+                }
+                _ => return Err(reply.complaint(&self.settings, operation).await?.into_error(&self.name())),
+            }
+            first = false;
+            let bytes = pages.read(reply, operation).await?;
+            let Document::Index(index) = parse_document(&bytes, &declared, limit)
+                .map_err(|error| error.context(format!("{}: referrers of {subject}", self.name())))?
+            else {
+                return Err(Error::new(
+                    Kind::Protocol,
+                    format!("{}: the referrers are no index", self.name()),
+                ));
+            };
+            found.extend(index.manifests);
+            if found.len() > limit {
+                return Err(Error::new(
+                    Kind::Limit,
+                    format!("{}: more than {limit} referrers (option max_descriptors)", self.name()),
+                ));
+            }
+        }
+        Ok(Some(found))
+    }
+
+    /// The index at the fallback tag; nothing where there is none.
+    async fn fallback(&self, subject: &Digest, operation: &Operation) -> Result<Option<ImageIndex>> {
+        let tag = fallback_tag(subject);
+        let (descriptor, bytes) = match self.get_manifest(&tag, operation).await {
+            Ok(found) => found,
+            Err(error) if error.kind() == Kind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        // GitLab takes the tag for the digest and answers with the subject itself (Q64).
+        if descriptor.digest == *subject {
+            return Ok(None);
+        }
+        let limit = self.settings.size("max_descriptors");
+        match parse_document(&bytes, &descriptor.media_type, limit)? {
+            Document::Index(index) => Ok(Some(index)),
+            Document::Image(_) => Ok(None),
+        }
+    }
+
+    /// Adds a referrer to the fallback tag, for a registry that took no note of the manifest's subject
+    /// ([`super::Put`]). `referrer` carries the artifact type and the annotations (Q66).
+    pub async fn put_referrer(
+        &self,
+        subject: &Digest,
+        referrer: &Descriptor,
+        operation: &Operation,
+    ) -> Result<()> {
+        let tag = fallback_tag(subject);
+        for attempt in 0..WRITES {
+            let mut index = self.fallback(subject, operation).await?.unwrap_or_else(|| ImageIndex {
+                schema_version: 2,
+                media_type: media_type::OCI_INDEX.to_owned(),
+                artifact_type: None,
+                manifests: Vec::new(),
+                subject: None,
+                annotations: Default::default(),
+            });
+            if index.manifests.iter().any(|known| known.digest == referrer.digest) {
+                return Ok(());
+            }
+            if attempt > 0 {
+                operation.count(Count::Retry);
+            }
+            index.manifests.push(referrer.clone());
+            self.put_manifest(&tag, media_type::OCI_INDEX, &index.to_bytes(), operation).await?;
+            // The next turn reads it again: another writer may have been between.
+        }
+        Err(Error::new(
+            Kind::Busy,
+            format!("{}: the tag {tag} is written by others again and again", self.name()),
+        ))
+    }
+}
+
+/// `sha256-<hex>`, cut as the specification has it.
+fn fallback_tag(subject: &Digest) -> String {
+    let hex: String = subject.hex().chars().take(64).collect();
+    format!("{}-{hex}", subject.algorithm().name())
+}
