@@ -38,8 +38,9 @@ pub enum Uploaded {
 /// for each config.
 const SMALL: u64 = 64 << 10;
 /// Chunks, where a host wants them.
-const CHUNK: u64 = 16 << 20;
-const SMALLEST_CHUNK: u64 = 1 << 20;
+const CHUNK: u64 = CHUNKS[0];
+/// Smaller ones, where a host refuses the larger (GHCR takes 4 MiB in a PATCH, Q33).
+const CHUNKS: [u64; 3] = [16 << 20, 4 << 20, 1 << 20];
 
 /// How a host takes blobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -288,13 +289,12 @@ impl Repository {
 impl Strategy {
     /// The way to try after this one was refused.
     fn after(self, status: Option<u16>, size: u64) -> Option<Self> {
+        let chunks_below = |limit| CHUNKS.into_iter().find(|length| *length < limit).map(Self::Chunked);
         match (self, status) {
-            (Self::Whole, Some(413)) => Some(Self::Chunked(CHUNK.min(size.max(1)))),
+            (Self::Whole, Some(413)) => chunks_below(size),
             (Self::Whole, _) => Some(Self::Streamed),
-            (Self::Streamed, Some(413 | 416)) => Some(Self::Chunked(CHUNK)),
-            (Self::Chunked(length), Some(413 | 416)) if length > SMALLEST_CHUNK => {
-                Some(Self::Chunked((length / 4).max(SMALLEST_CHUNK)))
-            }
+            (Self::Streamed, Some(413 | 416)) => chunks_below(size),
+            (Self::Chunked(length), Some(413 | 416)) => chunks_below(length),
             _ => None,
         }
     }
@@ -302,10 +302,7 @@ impl Strategy {
     /// The registry's own least chunk is heeded where it makes sense.
     fn with_least(self, least: u64) -> Self {
         match self {
-            Self::Chunked(length) if least > 16 * CHUNK => {
-                let _ = length;
-                Self::Streamed
-            }
+            Self::Chunked(_) if least > 16 * CHUNK => Self::Streamed,
             Self::Chunked(length) => Self::Chunked(length.max(least)),
             other => other,
         }

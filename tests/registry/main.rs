@@ -1,7 +1,17 @@
 //! The registry room against servers: real ones, one that behaves, and ones that do not.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test ends where something is not as it must be"
+)]
+
 #[path = "../common/mod.rs"]
 mod common;
 
 mod help;
+mod polite;
 mod real;
