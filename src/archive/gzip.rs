@@ -290,7 +290,7 @@ mod tests {
             "d9b4df95db0f3a4333def68344722574086b3be47ea6483b82d688b7d595fc36",
             "0454eb63a46774a7090a65bf7778f134c1d4330b24dfbcff8d8dc976417e5403",
             "5484ba9dd546d5ff97f47439efda7daa14da63f9a0853ff6d2b5a88ec9d6fbae",
-            "9c514af70139873233ddb84f167b7d15ce09c32c23051cb19bbbdb185a43c055",
+            "4c69b5d21e0c7dac91daed0097df2c146feaa0ff49d375a7734bc694415c3303",
         ];
         assert_eq!(found, wanted);
     }

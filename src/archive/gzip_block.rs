@@ -3,6 +3,7 @@
 
 use libdeflater::{CompressionLvl, Compressor};
 
+use super::blocks::BLOCK_SIZE;
 use super::deflate_walk::{SLACK, Walker};
 use crate::error::{Error, Kind, Result};
 
@@ -10,6 +11,15 @@ use crate::error::{Error, Kind, Result};
 const LEVEL: i32 = 5;
 /// An empty stored block without its header bits.
 const EMPTY_STORED: [u8; 4] = [0, 0, 0xff, 0xff];
+/// The most bytes of one stored deflate block.
+const STORED_LIMIT: usize = 65_535;
+
+/// The rule for blocks that are stored: pieces whose bytes are counted, and samples that must not shrink.
+const PIECES: usize = 64;
+const PIECE_SIZE: usize = 256;
+const FLATNESS_LIMIT: u64 = 25_600;
+const SAMPLES: usize = 4;
+const SAMPLE_SIZE: usize = 16 << 10;
 
 /// Compresses blocks, each independent of all others.
 pub(crate) struct BlockCompressor {
@@ -30,6 +40,9 @@ impl BlockCompressor {
 
     /// Compresses `tar` into `out`, of at least [`Self::bound`] bytes, and says how many bytes it took.
     pub(crate) fn compress(&mut self, tar: &[u8], last: bool, out: &mut [u8]) -> Result<usize> {
+        if tar.len() == BLOCK_SIZE && is_flat(tar) && !self.shrinks(tar, out) {
+            return store(tar, last, out).ok_or_else(defect);
+        }
         let limit = out.len().saturating_sub(EMPTY_STORED.len() + 1 + SLACK);
         let room = out.get_mut(..limit).ok_or_else(defect)?;
         let length = self.compressor.deflate_compress(tar, room).map_err(|_| defect())?;
@@ -37,6 +50,14 @@ impl BlockCompressor {
             return Ok(length);
         }
         self.join(out, length).ok_or_else(defect)
+    }
+
+    /// Whether any of the samples gets smaller.
+    fn shrinks(&mut self, tar: &[u8], out: &mut [u8]) -> bool {
+        let gap = (tar.len() - SAMPLE_SIZE) / SAMPLES / 2;
+        (0..SAMPLES).filter_map(|n| tar.get(gap * (2 * n + 1)..)?.get(..SAMPLE_SIZE)).any(|sample| {
+            self.compressor.deflate_compress(sample, out).is_ok_and(|length| length < sample.len())
+        })
     }
 
     /// Makes the stream of `length` bytes in `out` one that another follows: clears the mark of its last
@@ -57,6 +78,39 @@ impl BlockCompressor {
         out.get_mut(end..behind)?.copy_from_slice(&EMPTY_STORED);
         Some(behind)
     }
+}
+
+/// Whether the bytes of some pieces of a block are spread so evenly that it may be random: the squares of
+/// their counts add up to little more than the least.
+fn is_flat(tar: &[u8]) -> bool {
+    let mut counts = [0_u64; 256];
+    for piece in tar.chunks_exact(tar.len() / PIECES) {
+        for &byte in piece.get(..PIECE_SIZE).unwrap_or_default() {
+            if let Some(count) = counts.get_mut(usize::from(byte)) {
+                *count += 1;
+            }
+        }
+    }
+    let squares: u64 = counts.iter().map(|count| count * count).sum();
+    let least = (PIECES * PIECE_SIZE) as u64 * (PIECES * PIECE_SIZE) as u64 / 256;
+    squares <= least + FLATNESS_LIMIT
+}
+
+/// The block in stored deflate blocks.
+fn store(tar: &[u8], last: bool, out: &mut [u8]) -> Option<usize> {
+    let mut end = 0;
+    let mut put = |bytes: &[u8]| {
+        out.get_mut(end..end + bytes.len())?.copy_from_slice(bytes);
+        end += bytes.len();
+        Some(end)
+    };
+    let chunks = tar.len().div_ceil(STORED_LIMIT);
+    for (n, chunk) in (1..).zip(tar.chunks(STORED_LIMIT)) {
+        let [low, high] = u16::try_from(chunk.len()).ok()?.to_le_bytes();
+        put(&[u8::from(last && n == chunks), low, high, !low, !high])?;
+        put(chunk)?;
+    }
+    if last { put(&[]) } else { put(&[0]).and_then(|_| put(&EMPTY_STORED)) }
 }
 
 fn defect() -> Error {
@@ -106,6 +160,20 @@ mod tests {
         // Two of them and a last one are one stream.
         let joined = [&inner[..], &inner, &last].concat();
         assert_eq!(inflate(&joined, tar.len() * 3), (tar.repeat(3), true));
+    }
+
+    #[test]
+    fn only_what_looks_random_is_stored() {
+        let random = noise(BLOCK_SIZE, 1);
+        assert_eq!(compress(&random, false).len(), BLOCK_SIZE + 17 * 5 + 5);
+        assert_eq!(compress(&random, true).len(), BLOCK_SIZE + 17 * 5);
+        // Flat, but it repeats.
+        let repeats = &noise(15_000, 1).repeat(70)[..BLOCK_SIZE];
+        assert!(is_flat(repeats) && compress(repeats, false).len() < 100_000);
+        // A sixteenth of it is text.
+        let mut mixed = random.clone();
+        mixed[..BLOCK_SIZE / 16].fill(b'a');
+        assert!(compress(&mixed, false).len() < BLOCK_SIZE * 15 / 16 + 1000);
     }
 
     #[test]
