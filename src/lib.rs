@@ -13,6 +13,7 @@ pub mod oci;
 mod operation;
 pub mod registry;
 pub mod store;
+mod sys;
 
 pub use client::{Artifact, ArtifactBuilder, Client, Content, Layer, Outcome};
 pub use error::{Error, Kind, Result, printable};

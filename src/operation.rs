@@ -108,6 +108,7 @@ struct Inner {
     uploaded: AtomicU64,
     retries: AtomicU64,
     warnings: Mutex<Vec<String>>,
+    credential_source: Mutex<Option<String>>,
 }
 
 impl Default for Inner {
@@ -131,6 +132,7 @@ impl Default for Inner {
             uploaded: AtomicU64::new(0),
             retries: AtomicU64::new(0),
             warnings: Mutex::new(Vec::new()),
+            credential_source: Mutex::new(None),
         }
     }
 }
@@ -161,6 +163,21 @@ impl Operation {
     /// Whether somebody asked it to end.
     pub fn is_cancelled(&self) -> bool {
         self.0.cancelled.load(Ordering::SeqCst)
+    }
+
+    /// When it was made.
+    pub fn started(&self) -> Instant {
+        self.0.started
+    }
+
+    /// A registry was shown a credential from `source`.
+    pub fn used_credential(&self, source: &str) {
+        *self.0.credential_source.lock().unwrap_or_else(PoisonError::into_inner) = Some(source.to_owned());
+    }
+
+    /// Where the credential that a registry was shown last came from.
+    pub fn credential_source(&self) -> Option<String> {
+        self.0.credential_source.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// When it must have ended.

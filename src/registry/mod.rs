@@ -26,6 +26,7 @@ use crate::error::{Error, Kind, Result, printable};
 use crate::oci::RegistryReference;
 use crate::operation::Operation;
 use auth::{Auth, Authorization, Scope};
+pub use auth::{Credential, CredentialProvider};
 pub use blobs::BlobReader;
 pub use manifests::Put;
 use origin::Origin;
@@ -50,15 +51,19 @@ struct Inner {
 impl Registry {
     /// Does no I/O and starts no thread.
     pub fn new(settings: &Settings) -> Result<Self> {
-        Self::with_names(settings, None)
+        Self::with(settings, None, None)
     }
 
-    /// The same, with names looked up by the caller.
-    pub fn with_names(settings: &Settings, names: Option<Arc<dyn Names>>) -> Result<Self> {
+    /// The same, with names looked up and credentials given by the caller.
+    pub fn with(
+        settings: &Settings,
+        names: Option<Arc<dyn Names>>,
+        credentials: Option<Arc<dyn CredentialProvider>>,
+    ) -> Result<Self> {
         Ok(Self(Arc::new(Inner {
             settings: settings.clone(),
             transport: Transport::new(settings, names)?,
-            auth: Auth::new(settings)?,
+            auth: Auth::new(settings, credentials)?,
             schemes: Mutex::default(),
             habits: Mutex::default(),
         })))
@@ -191,5 +196,15 @@ impl Repository {
         let registry = &self.registry.0;
         let name = &self.reference.registry;
         registry.auth.answer(&registry.transport, origin, name, scope, challenges, used, operation).await
+    }
+
+    async fn auth_refused(
+        &self,
+        scope: &Scope,
+        used: Option<&Authorization>,
+        refusal: Error,
+        operation: &Operation,
+    ) -> Error {
+        self.registry.0.auth.refused(&self.reference.registry, scope, used, refusal, operation).await
     }
 }

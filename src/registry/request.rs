@@ -87,17 +87,20 @@ impl Repository {
                 fresh => fresh,
             };
             let next = match self.attempt(call, &origin, authorization.as_ref(), operation).await {
-                Ok(reply) if reply.status == 401 && own && !answered => {
-                    // One answer to a challenge for each request.
-                    answered = true;
+                Ok(reply) if reply.status == 401 && own => {
                     let headers = reply.headers.clone();
                     let complaint = reply.complaint(&self.settings, operation).await?;
                     let used = authorization.as_ref();
-                    fresh = self.auth_answer(&origin, &call.scope, &headers, used, operation).await?;
-                    match fresh {
-                        Some(_) => continue,
-                        None => return Err(complaint.into_error(&self.name())),
+                    // One answer to a challenge for each request.
+                    if !answered {
+                        answered = true;
+                        fresh = self.auth_answer(&origin, &call.scope, &headers, used, operation).await?;
+                        if fresh.is_some() {
+                            continue;
+                        }
                     }
+                    let refusal = complaint.into_error(&self.name());
+                    return Err(self.auth_refused(&call.scope, used, refusal, operation).await);
                 }
                 Ok(reply) if call.safe => match tries.after_status(reply.status, &reply.headers) {
                     Next::Stop => return Ok(reply),

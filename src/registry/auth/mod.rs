@@ -1,79 +1,342 @@
-//! Credentials and tokens. What is here answers no challenge yet: every request is anonymous.
+//! Who we are to a registry. A registry is asked without a credential first; once it has challenged, its
+//! later requests carry what the challenge asked for from the start.
 
-use http::{HeaderMap, HeaderValue};
+mod cache;
+mod challenge;
+mod credentials;
+mod scope;
+mod token;
+mod wallet;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http::header::{HeaderMap, HeaderValue};
+use http::{Method, header};
 
 use super::origin::Origin;
 use super::transport::Transport;
 use crate::config::Settings;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result, printable};
 use crate::operation::Operation;
+use cache::{Key, Tokens, Wish};
+use challenge::{Bearer, Challenges};
+pub use credentials::{Credential, CredentialProvider};
+use credentials::{Form, Found, Identity};
+pub(crate) use scope::Scope;
+use token::NoToken;
+use wallet::{Outcome, Wallet};
 
-/// What a request wants to do.
-#[derive(Debug, Clone)]
-pub(crate) struct Scope {
-    writes: bool,
-}
-
-impl Scope {
-    pub(crate) fn pull(_repository: &str) -> Self {
-        Self { writes: false }
-    }
-    pub(crate) fn push(_repository: &str) -> Self {
-        Self { writes: true }
-    }
-    pub(crate) fn delete(_repository: &str) -> Self {
-        Self { writes: true }
-    }
-    #[must_use]
-    pub(crate) fn with_mount_from(self, _repository: &str) -> Self {
-        self
-    }
-    pub(crate) fn writes(&self) -> bool {
-        self.writes
-    }
-}
-
-/// The value of an `Authorization` header.
-pub(crate) struct Authorization(HeaderValue);
-
-impl Authorization {
-    pub(crate) fn value(&self) -> HeaderValue {
-        self.0.clone()
-    }
-}
+/// The most registries whose challenge is remembered.
+const REMEMBERED: usize = 1024;
 
 /// A client's credentials and tokens.
-pub(crate) struct Auth;
+pub(crate) struct Auth {
+    settings: Settings,
+    wallet: Wallet,
+    tokens: Tokens,
+    known: Mutex<HashMap<Origin, Known>>,
+}
+
+/// How a registry has challenged before.
+#[derive(Clone)]
+struct Known {
+    scheme: Scheme,
+    /// It challenges reads too.
+    reads: bool,
+}
+
+#[derive(Clone)]
+enum Scheme {
+    Basic,
+    Bearer(Bearer),
+}
+
+/// The value of an `Authorization` header, and whose it is.
+pub(crate) struct Authorization {
+    value: HeaderValue,
+    identity: Identity,
+    bearer: bool,
+}
+
+impl Authorization {
+    /// The header's value; its `Debug` shows nothing.
+    pub(crate) fn value(&self) -> HeaderValue {
+        self.value.clone()
+    }
+}
+
+/// What a request is for.
+#[derive(Clone, Copy)]
+struct Ask<'a> {
+    transport: &'a Transport,
+    origin: &'a Origin,
+    registry: &'a str,
+    scope: &'a Scope,
+    operation: &'a Operation,
+}
 
 impl Auth {
-    pub(crate) fn new(_: &Settings) -> Result<Self> {
-        Ok(Self)
+    /// Checks the credentials that are in the options; reads no file yet.
+    pub(crate) fn new(settings: &Settings, provider: Option<Arc<dyn CredentialProvider>>) -> Result<Self> {
+        Ok(Self::with(settings, Wallet::new(settings, provider)?))
     }
 
-    /// What is at hand before a request.
+    fn with(settings: &Settings, wallet: Wallet) -> Self {
+        Self { settings: settings.clone(), wallet, tokens: Tokens::default(), known: Mutex::default() }
+    }
+
+    /// What a request carries from the start; `None` until the registry has challenged one of its kind.
     pub(crate) async fn header(
         &self,
-        _: &Transport,
-        _: &Origin,
-        _registry: &str,
-        _: &Scope,
-        _: &Operation,
+        transport: &Transport,
+        origin: &Origin,
+        registry: &str,
+        scope: &Scope,
+        operation: &Operation,
     ) -> Result<Option<Authorization>> {
-        Ok(None)
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(origin).cloned();
+        let Some(known) = known.filter(|known| known.reads || scope.writes()) else { return Ok(None) };
+        let ask = Ask { transport, origin, registry, scope, operation };
+        match known.scheme {
+            Scheme::Basic => self.basic(ask, None).await,
+            Scheme::Bearer(bearer) => match self.bearer(ask, &bearer, None, None).await {
+                // The server's own challenge may ask for less.
+                Err(error) if error.kind() == Kind::Unauthorized => Ok(None),
+                result => result,
+            },
+        }
     }
 
-    /// What answers a 401.
-    #[expect(clippy::too_many_arguments, reason = "all that a challenge depends on")]
+    /// What the request that was answered with 401 is to carry when it is sent again; `None`: nothing better
+    /// than what it had. `used` is what it had.
+    #[allow(clippy::too_many_arguments)]
     pub(crate) async fn answer(
         &self,
-        _: &Transport,
-        _: &Origin,
-        _registry: &str,
-        _: &Scope,
-        _challenges: &HeaderMap,
-        _used: Option<&Authorization>,
-        _: &Operation,
+        transport: &Transport,
+        origin: &Origin,
+        registry: &str,
+        scope: &Scope,
+        headers: &HeaderMap,
+        used: Option<&Authorization>,
+        operation: &Operation,
     ) -> Result<Option<Authorization>> {
-        Ok(None)
+        let ask = Ask { transport, origin, registry, scope, operation };
+        let scheme = match self.scheme(origin, &Challenges::of(headers), used) {
+            Some(scheme) => scheme,
+            None if headers.contains_key(header::WWW_AUTHENTICATE) => {
+                return Err(unusable(registry, &Challenges::of(headers)));
+            }
+            None => match self.ping(ask).await? {
+                Some(scheme) => scheme,
+                None => return Ok(None),
+            },
+        };
+        {
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            if known.len() >= REMEMBERED {
+                known.clear();
+            }
+            let reads = !scope.writes() || known.get(origin).is_some_and(|known| known.reads);
+            known.insert(origin.clone(), Known { scheme: scheme.clone(), reads });
+        }
+        match scheme {
+            Scheme::Basic => self.basic(ask, used).await,
+            Scheme::Bearer(bearer) => self.bearer(ask, &bearer, Some(&bearer.scopes), used).await,
+        }
     }
+
+    /// The scheme to use: Bearer before Basic (Q14).
+    fn scheme(
+        &self,
+        origin: &Origin,
+        challenges: &Challenges,
+        used: Option<&Authorization>,
+    ) -> Option<Scheme> {
+        if let Some(bearer) = &challenges.bearer {
+            return Some(Scheme::Bearer(bearer.clone()));
+        }
+        if !challenges.basic {
+            return None;
+        }
+        // Harbor says Basic where a token's scope is too small: no reason to drop the scheme (Q13).
+        if used.is_some_and(|used| used.bearer) {
+            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(origin).cloned();
+            if let Some(Known { scheme: scheme @ Scheme::Bearer(_), .. }) = known {
+                return Some(scheme);
+            }
+        }
+        Some(Scheme::Basic)
+    }
+
+    /// A 401 that says nothing: the API's root may say more (Q12).
+    async fn ping(&self, ask: Ask<'_>) -> Result<Option<Scheme>> {
+        let root = ask.transport.realm(ask.origin, "/v2/", ask.operation)?;
+        let (_, headers, _) =
+            ask.transport.token_request(&root, Method::GET, HeaderMap::new(), None, ask.operation).await?;
+        Ok(self.scheme(ask.origin, &Challenges::of(&headers), None))
+    }
+
+    /// No credential, and no token, goes over plain HTTP but to where plain HTTP is the rule.
+    fn check_origin(&self, origin: &Origin) -> Result<()> {
+        if origin.secure || origin.is_loopback() || origin.settings(&self.settings).plain_http {
+            return Ok(());
+        }
+        Err(Error::new(Kind::Policy, format!("no credential is sent to {origin} over plain HTTP")))
+    }
+
+    async fn look_up(&self, ask: Ask<'_>) -> Result<Outcome> {
+        self.check_origin(ask.origin)?;
+        let outcome = self.wallet.look_up(ask.registry, ask.scope.repository(), ask.operation).await?;
+        match &outcome {
+            Outcome::HelperFailed(error) if ask.scope.writes() => return Err(error.clone()),
+            Outcome::HelperFailed(error) => {
+                ask.operation.warn(format!("{}: asked without a credential: {error}", ask.registry));
+            }
+            _ => {}
+        }
+        Ok(outcome)
+    }
+
+    /// Basic authentication, where there is a password for it that was not refused yet.
+    async fn basic(&self, ask: Ask<'_>, used: Option<&Authorization>) -> Result<Option<Authorization>> {
+        let Outcome::Found(found) = self.look_up(ask).await? else { return Ok(None) };
+        let identity = found.credential.identity();
+        if used.is_some_and(|used| used.identity == identity) {
+            return Ok(None);
+        }
+        let Form::Basic { .. } = found.credential.0 else { return Ok(None) };
+        ask.operation.used_credential(&found.source);
+        let value = token::basic(&found.credential);
+        Ok(value.map(|value| Authorization { value, identity, bearer: false }))
+    }
+
+    /// A bearer token for whoever we are; for a verb that only reads, else for nobody in particular.
+    async fn bearer(
+        &self,
+        ask: Ask<'_>,
+        bearer: &Bearer,
+        challenged: Option<&[String]>,
+        used: Option<&Authorization>,
+    ) -> Result<Option<Authorization>> {
+        let outcome = self.look_up(ask).await?;
+        if let Outcome::Found(found) = &outcome {
+            match self.bearer_of(ask, bearer, challenged, used, Some(found)).await {
+                Ok(authorization) => {
+                    ask.operation.used_credential(&found.source);
+                    return Ok(authorization);
+                }
+                Err(NoToken::Failed(error)) => return Err(error),
+                Err(NoToken::Refused(status)) => {
+                    if status == 401 {
+                        self.wallet.refuse(ask.registry, ask.scope.repository(), found).await;
+                    }
+                    let why = format!(
+                        "{}: the token endpoint refuses the credential from {} ({status})",
+                        ask.registry, found.source
+                    );
+                    if ask.scope.writes() || found.explicit {
+                        return Err(Error::new(Kind::Unauthorized, why).with_http_status(status));
+                    }
+                    // A public repository is pulled all the same (Q18).
+                    ask.operation.warn(format!("{why}; asked without a credential"));
+                }
+            }
+        }
+        match self.bearer_of(ask, bearer, challenged, used, None).await {
+            Ok(authorization) => Ok(authorization),
+            Err(NoToken::Failed(error)) => Err(error),
+            Err(NoToken::Refused(status)) => {
+                let why = format!("{}: the token endpoint gives no token ({status})", ask.registry);
+                Err(hinted(Error::new(Kind::Unauthorized, why).with_http_status(status), &outcome))
+            }
+        }
+    }
+
+    async fn bearer_of(
+        &self,
+        ask: Ask<'_>,
+        bearer: &Bearer,
+        challenged: Option<&[String]>,
+        used: Option<&Authorization>,
+        found: Option<&Arc<Found>>,
+    ) -> std::result::Result<Option<Authorization>, NoToken> {
+        let credential = found.map(|found| &found.credential);
+        let identity = credential.map_or(Identity::ANONYMOUS, Credential::identity);
+        let made = |value| Authorization { value, identity, bearer: true };
+        if let Some(Form::Token(token)) = credential.map(|c| &c.0) {
+            if used.is_some_and(|used| used.identity == identity) {
+                return Ok(None);
+            }
+            return Ok(token::header("Bearer", token.expose()).map(made));
+        }
+        let realm = ask.transport.realm(ask.origin, &bearer.realm, ask.operation)?;
+        let wish = Wish {
+            key: Key {
+                origin: ask.origin.clone(),
+                identity,
+                service: bearer.service.clone(),
+                scope: ask.scope.clone(),
+            },
+            realm: &realm,
+            credential,
+            challenged,
+            stale: used.map(|used| &used.value),
+        };
+        self.tokens.get(ask.transport, &wish, ask.operation).await.map(|value| Some(made(value)))
+    }
+
+    /// The error for a 401 that is final: which credential it was, or why there was none. A password that
+    /// was refused is not used again.
+    pub(crate) async fn refused(
+        &self,
+        registry: &str,
+        scope: &Scope,
+        used: Option<&Authorization>,
+        refusal: Error,
+        operation: &Operation,
+    ) -> Error {
+        match self.wallet.look_up(registry, scope.repository(), operation).await {
+            Ok(Outcome::Found(found)) => {
+                let password =
+                    used.is_some_and(|used| !used.bearer && used.identity == found.credential.identity());
+                if password {
+                    self.wallet.refuse(registry, scope.repository(), &found).await;
+                    return hinted(refusal, &Outcome::Refused(found));
+                }
+                hinted(refusal, &Outcome::Found(found))
+            }
+            Ok(outcome) => hinted(refusal, &outcome),
+            Err(error) => error,
+        }
+    }
+}
+
+/// A refusal with its likely reason; a helper that failed is the error itself (case A-20).
+fn hinted(refusal: Error, outcome: &Outcome) -> Error {
+    let (kind, hint) = match outcome {
+        Outcome::HelperFailed(error) => (Kind::Credentials, error.message().to_owned()),
+        Outcome::Found(found) => (refusal.kind(), format!("the credential is from {}", found.source)),
+        Outcome::Refused(found) => {
+            (refusal.kind(), format!("the credential from {} was refused", found.source))
+        }
+        Outcome::None => (refusal.kind(), "there is no credential for it (log in first)".to_owned()),
+    };
+    let mut made = Error::new(kind, format!("{}; {hint}", refusal.message()));
+    if let Some(status) = refusal.http_status() {
+        made = made.with_http_status(status);
+    }
+    if let Some(code) = refusal.registry_code() {
+        made = made.with_registry_code(code);
+    }
+    made
+}
+
+fn unusable(registry: &str, challenges: &Challenges) -> Error {
+    let why = challenges.malformed.unwrap_or("it names no scheme that is known here (Bearer, Basic)");
+    Error::new(
+        Kind::Unauthorized,
+        format!("{}: its WWW-Authenticate can't be used: {why}", printable(registry)),
+    )
+    .with_http_status(401)
 }

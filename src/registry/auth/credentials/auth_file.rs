@@ -1,0 +1,279 @@
+//! docker's `config.json` and podman's `auth.json`: one format, one order of precedence — `credHelpers`,
+//! `credsStore`, `auths` — and one rule for keys.
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use super::{Asked, Credential, key};
+use crate::config::Secret;
+use crate::error::{Error, Kind, Result, printable};
+
+/// The parts of a credential file that say how to log in.
+#[derive(Debug, Default, Deserialize)]
+pub(in crate::registry::auth) struct AuthFile {
+    #[serde(default, deserialize_with = "or_default")]
+    auths: BTreeMap<String, Option<Entry>>,
+    #[serde(default, rename = "credsStore", deserialize_with = "or_default")]
+    creds_store: String,
+    #[serde(default, rename = "credHelpers", deserialize_with = "or_default")]
+    cred_helpers: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Entry {
+    #[serde(default)]
+    auth: Option<Secret>,
+    #[serde(default, deserialize_with = "or_default")]
+    username: String,
+    #[serde(default)]
+    password: Option<Secret>,
+    #[serde(default)]
+    identitytoken: Option<Secret>,
+    #[serde(default)]
+    registrytoken: Option<Secret>,
+}
+
+/// Go's reader, by which these files are defined, takes null as nothing.
+fn or_default<'de, D: serde::Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> std::result::Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// What a file has for a repository, and which part of it.
+pub(super) struct Hit {
+    /// An error is a helper's.
+    pub(super) credential: Result<Credential>,
+    pub(super) part: String,
+}
+
+impl AuthFile {
+    /// Reads a file's text; an empty one has no entries, as docker has it.
+    pub(in crate::registry::auth) fn parse(text: &[u8]) -> Result<Self> {
+        if text.trim_ascii().is_empty() {
+            return Ok(Self::default());
+        }
+        if text.trim_ascii_start().first() != Some(&b'{') {
+            return Err(bad("is no valid configuration (line 1: it is no object)"));
+        }
+        // The reader's own words quote the value at fault, which can be a secret.
+        serde_json::from_slice(text).map_err(|error| {
+            bad(format!("is no valid configuration (line {}, column {})", error.line(), error.column()))
+        })
+    }
+
+    /// The helper that keeps a registry's credential, and the part of the file that says so.
+    pub(in crate::registry::auth) fn helper(&self, registry: &str) -> Option<(&str, &'static str)> {
+        let own = key::names(registry).into_iter().find_map(|name| self.cred_helpers.get(name));
+        let (name, part) = match own {
+            Some(own) => (own, "credHelpers"),
+            None => (&self.creds_store, "credsStore"),
+        };
+        Some((name.as_str(), part)).filter(|(name, _)| !name.is_empty())
+    }
+
+    /// The keys of `auths` that stand for the registry as a whole.
+    pub(in crate::registry::auth) fn entries_of(&self, registry: &str) -> Vec<&str> {
+        self.auths.keys().map(String::as_str).filter(|k| key::is_entry_of(k, registry)).collect()
+    }
+
+    /// The credential for a repository. A helper that has none is no reason to leave `auths` out; one that
+    /// fails is: what it would have said is not known.
+    pub(super) fn find(&self, asked: &Asked<'_>) -> Result<Option<Hit>> {
+        if let Some((name, part)) = self.helper(asked.registry) {
+            let server = server(asked.registry);
+            let part = format!("{part}: {}", printable(name));
+            match asked.helpers.get(name, server, asked.operation) {
+                Ok(None) => {}
+                Ok(Some(credential)) => return Ok(Some(Hit { credential: Ok(credential), part })),
+                Err(error) if error.kind() == Kind::Credentials => {
+                    return Ok(Some(Hit { credential: Err(error), part }));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let keys = self.auths.keys().map(String::as_str);
+        for key in key::matching(keys, asked.registry, asked.repository) {
+            let entry = self.auths.get(key).and_then(Option::as_ref);
+            let found = entry.map_or(Ok(None), Entry::credential).map_err(|error| {
+                Error::new(Kind::Credentials, format!("auths: {}: {}", printable(key), error.message()))
+            })?;
+            if let Some(credential) = found {
+                return Ok(Some(Hit {
+                    credential: Ok(credential),
+                    part: format!("auths: {}", printable(key)),
+                }));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// What helpers know a registry by.
+pub(in crate::registry::auth) fn server(registry: &str) -> &str {
+    key::names(registry).first().copied().unwrap_or(registry)
+}
+
+impl Entry {
+    /// `None` where the entry is a marker: `{}` says only that somebody logged in (Q19).
+    fn credential(&self) -> Result<Option<Credential>> {
+        let set = |secret: &Option<Secret>| secret.clone().filter(|s| !s.expose().is_empty());
+        if let Some(token) = set(&self.registrytoken) {
+            return Credential::registry_token(token).map(Some);
+        }
+        let (username, password) = match set(&self.auth) {
+            Some(auth) => decode(&auth)?,
+            None => (self.username.clone(), set(&self.password).unwrap_or_else(|| Secret::new(""))),
+        };
+        if let Some(token) = set(&self.identitytoken) {
+            return Credential::identity_token(username, token).map(Some);
+        }
+        if username.is_empty() && password.expose().is_empty() {
+            return Ok(None);
+        }
+        Credential::basic(username, password).map(Some)
+    }
+}
+
+/// docker pads with `=`; others leave it out.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// `auth`: base64 of `user:password`; old versions of docker padded the password with NUL (Q19).
+fn decode(auth: &Secret) -> Result<(String, Secret)> {
+    let text: Zeroizing<String> =
+        Zeroizing::new(auth.expose().chars().filter(|c| !matches!(c, '\r' | '\n')).collect());
+    let bytes = BASE64.decode(text.as_bytes()).map_err(|_| bad("its auth is no base64"))?;
+    let bytes = Zeroizing::new(bytes);
+    let text = std::str::from_utf8(&bytes).map_err(|_| bad("its auth is no UTF-8"))?;
+    match text.split_once(':') {
+        Some((username, password)) if !username.is_empty() => {
+            Ok((username.to_owned(), Secret::new(password.trim_matches('\0'))))
+        }
+        _ => Err(bad("its auth is not USER:PASSWORD")),
+    }
+}
+
+fn bad(why: impl Into<String>) -> Error {
+    Error::new(Kind::Credentials, why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Environment, Options, Settings};
+    use crate::operation::Operation;
+    use crate::registry::auth::credentials::Helpers;
+
+    fn find(text: &str, registry: &str, repository: &str) -> Result<Option<Hit>> {
+        let settings = Settings::for_client(&Options::new(), Environment::default()).unwrap();
+        let asked =
+            Asked { registry, repository, helpers: &Helpers::new(&settings), operation: &Operation::new() };
+        AuthFile::parse(text.as_bytes())?.find(&asked)
+    }
+
+    fn credential(entry: &str) -> Option<Credential> {
+        find(&format!(r#"{{"auths":{{"reg.test":{entry}}}}}"#), "reg.test", "a")
+            .unwrap()
+            .map(|h| h.credential.unwrap())
+    }
+
+    fn basic(username: &str, password: &str) -> Option<Credential> {
+        Some(Credential::basic(username, Secret::new(password)).unwrap())
+    }
+
+    #[test]
+    fn entries_of_every_shape() {
+        let identity = |user, token| Some(Credential::identity_token(user, Secret::new(token)).unwrap());
+        // "dTpw" is u:p, "dTo=" is u:, "dTpwOnE=" is u:p:q, "dTpwAAA=" is u:p with two NULs behind.
+        for (entry, want) in [
+            (r#"{"auth":"dTpw"}"#, basic("u", "p")),
+            (r#"{"auth":"dTpw\n"}"#, basic("u", "p")),
+            (r#"{"auth":"dTpwOnE"}"#, basic("u", "p:q")),
+            (r#"{"auth":"dTpwAAA="}"#, basic("u", "p")),
+            (r#"{"auth":"dTo="}"#, basic("u", "")),
+            (r#"{"username":"u","password":"p"}"#, basic("u", "p")),
+            (r#"{"auth":"dTpw","username":"x","password":"y"}"#, basic("u", "p")),
+            (r#"{"auth":"","username":"u","password":"p","email":"e"}"#, basic("u", "p")),
+            (r#"{"auth":"dTo=","identitytoken":"t"}"#, identity("u", "t")),
+            (r#"{"identitytoken":"t"}"#, identity("", "t")),
+            (
+                r#"{"auth":"dTpw","registrytoken":"r"}"#,
+                Some(Credential::registry_token(Secret::new("r")).unwrap()),
+            ),
+            ("{}", None),
+            ("null", None),
+            (r#"{"auth":null,"username":null}"#, None),
+            (r#"{"email":"e"}"#, None),
+        ] {
+            assert_eq!(credential(entry), want, "{entry}");
+        }
+    }
+
+    #[test]
+    fn a_26_what_is_wrong_with_an_entry_is_told_without_the_secret() {
+        // "Y2FuYXJ5" is "canary", which has no colon.
+        for entry in [
+            r#"{"auth":"canary!"}"#,
+            r#"{"auth":"Y2FuYXJ5"}"#,
+            r#"{"auth":"OmNhbmFyeQ=="}"#,
+            r#"{"registrytoken":"canary\n"}"#,
+        ] {
+            let text = format!(r#"{{"auths":{{"reg.test":{entry},"other.test":{{"auth":"dTpw"}}}}}}"#);
+            let error = find(&text, "reg.test", "a").err().unwrap();
+            assert_eq!(error.kind(), Kind::Credentials);
+            assert!(error.message().contains("auths: reg.test: "), "{error}");
+            assert!(!error.message().contains("canary") && !error.message().contains("Y2Fu"), "{error}");
+            assert!(find(&text, "other.test", "a").unwrap().is_some(), "another host is not touched by it");
+        }
+    }
+
+    #[test]
+    fn a_26_a_file_that_is_no_json_is_an_error_and_an_empty_one_is_not() {
+        for text in [
+            "{",
+            "[]",
+            "x",
+            r#"{"auths":[]}"#,
+            r#"{"credsStore":5}"#,
+            "\u{feff}{}",
+            r#"{"auths":{"r":"canary"}}"#,
+        ] {
+            let error = AuthFile::parse(text.as_bytes()).unwrap_err();
+            assert_eq!(error.kind(), Kind::Credentials, "{text}");
+            assert!(error.message().contains("line 1") && !error.message().contains("canary"), "{error}");
+        }
+        for text in
+            ["", " \n", "{}", r#"{"auths":null,"credsStore":null,"credHelpers":null,"HttpHeaders":{}}"#]
+        {
+            assert!(find(text, "reg.test", "a").unwrap().is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_empty_entry_lets_the_next_key_answer() {
+        let text = r#"{"auths":{"reg.test/a":{},"reg.test":{"auth":"dTpw"}}}"#;
+        let hit = find(text, "reg.test", "a").unwrap().unwrap();
+        assert_eq!(hit.part, "auths: reg.test");
+    }
+
+    #[test]
+    fn the_helper_is_the_registrys_own_else_the_store() {
+        let file = AuthFile::parse(
+            br#"{"credsStore":"s","credHelpers":{"a.test":"h","none.test":"","docker.io":"hub"}}"#,
+        )
+        .unwrap();
+        assert_eq!(file.helper("a.test"), Some(("h", "credHelpers")));
+        assert_eq!(file.helper("b.test"), Some(("s", "credsStore")));
+        assert_eq!(file.helper("none.test"), None);
+        assert_eq!(file.helper("docker.io"), Some(("hub", "credHelpers")));
+        assert_eq!(AuthFile::parse(br#"{"credsStore":""}"#).unwrap().helper("a.test"), None);
+    }
+}

@@ -1,0 +1,388 @@
+//! One bearer token from a token server: GET with basic authentication, or OAuth2's POST for refresh tokens,
+//! and each as the other's fallback (distribution-spec, token authentication; Q3, Q9 to Q11, Q15).
+
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use http::Method;
+use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use serde::Deserialize;
+use url::form_urlencoded::Serializer;
+use zeroize::Zeroizing;
+
+use super::credentials::{Credential, Form};
+use crate::config::Secret;
+use crate::error::{Error, Kind, printable};
+use crate::operation::{Count, Operation};
+use crate::registry::policy::Realm;
+use crate::registry::request::pause_for;
+use crate::registry::retry::{Next, Tries};
+use crate::registry::transport::Transport;
+
+/// How token servers know this program.
+const CLIENT_ID: &str = "cldoci";
+/// The shortest life that a token is taken to have (Q10), and the longest.
+const LIFE: std::ops::RangeInclusive<u64> = 60..=86_400;
+/// A token is renewed this long before its end, or after three quarters of its life.
+const MARGIN: Duration = Duration::from_secs(30);
+
+/// What is asked for.
+pub(super) struct Request<'a> {
+    pub(super) realm: &'a Realm,
+    pub(super) service: &'a str,
+    pub(super) scopes: &'a [String],
+    pub(super) credential: Option<&'a Credential>,
+    /// A refresh token is wanted too: a log-in.
+    pub(super) offline: bool,
+}
+
+/// A bearer token.
+#[derive(Clone)]
+pub(super) struct Token {
+    pub(super) header: HeaderValue,
+    /// When it is to be renewed.
+    pub(super) renew: Instant,
+    pub(super) refresh_token: Option<Secret>,
+}
+
+/// Why there is none.
+pub(super) enum NoToken {
+    /// The server refuses this credential or this scope; the status says which it may be.
+    Refused(u16),
+    /// Anything else.
+    Failed(Error),
+}
+
+impl From<Error> for NoToken {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    #[serde(default)]
+    token: Option<Secret>,
+    #[serde(default)]
+    access_token: Option<Secret>,
+    #[serde(default)]
+    refresh_token: Option<Secret>,
+    #[serde(default)]
+    expires_in: serde_json::Value,
+}
+
+/// Asks for a token.
+pub(super) async fn fetch(
+    transport: &Transport,
+    request: &Request<'_>,
+    operation: &Operation,
+) -> std::result::Result<Token, NoToken> {
+    let first = match request.credential.map(|c| &c.0) {
+        Some(Form::Identity { .. }) => Way::Post,
+        _ => Way::Get,
+    };
+    match fetch_by(first, transport, request, operation).await {
+        // The endpoint knows only the other way (Q3, Q15).
+        Err(NoToken::Refused(404 | 405)) if request.credential.is_some() => {
+            fetch_by(first.other(), transport, request, operation).await
+        }
+        result => result,
+    }
+    .map_err(|why| match why {
+        NoToken::Refused(status @ (404 | 405)) => NoToken::Failed(
+            Error::new(Kind::Protocol, format!("the token endpoint {} answers {status}", name(request)))
+                .with_http_status(status),
+        ),
+        other => other,
+    })
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Get,
+    Post,
+}
+
+impl Way {
+    fn other(self) -> Self {
+        match self {
+            Self::Get => Self::Post,
+            Self::Post => Self::Get,
+        }
+    }
+}
+
+/// The endpoint as messages show it: no path, no query.
+fn name(request: &Request<'_>) -> String {
+    printable(request.realm.url.host_str().unwrap_or_default())
+}
+
+async fn fetch_by(
+    way: Way,
+    transport: &Transport,
+    request: &Request<'_>,
+    operation: &Operation,
+) -> std::result::Result<Token, NoToken> {
+    let mut realm = request.realm.clone();
+    let mut headers = HeaderMap::new();
+    let (method, form) = match way {
+        Way::Get => {
+            query(&mut realm.url, request);
+            if let Some(header) = request.credential.and_then(basic) {
+                headers.insert(AUTHORIZATION, header);
+            }
+            (Method::GET, None)
+        }
+        Way::Post => (Method::POST, Some(form(request))),
+    };
+    let mut tries = Tries::new(transport.settings().int("retries"), operation.deadline());
+    loop {
+        let answer =
+            transport.token_request(&realm, method.clone(), headers.clone(), form.clone(), operation).await;
+        let next = match answer {
+            Ok((status @ 200..=299, _, body)) => {
+                let body = Zeroizing::new(body);
+                return parse(&body, Instant::now()).map_err(|why| {
+                    Error::new(Kind::Unauthorized, format!("the token endpoint {}: {why}", name(request)))
+                        .with_http_status(status)
+                        .into()
+                });
+            }
+            Ok((300..=399, ..)) => {
+                // What it redirects to was never checked, and it would get the credential (A-07).
+                let why =
+                    format!("the token endpoint {} answers with a redirect, which is refused", name(request));
+                return Err(Error::new(Kind::Policy, why).into());
+            }
+            Ok((status @ (400 | 401 | 403 | 404 | 405), ..)) => return Err(NoToken::Refused(status)),
+            Ok((status, headers, _)) => match tries.after_status(status, &headers) {
+                Next::TooLong(wait) => {
+                    let why = format!(
+                        "the token endpoint {} answers {status} and asks to wait {} s",
+                        name(request),
+                        wait.as_secs()
+                    );
+                    let error = Error::new(Kind::RateLimited, why).with_http_status(status);
+                    return Err(error.with_retry_after(wait).into());
+                }
+                Next::Stop => return Err(unusable(status, request).into()),
+                wait => wait,
+            },
+            Err(error) if error.kind() == Kind::Network && error.retryable() => match tries.again(None) {
+                Next::Wait(pause) => Next::Wait(pause),
+                _ => return Err(error.context("the token endpoint").into()),
+            },
+            Err(error) => return Err(error.into()),
+        };
+        if let Next::Wait(pause) = next {
+            operation.count(Count::Retry);
+            pause_for(pause, operation).await?;
+        }
+    }
+}
+
+fn unusable(status: u16, request: &Request<'_>) -> Error {
+    let kind = if status == 429 { Kind::RateLimited } else { Kind::Protocol };
+    Error::new(kind, format!("the token endpoint {} answers {status}", name(request)))
+        .with_http_status(status)
+        .with_retryable(status == 429 || status >= 500)
+}
+
+/// What the realm has for a query stays; what is added is percent-encoded (A-06).
+fn query(url: &mut url::Url, request: &Request<'_>) {
+    let mut pairs = url.query_pairs_mut();
+    if !request.service.is_empty() {
+        pairs.append_pair("service", request.service);
+    }
+    for scope in request.scopes {
+        pairs.append_pair("scope", scope);
+    }
+    if let Some(account) = request.credential.and_then(username).filter(|u| !u.is_empty()) {
+        pairs.append_pair("account", account);
+    }
+    if request.offline {
+        pairs.append_pair("offline_token", "true").append_pair("client_id", CLIENT_ID);
+    }
+    drop(pairs);
+    if url.query() == Some("") {
+        url.set_query(None);
+    }
+}
+
+fn username(credential: &Credential) -> Option<&str> {
+    match &credential.0 {
+        Form::Basic { username, .. } | Form::Identity { username, .. } => Some(username),
+        Form::Token(_) => None,
+    }
+}
+
+fn form(request: &Request<'_>) -> String {
+    let mut form = Serializer::new(String::new());
+    match request.credential.map(|c| &c.0) {
+        Some(Form::Identity { token, .. }) => {
+            form.append_pair("grant_type", "refresh_token").append_pair("refresh_token", token.expose());
+        }
+        Some(Form::Basic { username, password }) => {
+            form.append_pair("grant_type", "password")
+                .append_pair("username", username)
+                .append_pair("password", password.expose());
+        }
+        _ => {}
+    }
+    form.append_pair("service", request.service).append_pair("client_id", CLIENT_ID);
+    if !request.scopes.is_empty() {
+        form.append_pair("scope", &request.scopes.join(" "));
+    }
+    if request.offline {
+        form.append_pair("access_type", "offline");
+    }
+    form.finish()
+}
+
+/// The `Authorization` of basic authentication; none for a credential that has no password.
+pub(super) fn basic(credential: &Credential) -> Option<HeaderValue> {
+    let (username, secret) = match &credential.0 {
+        Form::Basic { username, password } => (username.as_str(), password),
+        // The name under which it goes where only basic authentication is known (Q15).
+        Form::Identity { username, token } => {
+            (if username.is_empty() { "<token>" } else { username.as_str() }, token)
+        }
+        Form::Token(_) => return None,
+    };
+    let text = Zeroizing::new(format!("{username}:{}", secret.expose()));
+    let text = Zeroizing::new(base64::engine::general_purpose::STANDARD.encode(text.as_bytes()));
+    header("Basic", &text)
+}
+
+/// A header that is never shown; `None` where the text is none that a header can carry.
+pub(super) fn header(scheme: &str, text: &str) -> Option<HeaderValue> {
+    let whole = Zeroizing::new(format!("{scheme} {text}"));
+    let mut value = HeaderValue::from_str(&whole).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+fn parse(body: &[u8], now: Instant) -> std::result::Result<Token, &'static str> {
+    // The reader's own words would quote the body.
+    let answer: Answer = serde_json::from_slice(body).map_err(|_| "its answer is no JSON of a token")?;
+    let set = |secret: Option<Secret>| secret.filter(|s| !s.expose().is_empty());
+    // Where both are there they are meant to be equal; docker takes this one (Q9).
+    let token = set(answer.access_token).or(set(answer.token)).ok_or("its answer has no token")?;
+    // Opaque (Q11), but it must be fit for a header (R-08).
+    if !token.expose().bytes().all(|b| b.is_ascii_graphic()) {
+        return Err("its token has a character that no header can carry");
+    }
+    let header = header("Bearer", token.expose()).ok_or("its token fits no header")?;
+    let life = life(&answer.expires_in);
+    let refresh_token =
+        set(answer.refresh_token).filter(|s| s.expose().bytes().all(|b| b.is_ascii_graphic()));
+    Ok(Token { header, renew: now + life - MARGIN.min(life / 4), refresh_token })
+}
+
+/// Seconds from receipt: a number, or one as text; what is no sensible number counts as the least (Q10).
+fn life(expires_in: &serde_json::Value) -> Duration {
+    let seconds = match expires_in {
+        serde_json::Value::Number(number) => number.as_u64(),
+        serde_json::Value::String(text) => text.parse().ok(),
+        _ => None,
+    };
+    Duration::from_secs(seconds.unwrap_or(0).clamp(*LIFE.start(), *LIFE.end()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(body: &str) -> String {
+        let token = parse(body.as_bytes(), Instant::now()).map_err(|e| panic!("{body}: {e}")).unwrap();
+        assert!(token.header.is_sensitive());
+        token.header.to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn q9_either_name_of_a_token_and_both() {
+        assert_eq!(value(r#"{"token":"a"}"#), "Bearer a");
+        assert_eq!(value(r#"{"access_token":"b"}"#), "Bearer b");
+        assert_eq!(value(r#"{"token":"a","access_token":"b"}"#), "Bearer b");
+        assert_eq!(value(r#"{"token":"a","access_token":"","x":[1]}"#), "Bearer a");
+    }
+
+    #[test]
+    fn r_08_what_is_no_token() {
+        for body in [
+            "",
+            "{}",
+            "x",
+            r#"{"token":""}"#,
+            r#"{"token":null}"#,
+            r#"{"token":5}"#,
+            r#"{"token":"a\r\nX: y"}"#,
+            r#"{"token":"a b"}"#,
+            r#"{"token":"\u00ff"}"#,
+            r#"{"token":"\u0000"}"#,
+        ] {
+            assert!(parse(body.as_bytes(), Instant::now()).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn q10_r_08_how_long_a_token_lives() {
+        for (expires_in, seconds) in [
+            ("300", 300),
+            ("60", 60),
+            ("59", 60),
+            ("0", 60),
+            ("-1", 60),
+            ("9223372036854775808", 86_400),
+            ("1e30", 60),
+            ("\"600\"", 600),
+            ("\"x\"", 60),
+            ("null", 60),
+            ("[]", 60),
+        ] {
+            assert_eq!(life(&serde_json::from_str(expires_in).unwrap()).as_secs(), seconds, "{expires_in}");
+        }
+        let now = Instant::now();
+        let renew = |body: &str| {
+            (parse(body.as_bytes(), now).unwrap_or_else(|e| panic!("{e}")).renew - now).as_secs()
+        };
+        assert_eq!(renew(r#"{"token":"a"}"#), 45);
+        assert_eq!(renew(r#"{"token":"a","expires_in":3600}"#), 3570);
+    }
+
+    fn request<'a>(
+        realm: &'a Realm,
+        credential: Option<&'a Credential>,
+        scopes: &'a [String],
+    ) -> Request<'a> {
+        Request { realm, service: "a&x=b", scopes, credential, offline: false }
+    }
+
+    #[test]
+    fn a_06_parameters_are_percent_encoded() {
+        let origin = crate::registry::origin::Origin::of_registry("reg.test", true).unwrap();
+        let realm = crate::registry::policy::realm(&origin, None, "https://reg.test/t?k=v", &[]).unwrap();
+        let credential = Credential::basic("u", Secret::new("p")).unwrap();
+        let scopes = ["repository:a:pull&x=y".to_owned(), "aws".to_owned()];
+        let mut url = realm.url.clone();
+        query(&mut url, &request(&realm, Some(&credential), &scopes));
+        assert_eq!(
+            url.as_str(),
+            "https://reg.test/t?k=v&service=a%26x%3Db&scope=repository%3Aa%3Apull%26x%3Dy&scope=aws&account=u"
+        );
+        let identity = Credential::identity_token("", Secret::new("r&t")).unwrap();
+        assert_eq!(
+            form(&request(&realm, Some(&identity), &scopes)),
+            "grant_type=refresh_token&refresh_token=r%26t&service=a%26x%3Db&client_id=cldoci&scope=repository%3Aa%3Apull%26x%3Dy+aws"
+        );
+    }
+
+    #[test]
+    fn basic_headers_are_sensitive() {
+        let header = basic(&Credential::basic("Aladdin", Secret::new("open sesame")).unwrap()).unwrap();
+        assert_eq!(header.to_str().unwrap(), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+        assert!(header.is_sensitive() && !format!("{header:?}").contains("QWxh"));
+        let token = Credential::identity_token("", Secret::new("t")).unwrap();
+        assert_eq!(basic(&token).unwrap().to_str().unwrap(), "Basic PHRva2VuPjp0");
+    }
+}
