@@ -1,0 +1,163 @@
+//! One layer through the pipeline: read and decode | read the archive | write files. Every stage has its own
+//! threads, every queue between them an end.
+
+use std::io::Read;
+use std::sync::Mutex;
+use std::sync::mpsc::sync_channel;
+use std::thread;
+
+use rustix::fs::{Mode, fchmod, fstat};
+
+use crate::archive::{BlockTable, blocks::BLOCK_SIZE};
+use crate::error::{Error, Result, printable};
+use crate::oci::{Descriptor, media_type};
+use crate::operation::Operation;
+
+use super::UnpackOptions;
+use super::chunk::Pool;
+use super::directories::Directories;
+use super::extract::Extract;
+use super::form::LayerForm;
+use super::gzip::{self, Source};
+use super::name;
+use super::read::{Reader, Rules};
+use super::stream::{Input, Output, over};
+use super::tree::Notes;
+use super::write::{NewFile, Shared, Writers, work};
+use super::{inflate, zstd};
+
+/// Buffers of what has no blocks of its own.
+const SMALL_CHUNK: usize = 256 << 10;
+
+/// Unpacks one layer into an empty directory.
+pub(super) fn unpack(
+    form: &LayerForm,
+    layer: &Descriptor,
+    input: &mut (dyn Read + Send),
+    options: &UnpackOptions,
+    directories: &mut Directories,
+    notes: &mut Notes,
+    operation: &Operation,
+) -> Result<()> {
+    if let LayerForm::File(path) = form {
+        return file(path, input, options, directories, operation);
+    }
+    let table = layer
+        .annotations
+        .get(media_type::ANNOTATION_BLOCKS)
+        .filter(|_| *form == LayerForm::TarGzip)
+        .and_then(|value| BlockTable::parse(value, layer.size))
+        .filter(inflate::usable);
+    let threads = options.threads.max(1);
+    // Enough that no stage waits for want of a buffer: some wait for each writer and for each that inflates.
+    let pool = match table {
+        Some(_) => Pool::new(BLOCK_SIZE, 3 * threads + 4),
+        None => Pool::new(SMALL_CHUNK, 4 * threads + 16),
+    };
+    let (sender, receiver) = sync_channel(2);
+    let (jobs, queue) = sync_channel(2 * threads);
+    let (queue, shared) = (Mutex::new(queue), Shared::default());
+    let limit = options.max_unpacked_bytes;
+    let mut output = Output { pool: pool.clone(), sender, left: limit, limit };
+    let mask = permissions_left(directories)?;
+    let started = |error| Error::io("starting a thread", error);
+    let result = thread::scope(|scope| {
+        let decode = move || {
+            let mut source = Source::new(input);
+            let result = match (form, &table) {
+                (LayerForm::TarGzip, table) => gzip::check_type(&mut source).and_then(|()| match table {
+                    Some(table) => inflate::stream(&mut source, &mut output, table, threads),
+                    None => gzip::stream(&mut source, &mut output),
+                }),
+                (LayerForm::TarZstd, _) => zstd::stream(&mut source, &mut output),
+                _ => plain(&mut source, &mut output),
+            };
+            if let Err(error) = result {
+                // Where nobody listens, there is an error already.
+                let _ = output.sender.send(Err(error));
+            }
+        };
+        let reading = Input::new(receiver);
+        let run = || -> Result<()> {
+            thread::Builder::new()
+                .name("cldoci-decode".to_owned())
+                .spawn_scoped(scope, decode)
+                .map_err(started)?;
+            // The last of two entries wins only if they are written in order.
+            for _ in 0..if options.last_wins { 1 } else { threads } {
+                let writer = || work(&queue, &shared);
+                thread::Builder::new()
+                    .name("cldoci-write".to_owned())
+                    .spawn_scoped(scope, writer)
+                    .map_err(started)?;
+            }
+            let mut reader = Reader::new(reading, options.rules());
+            let writers = Writers::new(jobs, &shared);
+            Extract { options, directories, writers, notes, operation, mask }.run(&mut reader)
+        };
+        let result = run();
+        pool.close();
+        result
+    });
+    match shared.failure() {
+        Some(error) => Err(error),
+        None => result,
+    }
+}
+
+/// Which of 0755 the umask leaves: the root was made with it.
+fn permissions_left(directories: &Directories) -> Result<u32> {
+    let failed = |error: rustix::io::Errno| Error::io("staging directory", error.into());
+    let mode = fstat(directories.root()).map_err(failed)?.st_mode & 0o755;
+    if mode & 0o700 != 0o700 {
+        fchmod(directories.root(), Mode::from_raw_mode(mode | 0o700)).map_err(failed)?;
+    }
+    Ok(mode | 0o700)
+}
+
+fn plain(source: &mut Source<'_>, output: &mut Output) -> Result<()> {
+    loop {
+        let mut chunk = output.buffer()?;
+        let read = source.fill(chunk.room())?;
+        if read == 0 {
+            return Ok(());
+        }
+        chunk.grow(read);
+        output.send(chunk)?;
+    }
+}
+
+/// A layer that is one file.
+fn file(
+    path: &[u8],
+    input: &mut (dyn Read + Send),
+    options: &UnpackOptions,
+    directories: &mut Directories,
+    operation: &Operation,
+) -> Result<()> {
+    let failed = |error: std::io::Error| Error::io(format_args!("file '{}'", printable(path)), error);
+    let directory = directories.open_or_make(name::split(path).0).map_err(failed)?;
+    let new = NewFile { directory, path: path.to_vec(), mode: 0o644, mtime: None, replace: false };
+    let handle = super::write::create(&new)?;
+    let mut buffer = vec![0; SMALL_CHUNK];
+    let mut total: u64 = 0;
+    loop {
+        operation.check()?;
+        let read = gzip::read(input, &mut buffer)?;
+        if read == 0 {
+            operation.advance_entries(1);
+            return Ok(());
+        }
+        total += read as u64;
+        if total > options.max_unpacked_bytes {
+            return Err(over(options.max_unpacked_bytes));
+        }
+        super::write::write_all(&handle, path, buffer.get(..read).unwrap_or_default())?;
+    }
+}
+
+impl UnpackOptions {
+    fn rules(&self) -> Rules {
+        Rules { max_entries: self.max_entries, lenient_end: self.lenient_end }
+    }
+}

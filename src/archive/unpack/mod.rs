@@ -1,0 +1,111 @@
+//! Layers → directory: decode, read the archive, write confined to a staging directory, publish.
+
+mod chunk;
+mod directories;
+mod extract;
+mod fingerprint;
+mod form;
+mod gzip;
+mod header;
+mod inflate;
+mod layer;
+mod move_entries;
+mod name;
+mod pax;
+mod place;
+mod publish;
+mod read;
+mod remove;
+mod staging;
+mod stream;
+mod tree;
+mod write;
+mod zstd;
+
+use std::path::PathBuf;
+
+use crate::config::Settings;
+
+pub use directories::Confinement;
+pub use fingerprint::{destination_identity, fingerprint};
+pub use staging::Staging;
+
+/// What to do with a destination that is not empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// EXISTS, before anything is downloaded.
+    Refuse,
+    /// File by file over what is there.
+    Merge,
+    /// The whole directory is swapped.
+    Replace,
+}
+
+/// How layers are unpacked; the options of the same names say more.
+#[derive(Debug, Clone)]
+pub struct UnpackOptions {
+    /// `max_unpacked_bytes`, of each layer.
+    pub max_unpacked_bytes: u64,
+    /// `max_entries`, of each layer; extension headers count.
+    pub max_entries: u64,
+    /// `max_depth`
+    pub max_depth: usize,
+    /// `max_path_bytes`
+    pub max_path_bytes: usize,
+    /// `max_link_bytes`
+    pub max_link_bytes: usize,
+    /// `existing`
+    pub existing: Existing,
+    /// `durable`
+    pub durable: bool,
+    /// `preserve_mtime`
+    pub preserve_mtime: bool,
+    /// `follow_destination`
+    pub follow_destination: bool,
+    /// `special_entries=skip`; also for the artifacts of today's Go package.
+    pub skip_special: bool,
+    /// `duplicates=last_wins`
+    pub last_wins: bool,
+    /// `strip_leading_slash`
+    pub strip_leading_slash: bool,
+    /// `lenient_end`
+    pub lenient_end: bool,
+    /// `threads` that inflate, and as many that write.
+    pub threads: usize,
+    /// The home directory, which is never replaced.
+    pub home: Option<PathBuf>,
+    /// How paths are kept beneath the destination.
+    pub confinement: Confinement,
+}
+
+impl UnpackOptions {
+    /// The options that a call's settings come to.
+    pub fn from_settings(settings: &Settings) -> Self {
+        Self {
+            max_unpacked_bytes: settings.int("max_unpacked_bytes"),
+            max_entries: settings.int("max_entries"),
+            max_depth: settings.size("max_depth"),
+            max_path_bytes: settings.size("max_path_bytes"),
+            max_link_bytes: settings.size("max_link_bytes"),
+            existing: match settings.text("existing") {
+                "merge" => Existing::Merge,
+                "replace" => Existing::Replace,
+                _ => Existing::Refuse,
+            },
+            durable: settings.bool("durable"),
+            preserve_mtime: settings.bool("preserve_mtime"),
+            follow_destination: settings.bool("follow_destination"),
+            skip_special: settings.text("special_entries") == "skip",
+            last_wins: settings.text("duplicates") == "last_wins",
+            strip_leading_slash: settings.bool("strip_leading_slash"),
+            lenient_end: settings.bool("lenient_end"),
+            threads: settings.threads(),
+            home: settings.environment.get("HOME").map(PathBuf::from),
+            confinement: Confinement::Kernel,
+        }
+    }
+
+    fn names(&self) -> name::Limits {
+        name::Limits { path: self.max_path_bytes, depth: self.max_depth }
+    }
+}

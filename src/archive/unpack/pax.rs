@@ -1,0 +1,164 @@
+//! PAX extended header records (POSIX.1-2008 pax, "Extended Header"). Strict: what readers could take in two
+//! ways is refused, nothing is skipped (T-43).
+
+/// The records that mean something here.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Records {
+    pub(super) path: Option<Vec<u8>>,
+    pub(super) link: Option<Vec<u8>>,
+    pub(super) size: Option<u64>,
+    /// Seconds and nanoseconds.
+    pub(super) mtime: Option<(i64, u32)>,
+}
+
+/// Parses the body of an `x` header (or of a `g` header, which may not name or size an entry: T-44).
+pub(super) fn parse(mut body: &[u8], global: bool) -> Result<Records, String> {
+    let mut records = Records::default();
+    let mut seen: Vec<&[u8]> = Vec::new();
+    let mut binary = false;
+    while !body.is_empty() {
+        let (key, value, rest) = record(body).ok_or("a PAX record is malformed")?;
+        body = rest;
+        if seen.contains(&key) {
+            return Err("a PAX key comes twice".to_owned());
+        }
+        seen.push(key);
+        if seen.len() > RECORDS {
+            return Err(format!("a PAX header has more than {RECORDS} records"));
+        }
+        let sparse = key.starts_with(b"GNU.sparse.");
+        if sparse || global && matches!(key, b"path" | b"linkpath" | b"size" | b"hdrcharset") {
+            let scope = if global { "global " } else { "" };
+            return Err(format!("a {scope}PAX header has the key '{}'", crate::error::printable(key)));
+        }
+        match key {
+            b"path" => records.path = Some(text(value)?),
+            b"linkpath" => records.link = Some(text(value)?),
+            b"size" => records.size = Some(decimal(value).ok_or("the PAX size is no number")?),
+            b"mtime" => records.mtime = Some(time(value).ok_or("the PAX mtime is no time")?),
+            b"hdrcharset" if value == b"BINARY" => binary = true,
+            b"hdrcharset" if value == b"ISO-IR 10646 2000 UTF-8" => {}
+            b"hdrcharset" => return Err("the PAX hdrcharset is not known".to_owned()),
+            _ => {}
+        }
+    }
+    let utf8 = |value: &Option<Vec<u8>>| value.as_ref().is_none_or(|v| std::str::from_utf8(v).is_ok());
+    if !binary && !(utf8(&records.path) && utf8(&records.link)) {
+        return Err("a PAX path is not UTF-8 and hdrcharset is not BINARY".to_owned());
+    }
+    Ok(records)
+}
+
+/// The most records of one header: checking for duplicates stays cheap.
+const RECORDS: usize = 1000;
+
+/// `LENGTH SPACE KEY = VALUE NEWLINE`, LENGTH over all of it in decimal.
+fn record(body: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let space = body.iter().take(21).position(|&byte| byte == b' ')?;
+    let length = usize::try_from(decimal(body.get(..space)?)?).ok()?;
+    let rest = body.get(length..)?;
+    let (newline, fields) = body.get(space + 1..length)?.split_last()?;
+    let equals = fields.iter().position(|&byte| byte == b'=')?;
+    let (key, value) = (fields.get(..equals)?, fields.get(equals + 1..)?);
+    (*newline == b'\n' && !key.is_empty() && !key.contains(&0)).then_some((key, value, rest))
+}
+
+/// A path's value; the name itself is checked with all the others.
+fn text(value: &[u8]) -> Result<Vec<u8>, String> {
+    if value.is_empty() { Err("a PAX path is empty".to_owned()) } else { Ok(value.to_vec()) }
+}
+
+/// Digits only.
+fn decimal(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let number: u64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    i64::try_from(number).ok()?;
+    Some(number)
+}
+
+/// `[-]SECONDS[.FRACTION]`; a fraction is cut at nanoseconds.
+fn time(value: &[u8]) -> Option<(i64, u32)> {
+    let (negative, value) = match value.strip_prefix(b"-") {
+        Some(rest) => (true, rest),
+        None => (false, value),
+    };
+    let point = value.iter().position(|&byte| byte == b'.');
+    let seconds = i64::try_from(decimal(value.get(..point.unwrap_or(value.len()))?)?).ok()?;
+    let mut nanoseconds: u32 = 0;
+    if let Some(point) = point {
+        let fraction = value.get(point + 1..)?;
+        if !fraction.iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        for place in 0..9 {
+            let digit = fraction.get(place).map_or(0, |digit| digit - b'0');
+            nanoseconds = nanoseconds * 10 + u32::from(digit);
+        }
+    }
+    match (negative, nanoseconds) {
+        (false, _) => Some((seconds, nanoseconds)),
+        (true, 0) => Some((-seconds, 0)),
+        (true, _) => Some((-seconds - 1, 1_000_000_000 - nanoseconds)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_that_are_well_formed_are_read() {
+        let body = b"12 path=a/b\n17 linkpath=x\ny\n13 size=2048\n22 mtime=-1.500000000\n16 comment=a=b\n";
+        // The second record holds a newline in its value: its length counts it.
+        let body =
+            String::from_utf8(body.to_vec()).unwrap().replace("17 linkpath=x\ny\n", "16 linkpath=x\ny\n");
+        let records = parse(body.as_bytes(), false).unwrap();
+        assert_eq!(records.path.as_deref(), Some(&b"a/b"[..]));
+        assert_eq!(records.link.as_deref(), Some(&b"x\ny"[..]));
+        assert_eq!(records.size, Some(2048));
+        assert_eq!(records.mtime, Some((-2, 500_000_000)));
+        assert_eq!(parse(b"", false).unwrap(), Records::default());
+        assert!(parse(b"20 comment=deadbeef\n", true).is_ok());
+        assert!(parse(b"21 hdrcharset=BINARY\n10 path=\xff\n", false).is_ok());
+    }
+
+    #[test]
+    fn t_43_malformed_records_are_refused() {
+        for body in [
+            &b"13 path=a/b\n"[..],
+            b"11 path=a/b\n",
+            b"9 patha\n\n",
+            b"12 path=a/b ",
+            b"0 path=a\n",
+            b"18446744073709551616 path=a\n",
+            b" path=a\n",
+            b"-1 path=a\n",
+            b"11 pa\0h=ab\n",
+            b"6 =ab\n",
+            b"10 path=a\n10 path=b\n",
+            b"10 path=\xff\n",
+            b"9 path=\n",
+            b"9 size=\n",
+            b"11 size=-1\n",
+            b"28 size=9223372036854775808\n",
+            b"15 mtime=1e400\n",
+            b"13 mtime=nan\n",
+            b"24 GNU.sparse.major=1\n\n",
+            b"22 GNU.sparse.major=1\n",
+            b"16 hdrcharset=x\n",
+            b"\0\0\0\0",
+        ] {
+            assert!(parse(body, false).is_err(), "{}", crate::error::printable(body));
+        }
+    }
+
+    #[test]
+    fn t_44_a_global_header_may_not_name_or_size_an_entry() {
+        for body in [&b"10 path=a\n"[..], b"14 linkpath=a\n", b"10 size=1\n"] {
+            assert!(parse(body, true).unwrap_err().contains("global"));
+            assert!(parse(body, false).is_ok());
+        }
+    }
+}

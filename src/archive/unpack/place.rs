@@ -1,0 +1,236 @@
+//! Where a pull goes: what the destination is now, and the locked directory in which everything is staged.
+
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{
+    AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, Stat, StatxAttributes, StatxFlags, flock, fstat,
+    mkdirat, open, openat, statat, statx, unlinkat,
+};
+use rustix::io::Errno;
+
+use crate::error::{Error, Kind, Result, printable};
+use crate::oci::Digest;
+
+use super::directories::list;
+use super::remove;
+
+/// A path as messages show it.
+pub(super) fn show(path: &Path) -> String {
+    format!("'{}'", printable(path.as_os_str().as_bytes()))
+}
+
+pub(super) fn failed(path: &Path) -> impl Fn(Errno) -> Error + '_ {
+    move |error| Error::io(show(path), error.into())
+}
+
+/// Two stats of one file.
+pub(super) fn same(a: &Stat, b: &Stat) -> bool {
+    (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino)
+}
+
+/// A directory that is opened by a path of the caller's, whose links are the caller's business.
+pub(super) fn open_directory(path: &Path) -> rustix::io::Result<OwnedFd> {
+    open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+}
+
+/// Whether `directory` is the working directory or above it: it can't be swapped for another then.
+pub(super) fn holds_working_directory(directory: &Stat) -> bool {
+    let Ok(mut at) = openat(CWD, c".", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+    else {
+        return false;
+    };
+    let Ok(mut stat) = fstat(&at) else { return false };
+    loop {
+        if same(&stat, directory) {
+            return true;
+        }
+        let Ok(above) = openat(&at, c"..", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        else {
+            return false;
+        };
+        let Ok(next) = fstat(&above) else { return false };
+        if same(&next, &stat) {
+            return false;
+        }
+        (at, stat) = (above, next);
+    }
+}
+
+/// Whether a file system is mounted on `directory`, which lies in `parent`.
+pub(super) fn is_mount_point(directory: &OwnedFd, parent: &OwnedFd) -> bool {
+    let root = statx(directory, c"", AtFlags::EMPTY_PATH, StatxFlags::empty());
+    if let Ok(stat) = root
+        && stat.stx_attributes_mask.contains(StatxAttributes::MOUNT_ROOT)
+    {
+        return stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT);
+    }
+    // Before Linux 5.8: at least another file system shows.
+    match (fstat(directory), fstat(parent)) {
+        (Ok(a), Ok(b)) => a.st_dev != b.st_dev || same(&a, &b),
+        _ => false,
+    }
+}
+
+/// Makes the directories above a path that are missing, and lists those that it made, from the top.
+pub(super) fn make_parents(parent: &Path) -> Result<Vec<PathBuf>> {
+    let mut missing = Vec::new();
+    let mut at = parent;
+    while let Err(error) = std::fs::metadata(at) {
+        if error.kind() != io::ErrorKind::NotFound {
+            return Err(Error::io(show(at), error));
+        }
+        missing.push(at.to_path_buf());
+        let Some(above) = at.parent() else { break };
+        at = above;
+    }
+    let mut made = Vec::new();
+    for path in missing.into_iter().rev() {
+        match std::fs::create_dir(&path) {
+            Ok(()) => made.push(path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => {
+                remove_made(&made);
+                return Err(Error::io(format_args!("making the directory {}", show(&path)), error));
+            }
+        }
+    }
+    Ok(made)
+}
+
+/// Takes back what [`make_parents`] made, as far as nothing else has come into it.
+pub(super) fn remove_made(made: &[PathBuf]) {
+    for path in made.iter().rev() {
+        let _ = std::fs::remove_dir(path);
+    }
+}
+
+/// The locked directory in which a pull stages, private to its user. Its name derives from the destination's:
+/// there is one pull to a destination at a time, and the next one finds what a killed one left.
+pub(super) struct Container {
+    at: OwnedFd,
+    name: String,
+    directory: OwnedFd,
+}
+
+/// The name of a destination's container.
+pub(super) fn container_name(destination: &[u8]) -> String {
+    let user = rustix::process::geteuid().as_raw();
+    // Another user's leftovers can't be locked or removed, so names differ by user.
+    let digest = Digest::of(&[destination, b"\0", user.to_string().as_bytes()].concat());
+    let shown: String = String::from_utf8_lossy(destination)
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+        .take(64)
+        .collect();
+    format!(".{shown}.cldoci-{}", digest.hex().get(..16).unwrap_or_default())
+}
+
+impl Container {
+    /// Makes or takes over the container of `destination` in the directory `at`, locks and empties it. BUSY
+    /// where another pull holds it. The outer error is that of making it, for the caller to judge.
+    pub(super) fn acquire(
+        at: OwnedFd,
+        destination: &[u8],
+        recover: impl Fn(&OwnedFd) -> io::Result<()>,
+    ) -> std::result::Result<Result<Self>, Errno> {
+        let name = container_name(destination);
+        let busy =
+            || Error::new(Kind::Busy, format!("another pull to '{}' is running", printable(destination)));
+        let io = |error: io::Error| Error::io(format_args!("staging directory '{name}'"), error);
+        // A pull that ends removes its container: whoever waited for the lock of that one begins again.
+        for _ in 0..100 {
+            match mkdirat(&at, &*name, Mode::RWXU) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(error) => return Err(error),
+            }
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let directory = match openat(&at, &*name, flags, Mode::empty()) {
+                Err(Errno::NOENT) => continue,
+                Err(error) => return Ok(Err(io(error.into()))),
+                Ok(directory) => directory,
+            };
+            match flock(&directory, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => {}
+                Err(Errno::WOULDBLOCK) => return Ok(Err(busy())),
+                Err(error) => return Ok(Err(io(error.into()))),
+            }
+            let ours = match (fstat(&directory), statat(&at, &*name, AtFlags::SYMLINK_NOFOLLOW)) {
+                (Ok(held), Ok(named)) => same(&held, &named).then_some(held),
+                _ => None,
+            };
+            let Some(stat) = ours else { continue };
+            if stat.st_uid != rustix::process::geteuid().as_raw() {
+                return Ok(Err(Error::new(Kind::Unsafe, format!("'{name}' belongs to another user"))));
+            }
+            let cleaned = recover(&directory).and_then(|()| remove::empty(&directory));
+            return Ok(match cleaned {
+                Ok(()) => Ok(Self { at, name, directory }),
+                Err(error) => Err(io(error)),
+            });
+        }
+        Ok(Err(busy()))
+    }
+
+    /// The container itself.
+    pub(super) fn directory(&self) -> &OwnedFd {
+        &self.directory
+    }
+
+    /// Its name where it lies.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Makes a directory in it: 0755 less the umask.
+    pub(super) fn make(&self, name: &str) -> Result<OwnedFd> {
+        let failed =
+            |error: Errno| Error::io(format_args!("staging directory '{}'", self.name), error.into());
+        mkdirat(&self.directory, name, Mode::from_raw_mode(0o755)).map_err(failed)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        openat(&self.directory, name, flags, Mode::empty()).map_err(failed)
+    }
+
+    /// Removes it with all it holds.
+    pub(super) fn remove(&self) -> io::Result<()> {
+        remove::empty(&self.directory)?;
+        Ok(unlinkat(&self.at, &*self.name, AtFlags::REMOVEDIR)?)
+    }
+}
+
+/// What lies at a destination.
+pub(super) enum There {
+    Nothing,
+    Directory { directory: OwnedFd, stat: Stat, empty: bool },
+}
+
+/// Looks at the destination `name` in `parent`. A staging directory inside it does not count.
+pub(super) fn look(parent: impl AsFd, name: &[u8], path: &Path) -> Result<There> {
+    let stat = match statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::NOENT) => return Ok(There::Nothing),
+        result => result.map_err(failed(path))?,
+    };
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Directory => {}
+        FileType::Symlink => {
+            return Err(Error::new(
+                Kind::Unsafe,
+                format!("the destination {} is a symbolic link (option follow_destination)", show(path)),
+            ));
+        }
+        _ => {
+            return Err(Error::new(
+                Kind::Exists,
+                format!("the destination {} is not a directory", show(path)),
+            ));
+        }
+    }
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let directory = openat(&parent, name, flags, Mode::empty()).map_err(failed(path))?;
+    let container = container_name(name);
+    let entries = list(&directory).map_err(|error| Error::io(show(path), error))?;
+    let empty = entries.iter().all(|(entry, _)| **entry == *container.as_bytes());
+    Ok(There::Directory { directory, stat, empty })
+}

@@ -1,0 +1,115 @@
+//! Makes a staged tree visible.
+
+use rustix::fs::{Mode, RenameFlags, fchmod, fstat, fsync, renameat, renameat_with, syncfs};
+use rustix::io::Errno;
+
+use crate::error::{Error, Kind, Result};
+use crate::operation::{Operation, Phase};
+
+use super::directories::Directories;
+use super::staging::{Staging, TREE, Target, duplicate};
+use super::{move_entries, place, tree};
+
+impl Staging {
+    /// Proves the links, then publishes: all or nothing, but for `merge`, which is so for each file.
+    pub fn publish(mut self, operation: &Operation) -> Result<()> {
+        operation.enter(Phase::Publishing);
+        let confinement = self.options.confinement;
+        let mut directories = Directories::new(duplicate(&self.tree)?, confinement);
+        let skip = self.options.skip_special;
+        tree::prove_links(&mut directories, &self.notes, confinement, skip, operation)?;
+        tree::set_times(&mut directories, &self.notes)?;
+        self.sync_all()?;
+        operation.check()?;
+        self.put(&mut directories, operation)?;
+        self.sync_parent()?;
+        self.made.clear();
+        if let Err(error) = self.clear() {
+            // The tree is published; what is left over the next pull to it removes.
+            let name = self.container.name();
+            operation.warn(format!("the staging directory '{name}' could not be removed: {error}"));
+        }
+        Ok(())
+    }
+
+    fn put(&self, staged: &mut Directories, operation: &Operation) -> Result<()> {
+        let io = place::failed(&self.destination);
+        let from = self.container.directory();
+        match &self.target {
+            Target::Rename { old } => {
+                if let Some((_, stat)) = old {
+                    // The directory that was there keeps its permissions.
+                    let mode = stat.st_mode & 0o777;
+                    if fstat(&self.tree).map_err(&io)?.st_mode & 0o777 != mode {
+                        fchmod(&self.tree, Mode::from_raw_mode(mode)).map_err(&io)?;
+                    }
+                }
+                match renameat(from, TREE, &self.parent, &*self.name) {
+                    Err(Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR) => Err(self.filled()),
+                    Err(Errno::BUSY | Errno::PERM | Errno::ACCESS | Errno::XDEV) if old.is_some() => {
+                        let Some((directory, _)) = old else { return Ok(()) };
+                        self.move_into(directory)
+                    }
+                    result => result.map_err(io),
+                }
+            }
+            Target::Into(directory) => self.move_into(directory),
+            Target::Exchange => {
+                match renameat_with(from, TREE, &self.parent, &*self.name, RenameFlags::EXCHANGE) {
+                    Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => Err(Error::new(
+                        Kind::Unsupported,
+                        format!(
+                            "{}: this file system can't exchange directories, which existing=replace needs",
+                            place::show(&self.destination)
+                        ),
+                    )),
+                    result => result.map_err(io),
+                }
+            }
+            Target::Merge(directory) => {
+                let mut into = Directories::new(duplicate(directory)?, self.options.confinement);
+                tree::merge(staged, &mut into, Kind::Exists, operation)
+                    .map_err(|error| error.context(place::show(&self.destination)))
+            }
+        }
+    }
+
+    fn move_into(&self, directory: &rustix::fd::OwnedFd) -> Result<()> {
+        move_entries::publish(self.container.directory(), &self.tree, directory).map_err(|error| {
+            if error.kind() == std::io::ErrorKind::AlreadyExists {
+                self.filled()
+            } else {
+                Error::io(place::show(&self.destination), error)
+            }
+        })
+    }
+
+    fn filled(&self) -> Error {
+        Error::new(
+            Kind::Busy,
+            format!(
+                "the destination {} was filled by somebody else meanwhile",
+                place::show(&self.destination)
+            ),
+        )
+    }
+
+    fn sync_all(&self) -> Result<()> {
+        if self.options.durable {
+            syncfs(&self.tree).map_err(place::failed(&self.destination))?;
+        }
+        Ok(())
+    }
+
+    /// The names: of one rename they are in the parent, else all over the tree.
+    fn sync_parent(&self) -> Result<()> {
+        if !self.options.durable {
+            return Ok(());
+        }
+        match &self.target {
+            Target::Merge(directory) | Target::Into(directory) => syncfs(directory),
+            _ => fsync(&self.parent),
+        }
+        .map_err(place::failed(&self.destination))
+    }
+}

@@ -1,0 +1,302 @@
+//! A pull's staging: everything happens in it, and nothing is seen of it until it is published.
+
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fd::OwnedFd;
+use rustix::fs::{Stat, fstat};
+use rustix::io::Errno;
+
+use crate::error::{Error, Kind, Result};
+use crate::oci::Descriptor;
+use crate::operation::Operation;
+
+use super::directories::Directories;
+use super::form::LayerForm;
+use super::layer;
+use super::place::{self, Container, There};
+use super::tree::{self, Notes};
+use super::{Existing, UnpackOptions, move_entries};
+
+/// How the staged tree comes to its place.
+pub(super) enum Target {
+    /// There is nothing, or an empty directory: one rename. `old` is the empty directory.
+    Rename { old: Option<(OwnedFd, Stat)> },
+    /// Into an empty directory that can't be replaced, entry by entry.
+    Into(OwnedFd),
+    /// Swapped with the directory that is there.
+    Exchange,
+    /// File by file over what is there.
+    Merge(OwnedFd),
+}
+
+/// The name of the staged tree in its container.
+pub(super) const TREE: &str = "tree";
+/// The name of a later layer's tree before it is merged into the first.
+const LAYER: &str = "layer";
+
+/// One pull's staging. Dropping it removes it, with the parents of the destination that it made.
+pub struct Staging {
+    pub(super) options: UnpackOptions,
+    pub(super) destination: PathBuf,
+    pub(super) parent: OwnedFd,
+    pub(super) name: Vec<u8>,
+    pub(super) target: Target,
+    pub(super) container: Container,
+    pub(super) tree: OwnedFd,
+    pub(super) notes: Notes,
+    pub(super) made: Vec<PathBuf>,
+    layers: u64,
+}
+
+impl Staging {
+    /// Looks at the destination (an absolute path), refuses what can't be published to, and stages beside it or
+    /// in it. EXISTS, BUSY and unusable parents show here, before a byte is downloaded.
+    pub fn prepare(destination: &Path, options: &UnpackOptions) -> Result<Self> {
+        let destination = resolve(destination, options.follow_destination)?;
+        let (Some(above), Some(name)) = (destination.parent(), destination.file_name()) else {
+            return Self::into_root(&destination, options);
+        };
+        let name = name.as_bytes().to_vec();
+        let made = place::make_parents(above)?;
+        let prepared = place::open_directory(above)
+            .map_err(place::failed(above))
+            .and_then(|parent| choose(&destination, &parent, &name, options).map(|chosen| (parent, chosen)));
+        let staged = prepared.and_then(|(parent, (target, container))| {
+            let tree = container.make(TREE)?;
+            Ok((parent, target, container, tree))
+        });
+        match staged {
+            Ok((parent, target, container, tree)) => Ok(Self {
+                options: options.clone(),
+                destination,
+                parent,
+                name,
+                target,
+                container,
+                tree,
+                notes: Notes::default(),
+                made,
+                layers: 0,
+            }),
+            Err(error) => {
+                place::remove_made(&made);
+                Err(error)
+            }
+        }
+    }
+
+    /// `/` has no parent and no name: only ever filled from inside.
+    fn into_root(destination: &Path, options: &UnpackOptions) -> Result<Self> {
+        let root = place::open_directory(destination).map_err(place::failed(destination))?;
+        let empty = super::directories::list(&root)
+            .map_err(|error| Error::io(place::show(destination), error))?
+            .is_empty();
+        let target = match (empty, options.existing) {
+            (true, _) => Target::Into(duplicate(&root)?),
+            (false, Existing::Merge) => Target::Merge(duplicate(&root)?),
+            (false, Existing::Refuse) => return Err(exists(destination)),
+            (false, Existing::Replace) => return Err(never(destination, "the root directory")),
+        };
+        let container =
+            acquire(duplicate(&root)?, b"root", destination)?.map_err(place::failed(destination))?;
+        let tree = container.make(TREE)?;
+        Ok(Self {
+            options: options.clone(),
+            destination: destination.to_path_buf(),
+            parent: root,
+            name: b"root".to_vec(),
+            target,
+            container,
+            tree,
+            notes: Notes::default(),
+            made: Vec::new(),
+            layers: 0,
+        })
+    }
+
+    /// Unpacks one layer over those before it. `input` gives the blob's bytes as they are stored and is read to
+    /// its end, also after an error (but for a cancelled operation), so that the caller can tell content that
+    /// is bad from content that was damaged on its way: size and digest are the caller's to verify.
+    pub fn unpack(
+        &mut self,
+        layer: &Descriptor,
+        input: &mut (dyn Read + Send),
+        operation: &Operation,
+    ) -> Result<()> {
+        let result = self.unpack_layer(layer, input, operation);
+        if let Err(error) = &result
+            && error.kind() != Kind::Cancelled
+        {
+            drain(input, operation);
+        }
+        result
+    }
+
+    fn unpack_layer(
+        &mut self,
+        layer: &Descriptor,
+        input: &mut (dyn Read + Send),
+        operation: &Operation,
+    ) -> Result<()> {
+        let form = LayerForm::of(layer, &self.options.names())?;
+        self.layers += 1;
+        let first = self.layers == 1;
+        // A tree of its own keeps one layer's entries apart from those of the layers before it.
+        let root = if first { duplicate(&self.tree)? } else { self.container.make(LAYER)? };
+        let mut directories = Directories::new(root, self.options.confinement);
+        layer::unpack(&form, layer, input, &self.options, &mut directories, &mut self.notes, operation)?;
+        if !first {
+            let mut tree = Directories::new(duplicate(&self.tree)?, self.options.confinement);
+            tree::merge(&mut directories, &mut tree, Kind::Unsafe, operation)
+                .map_err(|error| error.context("a layer does not fit those before it"))?;
+            super::remove::tree(self.container.directory(), LAYER)
+                .map_err(|error| Error::io("staging directory", error))?;
+        }
+        Ok(())
+    }
+
+    /// Removes the staging; its errors are the caller's to judge.
+    pub(super) fn clear(&self) -> std::io::Result<()> {
+        self.container.remove()
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        // What can't be removed now, the next pull to this destination removes.
+        let _ = self.clear();
+        place::remove_made(&self.made);
+    }
+}
+
+pub(super) fn duplicate(directory: &OwnedFd) -> Result<OwnedFd> {
+    rustix::io::fcntl_dupfd_cloexec(directory, 0)
+        .map_err(|error| Error::io("staging directory", error.into()))
+}
+
+/// An absolute path without `..` at its end, links of its last component resolved where that is wanted.
+fn resolve(destination: &Path, follow: bool) -> Result<PathBuf> {
+    if !destination.is_absolute() {
+        return Err(Error::new(
+            Kind::Argument,
+            format!("the destination {} is not an absolute path", place::show(destination)),
+        ));
+    }
+    let ends_in_parent = destination.file_name().is_none() && destination.parent().is_some();
+    let link = std::fs::symlink_metadata(destination).is_ok_and(|found| found.is_symlink());
+    if ends_in_parent || follow && link {
+        return destination.canonicalize().map_err(|error| Error::io(place::show(destination), error));
+    }
+    // Without a slash or dot at its end.
+    Ok(destination.components().collect())
+}
+
+fn exists(destination: &Path) -> Error {
+    Error::new(
+        Kind::Exists,
+        format!(
+            "the destination {} is not empty (option existing: merge, replace)",
+            place::show(destination)
+        ),
+    )
+}
+
+fn never(destination: &Path, what: &str) -> Error {
+    Error::new(
+        Kind::Argument,
+        format!("the destination {} is {what}, which is never replaced", place::show(destination)),
+    )
+}
+
+fn acquire(at: OwnedFd, name: &[u8], destination: &Path) -> Result<std::result::Result<Container, Errno>> {
+    let into = place::open_directory(destination).ok();
+    let recover = |container: &OwnedFd| match &into {
+        Some(into) => move_entries::roll_back(container, into),
+        None => Ok(()),
+    };
+    match Container::acquire(at, name, recover) {
+        Ok(result) => result.map(Ok),
+        Err(error) => Ok(Err(error)),
+    }
+}
+
+/// How the destination is published to, and the container that suits that.
+fn choose(
+    destination: &Path,
+    parent: &OwnedFd,
+    name: &[u8],
+    options: &UnpackOptions,
+) -> Result<(Target, Container)> {
+    let io = place::failed(destination);
+    let beside = || acquire(duplicate(parent)?, name, destination);
+    let inside = |directory: &OwnedFd| acquire(duplicate(directory)?, name, destination)?.map_err(&io);
+    let mut there = place::look(parent, name, destination)?;
+    if let There::Directory { directory, empty: false, .. } = &there
+        && rustix::fs::statat(directory, &*place::container_name(name), rustix::fs::AtFlags::SYMLINK_NOFOLLOW)
+            .is_ok()
+    {
+        // A pull that was killed while it moved entries into it: taking them back may leave it empty.
+        inside(directory)?.remove().map_err(|error| Error::io(place::show(destination), error))?;
+        there = place::look(parent, name, destination)?;
+    }
+    let There::Directory { directory, stat, empty } = there else {
+        let container = beside()?.map_err(|error| Error::io(place::show(destination), error.into()))?;
+        return Ok((Target::Rename { old: None }, container));
+    };
+    let mounted = place::is_mount_point(&directory, parent);
+    let working = place::holds_working_directory(&stat);
+    match (empty, options.existing) {
+        (false, Existing::Refuse) => Err(exists(destination)),
+        (false, Existing::Replace) => {
+            let home = options.home.as_ref().and_then(|home| std::fs::metadata(home).ok());
+            let home = home.is_some_and(|home| {
+                use std::os::unix::fs::MetadataExt;
+                (home.dev(), home.ino()) == (stat.st_dev, stat.st_ino)
+            });
+            if mounted || working || home {
+                let what = match (mounted, working) {
+                    (true, _) => "a mount point",
+                    (_, true) => "the working directory or above it",
+                    _ => "the home directory",
+                };
+                return Err(never(destination, what));
+            }
+            Ok((Target::Exchange, beside()?.map_err(&io)?))
+        }
+        (false, Existing::Merge) => {
+            let container = match if mounted { Err(Errno::XDEV) } else { beside()? } {
+                Ok(container) => container,
+                Err(_) => inside(&directory)?,
+            };
+            Ok((Target::Merge(directory), container))
+        }
+        (true, _) => {
+            let parent_stat = fstat(parent).map_err(&io)?;
+            let owned = stat.st_uid == rustix::process::geteuid().as_raw();
+            // One that belongs to somebody else keeps its owner, one that hands its group on keeps doing so.
+            let plain = owned && stat.st_mode & 0o7000 == 0 && stat.st_dev == parent_stat.st_dev;
+            let container = if mounted || working || !plain { Err(Errno::XDEV) } else { beside()? };
+            match container {
+                Ok(container) => Ok((Target::Rename { old: Some((directory, stat)) }, container)),
+                Err(_) => {
+                    let container = inside(&directory)?;
+                    Ok((Target::Into(directory), container))
+                }
+            }
+        }
+    }
+}
+
+/// Reads what is left; an error of the input is one that the caller's own reader gave.
+fn drain(input: &mut (dyn Read + Send), operation: &Operation) {
+    let mut buffer = vec![0; 64 << 10];
+    while operation.check().is_ok() {
+        match input.read(&mut buffer) {
+            Ok(0) => return,
+            Err(error) if error.kind() != std::io::ErrorKind::Interrupted => return,
+            _ => {}
+        }
+    }
+}

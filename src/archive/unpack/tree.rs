@@ -1,0 +1,243 @@
+//! Work on a whole unpacked tree: proof of its links, times of its directories, merging into another tree.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+
+use rustix::fd::OwnedFd;
+use rustix::fs::{
+    AtFlags, FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2, readlinkat, renameat, unlinkat,
+    utimensat,
+};
+use rustix::io::Errno;
+
+use crate::error::{Error, Kind, Result, printable};
+use crate::operation::Operation;
+
+use super::directories::{Confinement, Directories, kind_of, list};
+use super::name;
+use super::write::timestamps;
+
+/// What has to be seen to once everything is in its place.
+#[derive(Default)]
+pub(super) struct Notes {
+    links: Vec<Vec<u8>>,
+    bytes: usize,
+    /// More links than are worth remembering: the tree is searched for them.
+    many: bool,
+    /// Grows with the directories of the archive, under `preserve_mtime` alone.
+    pub(super) directory_times: Vec<(Vec<u8>, (i64, u32))>,
+}
+
+/// The most that the remembered links take.
+const LINK_BYTES: usize = 256 << 10;
+
+impl Notes {
+    /// A symbolic link was made.
+    pub(super) fn link(&mut self, path: &[u8]) {
+        self.bytes += path.len() + size_of::<Vec<u8>>();
+        if self.bytes > LINK_BYTES {
+            self.many = true;
+            self.links = Vec::new();
+        } else {
+            self.links.push(path.to_vec());
+        }
+    }
+}
+
+/// Calls `visit` for every entry below the root: its directory, its path and type.
+pub(super) fn walk(
+    directories: &mut Directories,
+    mut visit: impl FnMut(&OwnedFd, &[u8], FileType) -> Result<()>,
+) -> Result<()> {
+    let mut pending = vec![Vec::new()];
+    while let Some(above) = pending.pop() {
+        let failed = |error| Error::io(format_args!("directory '{}'", printable(&above)), error);
+        let directory = directories.open(&above).map_err(failed)?;
+        for (own, kind) in list(&directory).map_err(failed)? {
+            let path = name::join(&above, &own);
+            visit(&directory, &path, kind)?;
+            if kind == FileType::Directory {
+                pending.push(path);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Proves that each symbolic link leads nowhere outside, by resolving it beneath the root. One that dangles
+/// inside is allowed; one that leaves is removed with a warning where `skip` says so, else UNSAFE.
+pub(super) fn prove_links(
+    directories: &mut Directories,
+    notes: &Notes,
+    confinement: Confinement,
+    skip: bool,
+    operation: &Operation,
+) -> Result<()> {
+    let root = directories.root().clone();
+    let prove = |directory: &OwnedFd, path: &[u8]| {
+        let why =
+            match resolve(&root, path, confinement).map_err(|error| Error::io(printable(path), error))? {
+                Leads::Inside => return Ok(()),
+                Leads::Outside => "is a symbolic link that leaves the destination through other links",
+                Leads::Loop => "is a symbolic link in a loop, or behind too many others",
+            };
+        if !skip {
+            return Err(Error::new(Kind::Unsafe, format!("entry '{}' {why}", printable(path))));
+        }
+        operation.warn(format!("entry '{}' was left out: it {why}", printable(path)));
+        unlinkat(directory, name::split(path).1, AtFlags::empty())
+            .map_err(|error| Error::io(printable(path), error.into()))
+    };
+    if notes.many {
+        return walk(directories, |directory, path, kind| {
+            operation.check()?;
+            if kind == FileType::Symlink { prove(directory, path) } else { Ok(()) }
+        });
+    }
+    for path in &notes.links {
+        operation.check()?;
+        let directory =
+            directories.open(name::split(path).0).map_err(|error| Error::io(printable(path), error))?;
+        prove(&directory, path)?;
+    }
+    Ok(())
+}
+
+/// Sets the times of directories, after which nothing may be put into them.
+pub(super) fn set_times(directories: &mut Directories, notes: &Notes) -> Result<()> {
+    for (path, mtime) in &notes.directory_times {
+        let failed = |error| Error::io(format_args!("directory '{}'", printable(path)), error);
+        let (above, own) = name::split(path);
+        let directory = directories.open(above).map_err(failed)?;
+        utimensat(&directory, own, &timestamps(*mtime), AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(|error| failed(error.into()))?;
+    }
+    Ok(())
+}
+
+enum Leads {
+    Inside,
+    Outside,
+    Loop,
+}
+
+fn resolve(root: &Arc<OwnedFd>, path: &[u8], confinement: Confinement) -> io::Result<Leads> {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    if confinement == Confinement::Kernel {
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+        match openat2(root, path, flags, Mode::empty(), resolve) {
+            Ok(_) | Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Leads::Inside),
+            Err(Errno::XDEV) => return Ok(Leads::Outside),
+            Err(Errno::LOOP) => return Ok(Leads::Loop),
+            Err(Errno::NOSYS | Errno::PERM | Errno::NAMETOOLONG) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    resolve_by_components(root, path)
+}
+
+/// The most links that Linux follows on one path.
+const LINKS: usize = 40;
+
+fn resolve_by_components(root: &Arc<OwnedFd>, path: &[u8]) -> io::Result<Leads> {
+    let parts = |path: &[u8]| path.split(|&byte| byte == b'/').map(<[u8]>::to_vec).collect::<Vec<_>>();
+    let mut left: VecDeque<Vec<u8>> = parts(path).into();
+    let mut stack: Vec<OwnedFd> = Vec::new();
+    let mut links = 0;
+    while let Some(component) = left.pop_front() {
+        match component.as_slice() {
+            b"" | b"." => continue,
+            b".." if stack.pop().is_none() => return Ok(Leads::Outside),
+            b".." => continue,
+            _ => {}
+        }
+        let at = stack.last().unwrap_or(root);
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let found = match openat(at, &*component, flags, Mode::empty()) {
+            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Leads::Inside),
+            result => result?,
+        };
+        match FileType::from_raw_mode(fstat(&found)?.st_mode) {
+            FileType::Directory => stack.push(found),
+            FileType::Symlink => {
+                links += 1;
+                if links > LINKS {
+                    return Ok(Leads::Loop);
+                }
+                let target = readlinkat(&found, c"", Vec::new())?.into_bytes();
+                if target.starts_with(b"/") {
+                    return Ok(Leads::Outside);
+                }
+                for part in parts(&target).into_iter().rev() {
+                    left.push_front(part);
+                }
+            }
+            _ => {
+                return Ok(Leads::Inside);
+            }
+        }
+    }
+    Ok(Leads::Inside)
+}
+
+/// Moves all of one tree into another, file by file over what is there. Where the types of two entries
+/// differ, the error is of `kind`, and nothing is moved.
+pub(super) fn merge(
+    from: &mut Directories,
+    into: &mut Directories,
+    kind: Kind,
+    operation: &Operation,
+) -> Result<()> {
+    let device = fstat(from.root()).map_err(|error| Error::io("staging", error.into()))?.st_dev;
+    // Two rounds over the same paths: the first only looks.
+    for act in [false, true] {
+        let mut pending = vec![Vec::new()];
+        while let Some(above) = pending.pop() {
+            operation.check()?;
+            let failed = |error| Error::io(format_args!("directory '{}'", printable(&above)), error);
+            let (source, target) = (from.open(&above).map_err(failed)?, into.open(&above).map_err(failed)?);
+            if !act && fstat(&target).map_err(io::Error::from).map_err(failed)?.st_dev != device {
+                return Err(Error::new(
+                    Kind::Unsupported,
+                    format!("'{}' in the destination is another file system", printable(&above)),
+                ));
+            }
+            for (own, type_) in list(&source).map_err(failed)? {
+                let path = name::join(&above, &own);
+                let there = match kind_of(&target, &own) {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                    result => Some(result.map_err(failed)?),
+                };
+                match there {
+                    Some(there) if there != type_ => {
+                        let words = [describe(type_), describe(there)];
+                        return Err(Error::new(
+                            kind,
+                            format!(
+                                "'{}' would be a {}, there is a {}",
+                                printable(&path),
+                                words[0],
+                                words[1]
+                            ),
+                        ));
+                    }
+                    Some(FileType::Directory) => pending.push(path),
+                    _ if act => renameat(&source, &*own, &target, &*own)
+                        .map_err(|error| Error::io(format_args!("'{}'", printable(&path)), error.into()))?,
+                    _ => {}
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn describe(kind: FileType) -> &'static str {
+    match kind {
+        FileType::Directory => "directory",
+        FileType::Symlink => "symbolic link",
+        FileType::RegularFile => "file",
+        _ => "special file",
+    }
+}
