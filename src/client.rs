@@ -1,18 +1,33 @@
-//! The verbs. Each checks its arguments on the caller's thread and returns a future that does the work;
+//! The verbs. Each looks at its arguments on the caller's thread and returns a future that does the work;
 //! orchestration only: `archive`, `store` and `registry` do the rest.
+//!
+//! The futures need a tokio runtime with time and I/O; they run blocking work on its blocking threads.
 
 mod artifact;
+mod build;
+mod copy;
+mod endpoint;
+mod layer;
+mod pipe;
+mod platform;
+mod pull;
+mod push;
+mod read;
+mod sink;
 
 use std::future::Future;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::archive::LeftOut;
 use crate::config::{Environment, Options, Settings};
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::oci::{ArtifactKind, Descriptor, Digest, Reference};
 use crate::operation::Operation;
+use crate::registry::{Registry, Session, UploadSessions};
+use crate::store::{Store, UploadSession};
 pub use artifact::{Artifact, ArtifactBuilder, Content, Layer};
+use endpoint::{Endpoint, absolute};
 
 /// What a verb gives; counters and warnings are the [`Operation`]'s.
 #[derive(Debug, Clone, Default)]
@@ -49,9 +64,20 @@ pub struct Client(Arc<Inner>);
 
 struct Inner {
     settings: Settings,
+    registry: Registry,
+    /// Opened by the first verb that needs it; the inner `None` = switched off.
+    store: Mutex<Option<Option<Store>>>,
 }
 
 type Job = Result<Outcome>;
+
+/// One call of a verb: the client, the settings as the call's options have them, the operation.
+#[derive(Clone)]
+struct Call {
+    client: Client,
+    settings: Settings,
+    operation: Operation,
+}
 
 impl Client {
     /// A client; nothing is connected and no thread is started.
@@ -61,12 +87,41 @@ impl Client {
 
     /// A client that sees another environment than the process's.
     pub fn with_environment(options: &Options, environment: Environment) -> Result<Self> {
-        Ok(Self(Arc::new(Inner { settings: Settings::for_client(options, environment)? })))
+        let settings = Settings::for_client(options, environment)?;
+        let registry = Registry::new(&settings)?;
+        Ok(Self(Arc::new(Inner { settings, registry, store: Mutex::new(None) })))
     }
 
     /// The client's settings.
     pub fn settings(&self) -> &Settings {
         &self.0.settings
+    }
+
+    /// An operation for one call, with the deadline that its options and the client's give it.
+    pub fn operation(&self, options: Option<&Options>) -> Result<Operation> {
+        Ok(Operation::with_timeout(self.0.settings.for_call(options)?.timeout()))
+    }
+
+    fn registry(&self) -> &Registry {
+        &self.0.registry
+    }
+
+    /// The store, which is opened at the first call. Blocks.
+    fn store(&self) -> Result<Option<Store>> {
+        let mut store = self.0.store.lock().unwrap_or_else(PoisonError::into_inner);
+        if store.is_none() {
+            *store = Some(Store::open(&self.0.settings)?);
+        }
+        Ok(store.clone().flatten())
+    }
+
+    fn sessions(&self) -> &dyn UploadSessions {
+        self
+    }
+
+    fn call(&self, options: Option<&Options>, operation: &Operation) -> Result<Call> {
+        let settings = self.0.settings.for_call(options)?;
+        Ok(Call { client: self.clone(), settings, operation: operation.clone() })
     }
 
     /// Builds a directory into an artifact. `config` is kept as it is; empty = the empty config.
@@ -78,11 +133,15 @@ impl Client {
         options: Option<&Options>,
         operation: &Operation,
     ) -> impl Future<Output = Job> + Send + use<> {
-        let _ = (directory, kind, config, options, operation);
-        unfinished()
+        let directory = absolute(directory);
+        let (kind, config) = (kind.clone(), config.to_vec());
+        self.run(options, operation, move |call: Call| async move {
+            let kind = build::kind_of(&kind, &call)?;
+            build::build(&call, directory?, kind, config).await
+        })
     }
 
-    /// Pushes an artifact to a registry or a layout.
+    /// Pushes an artifact to a registry or a layout; the manifest goes last.
     pub fn push(
         &self,
         artifact: &Artifact,
@@ -90,8 +149,10 @@ impl Client {
         options: Option<&Options>,
         operation: &Operation,
     ) -> impl Future<Output = Job> + Send + use<> {
-        let _ = (artifact, reference, options, operation);
-        unfinished()
+        let (artifact, reference) = (artifact.clone(), anchored(reference));
+        self.run(options, operation, move |call: Call| async move {
+            push::push(&call, &artifact, &reference?).await
+        })
     }
 
     /// Pulls an artifact into a directory, all or nothing.
@@ -102,19 +163,25 @@ impl Client {
         options: Option<&Options>,
         operation: &Operation,
     ) -> impl Future<Output = Job> + Send + use<> {
-        let _ = (reference, destination, options, operation);
-        unfinished()
+        let (reference, destination) = (anchored(reference), absolute(destination));
+        self.run(options, operation, move |call: Call| async move {
+            pull::pull(&call, Endpoint::new(&call, &reference?)?, destination?).await
+        })
     }
 
-    /// The config blob's bytes.
+    /// The config blob's bytes as they were pushed; no layer is touched.
     pub fn pull_config(
         &self,
         reference: &Reference,
         options: Option<&Options>,
         operation: &Operation,
     ) -> impl Future<Output = Job> + Send + use<> {
-        let _ = (reference, options, operation);
-        unfinished()
+        let reference = anchored(reference);
+        self.run(
+            options,
+            operation,
+            move |call: Call| async move { read::pull_config(&call, &reference?).await },
+        )
     }
 
     /// Whether the artifact is there; an error where that can't be told.
@@ -124,8 +191,8 @@ impl Client {
         options: Option<&Options>,
         operation: &Operation,
     ) -> impl Future<Output = Job> + Send + use<> {
-        let _ = (reference, options, operation);
-        unfinished()
+        let reference = anchored(reference);
+        self.run(options, operation, move |call: Call| async move { read::exists(&call, &reference?).await })
     }
 
     /// The manifest's descriptor, without a download.
@@ -135,11 +202,12 @@ impl Client {
         options: Option<&Options>,
         operation: &Operation,
     ) -> impl Future<Output = Job> + Send + use<> {
-        let _ = (reference, options, operation);
-        unfinished()
+        let reference = anchored(reference);
+        self.run(options, operation, move |call: Call| async move { read::resolve(&call, &reference?).await })
     }
 
-    /// Gives the artifact at `source` the name `target` too.
+    /// Gives the artifact at `source` the name `target` too. Within one repository only the manifest's bytes
+    /// move; elsewhere blobs are mounted or copied.
     pub fn tag(
         &self,
         source: &Reference,
@@ -147,11 +215,13 @@ impl Client {
         options: Option<&Options>,
         operation: &Operation,
     ) -> impl Future<Output = Job> + Send + use<> {
-        let _ = (source, target, options, operation);
-        unfinished()
+        let (source, target) = (anchored(source), anchored(target));
+        self.run(options, operation, move |call: Call| async move {
+            copy::copy(&call, &source?, &target?, false).await
+        })
     }
 
-    /// Copies an artifact, or an index with all it lists, from one place to another.
+    /// Copies an artifact, or an index with all it lists; with the option `recursive` what refers to it too.
     pub fn copy(
         &self,
         source: &Reference,
@@ -159,8 +229,11 @@ impl Client {
         options: Option<&Options>,
         operation: &Operation,
     ) -> impl Future<Output = Job> + Send + use<> {
-        let _ = (source, target, options, operation);
-        unfinished()
+        let (source, target) = (anchored(source), anchored(target));
+        self.run(options, operation, move |call: Call| async move {
+            let recursive = call.settings.bool("recursive");
+            copy::copy(&call, &source?, &target?, recursive).await
+        })
     }
 
     /// The tags of a repository or a layout, sorted by bytes.
@@ -170,8 +243,12 @@ impl Client {
         options: Option<&Options>,
         operation: &Operation,
     ) -> impl Future<Output = Job> + Send + use<> {
-        let _ = (reference, options, operation);
-        unfinished()
+        let reference = anchored(reference);
+        self.run(
+            options,
+            operation,
+            move |call: Call| async move { read::list_tags(&call, &reference?).await },
+        )
     }
 
     /// The artifact without its layers' bytes.
@@ -181,8 +258,8 @@ impl Client {
         options: Option<&Options>,
         operation: &Operation,
     ) -> impl Future<Output = Job> + Send + use<> {
-        let _ = (reference, options, operation);
-        unfinished()
+        let reference = anchored(reference);
+        self.run(options, operation, move |call: Call| async move { read::inspect(&call, &reference?).await })
     }
 
     /// Deletes a tag, or by digest a manifest.
@@ -192,8 +269,8 @@ impl Client {
         options: Option<&Options>,
         operation: &Operation,
     ) -> impl Future<Output = Job> + Send + use<> {
-        let _ = (reference, options, operation);
-        unfinished()
+        let reference = anchored(reference);
+        self.run(options, operation, move |call: Call| async move { read::delete(&call, &reference?).await })
     }
 
     /// Pushes an artifact that refers to the one at `subject`.
@@ -204,8 +281,10 @@ impl Client {
         options: Option<&Options>,
         operation: &Operation,
     ) -> impl Future<Output = Job> + Send + use<> {
-        let _ = (artifact, subject, options, operation);
-        unfinished()
+        let (artifact, subject) = (artifact.clone(), anchored(subject));
+        self.run(options, operation, move |call: Call| async move {
+            push::attach(&call, &artifact, &subject?).await
+        })
     }
 
     /// The descriptors of what refers to the artifact.
@@ -215,8 +294,12 @@ impl Client {
         options: Option<&Options>,
         operation: &Operation,
     ) -> impl Future<Output = Job> + Send + use<> {
-        let _ = (reference, options, operation);
-        unfinished()
+        let reference = anchored(reference);
+        self.run(
+            options,
+            operation,
+            move |call: Call| async move { read::referrers(&call, &reference?).await },
+        )
     }
 
     /// One layer's bytes as they are stored (compressed), verified: into memory, or into `file`.
@@ -228,11 +311,61 @@ impl Client {
         options: Option<&Options>,
         operation: &Operation,
     ) -> impl Future<Output = Job> + Send + use<> {
-        let _ = (artifact, index, file, options, operation);
-        unfinished()
+        let artifact = artifact.clone();
+        self.run(options, operation, move |call: Call| async move {
+            read::read_layer(&call, &artifact, index, file).await
+        })
+    }
+
+    /// Runs a verb's work; the call's options and paths have been looked at when this returns.
+    fn run<F, W>(
+        &self,
+        options: Option<&Options>,
+        operation: &Operation,
+        work: W,
+    ) -> impl Future<Output = Job> + Send + use<F, W>
+    where
+        F: Future<Output = Job> + Send,
+        W: FnOnce(Call) -> F + Send,
+    {
+        let call = self.call(options, operation);
+        let operation = operation.clone();
+        async move {
+            let outcome = match call {
+                Ok(call) => work(call).await,
+                Err(error) => Err(error),
+            };
+            operation.finish();
+            outcome
+        }
     }
 }
 
-async fn unfinished() -> Job {
-    Err(Error::new(Kind::Unsupported, "not built yet"))
+/// Uploads go on after a restart where there is a store.
+impl UploadSessions for Client {
+    fn load(&self, key: &str) -> Option<Session> {
+        let session = self.store().ok()??.upload_session(key).ok()??;
+        Some(Session { location: session.location, offset: session.offset })
+    }
+
+    fn save(&self, key: &str, session: &Session) {
+        if let Ok(Some(store)) = self.store() {
+            let _ = store.save_upload_session(key, &UploadSession::new(&session.location, session.offset));
+        }
+    }
+
+    fn remove(&self, key: &str) {
+        if let Ok(Some(store)) = self.store() {
+            let _ = store.remove_upload_session(key);
+        }
+    }
+}
+
+/// The reference with an absolute path, if it is of a layout.
+fn anchored(reference: &Reference) -> Result<Reference> {
+    let mut reference = reference.clone();
+    if let Reference::Layout(layout) = &mut reference {
+        layout.path = absolute(&layout.path)?;
+    }
+    Ok(reference)
 }

@@ -13,6 +13,7 @@ mod pack;
 mod report;
 mod resolve;
 mod tar_header;
+mod unpack;
 mod walk;
 
 pub use blocks::BlockTable;
@@ -20,3 +21,4 @@ pub use link::link_stays_inside;
 pub use options::{CaseCollisions, Links, PackOptions};
 pub use pack::{Packed, pack};
 pub use report::LeftOut;
+pub use unpack::{Confinement, Existing, Staging, UnpackOptions, destination_identity, fingerprint};

@@ -45,8 +45,8 @@ pub struct Artifact {
     pub manifest: Arc<[u8]>,
     /// The config's descriptor.
     pub config_descriptor: Descriptor,
-    /// The config's bytes; absent where the artifact was only inspected and the config is not JSON-sized.
-    pub config: Arc<[u8]>,
+    /// The config's bytes; absent where a pull was told not to fetch them.
+    pub config: Option<Arc<[u8]>>,
     /// The layers, in order.
     pub layers: Vec<Layer>,
     /// The manifest's annotations.
@@ -125,7 +125,7 @@ impl ArtifactBuilder {
             media_type: manifest.media_type,
             manifest: bytes.into(),
             config_descriptor,
-            config: self.config.into(),
+            config: Some(self.config.into()),
             layers: self.layers,
             annotations: self.annotations,
             subject: self.subject,

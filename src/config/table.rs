@@ -142,11 +142,13 @@ pub static OPTIONS: &[OptionSpec] = &[
     row("case_collisions", Type::Choice(&["warn", "error", "ignore"]), Scope::Both, "warn", "build: names that are equal but for case, which other systems can't tell apart"),
     row("source_date_epoch", Type::Int(0, 8_589_934_591), Scope::Both, "0", "build: the modification time of every entry, in seconds; SOURCE_DATE_EPOCH in the environment"),
     row("fill_source_hash", Type::Bool, Scope::Call, "false", "build: put the layer's digest into an empty sourceHash of the config"),
+    row("leave_out", Type::List, Scope::Call, "", "build: paths, relative to the directory, that are left out (a layout inside the tree, say)"),
     // Push, tag, copy.
     row("mount_from", Type::List, Scope::Call, "", "push: repositories of the same registry to mount blobs from"),
     row("recursive", Type::Bool, Scope::Call, "false", "copy: take referrers along"),
     // Pull.
     row("existing", Type::Choice(&["refuse", "merge", "replace"]), Scope::Call, "refuse", "pull: what to do with a destination that is not empty"),
+    row("fetch_config", Type::Bool, Scope::Both, "true", "pull: get the config too, which costs one request"),
     row("durable", Type::Bool, Scope::Both, "false", "pull: what was published survives a loss of power"),
     row("preserve_mtime", Type::Bool, Scope::Both, "false", "pull: set the archive's modification times"),
     row("follow_destination", Type::Bool, Scope::Both, "false", "pull: a destination that is a symbolic link is followed"),

@@ -131,7 +131,7 @@ pub unsafe extern "C" fn cldoci_artifact_config(
     size: *mut usize,
 ) -> *const u8 {
     // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe { access::bytes::<ArtifactObject>(artifact, size, |artifact| Some(&artifact.artifact.config)) }
+    unsafe { access::bytes::<ArtifactObject>(artifact, size, |artifact| artifact.artifact.config.as_deref()) }
 }
 
 /// The config's media type.

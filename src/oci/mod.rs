@@ -8,6 +8,7 @@ mod manifest;
 pub mod media_type;
 mod reference;
 
+pub(crate) use artifact::check_media_type;
 pub use artifact::{
     ArtifactKind, ComponentConfig, DatacenterConfig, ModuleConfig, Profile, fill_source_hash,
 };

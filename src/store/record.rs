@@ -49,6 +49,9 @@ pub struct PublishRecord {
     pub manifest: Digest,
     /// What the state of every file in it came to.
     pub fingerprint: Digest,
+    /// There is nothing beside what was pulled: it was not merged into what was there.
+    #[serde(default)]
+    pub exact: bool,
     /// It survives a loss of power.
     pub durable: bool,
     /// The boot during which it was published.
@@ -150,6 +153,7 @@ mod tests {
             inode: 2,
             manifest: digest.clone(),
             fingerprint: digest,
+            exact: true,
             durable,
             boot_id: boot_id.to_owned(),
         }

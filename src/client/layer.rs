@@ -1,0 +1,150 @@
+//! One layer's bytes on their way to the unpacker: from the store, from a partial download, from the network;
+//! verified whatever they came from.
+
+use std::io::{self, Read, Write};
+
+use super::Call;
+use super::endpoint::Endpoint;
+use super::pipe::PipeReader;
+use crate::error::{Error, Kind, Result};
+use crate::oci::{Descriptor, Hasher};
+use crate::operation::Meter;
+use crate::store::{BlobWriter, Partial};
+
+/// Layers from this size on are written to the store as they come, so that an interrupted download resumes.
+const RESUMABLE: u64 = 16 << 20;
+
+/// A verified stream of one blob. After its end [`LayerReader::finish`] must be called.
+pub(super) struct LayerReader {
+    descriptor: Descriptor,
+    /// What an earlier run, or the cache, has of it.
+    local: Option<Box<dyn Read + Send>>,
+    network: Option<PipeReader>,
+    /// Only where the bytes are not verified on their way in.
+    hasher: Option<Hasher>,
+    keep: Keep,
+    position: u64,
+    resumed: bool,
+    cache: bool,
+    meter: Meter,
+}
+
+/// What is written down of the bytes that come from the network.
+enum Keep {
+    Nothing,
+    Partial(Partial),
+    Blob(BlobWriter),
+}
+
+impl LayerReader {
+    pub(super) fn open(call: &Call, endpoint: &Endpoint, descriptor: &Descriptor) -> Result<Self> {
+        let store = call.client.store()?;
+        let cache = call.settings.bool("cache");
+        let mut made = Self {
+            descriptor: descriptor.clone(),
+            local: None,
+            network: None,
+            hasher: None,
+            keep: Keep::Nothing,
+            position: 0,
+            resumed: false,
+            cache,
+            meter: call.operation.meter(),
+        };
+        let mut offset = 0;
+        if let (Some(store), true) = (&store, endpoint.repository().is_some()) {
+            if let Some(file) = store.open_blob(descriptor)? {
+                made.local = Some(Box::new(file));
+                made.hasher = Some(Hasher::new(descriptor.digest.algorithm()));
+                return Ok(made);
+            }
+            if descriptor.size >= RESUMABLE {
+                if let Some(partial) = store.partial(descriptor)? {
+                    offset = partial.length();
+                    if offset > 0 {
+                        made.local = Some(Box::new(partial.prefix()));
+                        made.hasher = Some(Hasher::new(descriptor.digest.algorithm()));
+                        made.resumed = true;
+                    }
+                    made.keep = Keep::Partial(partial);
+                }
+            } else if cache {
+                made.keep = Keep::Blob(store.create_blob(descriptor)?);
+            }
+        }
+        if offset < descriptor.size || descriptor.size == 0 {
+            made.network = Some(endpoint.stream(descriptor, offset, &call.operation));
+        }
+        Ok(made)
+    }
+
+    /// Verifies what came, and keeps or drops what was written down.
+    pub(super) fn finish(mut self) -> Result<()> {
+        // Whatever the unpacker left unread belongs to the blob too.
+        io::copy(&mut self, &mut io::sink()).map_err(|e| self.failed(e))?;
+        if self.position != self.descriptor.size {
+            return Err(Error::new(
+                Kind::Size,
+                format!(
+                    "blob {} has {} bytes, not {}",
+                    self.descriptor.digest, self.position, self.descriptor.size
+                ),
+            ));
+        }
+        if let Some(found) = self.hasher.take().map(Hasher::finish) {
+            if found != self.descriptor.digest {
+                if let Keep::Partial(partial) = self.keep {
+                    partial.discard()?;
+                }
+                return Err(Error::new(
+                    Kind::Digest,
+                    format!("blob {} has the digest {found}", self.descriptor.digest),
+                )
+                .with_retryable(self.resumed));
+            }
+        }
+        match self.keep {
+            Keep::Nothing => Ok(()),
+            Keep::Partial(partial) => partial.finish(self.cache),
+            Keep::Blob(blob) => blob.commit(),
+        }
+    }
+
+    fn failed(&self, error: io::Error) -> Error {
+        Error::io(format_args!("blob {}", self.descriptor.digest), error)
+    }
+}
+
+impl Read for LayerReader {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let mut count = 0;
+        if let Some(file) = &mut self.local {
+            count = file.read(into)?;
+            if count == 0 && !into.is_empty() {
+                self.local = None;
+            }
+            // What comes from the network is counted there.
+            self.meter.at(self.position + count as u64);
+        }
+        if count == 0 {
+            if let Some(network) = &mut self.network {
+                count = network.read(into)?;
+                let chunk = into.get(..count).unwrap_or_default();
+                let written = match &mut self.keep {
+                    Keep::Partial(partial) => partial.write_all(chunk),
+                    Keep::Blob(blob) => blob.write_all(chunk),
+                    Keep::Nothing => Ok(()),
+                };
+                if written.is_err() {
+                    // A full store must not fail a pull that has room at its destination.
+                    self.keep = Keep::Nothing;
+                }
+            }
+        }
+        if let (Some(hasher), Some(chunk)) = (&mut self.hasher, into.get(..count)) {
+            hasher.update(chunk);
+        }
+        self.position += count as u64;
+        Ok(count)
+    }
+}

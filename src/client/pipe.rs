@@ -1,0 +1,111 @@
+//! A bounded pipe of chunks from an asynchronous (or another) thread to a blocking reader.
+
+use std::io::{self, Read};
+
+use bytes::{Buf, Bytes};
+use tokio::sync::mpsc;
+
+use crate::error::{Error, Kind, Result};
+
+/// Chunks that wait in a pipe at most; with chunks of up to 256 KiB that is 2 MiB.
+const DEPTH: usize = 8;
+
+/// The writing end; dropping it without [`PipeWriter::finish`] is an error for the reader.
+pub(super) struct PipeWriter(mpsc::Sender<Item>);
+
+/// The reading end.
+pub(super) struct PipeReader {
+    receiver: mpsc::Receiver<Item>,
+    chunk: Bytes,
+    ended: bool,
+}
+
+enum Item {
+    Chunk(Bytes),
+    End(Result<()>),
+}
+
+pub(super) fn pipe() -> (PipeWriter, PipeReader) {
+    let (sender, receiver) = mpsc::channel(DEPTH);
+    (PipeWriter(sender), PipeReader { receiver, chunk: Bytes::new(), ended: false })
+}
+
+impl PipeWriter {
+    /// Hands on a chunk; false when the reader is gone.
+    pub(super) async fn send(&self, chunk: Bytes) -> bool {
+        self.0.send(Item::Chunk(chunk)).await.is_ok()
+    }
+
+    /// The same from a thread that may block.
+    pub(super) fn send_blocking(&self, chunk: Bytes) -> bool {
+        self.0.blocking_send(Item::Chunk(chunk)).is_ok()
+    }
+
+    /// The end: all is well, or why not.
+    pub(super) async fn finish(self, result: Result<()>) {
+        let _ = self.0.send(Item::End(result)).await;
+    }
+
+    /// The same from a thread that may block.
+    pub(super) fn finish_blocking(self, result: Result<()>) {
+        let _ = self.0.blocking_send(Item::End(result));
+    }
+}
+
+impl Read for PipeReader {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        while self.chunk.is_empty() && !self.ended {
+            match self.receiver.blocking_recv() {
+                Some(Item::Chunk(chunk)) => self.chunk = chunk,
+                Some(Item::End(result)) => {
+                    self.ended = true;
+                    result?;
+                }
+                None => {
+                    self.ended = true;
+                    return Err(Error::new(Kind::Cancelled, "the transfer was given up").into());
+                }
+            }
+        }
+        let count = self.chunk.len().min(into.len());
+        if let (Some(into), Some(from)) = (into.get_mut(..count), self.chunk.get(..count)) {
+            into.copy_from_slice(from);
+        }
+        self.chunk.advance(count);
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_come_out_in_order_and_the_end_is_told() {
+        let (writer, mut reader) = pipe();
+        let thread = std::thread::spawn(move || {
+            for n in 0..20u8 {
+                assert!(writer.send_blocking(Bytes::from(vec![n; 3])));
+            }
+            writer.finish_blocking(Ok(()));
+        });
+        let mut all = Vec::new();
+        reader.read_to_end(&mut all).unwrap();
+        thread.join().unwrap();
+        assert_eq!(all.len(), 60);
+        assert!(all.is_sorted());
+    }
+
+    #[test]
+    fn a_writer_that_vanishes_is_an_error_and_so_is_its_own() {
+        let (writer, mut reader) = pipe();
+        drop(writer);
+        assert!(reader.read(&mut [0; 1]).is_err());
+        let (writer, mut reader) = pipe();
+        std::thread::spawn(move || writer.finish_blocking(Err(Error::new(Kind::Digest, "wrong"))))
+            .join()
+            .unwrap();
+        let error = Error::io("x", reader.read(&mut [0; 1]).unwrap_err());
+        assert_eq!(error.kind(), Kind::Digest);
+    }
+}

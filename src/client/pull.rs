@@ -1,0 +1,269 @@
+//! pull: manifest → layers, streamed and verified, into a staging directory → published at once.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::artifact::{Artifact, Content, Layer};
+use super::endpoint::{Endpoint, Manifest, blocking};
+use super::layer::LayerReader;
+use super::{Call, Job, Outcome};
+use crate::archive::{Staging, UnpackOptions, destination_identity, fingerprint};
+use crate::error::{Error, Kind, Result};
+use crate::oci::{ArtifactKind, Descriptor, ImageManifest, media_type};
+use crate::operation::Phase;
+use crate::store::{PublishRecord, Store, boot_id};
+
+/// Layers of today's Go package, which wrote links and special files that are refused elsewhere (Q61).
+const TODAYS_LAYERS: &str = "application/vnd.architect.";
+
+/// Pulls into a directory, all or nothing.
+pub(super) async fn pull(call: &Call, endpoint: Endpoint, destination: PathBuf) -> Job {
+    call.operation.enter(Phase::Resolving);
+    if let Some(outcome) = unchanged(call, &endpoint, &destination).await? {
+        return Ok(outcome);
+    }
+    let manifest = endpoint.image(call).await?;
+    let exact = call.settings.text("existing") != "merge" || is_vacant(&destination);
+    let mut attempt = 0;
+    let artifact = loop {
+        attempt += 1;
+        let config = async {
+            match call.settings.bool("fetch_config") {
+                true => fetch_config(call, &endpoint, &manifest.document).await,
+                false => Ok(None),
+            }
+        };
+        let layers = unpack_layers(call, &endpoint, &manifest, &destination);
+        match tokio::try_join!(config, layers) {
+            Ok((config, staging)) => {
+                let operation = call.operation.clone();
+                operation.enter(Phase::Publishing);
+                blocking(move || staging.publish(&operation)).await?;
+                break found(&endpoint, &manifest, config);
+            }
+            // A partial download of an earlier run was not what it should have been: it is gone now.
+            Err(error) if error.kind() == Kind::Digest && error.retryable() && attempt == 1 => {}
+            Err(error) => return Err(error),
+        }
+    };
+    remember(call, &destination, &manifest, &artifact, exact).await;
+    Ok(Outcome {
+        digest: Some(artifact.digest.clone()),
+        media_type: Some(artifact.media_type.clone()),
+        size: Some(artifact.manifest.len() as u64),
+        artifact: Some(artifact),
+        credential_source: endpoint.credential_source(),
+        ..Outcome::default()
+    })
+}
+
+/// Whether nothing is there, or an empty directory.
+fn is_vacant(destination: &Path) -> bool {
+    std::fs::read_dir(destination).map_or(true, |mut entries| entries.next().is_none())
+}
+
+/// The config's bytes; the empty one is known.
+pub(super) async fn fetch_config(
+    call: &Call,
+    endpoint: &Endpoint,
+    manifest: &ImageManifest,
+) -> Result<Option<Arc<[u8]>>> {
+    let descriptor = &manifest.config;
+    if descriptor.size == 2 && descriptor.digest.verify(b"{}") {
+        return Ok(Some(Arc::from(&b"{}"[..])));
+    }
+    let limit = call.settings.size("max_config_bytes");
+    Ok(Some(endpoint.small_blob(descriptor, limit, &call.operation).await?.into()))
+}
+
+/// The artifact that a manifest describes; its layers stay where they are.
+pub(super) fn found(
+    endpoint: &Endpoint,
+    manifest: &Manifest<ImageManifest>,
+    config: Option<Arc<[u8]>>,
+) -> Artifact {
+    let image = &manifest.document;
+    let place = endpoint.reference.with_digest(&manifest.descriptor.digest);
+    let layer_type = image.layers.first().map_or("", |layer| &layer.media_type);
+    Artifact {
+        kind: ArtifactKind::from_types(image.artifact_type(), &image.config.media_type, layer_type),
+        reference: Some(endpoint.reference.clone()),
+        digest: manifest.descriptor.digest.clone(),
+        media_type: manifest.descriptor.media_type.clone(),
+        manifest: manifest.bytes.clone().into(),
+        config_descriptor: image.config.clone(),
+        config,
+        layers: image
+            .layers
+            .iter()
+            .map(|descriptor| Layer {
+                descriptor: descriptor.clone(),
+                content: Content::Remote(place.clone()),
+            })
+            .collect(),
+        annotations: image.annotations.clone(),
+        subject: image.subject.clone(),
+    }
+}
+
+/// Streams every layer into a staging directory. The destination is looked at before a byte is asked for.
+async fn unpack_layers(
+    call: &Call,
+    endpoint: &Endpoint,
+    manifest: &Manifest<ImageManifest>,
+    destination: &Path,
+) -> Result<Staging> {
+    let layers = manifest.document.layers.clone();
+    let mut options = UnpackOptions::from_settings(&call.settings);
+    if manifest.descriptor.media_type == media_type::DOCKER_MANIFEST
+        && layers.iter().all(|layer| layer.media_type.starts_with(TODAYS_LAYERS))
+    {
+        options.skip_special = true;
+    }
+    let (call, endpoint, destination) = (call.clone(), endpoint.clone(), destination.to_owned());
+    let runtime = tokio::runtime::Handle::current();
+    blocking(move || {
+        let _inside = runtime.enter();
+        let operation = &call.operation;
+        let mut staging = Staging::prepare(&destination, &options)?;
+        operation.enter(Phase::Downloading);
+        operation.expect_bytes(layers.iter().map(|layer| layer.size).sum());
+        let parallel = call.settings.size("parallel");
+        let mut waiting: VecDeque<LayerReader> = VecDeque::new();
+        let mut coming = layers.iter();
+        for layer in &layers {
+            while waiting.len() < parallel {
+                let Some(next) = coming.next() else { break };
+                waiting.push_back(LayerReader::open(&call, &endpoint, next)?);
+            }
+            let Some(mut reader) = waiting.pop_front() else { break };
+            staging.unpack(layer, &mut reader, operation)?;
+            reader.finish()?;
+        }
+        Ok(staging)
+    })
+    .await
+}
+
+/// Whether the destination holds this digest already, by the record of an earlier pull; one HEAD.
+async fn unchanged(call: &Call, endpoint: &Endpoint, destination: &Path) -> Result<Option<Outcome>> {
+    let (client, place) = (call.client.clone(), destination.to_owned());
+    let record = blocking(move || {
+        let Some(store) = client.store()? else { return Ok(None) };
+        let record = store.published(&place)?;
+        Ok(record.filter(|r| destination_identity(&place) == Some((r.device, r.inode))).map(|r| (store, r)))
+    })
+    .await?;
+    let Some((store, record)) = record else { return Ok(None) };
+    // A destination that was merged into holds more than the artifact: only another merge leaves it so.
+    if !record.exact && call.settings.text("existing") != "merge" {
+        return Ok(None);
+    }
+    let Some(descriptor) = endpoint.resolve(&call.operation).await? else { return Ok(None) };
+    // Of an index the record has the manifest that was chosen; only an index by digest is told apart cheaply.
+    if descriptor.digest != record.manifest || media_type::is_index(&descriptor.media_type) {
+        return Ok(None);
+    }
+    let (place, operation) = (destination.to_owned(), call.operation.clone());
+    let wanted = record.fingerprint.clone();
+    let same = blocking(move || Ok(fingerprint(&place, &operation)? == wanted)).await;
+    match same {
+        Ok(true) => {}
+        Err(error) if matches!(error.kind(), Kind::Cancelled | Kind::Timeout) => return Err(error),
+        _ => return Ok(None),
+    }
+    let limit = call.settings.size("max_manifest_bytes");
+    let at = descriptor.clone();
+    let manifest = blocking(move || kept(&store, &at, limit)).await.ok().flatten();
+    let mut outcome = Outcome {
+        digest: Some(descriptor.digest.clone()),
+        media_type: Some(descriptor.media_type.clone()),
+        size: Some(descriptor.size),
+        unchanged: true,
+        credential_source: endpoint.credential_source(),
+        ..Outcome::default()
+    };
+    if let Some(bytes) = manifest {
+        outcome.artifact = remembered(call, endpoint, descriptor, bytes).await?;
+    }
+    Ok(Some(outcome))
+}
+
+/// The artifact of an unchanged destination, from the store alone.
+async fn remembered(
+    call: &Call,
+    endpoint: &Endpoint,
+    descriptor: Descriptor,
+    bytes: Vec<u8>,
+) -> Result<Option<Artifact>> {
+    use crate::oci::{Document, parse_document};
+    let limit = call.settings.size("max_descriptors");
+    let Ok(Document::Image(document)) = parse_document(&bytes, &descriptor.media_type, limit) else {
+        return Ok(None);
+    };
+    let (client, config) = (call.client.clone(), document.config.clone());
+    let limit = call.settings.size("max_config_bytes");
+    let config = blocking(move || match client.store()? {
+        Some(store) => kept(&store, &config, limit),
+        None => Ok(None),
+    })
+    .await
+    .ok()
+    .flatten();
+    let manifest = Manifest { descriptor, bytes, document };
+    Ok(Some(found(endpoint, &manifest, config.map(Arc::from))))
+}
+
+/// Notes what was published where. A store that can't be written costs the next pull its short cut, no more.
+async fn remember(
+    call: &Call,
+    destination: &Path,
+    manifest: &Manifest<ImageManifest>,
+    artifact: &Artifact,
+    exact: bool,
+) {
+    let (client, operation, destination) =
+        (call.client.clone(), call.operation.clone(), destination.to_owned());
+    let durable = call.settings.bool("durable");
+    let descriptor = manifest.descriptor.clone();
+    let mut blobs = BTreeMap::new();
+    blobs.insert(descriptor.digest.clone(), (descriptor.clone(), artifact.manifest.clone()));
+    if let Some(config) = &artifact.config {
+        blobs.insert(
+            artifact.config_descriptor.digest.clone(),
+            (artifact.config_descriptor.clone(), config.clone()),
+        );
+    }
+    let _ = blocking(move || {
+        let Some(store) = client.store()? else { return Ok(()) };
+        for (descriptor, bytes) in blobs.into_values() {
+            keep(&store, &descriptor, &bytes)?;
+        }
+        let Some((device, inode)) = destination_identity(&destination) else { return Ok(()) };
+        let print = fingerprint(&destination, &operation)?;
+        let manifest = descriptor.digest;
+        let record =
+            PublishRecord { device, inode, manifest, fingerprint: print, exact, durable, boot_id: boot_id() };
+        store.set_published(&destination, &record)
+    })
+    .await;
+}
+
+/// Keeps a small blob, so that an unchanged destination can be described without a request.
+fn keep(store: &Store, descriptor: &Descriptor, bytes: &[u8]) -> Result<()> {
+    let mut writer = store.create_blob(descriptor)?;
+    writer.write_all(bytes).map_err(|e| Error::io(&descriptor.digest, e))?;
+    writer.commit()
+}
+
+/// A small blob that was kept; none where it is gone or damaged.
+fn kept(store: &Store, descriptor: &Descriptor, limit: usize) -> Result<Option<Vec<u8>>> {
+    let Some(file) = store.open_blob(descriptor)?.filter(|_| descriptor.size <= limit as u64) else {
+        return Ok(None);
+    };
+    let mut bytes = Vec::new();
+    file.take(descriptor.size).read_to_end(&mut bytes).map_err(|e| Error::io(&descriptor.digest, e))?;
+    Ok(Some(bytes).filter(|bytes| descriptor.digest.verify(bytes)))
+}

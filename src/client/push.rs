@@ -1,0 +1,197 @@
+//! push, attach, and the sending of blobs that tag and copy share.
+
+use std::fs::File;
+use std::io::{Cursor, Read, Seek, SeekFrom};
+use std::sync::Arc;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::artifact::{Artifact, ArtifactBuilder, Content, Layer};
+use super::endpoint::Endpoint;
+use super::sink::Sink;
+use super::{Call, Job, Outcome};
+use crate::error::{Error, Kind, Result};
+use crate::oci::{Descriptor, Reference};
+use crate::operation::{Count, Operation, Phase};
+use crate::registry::BlobSource;
+use crate::store::Spool;
+
+/// A blob to send, and where its bytes are.
+pub(super) struct Blob {
+    pub(super) descriptor: Descriptor,
+    pub(super) source: Arc<dyn BlobSource>,
+    /// The store's own copy, which a layout on the same file system can share.
+    pub(super) spool: Option<Arc<Spool>>,
+}
+
+/// Pushes an artifact.
+pub(super) async fn push(call: &Call, artifact: &Artifact, reference: &Reference) -> Job {
+    let target = Endpoint::new(call, reference)?;
+    if let Some(wanted) = target.digest.as_ref().filter(|wanted| **wanted != artifact.digest) {
+        return Err(Error::new(
+            Kind::Digest,
+            format!("{reference}: the artifact has the digest {}, not {wanted}", artifact.digest),
+        ));
+    }
+    let mut mount_from = call.settings.list("mount_from").to_vec();
+    let mut blobs = Vec::with_capacity(artifact.layers.len() + 1);
+    blobs.push(config_blob(call, artifact)?);
+    for layer in &artifact.layers {
+        if let Content::Remote(from) = &layer.content {
+            mount_from.extend(Endpoint::new(call, from)?.mountable_into(&target));
+        }
+        blobs.push(blob(call, layer)?);
+    }
+    mount_from.dedup();
+    let sink = target.begin(&mount_from, &call.operation).await?;
+    let descriptor =
+        Descriptor::new(artifact.media_type.clone(), artifact.digest.clone(), artifact.manifest.len() as u64);
+    send_all(call, &sink, &blobs).await?;
+    call.operation.enter(Phase::Publishing);
+    let tag = reference.tag().or(if target.digest.is_none() { Some("latest") } else { None });
+    let put = sink.put_manifest(call, &descriptor, &artifact.manifest, tag).await;
+    let listed = match put {
+        // The registry lost a blob, or a cache in front of it said too early that it has it (Q59, R-36).
+        Err(error) if matches!(error.registry_code(), Some("MANIFEST_BLOB_UNKNOWN" | "BLOB_UNKNOWN")) => {
+            call.operation.count(Count::Retry);
+            for blob in &blobs {
+                sink.send_again(call, blob).await?;
+            }
+            sink.put_manifest(call, &descriptor, &artifact.manifest, tag).await?
+        }
+        other => other?,
+    };
+    if let (Some(subject), Some(repository), false) = (&artifact.subject, target.repository(), listed) {
+        let entry = Descriptor {
+            artifact_type: Some(
+                artifact.kind.artifact_type().unwrap_or(artifact.kind.config_media_type()).to_owned(),
+            ),
+            annotations: artifact.annotations.clone(),
+            ..descriptor.clone()
+        };
+        let _ = (repository, entry, subject);
+    }
+    Ok(Outcome {
+        digest: Some(artifact.digest.clone()),
+        media_type: Some(descriptor.media_type),
+        size: Some(descriptor.size),
+        artifact: Some(Artifact { reference: Some(target.reference.clone()), ..artifact.clone() }),
+        credential_source: target.credential_source(),
+        ..Outcome::default()
+    })
+}
+
+/// Pushes an artifact that refers to what is at `subject`, by its digest.
+pub(super) async fn attach(call: &Call, artifact: &Artifact, subject: &Reference) -> Job {
+    let endpoint = Endpoint::new(call, subject)?;
+    let found = endpoint
+        .resolve(&call.operation)
+        .await?
+        .ok_or_else(|| Error::new(Kind::NotFound, format!("{subject}: there is nothing to attach to")))?;
+    let mut builder = ArtifactBuilder::new(artifact.kind.clone())
+        .config(artifact.config.as_deref().unwrap_or(b"{}").to_vec())
+        .subject(Descriptor::new(found.media_type, found.digest, found.size));
+    for layer in &artifact.layers {
+        builder = builder.layer(layer.clone());
+    }
+    for (key, value) in &artifact.annotations {
+        builder = builder.annotation(key, value);
+    }
+    let attached = builder.finish()?;
+    let reference = endpoint.reference.with_digest(&attached.digest);
+    push(call, &attached, &reference).await
+}
+
+/// Brings every blob there, several at once.
+pub(super) async fn send_all(call: &Call, sink: &Sink, blobs: &[Blob]) -> Result<()> {
+    call.operation.enter(Phase::Uploading);
+    let mut seen = std::collections::HashSet::new();
+    let unique: Vec<&Blob> = blobs.iter().filter(|blob| seen.insert(&blob.descriptor.digest)).collect();
+    call.operation.expect_bytes(unique.iter().map(|blob| blob.descriptor.size).sum());
+    stream::iter(unique)
+        .map(Ok)
+        .try_for_each_concurrent(call.settings.size("parallel"), |blob| sink.send(call, blob))
+        .await
+}
+
+fn config_blob(call: &Call, artifact: &Artifact) -> Result<Blob> {
+    let content = match (&artifact.config, &artifact.reference) {
+        (Some(bytes), _) => Content::Bytes(bytes.clone()),
+        (None, Some(from)) => Content::Remote(from.clone()),
+        (None, None) => return Err(Error::new(Kind::Argument, "the artifact has no config")),
+    };
+    let layer = Layer { descriptor: artifact.config_descriptor.clone(), content };
+    blob(call, &layer)
+}
+
+fn blob(call: &Call, layer: &Layer) -> Result<Blob> {
+    let spool = match &layer.content {
+        Content::Spooled(spool) => Some(spool.clone()),
+        _ => None,
+    };
+    Ok(Blob { descriptor: layer.descriptor.clone(), source: source(call, layer)?, spool })
+}
+
+/// Where a layer's bytes are read from, again and from any offset.
+pub(super) fn source(call: &Call, layer: &Layer) -> Result<Arc<dyn BlobSource>> {
+    Ok(match &layer.content {
+        Content::Remote(reference) => Arc::new(Remote::new(
+            Endpoint::new(call, reference)?,
+            layer.descriptor.clone(),
+            call.operation.clone(),
+        )),
+        local => Arc::new(Local { content: local.clone(), size: layer.descriptor.size }),
+    })
+}
+
+struct Local {
+    content: Content,
+    size: u64,
+}
+
+impl BlobSource for Local {
+    fn open(&self, offset: u64) -> Result<Box<dyn Read + Send>> {
+        let (mut file, name) = match &self.content {
+            Content::Bytes(bytes) => {
+                let mut cursor = Cursor::new(bytes.clone());
+                cursor.set_position(offset);
+                return Ok(Box::new(cursor));
+            }
+            Content::File(path) => {
+                (File::open(path).map_err(|e| Error::io(path.display(), e))?, path.display().to_string())
+            }
+            Content::Spooled(spool) => (spool.open()?, format!("the spooled layer {}", spool.digest())),
+            Content::Remote(_) => return Err(Error::new(Kind::Internal, "a remote layer is no local one")),
+        };
+        let length = file.metadata().map_err(|e| Error::io(&name, e))?.len();
+        if length != self.size {
+            return Err(Error::new(
+                Kind::Changed,
+                format!("{name}: has {length} bytes now, had {}", self.size),
+            ));
+        }
+        file.seek(SeekFrom::Start(offset)).map_err(|e| Error::io(&name, e))?;
+        Ok(Box::new(file))
+    }
+}
+
+/// A blob of another place: copied in a stream.
+pub(super) struct Remote {
+    endpoint: Endpoint,
+    descriptor: Descriptor,
+    operation: Operation,
+    runtime: tokio::runtime::Handle,
+}
+
+impl Remote {
+    pub(super) fn new(endpoint: Endpoint, descriptor: Descriptor, operation: Operation) -> Self {
+        Self { endpoint, descriptor, operation, runtime: tokio::runtime::Handle::current() }
+    }
+}
+
+impl BlobSource for Remote {
+    fn open(&self, offset: u64) -> Result<Box<dyn Read + Send>> {
+        let _inside = self.runtime.enter();
+        Ok(Box::new(self.endpoint.stream(&self.descriptor, offset, &self.operation)))
+    }
+}

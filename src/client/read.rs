@@ -1,0 +1,166 @@
+//! The verbs that only look, and delete.
+
+use std::fs::File;
+use std::io::{self, Write};
+
+use super::artifact::{Artifact, Content};
+use super::endpoint::{CHUNK, Endpoint, blocking};
+use super::layer::LayerReader;
+use super::pull::{fetch_config, found};
+use super::push::source;
+use super::{Call, Job, Outcome};
+use crate::error::{Error, Kind};
+use crate::oci::{Hasher, Reference};
+use crate::operation::Phase;
+
+pub(super) async fn pull_config(call: &Call, reference: &Reference) -> Job {
+    let endpoint = Endpoint::new(call, reference)?;
+    let manifest = endpoint.image(call).await?;
+    let config = fetch_config(call, &endpoint, &manifest.document).await?;
+    let descriptor = manifest.document.config;
+    Ok(Outcome {
+        digest: Some(descriptor.digest),
+        media_type: Some(descriptor.media_type),
+        size: Some(descriptor.size),
+        bytes: config.map(|bytes| bytes.to_vec()),
+        credential_source: endpoint.credential_source(),
+        ..Outcome::default()
+    })
+}
+
+pub(super) async fn exists(call: &Call, reference: &Reference) -> Job {
+    let endpoint = Endpoint::new(call, reference)?;
+    let found = endpoint.resolve(&call.operation).await?;
+    let mut outcome = Outcome {
+        exists: Some(found.is_some()),
+        credential_source: endpoint.credential_source(),
+        ..Outcome::default()
+    };
+    if let Some(descriptor) = found {
+        outcome.digest = Some(descriptor.digest);
+        outcome.media_type = Some(descriptor.media_type);
+        outcome.size = Some(descriptor.size);
+    }
+    Ok(outcome)
+}
+
+pub(super) async fn resolve(call: &Call, reference: &Reference) -> Job {
+    let outcome = exists(call, reference).await?;
+    match outcome.exists {
+        Some(true) => Ok(Outcome { exists: None, ..outcome }),
+        _ => Err(Error::new(Kind::NotFound, format!("{reference}: there is no such manifest"))),
+    }
+}
+
+pub(super) async fn list_tags(call: &Call, reference: &Reference) -> Job {
+    let endpoint = Endpoint::new(call, reference)?;
+    let mut tags = endpoint.tags(&call.operation).await?;
+    tags.sort_unstable();
+    tags.dedup();
+    Ok(Outcome { tags, credential_source: endpoint.credential_source(), ..Outcome::default() })
+}
+
+pub(super) async fn inspect(call: &Call, reference: &Reference) -> Job {
+    let endpoint = Endpoint::new(call, reference)?;
+    let manifest = endpoint.image(call).await?;
+    let config = match call.settings.bool("fetch_config") {
+        true => fetch_config(call, &endpoint, &manifest.document).await?,
+        false => None,
+    };
+    let artifact = found(&endpoint, &manifest, config);
+    Ok(Outcome {
+        digest: Some(artifact.digest.clone()),
+        media_type: Some(artifact.media_type.clone()),
+        size: Some(manifest.descriptor.size),
+        artifact: Some(artifact),
+        credential_source: endpoint.credential_source(),
+        ..Outcome::default()
+    })
+}
+
+pub(super) async fn delete(call: &Call, reference: &Reference) -> Job {
+    let endpoint = Endpoint::new(call, reference)?;
+    endpoint.delete(&call.operation).await?;
+    Ok(Outcome::default())
+}
+
+pub(super) async fn referrers(call: &Call, reference: &Reference) -> Job {
+    let endpoint = Endpoint::new(call, reference)?;
+    // A digest needs no look-up: what refers to it may be there before it is.
+    let subject = match &endpoint.digest {
+        Some(digest) => digest.clone(),
+        None => {
+            let missing = || Error::new(Kind::NotFound, format!("{reference}: there is no such manifest"));
+            endpoint.resolve(&call.operation).await?.ok_or_else(missing)?.digest
+        }
+    };
+    let artifact_type = Some(call.settings.text("artifact_type")).filter(|t| !t.is_empty());
+    let referrers = endpoint.referrers(&subject, artifact_type, &call.operation).await?;
+    Ok(Outcome {
+        digest: Some(subject),
+        referrers,
+        credential_source: endpoint.credential_source(),
+        ..Outcome::default()
+    })
+}
+
+/// One layer, verified. Into memory only as far as it really comes: its declared size allocates nothing.
+pub(super) async fn read_layer(call: &Call, artifact: &Artifact, index: usize, file: Option<File>) -> Job {
+    let count = artifact.layers.len();
+    let layer = artifact.layers.get(index).cloned().ok_or_else(|| {
+        Error::new(Kind::Argument, format!("the artifact has {count} layers, there is no layer {index}"))
+    })?;
+    let endpoint = match &layer.content {
+        Content::Remote(reference) => Some(Endpoint::new(call, reference)?),
+        _ => None,
+    };
+    call.operation.enter(Phase::Downloading);
+    call.operation.expect_bytes(layer.descriptor.size);
+    let (call, runtime) = (call.clone(), tokio::runtime::Handle::current());
+    blocking(move || {
+        let _inside = runtime.enter();
+        let descriptor = &layer.descriptor;
+        let failed = |e| Error::io(format_args!("layer {}", descriptor.digest), e);
+        let mut memory = Vec::new();
+        let mut output: Box<dyn Write + '_> = match &file {
+            Some(file) => Box::new(file),
+            None => Box::new(&mut memory),
+        };
+        match endpoint {
+            Some(endpoint) => {
+                let mut reader = LayerReader::open(&call, &endpoint, descriptor)?;
+                io::copy(&mut reader, &mut output).map_err(failed)?;
+                reader.finish()?;
+            }
+            None => {
+                let mut input = source(&call, &layer)?.open(0)?;
+                let mut hasher = Hasher::new(descriptor.digest.algorithm());
+                let mut buffer = vec![0; CHUNK];
+                loop {
+                    call.operation.check()?;
+                    let read = input.read(&mut buffer).map_err(failed)?;
+                    let Some(chunk) = buffer.get(..read).filter(|chunk| !chunk.is_empty()) else { break };
+                    hasher.update(chunk);
+                    output.write_all(chunk).map_err(failed)?;
+                    call.operation.advance_bytes(read as u64);
+                }
+                let found = hasher.finish();
+                if found != descriptor.digest {
+                    return Err(Error::new(
+                        Kind::Changed,
+                        format!("layer {}: its source has the digest {found} now", descriptor.digest),
+                    ));
+                }
+            }
+        }
+        drop(output);
+        Ok::<_, Error>(Outcome {
+            digest: Some(descriptor.digest.clone()),
+            media_type: Some(descriptor.media_type.clone()),
+            size: Some(descriptor.size),
+            bytes: file.is_none().then_some(memory),
+            ..Outcome::default()
+        })
+    })
+    .await
+}

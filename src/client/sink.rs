@@ -1,0 +1,112 @@
+//! Where a push, a tag or a copy writes: a registry's repository or a layout.
+
+use std::io::{Read, Write};
+use std::sync::Arc;
+
+use super::Call;
+use super::endpoint::{CHUNK, blocking};
+use super::push::Blob;
+use crate::error::{Error, Result};
+use crate::oci::Descriptor;
+use crate::operation::Count;
+use crate::registry::Repository;
+use crate::store::LayoutWriter;
+
+/// Where a push writes.
+#[derive(Clone)]
+pub(super) enum Sink {
+    Registry { repository: Repository, mount_from: Arc<[String]> },
+    Layout(Arc<LayoutWriter>),
+}
+
+impl Sink {
+    /// Brings a blob there: skipped where it is, mounted where it can be, else sent.
+    pub(super) async fn send(&self, call: &Call, blob: &Blob) -> Result<()> {
+        let operation = &call.operation;
+        let (descriptor, source) = (&blob.descriptor, blob.source.clone());
+        match self {
+            Self::Registry { repository, mount_from } => {
+                let sessions = call.client.sessions();
+                let upload = repository.upload_blob(descriptor, source, mount_from, sessions, operation);
+                operation.run(upload).await.map(drop)
+            }
+            Self::Layout(writer) => {
+                let (writer, descriptor, operation) = (writer.clone(), descriptor.clone(), operation.clone());
+                let spool = blob.spool.clone();
+                blocking(move || {
+                    let meter = operation.meter();
+                    if writer.layout().has_blob(&descriptor)? {
+                        meter.at(descriptor.size);
+                        operation.count(Count::Skipped);
+                        return Ok(());
+                    }
+                    if let Some(spool) = spool {
+                        writer.add_spool(&descriptor, &spool, &operation, &meter)?;
+                        operation.count(Count::Uploaded);
+                        return Ok(());
+                    }
+                    let mut input = source.open(0)?;
+                    let mut blob = writer.create_blob(&descriptor)?;
+                    let mut buffer = vec![0; CHUNK];
+                    let mut done = 0;
+                    loop {
+                        operation.check()?;
+                        let count = input
+                            .read(&mut buffer)
+                            .map_err(|e| Error::io(format_args!("blob {}", descriptor.digest), e))?;
+                        let Some(chunk) = buffer.get(..count).filter(|chunk| !chunk.is_empty()) else {
+                            break;
+                        };
+                        blob.write_all(chunk)
+                            .map_err(|e| Error::io(format_args!("blob {}", descriptor.digest), e))?;
+                        done += count as u64;
+                        meter.at(done);
+                    }
+                    blob.commit()?;
+                    operation.count(Count::Uploaded);
+                    Ok(())
+                })
+                .await
+            }
+        }
+    }
+
+    /// Sends a blob whatever was said about it before.
+    pub(super) async fn send_again(&self, call: &Call, blob: &Blob) -> Result<()> {
+        match self {
+            Self::Registry { repository, .. } => {
+                let operation = &call.operation;
+                operation
+                    .run(repository.upload_blob_again(&blob.descriptor, blob.source.clone(), operation))
+                    .await
+            }
+            Self::Layout(_) => self.send(call, blob).await,
+        }
+    }
+
+    /// Puts a manifest under a tag, or by its digest alone. True where the registry lists a subject itself.
+    pub(super) async fn put_manifest(
+        &self,
+        call: &Call,
+        descriptor: &Descriptor,
+        bytes: &[u8],
+        tag: Option<&str>,
+    ) -> Result<bool> {
+        match self {
+            Self::Registry { repository, .. } => {
+                let target = tag.map_or_else(|| descriptor.digest.to_string(), str::to_owned);
+                let operation = &call.operation;
+                let put = repository.put_manifest(&target, &descriptor.media_type, bytes, operation);
+                Ok(operation.run(put).await?.subject_known)
+            }
+            Self::Layout(writer) => {
+                let (writer, descriptor) = (writer.clone(), descriptor.clone());
+                let (bytes, tag) = (bytes.to_vec(), tag.map(str::to_owned));
+                let operation = call.operation.clone();
+                blocking(move || writer.put_manifest(&descriptor, &bytes, tag.as_deref(), &operation))
+                    .await?;
+                Ok(true)
+            }
+        }
+    }
+}
