@@ -1,0 +1,56 @@
+//! The behaviour suite on every API and every place.
+
+#![allow(unreachable_pub, reason = "modules of a test")]
+
+mod suite;
+
+use std::path::Path;
+
+use suite::Place;
+
+/// A local image layout.
+struct Local(tempfile::TempDir);
+
+impl Local {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+}
+
+impl Place for Local {
+    fn reference(&self, name: &str, target: &str) -> String {
+        format!("ocidir://{}/{name}{target}", self.0.path().join("layouts").display())
+    }
+    fn requests(&self) -> Option<usize> {
+        None
+    }
+    fn scratch(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+/// Every case, for each API and place.
+macro_rules! everywhere {
+    ($module:ident, $api:ty, $place:expr) => {
+        mod $module {
+            use super::*;
+            behaviour_suite!($api, $place;
+                the_seeds_workflow,
+                a_digest_names_one_artifact,
+                what_is_there_is_not_moved_again,
+                a_build_is_reproducible,
+                what_a_build_leaves_out_is_told,
+                what_is_not_there_is_not_found,
+                bad_input_is_named,
+                a_destination_that_is_not_empty,
+                inspect_and_read_a_layer,
+                tag_into_another_repository,
+                delete_removes_what_it_names,
+                attach_refer_and_copy,
+                custom_kinds_and_annotations,
+            );
+        }
+    };
+}
+
+everywhere!(rust_on_a_layout, suite::rust_api::RustApi, Local::new());
