@@ -12,7 +12,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("Errors", &["error"]),
     ("Versions", &["version"]),
     ("Progress and counters", &["progress"]),
-    ("Callbacks", &["callback"]),
+    ("Callbacks", &["callback", "log"]),
     (
         "Options",
         &["options", "options/client", "options/limits", "options/build", "options/transfer", "options/list"],
@@ -22,6 +22,8 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("Results", &["result"]),
     ("Operations", &["operation"]),
     ("Artifacts", &["artifact"]),
+    ("Configs", &["config"]),
+    ("Artifacts by hand", &["builder"]),
     ("Finding leaks", &["debug"]),
 ];
 

@@ -487,6 +487,19 @@ typedef void (*cldoci_finalizer)(void *user_data);
  */
 typedef int32_t (*cldoci_progress_callback)(const cldoci_progress *progress, void *user_data);
 
+/** A verb failed. */
+#define CLDOCI_LOG_ERROR 1
+/** Something is not as it should be, and the verb goes on. */
+#define CLDOCI_LOG_WARNING 2
+/** A verb begins or ends. */
+#define CLDOCI_LOG_INFO 3
+/** One request to a registry. */
+#define CLDOCI_LOG_DEBUG 4
+/**
+ * Takes one line of the log, without a newline at its end; `line` lives for the time of the call.
+ */
+typedef void (*cldoci_log_callback)(int32_t level, const char *line, void *user_data);
+
 /* Options ------------------------------------------------------------------------------------------------ */
 
 /**
@@ -576,6 +589,29 @@ cldoci_status cldoci_options_set_progress_callback(cldoci_options *options,
                                                    void *user_data,
                                                    cldoci_finalizer finalizer,
                                                    cldoci_error **error);
+
+/**
+ * A function that takes the log of the operations that these options are given to (those of a client: all
+ * of its operations). It is called on a thread that only runs callbacks, one line at a time; lines are left
+ * out when it is slow, and some may come after their operation has ended. No line holds a secret. It must
+ * not unwind.
+ *
+ * @param options    borrowed, not NULL
+ * @param level      CLDOCI_LOG_…: the last level that is wanted
+ * @param callback   the function; NULL takes it away
+ * @param user_data  may be NULL; passed to the callback, never followed
+ * @param finalizer  may be NULL; called once with `user_data` when nothing can call the callback any more,
+ *                   also when this call fails
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or why it could not be set
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_log_callback(cldoci_options *options,
+                                              int32_t level,
+                                              cldoci_log_callback callback,
+                                              void *user_data,
+                                              cldoci_finalizer finalizer,
+                                              cldoci_error **error);
 
 /**
  * Frees options. Clients and operations that they were given to keep their copies.
@@ -2960,6 +2996,225 @@ const char *cldoci_artifact_subject(const cldoci_artifact *artifact, size_t *len
  * Threads: any.
  */
 cldoci_status cldoci_artifact_free(cldoci_artifact *artifact);
+
+/* Configs ------------------------------------------------------------------------------------------------ */
+
+/**
+ * An empty config of one of the three types that have fields of their own. Any other JSON can be given to
+ * build as it is.
+ *
+ * @param artifact_type  borrowed, not NULL, UTF-8; copied: `component`, `datacenter` or `module`
+ * @param config         out, not NULL: set to NULL, on success to a config that you free
+ * @param error          out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or what is wrong
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_config_new(const char *artifact_type, cldoci_config **config, cldoci_error **error);
+
+/**
+ * Sets a field by its name in JSON.
+ *
+ * A component has schemaVersion, name, description, readme, sourceHash, buildTime and the map
+ * childArtifacts; a datacenter schemaVersion, name, extendsImage, sourceHash, buildTime and the map
+ * moduleArtifacts; a module plugin, name, sourceHash, buildTime and the maps inputs and outputs.
+ *
+ * @param config  borrowed, not NULL
+ * @param field   borrowed, not NULL, UTF-8; copied
+ * @param value   borrowed, not NULL, UTF-8; copied
+ * @param error   out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that lists the fields
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_config_set(cldoci_config *config,
+                                const char *field,
+                                const char *value,
+                                cldoci_error **error);
+
+/**
+ * Sets an entry of a field that is a map.
+ *
+ * @param config  borrowed, not NULL
+ * @param field   borrowed, not NULL, UTF-8; copied
+ * @param key     borrowed, not NULL, UTF-8; copied
+ * @param value   borrowed, not NULL, UTF-8; copied
+ * @param error   out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that lists the fields
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_config_set_entry(cldoci_config *config,
+                                      const char *field,
+                                      const char *key,
+                                      const char *value,
+                                      cldoci_error **error);
+
+/**
+ * The config as JSON, for `cldoci_build`. With the option `fill_source_hash` build puts the layer's digest into
+ * a sourceHash that was not set.
+ *
+ * @param config  borrowed, not NULL
+ * @param size    out, may be NULL: how many bytes
+ * @return borrowed from `config`, where it stays as it is when fields are set later; NULL for a bad handle
+ * Threads: one at a time for one handle.
+ */
+const uint8_t *cldoci_config_json(const cldoci_config *config,
+                                  size_t *size);
+
+/**
+ * Frees a config and the JSON that was borrowed from it.
+ *
+ * @param config  consumed; NULL is fine
+ * @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
+ * Threads: any.
+ */
+cldoci_status cldoci_config_free(cldoci_config *config);
+
+/* Artifacts by hand -------------------------------------------------------------------------------------- */
+
+/**
+ * Gives the next bytes of a layer: at most `size` of them into `buffer`. Return how many there were, 0 at the
+ * end, a negative number to give up.
+ */
+typedef int64_t (*cldoci_reader)(uint8_t *buffer, size_t size, void *user_data);
+
+/**
+ * A builder for an artifact without layers and with the empty config `{}`.
+ *
+ * @param client         borrowed, not NULL: its store keeps what readers give
+ * @param artifact_type  borrowed, not NULL, UTF-8; copied: `component`, `datacenter`, `module`, or a media
+ *                       type of your own
+ * @param builder        out, not NULL: set to NULL, on success to a builder that you free
+ * @param error          out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or what is wrong
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_artifact_builder_new(const cldoci_client *client,
+                                          const char *artifact_type,
+                                          cldoci_artifact_builder **builder,
+                                          cldoci_error **error);
+
+/**
+ * Sets the config's bytes, which are kept as they are. A media type can be given for a type of your own
+ * alone.
+ *
+ * @param builder      borrowed, not NULL
+ * @param media_type   borrowed, may be NULL: the type's own; copied
+ * @param config       borrowed, not NULL; copied
+ * @param config_size  how many bytes, at least 1
+ * @param error        out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_artifact_builder_set_config(cldoci_artifact_builder *builder,
+                                                 const char *media_type,
+                                                 const uint8_t *config,
+                                                 size_t config_size,
+                                                 cldoci_error **error);
+
+/**
+ * Adds a layer of these bytes, as they are.
+ *
+ * @param builder     borrowed, not NULL
+ * @param media_type  borrowed, may be NULL: the type's own; copied
+ * @param layer       borrowed, may be NULL where `layer_size` is 0; copied
+ * @param layer_size  how many bytes
+ * @param error       out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_artifact_builder_add_bytes(cldoci_artifact_builder *builder,
+                                                const char *media_type,
+                                                const uint8_t *layer,
+                                                size_t layer_size,
+                                                cldoci_error **error);
+
+/**
+ * Adds a layer of a file, as it is. It is read here for its digest, and again when the artifact is pushed;
+ * until then it must not change (CLDOCI_ERROR_CHANGED).
+ *
+ * @param builder     borrowed, not NULL
+ * @param media_type  borrowed, may be NULL: the type's own; copied
+ * @param file        borrowed, not NULL, a path of any bytes; copied
+ * @param error       out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_artifact_builder_add_file(cldoci_artifact_builder *builder,
+                                               const char *media_type,
+                                               const char *file,
+                                               cldoci_error **error);
+
+/**
+ * Adds a layer of what a function gives, in bounded memory: the bytes go to the client's store, where they
+ * stay as long as the artifact does.
+ *
+ * @param builder     borrowed, not NULL
+ * @param media_type  borrowed, may be NULL: the type's own; copied
+ * @param reader      not NULL; called on this thread and in this call only
+ * @param user_data   may be NULL; passed to the reader, never followed
+ * @param error       out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, CLDOCI_ERROR_CANCELLED when the reader gave up, or what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_artifact_builder_add_reader(cldoci_artifact_builder *builder,
+                                                 const char *media_type,
+                                                 cldoci_reader reader,
+                                                 void *user_data,
+                                                 cldoci_error **error);
+
+/**
+ * Sets an annotation of a layer that was added; an old value is replaced.
+ *
+ * @param builder  borrowed, not NULL
+ * @param layer    from 0
+ * @param key      borrowed, not NULL, UTF-8; copied
+ * @param value    borrowed, not NULL, UTF-8; copied
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_artifact_builder_set_layer_annotation(cldoci_artifact_builder *builder,
+                                                           size_t layer,
+                                                           const char *key,
+                                                           const char *value,
+                                                           cldoci_error **error);
+
+/**
+ * Sets an annotation of the manifest; an old value is replaced.
+ *
+ * @param builder  borrowed, not NULL
+ * @param key      borrowed, not NULL, UTF-8; copied
+ * @param value    borrowed, not NULL, UTF-8; copied
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_artifact_builder_set_annotation(cldoci_artifact_builder *builder,
+                                                     const char *key,
+                                                     const char *value,
+                                                     cldoci_error **error);
+
+/**
+ * Makes the artifact of what was set; its manifest's bytes and digest are fixed here. The builder can be
+ * used on.
+ *
+ * @param builder   borrowed, not NULL
+ * @param artifact  out, not NULL: set to NULL, on success to an artifact that you free
+ * @param error     out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_artifact_builder_finish(const cldoci_artifact_builder *builder,
+                                             cldoci_artifact **artifact,
+                                             cldoci_error **error);
+
+/**
+ * Frees a builder; artifacts that it made stay.
+ *
+ * @param builder  consumed; NULL is fine
+ * @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
+ * Threads: any.
+ */
+cldoci_status cldoci_artifact_builder_free(cldoci_artifact_builder *builder);
 
 /* Finding leaks ------------------------------------------------------------------------------------------ */
 

@@ -5,6 +5,7 @@
 
 mod artifact;
 mod build;
+mod by_hand;
 mod copy;
 mod endpoint;
 mod layer;

@@ -85,6 +85,28 @@ pub enum Count {
     Retry,
 }
 
+/// How much a log line matters; a logger of one level gets those above it, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// A verb failed.
+    Error = 1,
+    /// Something is not as it should be, and the verb goes on.
+    Warning = 2,
+    /// A verb begins or ends.
+    Info = 3,
+    /// One request.
+    Debug = 4,
+}
+
+/// Takes log lines up to a level. It must not block.
+#[derive(Clone)]
+pub struct Logger {
+    /// The last level that it wants.
+    pub level: Level,
+    /// Takes one line.
+    pub write: Arc<dyn Fn(Level, &str) + Send + Sync>,
+}
+
 /// One running verb; clones share it.
 #[derive(Clone, Default)]
 pub struct Operation(Arc<Inner>);
@@ -94,6 +116,7 @@ struct Inner {
     woken: Notify,
     started: Instant,
     deadline: Option<Instant>,
+    logger: Option<Logger>,
     elapsed_ms: AtomicU64,
     phase: AtomicU8,
     bytes_done: AtomicU64,
@@ -118,6 +141,7 @@ impl Default for Inner {
             woken: Notify::new(),
             started: Instant::now(),
             deadline: None,
+            logger: None,
             elapsed_ms: AtomicU64::new(u64::MAX),
             phase: AtomicU8::new(0),
             bytes_done: AtomicU64::new(0),
@@ -149,9 +173,22 @@ impl Operation {
     /// An operation that ends with [`Kind::Timeout`] once `timeout` has passed. A time-out too long for the
     /// clock is none (case F-26).
     pub fn with_timeout(timeout: Option<Duration>) -> Self {
+        Self::with(timeout, None)
+    }
+
+    /// The same, with a logger.
+    pub fn with(timeout: Option<Duration>, logger: Option<Logger>) -> Self {
         let started = Instant::now();
         let deadline = timeout.and_then(|t| started.checked_add(t));
-        Self(Arc::new(Inner { started, deadline, ..Inner::default() }))
+        Self(Arc::new(Inner { started, deadline, logger, ..Inner::default() }))
+    }
+
+    /// Writes a log line, which is only made where somebody wants it. It must hold no secret and no query of a
+    /// URL; foreign text in it must have gone through [`crate::error::printable`].
+    pub fn log(&self, level: Level, line: impl FnOnce() -> String) {
+        if let Some(logger) = self.0.logger.as_ref().filter(|logger| level <= logger.level) {
+            (logger.write)(level, &line());
+        }
     }
 
     /// Asks it to end with [`Kind::Cancelled`]. Any thread, any number of times.
@@ -322,10 +359,11 @@ impl Operation {
     /// Keeps a one-line warning for the result. Foreign text must have gone through
     /// [`crate::error::printable`].
     pub fn warn(&self, warning: impl Into<String>) {
+        let warning = warning.into();
+        self.log(Level::Warning, || warning.clone());
         let mut warnings = self.0.warnings.lock().unwrap_or_else(PoisonError::into_inner);
         match warnings.len() {
             n if n < WARNING_LIMIT => {
-                let warning = warning.into();
                 if !warnings.contains(&warning) {
                     warnings.push(warning);
                 }
@@ -377,6 +415,19 @@ mod tests {
         assert!(Operation::with_timeout(Some(Duration::MAX)).check().is_ok());
         let error = Operation::with_timeout(Some(Duration::ZERO)).check().unwrap_err();
         assert_eq!(error.kind(), Kind::Timeout);
+    }
+
+    #[test]
+    fn a_logger_gets_its_level_and_those_above() {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let kept = lines.clone();
+        let write = Arc::new(move |level, line: &str| kept.lock().unwrap().push((level, line.to_owned())));
+        let operation = Operation::with(None, Some(Logger { level: Level::Warning, write }));
+        operation.warn("careful");
+        operation.log(Level::Info, || unreachable!("a line that nobody wants is not made"));
+        operation.log(Level::Error, || "broken".to_owned());
+        let lines = lines.lock().unwrap();
+        assert_eq!(*lines, [(Level::Warning, "careful".to_owned()), (Level::Error, "broken".to_owned())]);
     }
 
     #[tokio::test]

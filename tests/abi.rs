@@ -175,7 +175,8 @@ fn missing(function: &Function) -> Vec<String> {
         if text.trim().is_empty() {
             missing.push(format!("parameter {name}"));
         }
-        let function_pointer = kind.contains("callback") || kind.contains("finalizer");
+        let function_pointer =
+            kind.contains("callback") || kind.contains("finalizer") || kind.contains("reader");
         let pointer = kind.ends_with('*') || function_pointer;
         if pointer && !text.contains("NULL") {
             missing.push(format!("whether {name} may be NULL"));

@@ -10,7 +10,7 @@ use support::{compile, functions, installed, root, run};
 
 /// A program of `tests/c`, compiled; the directory goes with it.
 struct Program {
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
     path: PathBuf,
 }
 
@@ -23,13 +23,18 @@ impl Program {
         let directory = installed();
         let path = directory.path().join("program");
         compile(source, &path, directory.path());
-        Self { path, _directory: directory }
+        Self { path, directory }
+    }
+
+    /// A directory that is gone when the test is.
+    fn scratch(&self) -> &std::path::Path {
+        self.directory.path()
     }
 
     /// A run that never reads the developer's own credentials or store.
     fn command(&self) -> Command {
         let mut command = Command::new(&self.path);
-        command.env("HOME", self._directory.path()).env_remove("XDG_CACHE_HOME");
+        command.env("HOME", self.directory.path()).env_remove("XDG_CACHE_HOME");
         command
     }
 }
@@ -43,7 +48,10 @@ fn x_01_a_null_for_every_pointer_of_every_function() {
         let pointers: Vec<_> = (0..function.parameters.len())
             .filter(|at| {
                 let kind = &function.parameters[*at].0;
-                kind.ends_with('*') || kind.contains("callback") || kind.contains("finalizer")
+                kind.ends_with('*')
+                    || kind.contains("callback")
+                    || kind.contains("finalizer")
+                    || kind.contains("reader")
             })
             .collect();
         // All NULL, and each alone NULL.
@@ -67,8 +75,10 @@ fn x_01_a_null_for_every_pointer_of_every_function() {
                         outputs.push(at);
                         format!("({kind})&out[{at}]")
                     }
-                    _ if pointer && kind.contains("callback") => format!("({kind})callback"),
-                    _ if pointer && kind.contains("finalizer") => "finalizer".to_owned(),
+                    "cldoci_progress_callback" if pointer => "callback".to_owned(),
+                    "cldoci_log_callback" if pointer => "log_line".to_owned(),
+                    "cldoci_reader" if pointer => "reader".to_owned(),
+                    "cldoci_finalizer" if pointer => "finalizer".to_owned(),
                     // A handle: of the right type where there is one, else of a wrong one.
                     _ if pointer => format!("({kind})handle_for(\"{}\")", kind.replace("const ", "")),
                     _ => "0".to_owned(),
@@ -106,4 +116,10 @@ fn x_05_x_06_x_12_handles() {
 #[test]
 fn options_by_name_and_by_function() {
     run(&mut Program::new("options").command());
+}
+
+#[test]
+fn x_02_artifacts_and_configs_by_hand() {
+    let program = Program::new("builder");
+    run(program.command().arg(program.scratch()));
 }

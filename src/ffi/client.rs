@@ -22,11 +22,13 @@ use super::verb::{Call, Finish};
 use crate::client::Client;
 use crate::error::Result;
 use crate::oci::ArtifactKind;
+use crate::operation::Logger;
 
 pub(super) struct ClientObject {
     pub(super) client: Client,
     /// For calls that bring none of their own.
     pub(super) progress: Option<Arc<ProgressCallback>>,
+    pub(super) logger: Option<Logger>,
     /// Kept from the first verb on, so that connections outlive each of them.
     engine: Mutex<Option<Arc<Engine>>>,
 }
@@ -69,7 +71,8 @@ pub unsafe extern "C" fn cldoci_client_new(
             let place = out(client, "client", std::ptr::null_mut())?;
             let set = options::copy(options)?.unwrap_or_default();
             let client = Client::new(&set.options)?;
-            let object = ClientObject { client, progress: set.progress, engine: Mutex::new(None) };
+            let object =
+                ClientObject { client, progress: set.progress, logger: set.logger, engine: Mutex::new(None) };
             *place = handle::insert(object)?;
             Ok(())
         })
@@ -106,7 +109,7 @@ unsafe fn build(
             let directory = path(directory, "directory")?;
             let kind = ArtifactKind::from_name(text(artifact_type, "artifact_type")?)?;
             let config = bytes(config, config_size, "config")?;
-            call.run(Weight::Transfer, finish, |client, options, operation| {
+            call.run("build", Weight::Transfer, finish, |client, options, operation| {
                 client.build(directory, &kind, config, options, operation)
             })
         })
@@ -192,7 +195,7 @@ unsafe fn push(
             let call = Call::new(client, options)?;
             let artifact = handle::get::<ArtifactObject>(artifact)?;
             let reference = handle::get::<ReferenceObject>(reference)?;
-            call.run(Weight::Transfer, finish, |client, options, operation| {
+            call.run("push", Weight::Transfer, finish, |client, options, operation| {
                 client.push(&artifact.artifact, &reference.reference, options, operation)
             })
         })
@@ -263,7 +266,7 @@ unsafe fn pull(
             let call = Call::new(client, options)?;
             let reference = handle::get::<ReferenceObject>(reference)?;
             let destination = path(destination, "destination")?;
-            call.run(Weight::Transfer, finish, |client, options, operation| {
+            call.run("pull", Weight::Transfer, finish, |client, options, operation| {
                 client.pull(&reference.reference, destination, options, operation)
             })
         })
@@ -333,7 +336,7 @@ unsafe fn pull_config(
             let finish = finish.begin()?;
             let call = Call::new(client, options)?;
             let reference = handle::get::<ReferenceObject>(reference)?;
-            call.run(Weight::Question, finish, |client, options, operation| {
+            call.run("pull_config", Weight::Question, finish, |client, options, operation| {
                 client.pull_config(&reference.reference, options, operation)
             })
         })
@@ -396,7 +399,7 @@ unsafe fn exists(
             let finish = finish.begin()?;
             let call = Call::new(client, options)?;
             let reference = handle::get::<ReferenceObject>(reference)?;
-            call.run(Weight::Question, finish, |client, options, operation| {
+            call.run("exists", Weight::Question, finish, |client, options, operation| {
                 client.exists(&reference.reference, options, operation)
             })
         })
@@ -459,7 +462,7 @@ unsafe fn resolve(
             let finish = finish.begin()?;
             let call = Call::new(client, options)?;
             let reference = handle::get::<ReferenceObject>(reference)?;
-            call.run(Weight::Question, finish, |client, options, operation| {
+            call.run("resolve", Weight::Question, finish, |client, options, operation| {
                 client.resolve(&reference.reference, options, operation)
             })
         })
@@ -524,7 +527,7 @@ unsafe fn tag(
             let call = Call::new(client, options)?;
             let source = handle::get::<ReferenceObject>(source)?;
             let target = handle::get::<ReferenceObject>(target)?;
-            call.run(Weight::Question, finish, |client, options, operation| {
+            call.run("tag", Weight::Question, finish, |client, options, operation| {
                 client.tag(&source.reference, &target.reference, options, operation)
             })
         })

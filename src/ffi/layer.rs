@@ -39,7 +39,7 @@ unsafe fn read_layer(
             let finish = finish.begin()?;
             let call = Call::new(client, options)?;
             let artifact = handle::get::<ArtifactObject>(artifact)?;
-            call.run(Weight::Transfer, finish, |client, options, operation| {
+            call.run("read_layer", Weight::Transfer, finish, |client, options, operation| {
                 client.read_layer(&artifact.artifact, layer, None, options, operation)
             })
         })
@@ -108,7 +108,7 @@ unsafe fn save_layer(
             let call = Call::new(client, options)?;
             let artifact = handle::get::<ArtifactObject>(artifact)?;
             let file = duplicate(fd)?;
-            call.run(Weight::Transfer, finish, |client, options, operation| {
+            call.run("save_layer", Weight::Transfer, finish, |client, options, operation| {
                 client.read_layer(&artifact.artifact, layer, Some(file), options, operation)
             })
         })

@@ -7,13 +7,16 @@
 
 mod access;
 pub mod artifact;
+pub mod builder;
 pub mod callback;
 pub mod client;
+pub mod config;
 pub mod debug;
 pub mod error;
 mod guard;
 mod handle;
 pub mod layer;
+pub mod log;
 pub mod operation;
 pub mod options;
 mod pairs;

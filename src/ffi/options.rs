@@ -13,12 +13,14 @@ use std::sync::{Arc, Mutex};
 use super::callback::{ProgressCallback, UserData, cldoci_finalizer, cldoci_progress_callback};
 use super::guard;
 use super::handle::{self, Object};
+use super::log::{cldoci_log_callback, logger};
 use super::process::lock;
 use super::status::cldoci_status;
 use super::text::{out, path, text};
 use super::types::{cldoci_error, cldoci_options};
 use crate::config::{Options, Type, find};
 use crate::error::{Error, Kind, Result};
+use crate::operation::Logger;
 
 pub(super) struct OptionsObject(Mutex<Set>);
 
@@ -27,6 +29,7 @@ pub(super) struct OptionsObject(Mutex<Set>);
 pub(super) struct Set {
     pub(super) options: Options,
     pub(super) progress: Option<Arc<ProgressCallback>>,
+    pub(super) logger: Option<Logger>,
 }
 
 impl Object for OptionsObject {
@@ -235,6 +238,42 @@ pub unsafe extern "C" fn cldoci_options_set_progress_callback(
             let progress = callback.map(|function| Arc::new(ProgressCallback { function, user_data }));
             // The one it replaces goes without the lock: its finaliser may call back.
             let before = change(options, |set| Ok(std::mem::replace(&mut set.progress, progress)))?;
+            drop(before);
+            Ok(())
+        })
+    }
+}
+
+/// A function that takes the log of the operations that these options are given to (those of a client: all
+/// of its operations). It is called on a thread that only runs callbacks, one line at a time; lines are left
+/// out when it is slow, and some may come after their operation has ended. No line holds a secret. It must
+/// not unwind.
+///
+/// @param options    borrowed, not NULL
+/// @param level      CLDOCI_LOG_…: the last level that is wanted
+/// @param callback   the function; NULL takes it away
+/// @param user_data  may be NULL; passed to the callback, never followed
+/// @param finalizer  may be NULL; called once with `user_data` when nothing can call the callback any more,
+///                   also when this call fails
+/// @param error      out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, or why it could not be set
+/// Threads: one at a time for one handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_options_set_log_callback(
+    options: *mut cldoci_options,
+    level: i32,
+    callback: cldoci_log_callback,
+    user_data: *mut c_void,
+    finalizer: cldoci_finalizer,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe {
+        guard::status(error, || {
+            let user_data = UserData { pointer: user_data, finalizer };
+            let logger = callback.map(|function| logger(level, function, user_data)).transpose()?;
+            // The one it replaces goes without the lock: its finaliser may call back.
+            let before = change(options, |set| Ok(std::mem::replace(&mut set.logger, logger)))?;
             drop(before);
             Ok(())
         })

@@ -27,7 +27,7 @@ unsafe fn copy(
             let call = Call::new(client, options)?;
             let source = handle::get::<ReferenceObject>(source)?;
             let target = handle::get::<ReferenceObject>(target)?;
-            call.run(Weight::Transfer, finish, |client, options, operation| {
+            call.run("copy", Weight::Transfer, finish, |client, options, operation| {
                 client.copy(&source.reference, &target.reference, options, operation)
             })
         })
@@ -94,7 +94,7 @@ unsafe fn list_tags(
             let finish = finish.begin()?;
             let call = Call::new(client, options)?;
             let reference = handle::get::<ReferenceObject>(reference)?;
-            call.run(Weight::Question, finish, |client, options, operation| {
+            call.run("list_tags", Weight::Question, finish, |client, options, operation| {
                 client.list_tags(&reference.reference, options, operation)
             })
         })
@@ -157,7 +157,7 @@ unsafe fn inspect(
             let finish = finish.begin()?;
             let call = Call::new(client, options)?;
             let reference = handle::get::<ReferenceObject>(reference)?;
-            call.run(Weight::Question, finish, |client, options, operation| {
+            call.run("inspect", Weight::Question, finish, |client, options, operation| {
                 client.inspect(&reference.reference, options, operation)
             })
         })
@@ -219,7 +219,7 @@ unsafe fn delete(
             let finish = finish.begin()?;
             let call = Call::new(client, options)?;
             let reference = handle::get::<ReferenceObject>(reference)?;
-            call.run(Weight::Question, finish, |client, options, operation| {
+            call.run("delete", Weight::Question, finish, |client, options, operation| {
                 client.delete(&reference.reference, options, operation)
             })
         })
@@ -283,7 +283,7 @@ unsafe fn attach(
             let call = Call::new(client, options)?;
             let artifact = handle::get::<ArtifactObject>(artifact)?;
             let subject = handle::get::<ReferenceObject>(subject)?;
-            call.run(Weight::Transfer, finish, |client, options, operation| {
+            call.run("attach", Weight::Transfer, finish, |client, options, operation| {
                 client.attach(&artifact.artifact, &subject.reference, options, operation)
             })
         })
@@ -350,7 +350,7 @@ unsafe fn referrers(
             let finish = finish.begin()?;
             let call = Call::new(client, options)?;
             let reference = handle::get::<ReferenceObject>(reference)?;
-            call.run(Weight::Question, finish, |client, options, operation| {
+            call.run("referrers", Weight::Question, finish, |client, options, operation| {
                 client.referrers(&reference.reference, options, operation)
             })
         })

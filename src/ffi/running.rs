@@ -16,7 +16,7 @@ use super::process::lock;
 use super::runtime::{Engine, Weight};
 use crate::client::Outcome;
 use crate::error::{Error, Kind, Result};
-use crate::operation::Operation;
+use crate::operation::{Level, Operation};
 
 /// A verb under way, shared by its task, its handle and those that wait.
 pub(super) struct Running {
@@ -41,6 +41,7 @@ const REPORT_EVERY: Duration = Duration::from_millis(100);
 impl Running {
     /// Starts a verb. `work` is polled on the library's own threads.
     pub(super) fn start<F>(
+        name: &'static str,
         engine: Arc<Engine>,
         weight: Weight,
         operation: Operation,
@@ -70,7 +71,9 @@ impl Running {
                     .await?;
                 work.await
             };
+            driven.operation.log(Level::Info, || format!("{name}: begins"));
             let end = driven.drive(gated).await;
+            driven.log_end(name, &end);
             driven.complete(end);
             drop(driven);
             drop(holder);
@@ -101,6 +104,16 @@ impl Running {
             reporter.finish().await;
         }
         end.unwrap_or_else(|panic| Err(guard::panicked(&*panic)))
+    }
+
+    fn log_end(&self, name: &str, end: &Result<Outcome>) {
+        let counters = self.operation.counters();
+        match end {
+            Ok(_) => self.operation.log(Level::Info, || {
+                format!("{name}: done in {} ms with {} requests", counters.elapsed_ms, counters.requests)
+            }),
+            Err(error) => self.operation.log(Level::Error, || format!("{name}: {error}")),
+        }
     }
 
     fn complete(&self, end: Result<Outcome>) {

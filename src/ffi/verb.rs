@@ -16,7 +16,7 @@ use super::types::{cldoci_client, cldoci_operation, cldoci_options, cldoci_resul
 use crate::client::{Client, Outcome};
 use crate::config::Options;
 use crate::error::{Error, Kind, Result};
-use crate::operation::Operation;
+use crate::operation::{Logger, Operation};
 
 /// What the caller wants: to wait for the result, or an operation.
 pub(super) enum Finish {
@@ -51,22 +51,25 @@ pub(super) struct Call {
     client: Pinned<ClientObject>,
     options: Option<Options>,
     progress: Option<Arc<ProgressCallback>>,
+    logger: Option<Logger>,
 }
 
 impl Call {
     pub(super) fn new(client: *const cldoci_client, options: *const cldoci_options) -> Result<Self> {
         let client = handle::get::<ClientObject>(client)?;
-        let (options, progress) = match options::copy(options)? {
-            Some(set) => (Some(set.options), set.progress),
-            None => (None, None),
+        let (options, progress, logger) = match options::copy(options)? {
+            Some(set) => (Some(set.options), set.progress, set.logger),
+            None => (None, None, None),
         };
         let progress = progress.or_else(|| client.progress.clone());
-        Ok(Self { client, options, progress })
+        let logger = logger.or_else(|| client.logger.clone());
+        Ok(Self { client, options, progress, logger })
     }
 
     /// Starts the verb; the blocking form is start and wait.
     pub(super) fn run<F>(
         self,
+        name: &'static str,
         weight: Weight,
         finish: Begun<'_>,
         verb: impl FnOnce(&Client, Option<&Options>, &Operation) -> F,
@@ -76,10 +79,10 @@ impl Call {
     {
         let options = self.options.as_ref();
         let timeout = self.client.client.settings().for_call(options)?.timeout();
-        let operation = Operation::with_timeout(timeout);
+        let operation = Operation::with(timeout, self.logger);
         let engine = self.client.engine()?;
         let work = engine.enter(|| verb(&self.client.client, options, &operation));
-        let running = Running::start(engine, weight, operation, self.progress, work);
+        let running = Running::start(name, engine, weight, operation, self.progress, work);
         match finish {
             Begun::Wait(result) => {
                 let Some(outcome) = running.wait(None)? else {

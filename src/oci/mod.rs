@@ -7,6 +7,7 @@ mod json;
 mod manifest;
 pub mod media_type;
 mod reference;
+mod typed_config;
 
 pub(crate) use artifact::check_media_type;
 pub use artifact::{
@@ -16,3 +17,4 @@ pub use descriptor::{Descriptor, Platform};
 pub use digest::{Algorithm, Digest, Hasher};
 pub use manifest::{Document, ImageIndex, ImageManifest, parse_document};
 pub use reference::{LayoutReference, Reference, RegistryReference, check_tag};
+pub use typed_config::TypedConfig;

@@ -17,8 +17,8 @@ use super::body;
 use super::origin::Origin;
 use super::policy::{self, Class, Reach, Realm};
 use crate::config::Settings;
-use crate::error::{Error, Kind, Result};
-use crate::operation::{Count, Operation};
+use crate::error::{Error, Kind, Result, printable};
+use crate::operation::{Count, Level, Operation};
 use clients::Clients;
 pub(crate) use failure::{Failure, Stage, of_body as body_failure};
 pub(crate) use payload::{CHUNK, Outflow, Payload, Progressing};
@@ -156,6 +156,8 @@ impl Transport {
         // A compressed answer would break sizes and digests (Q54, G-11).
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let bodied = matches!(method, Method::POST | Method::PUT | Method::PATCH);
+        // Without the query, which may hold an upload's state or a signature.
+        let asked = format!("{method} {}{}", origin.authority(), printable(url.path()));
         let mut request = reqwest::Request::new(method, url);
         let (body, progress) = payload.into_body(operation);
         if bodied {
@@ -171,7 +173,10 @@ impl Transport {
         tokio::select! {
             biased;
             result = &mut answer => match result {
-                Ok(response) => Ok(Answer { response, _place: place }),
+                Ok(response) => {
+                    operation.log(Level::Debug, || format!("{asked}: {}", response.status().as_u16()));
+                    Ok(Answer { response, _place: place })
+                }
                 Err(error) => Err(progress.source_error().map_or_else(
                     || Failure::of(error, &origin, &self.0.settings),
                     Failure::last,

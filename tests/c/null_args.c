@@ -32,6 +32,19 @@ static int32_t callback(const cldoci_progress *progress, void *user_data) {
   return 0;
 }
 
+static void log_line(int32_t level, const char *line, void *user_data) {
+  (void)level;
+  (void)line;
+  (void)user_data;
+}
+
+static int64_t reader(uint8_t *buffer, size_t size, void *user_data) {
+  (void)buffer;
+  (void)size;
+  (void)user_data;
+  return 0;
+}
+
 /* A failed call leaves NULL in its outputs, and what a call gave is a handle. */
 static void check_output(void *output, const char *name) {
   if (output == (void *)8) {
@@ -64,6 +77,8 @@ int main(void) {
   progress.struct_size = sizeof progress;
   counters.struct_size = sizeof counters;
   (void)callback;
+  (void)log_line;
+  (void)reader;
   (void)finalizer;
   (void)out;
   (void)number32;

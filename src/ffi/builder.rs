@@ -1,0 +1,353 @@
+//! `cldoci_artifact_builder`: an artifact put together by hand.
+
+use std::collections::BTreeMap;
+use std::ffi::{c_char, c_void};
+use std::io::{self, Read};
+use std::sync::Mutex;
+
+use super::artifact::ArtifactObject;
+use super::client::ClientObject;
+use super::guard;
+use super::handle::{self, Object};
+use super::process::lock;
+use super::status::cldoci_status;
+use super::text::{bytes, optional_text, out, path, text};
+use super::types::{cldoci_artifact, cldoci_artifact_builder, cldoci_client, cldoci_error};
+use crate::client::{ArtifactBuilder, Client, Layer};
+use crate::error::{Error, Kind, Result, printable};
+use crate::oci::{ArtifactKind, check_media_type};
+
+/// Gives the next bytes of a layer: at most `size` of them into `buffer`. Return how many there were, 0 at the
+/// end, a negative number to give up.
+#[allow(non_camel_case_types, reason = "the header's name")]
+pub type cldoci_reader =
+    Option<unsafe extern "C" fn(buffer: *mut u8, size: usize, user_data: *mut c_void) -> i64>;
+
+pub(super) struct BuilderObject {
+    client: Client,
+    parts: Mutex<Parts>,
+}
+
+struct Parts {
+    kind: ArtifactKind,
+    config: Option<Vec<u8>>,
+    layers: Vec<Layer>,
+    annotations: BTreeMap<String, String>,
+}
+
+impl Object for BuilderObject {
+    type Opaque = cldoci_artifact_builder;
+    const TYPE: u8 = 7;
+    const NAME: &'static str = "cldoci_artifact_builder";
+}
+
+impl BuilderObject {
+    /// The media type of a layer: the caller's, else the kind's.
+    fn layer_type(&self, media_type: Option<&str>) -> Result<String> {
+        match media_type {
+            Some(given) => check_media_type(given).map(|()| given.to_owned()),
+            None => Ok(lock(&self.parts).kind.layer_media_type().to_owned()),
+        }
+    }
+
+    fn add(&self, layer: Layer) {
+        lock(&self.parts).layers.push(layer);
+    }
+}
+
+impl Parts {
+    fn finish(&self) -> Result<crate::client::Artifact> {
+        let mut builder = ArtifactBuilder::new(self.kind.clone());
+        if let Some(config) = &self.config {
+            builder = builder.config(config.clone());
+        }
+        builder = self.layers.iter().cloned().fold(builder, ArtifactBuilder::layer);
+        self.annotations.iter().fold(builder, |builder, (key, value)| builder.annotation(key, value)).finish()
+    }
+}
+
+/// A function of the caller's as a `Read`. It is called on the caller's own thread, in the call that took it.
+struct Reader {
+    function: unsafe extern "C" fn(*mut u8, usize, *mut c_void) -> i64,
+    user_data: *mut c_void,
+}
+
+impl Read for Reader {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        // SAFETY: the caller gave this function for this user_data, and `into` has the length that it is told.
+        let count = unsafe { (self.function)(into.as_mut_ptr(), into.len(), self.user_data) };
+        let told = usize::try_from(count).map_err(|_| {
+            io::Error::from(Error::new(Kind::Cancelled, format!("the reader gave up with {count}")))
+        })?;
+        if told > into.len() {
+            let why = format!("the reader gave {told} bytes where {} were asked for", into.len());
+            return Err(Error::new(Kind::Argument, why).into());
+        }
+        Ok(told)
+    }
+}
+
+/// A builder for an artifact without layers and with the empty config `{}`.
+///
+/// @param client         borrowed, not NULL: its store keeps what readers give
+/// @param artifact_type  borrowed, not NULL, UTF-8; copied: `component`, `datacenter`, `module`, or a media
+///                       type of your own
+/// @param builder        out, not NULL: set to NULL, on success to a builder that you free
+/// @param error          out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, or what is wrong
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_artifact_builder_new(
+    client: *const cldoci_client,
+    artifact_type: *const c_char,
+    builder: *mut *mut cldoci_artifact_builder,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe {
+        guard::status(error, || {
+            let place = out(builder, "builder", std::ptr::null_mut())?;
+            let client = handle::get::<ClientObject>(client)?.client.clone();
+            let kind = ArtifactKind::from_name(text(artifact_type, "artifact_type")?)?;
+            let parts = Parts { kind, config: None, layers: Vec::new(), annotations: BTreeMap::new() };
+            *place = handle::insert(BuilderObject { client, parts: Mutex::new(parts) })?;
+            Ok(())
+        })
+    }
+}
+
+/// Sets the config's bytes, which are kept as they are. A media type can be given for a type of your own
+/// alone.
+///
+/// @param builder      borrowed, not NULL
+/// @param media_type   borrowed, may be NULL: the type's own; copied
+/// @param config       borrowed, not NULL; copied
+/// @param config_size  how many bytes, at least 1
+/// @param error        out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, or what is wrong
+/// Threads: one at a time for one handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_artifact_builder_set_config(
+    builder: *mut cldoci_artifact_builder,
+    media_type: *const c_char,
+    config: *const u8,
+    config_size: usize,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe {
+        guard::status(error, || {
+            let given = optional_text(media_type, "media_type")?;
+            let config = bytes(config, config_size, "config")?;
+            let builder = handle::get::<BuilderObject>(builder)?;
+            let mut parts = lock(&builder.parts);
+            if let Some(given) = given {
+                check_media_type(given)?;
+                match &mut parts.kind {
+                    ArtifactKind::Custom { config_media_type, .. } => *config_media_type = given.to_owned(),
+                    kind if kind.config_media_type() == given => {}
+                    kind => {
+                        return Err(Error::new(
+                            Kind::Argument,
+                            format!(
+                                "a {} has the config type {}, not {}",
+                                kind.name(),
+                                kind.config_media_type(),
+                                printable(given)
+                            ),
+                        ));
+                    }
+                }
+            }
+            parts.config = Some(config.to_vec());
+            Ok(())
+        })
+    }
+}
+
+/// Adds a layer of these bytes, as they are.
+///
+/// @param builder     borrowed, not NULL
+/// @param media_type  borrowed, may be NULL: the type's own; copied
+/// @param layer       borrowed, may be NULL where `layer_size` is 0; copied
+/// @param layer_size  how many bytes
+/// @param error       out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, or what is wrong
+/// Threads: one at a time for one handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_artifact_builder_add_bytes(
+    builder: *mut cldoci_artifact_builder,
+    media_type: *const c_char,
+    layer: *const u8,
+    layer_size: usize,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe {
+        guard::status(error, || {
+            let media_type = optional_text(media_type, "media_type")?;
+            let layer = bytes(layer, layer_size, "layer")?;
+            let builder = handle::get::<BuilderObject>(builder)?;
+            builder.add(Layer::from_bytes(&builder.layer_type(media_type)?, layer));
+            Ok(())
+        })
+    }
+}
+
+/// Adds a layer of a file, as it is. It is read here for its digest, and again when the artifact is pushed;
+/// until then it must not change (CLDOCI_ERROR_CHANGED).
+///
+/// @param builder     borrowed, not NULL
+/// @param media_type  borrowed, may be NULL: the type's own; copied
+/// @param file        borrowed, not NULL, a path of any bytes; copied
+/// @param error       out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, or what is wrong
+/// Threads: one at a time for one handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_artifact_builder_add_file(
+    builder: *mut cldoci_artifact_builder,
+    media_type: *const c_char,
+    file: *const c_char,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe {
+        guard::status(error, || {
+            let media_type = optional_text(media_type, "media_type")?;
+            let file = path(file, "file")?;
+            let builder = handle::get::<BuilderObject>(builder)?;
+            builder.add(Layer::from_file(&builder.layer_type(media_type)?, file)?);
+            Ok(())
+        })
+    }
+}
+
+/// Adds a layer of what a function gives, in bounded memory: the bytes go to the client's store, where they
+/// stay as long as the artifact does.
+///
+/// @param builder     borrowed, not NULL
+/// @param media_type  borrowed, may be NULL: the type's own; copied
+/// @param reader      not NULL; called on this thread and in this call only
+/// @param user_data   may be NULL; passed to the reader, never followed
+/// @param error       out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, CLDOCI_ERROR_CANCELLED when the reader gave up, or what is wrong
+/// Threads: one at a time for one handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_artifact_builder_add_reader(
+    builder: *mut cldoci_artifact_builder,
+    media_type: *const c_char,
+    reader: cldoci_reader,
+    user_data: *mut c_void,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe {
+        guard::status(error, || {
+            let media_type = optional_text(media_type, "media_type")?;
+            let function = reader.ok_or_else(|| Error::new(Kind::Argument, "argument 'reader' is NULL"))?;
+            let builder = handle::get::<BuilderObject>(builder)?;
+            let media_type = builder.layer_type(media_type)?;
+            let layer = builder.client.layer_from_reader(&media_type, &mut Reader { function, user_data })?;
+            builder.add(layer);
+            Ok(())
+        })
+    }
+}
+
+/// Sets an annotation of a layer that was added; an old value is replaced.
+///
+/// @param builder  borrowed, not NULL
+/// @param layer    from 0
+/// @param key      borrowed, not NULL, UTF-8; copied
+/// @param value    borrowed, not NULL, UTF-8; copied
+/// @param error    out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, or what is wrong
+/// Threads: one at a time for one handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_artifact_builder_set_layer_annotation(
+    builder: *mut cldoci_artifact_builder,
+    layer: usize,
+    key: *const c_char,
+    value: *const c_char,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe {
+        guard::status(error, || {
+            let (key, value) = (text(key, "key")?, text(value, "value")?);
+            let builder = handle::get::<BuilderObject>(builder)?;
+            let mut parts = lock(&builder.parts);
+            let count = parts.layers.len();
+            let layer = parts.layers.get_mut(layer).ok_or_else(|| {
+                Error::new(Kind::Argument, format!("argument 'layer' is {layer}, there are {count} layers"))
+            })?;
+            layer.descriptor.annotations.insert(key.to_owned(), value.to_owned());
+            Ok(())
+        })
+    }
+}
+
+/// Sets an annotation of the manifest; an old value is replaced.
+///
+/// @param builder  borrowed, not NULL
+/// @param key      borrowed, not NULL, UTF-8; copied
+/// @param value    borrowed, not NULL, UTF-8; copied
+/// @param error    out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, or what is wrong
+/// Threads: one at a time for one handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_artifact_builder_set_annotation(
+    builder: *mut cldoci_artifact_builder,
+    key: *const c_char,
+    value: *const c_char,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe {
+        guard::status(error, || {
+            let (key, value) = (text(key, "key")?, text(value, "value")?);
+            let builder = handle::get::<BuilderObject>(builder)?;
+            lock(&builder.parts).annotations.insert(key.to_owned(), value.to_owned());
+            Ok(())
+        })
+    }
+}
+
+/// Makes the artifact of what was set; its manifest's bytes and digest are fixed here. The builder can be
+/// used on.
+///
+/// @param builder   borrowed, not NULL
+/// @param artifact  out, not NULL: set to NULL, on success to an artifact that you free
+/// @param error     out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, or what is wrong
+/// Threads: one at a time for one handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_artifact_builder_finish(
+    builder: *const cldoci_artifact_builder,
+    artifact: *mut *mut cldoci_artifact,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe {
+        guard::status(error, || {
+            let place = out(artifact, "artifact", std::ptr::null_mut())?;
+            let builder = handle::get::<BuilderObject>(builder)?;
+            let artifact = lock(&builder.parts).finish()?;
+            *place = handle::insert(ArtifactObject::new(artifact))?;
+            Ok(())
+        })
+    }
+}
+
+/// Frees a builder; artifacts that it made stay.
+///
+/// @param builder  consumed; NULL is fine
+/// @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
+/// Threads: any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_artifact_builder_free(
+    builder: *mut cldoci_artifact_builder,
+) -> cldoci_status {
+    // SAFETY: no error object is asked for.
+    unsafe { guard::status(std::ptr::null_mut(), || handle::free::<BuilderObject>(builder)) }
+}
