@@ -781,150 +781,6 @@ cldoci_status cldoci_pull_start(const cldoci_client *client,
                                 cldoci_operation **operation,
                                 cldoci_error **error);
 
-/**
- * Gets the config's bytes as they were pushed; no layer is touched. The result has the bytes, their media
- * type, digest and size.
- *
- * @param client     borrowed, not NULL
- * @param reference  borrowed, not NULL
- * @param options    borrowed, may be NULL: for this call; they beat the client's
- * @param result     out, may be NULL: set to NULL, on success to a result that you free
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, or what it failed with
- * Threads: any, at once.
- */
-cldoci_status cldoci_pull_config(const cldoci_client *client,
-                                 const cldoci_reference *reference,
-                                 const cldoci_options *options,
-                                 cldoci_result **result,
-                                 cldoci_error **error);
-
-/**
- * Starts `cldoci_pull_config` and returns at once; the operation tells how it goes.
- *
- * @param client     borrowed, not NULL
- * @param reference  borrowed, not NULL
- * @param options    borrowed, may be NULL: for this call; they beat the client's
- * @param operation  out, not NULL: set to NULL, on success to an operation that you free
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, or why it could not be started
- * Threads: any, at once.
- */
-cldoci_status cldoci_pull_config_start(const cldoci_client *client,
-                                       const cldoci_reference *reference,
-                                       const cldoci_options *options,
-                                       cldoci_operation **operation,
-                                       cldoci_error **error);
-
-/**
- * Asks whether an artifact is there. "No" is a well-formed "not found"; when it can't be told (no access,
- * no connection, a server's failure) that is an error. The result has the answer: `cldoci_result_exists`.
- *
- * @param client     borrowed, not NULL
- * @param reference  borrowed, not NULL
- * @param options    borrowed, may be NULL: for this call; they beat the client's
- * @param result     out, may be NULL: set to NULL, on success to a result that you free
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, or what it failed with
- * Threads: any, at once.
- */
-cldoci_status cldoci_exists(const cldoci_client *client,
-                            const cldoci_reference *reference,
-                            const cldoci_options *options,
-                            cldoci_result **result,
-                            cldoci_error **error);
-
-/**
- * Starts `cldoci_exists` and returns at once; the operation tells how it goes.
- *
- * @param client     borrowed, not NULL
- * @param reference  borrowed, not NULL
- * @param options    borrowed, may be NULL: for this call; they beat the client's
- * @param operation  out, not NULL: set to NULL, on success to an operation that you free
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, or why it could not be started
- * Threads: any, at once.
- */
-cldoci_status cldoci_exists_start(const cldoci_client *client,
-                                  const cldoci_reference *reference,
-                                  const cldoci_options *options,
-                                  cldoci_operation **operation,
-                                  cldoci_error **error);
-
-/**
- * Asks for the digest, media type and size of what a reference names, without a download. The result has
- * them.
- *
- * @param client     borrowed, not NULL
- * @param reference  borrowed, not NULL
- * @param options    borrowed, may be NULL: for this call; they beat the client's
- * @param result     out, may be NULL: set to NULL, on success to a result that you free
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, CLDOCI_ERROR_NOT_FOUND where there is none, or what it failed with
- * Threads: any, at once.
- */
-cldoci_status cldoci_resolve(const cldoci_client *client,
-                             const cldoci_reference *reference,
-                             const cldoci_options *options,
-                             cldoci_result **result,
-                             cldoci_error **error);
-
-/**
- * Starts `cldoci_resolve` and returns at once; the operation tells how it goes.
- *
- * @param client     borrowed, not NULL
- * @param reference  borrowed, not NULL
- * @param options    borrowed, may be NULL: for this call; they beat the client's
- * @param operation  out, not NULL: set to NULL, on success to an operation that you free
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, or why it could not be started
- * Threads: any, at once.
- */
-cldoci_status cldoci_resolve_start(const cldoci_client *client,
-                                   const cldoci_reference *reference,
-                                   const cldoci_options *options,
-                                   cldoci_operation **operation,
-                                   cldoci_error **error);
-
-/**
- * Gives the artifact at `source` the name `target` too: the same manifest bytes. In one repository no blob
- * is sent; across repositories they are mounted, across registries copied. The result has the digest.
- *
- * @param client   borrowed, not NULL
- * @param source   borrowed, not NULL: where it is
- * @param target   borrowed, not NULL: where it is to be
- * @param options  borrowed, may be NULL: for this call; they beat the client's
- * @param result   out, may be NULL: set to NULL, on success to a result that you free
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, or what it failed with
- * Threads: any, at once.
- */
-cldoci_status cldoci_tag(const cldoci_client *client,
-                         const cldoci_reference *source,
-                         const cldoci_reference *target,
-                         const cldoci_options *options,
-                         cldoci_result **result,
-                         cldoci_error **error);
-
-/**
- * Starts `cldoci_tag` and returns at once; the operation tells how it goes.
- *
- * @param client     borrowed, not NULL
- * @param source     borrowed, not NULL: where it is
- * @param target     borrowed, not NULL: where it is to be
- * @param options    borrowed, may be NULL: for this call; they beat the client's
- * @param operation  out, not NULL: set to NULL, on success to an operation that you free
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, or why it could not be started
- * Threads: any, at once.
- */
-cldoci_status cldoci_tag_start(const cldoci_client *client,
-                               const cldoci_reference *source,
-                               const cldoci_reference *target,
-                               const cldoci_options *options,
-                               cldoci_operation **operation,
-                               cldoci_error **error);
-
 /** `default` of `cldoci_options_set_credentials`. */
 #define CLDOCI_CREDENTIALS_DEFAULT 0
 /** `explicit` of `cldoci_options_set_credentials`. */
@@ -2053,6 +1909,109 @@ cldoci_status cldoci_resolve_start(const cldoci_client *client,
                                    cldoci_error **error);
 
 /**
+ * Lists the tags of a repository or a layout; the reference's own tag means nothing. The result has them,
+ * sorted by their bytes.
+ *
+ * @param client     borrowed, not NULL
+ * @param reference  borrowed, not NULL
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param result     out, may be NULL: set to NULL, on success to a result that you free
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or what it failed with
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_list_tags(const cldoci_client *client,
+                               const cldoci_reference *reference,
+                               const cldoci_options *options,
+                               cldoci_result **result,
+                               cldoci_error **error);
+
+/**
+ * Starts `cldoci_list_tags` and returns at once; the operation tells how it goes.
+ *
+ * @param client     borrowed, not NULL
+ * @param reference  borrowed, not NULL
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param operation  out, not NULL: set to NULL, on success to an operation that you free
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or why it could not be started
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_list_tags_start(const cldoci_client *client,
+                                     const cldoci_reference *reference,
+                                     const cldoci_options *options,
+                                     cldoci_operation **operation,
+                                     cldoci_error **error);
+
+/**
+ * Gets an artifact without its layers' bytes: manifest and config. The result has the artifact.
+ *
+ * @param client     borrowed, not NULL
+ * @param reference  borrowed, not NULL
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param result     out, may be NULL: set to NULL, on success to a result that you free
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or what it failed with
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_inspect(const cldoci_client *client,
+                             const cldoci_reference *reference,
+                             const cldoci_options *options,
+                             cldoci_result **result,
+                             cldoci_error **error);
+
+/**
+ * Starts `cldoci_inspect` and returns at once; the operation tells how it goes.
+ *
+ * @param client     borrowed, not NULL
+ * @param reference  borrowed, not NULL
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param operation  out, not NULL: set to NULL, on success to an operation that you free
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or why it could not be started
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_inspect_start(const cldoci_client *client,
+                                   const cldoci_reference *reference,
+                                   const cldoci_options *options,
+                                   cldoci_operation **operation,
+                                   cldoci_error **error);
+
+/**
+ * Lists the manifests that refer to an artifact. The result has their descriptors.
+ *
+ * @param client     borrowed, not NULL
+ * @param reference  borrowed, not NULL
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param result     out, may be NULL: set to NULL, on success to a result that you free
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or what it failed with
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_referrers(const cldoci_client *client,
+                               const cldoci_reference *reference,
+                               const cldoci_options *options,
+                               cldoci_result **result,
+                               cldoci_error **error);
+
+/**
+ * Starts `cldoci_referrers` and returns at once; the operation tells how it goes.
+ *
+ * @param client     borrowed, not NULL
+ * @param reference  borrowed, not NULL
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param operation  out, not NULL: set to NULL, on success to an operation that you free
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or why it could not be started
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_referrers_start(const cldoci_client *client,
+                                     const cldoci_reference *reference,
+                                     const cldoci_options *options,
+                                     cldoci_operation **operation,
+                                     cldoci_error **error);
+
+/**
  * Gives the artifact at `source` the name `target` too: the same manifest bytes. In one repository no blob
  * is sent; across repositories they are mounted, across registries copied. The result has the digest.
  *
@@ -2131,75 +2090,6 @@ cldoci_status cldoci_copy_start(const cldoci_client *client,
                                 cldoci_error **error);
 
 /**
- * Lists the tags of a repository or a layout; the reference's own tag means nothing. The result has them,
- * sorted by their bytes.
- *
- * @param client     borrowed, not NULL
- * @param reference  borrowed, not NULL
- * @param options    borrowed, may be NULL: for this call; they beat the client's
- * @param result     out, may be NULL: set to NULL, on success to a result that you free
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, or what it failed with
- * Threads: any, at once.
- */
-cldoci_status cldoci_list_tags(const cldoci_client *client,
-                               const cldoci_reference *reference,
-                               const cldoci_options *options,
-                               cldoci_result **result,
-                               cldoci_error **error);
-
-/**
- * Starts `cldoci_list_tags` and returns at once; the operation tells how it goes.
- *
- * @param client     borrowed, not NULL
- * @param reference  borrowed, not NULL
- * @param options    borrowed, may be NULL: for this call; they beat the client's
- * @param operation  out, not NULL: set to NULL, on success to an operation that you free
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, or why it could not be started
- * Threads: any, at once.
- */
-cldoci_status cldoci_list_tags_start(const cldoci_client *client,
-                                     const cldoci_reference *reference,
-                                     const cldoci_options *options,
-                                     cldoci_operation **operation,
-                                     cldoci_error **error);
-
-/**
- * Gets an artifact without its layers' bytes: manifest and config. The result has the artifact.
- *
- * @param client     borrowed, not NULL
- * @param reference  borrowed, not NULL
- * @param options    borrowed, may be NULL: for this call; they beat the client's
- * @param result     out, may be NULL: set to NULL, on success to a result that you free
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, or what it failed with
- * Threads: any, at once.
- */
-cldoci_status cldoci_inspect(const cldoci_client *client,
-                             const cldoci_reference *reference,
-                             const cldoci_options *options,
-                             cldoci_result **result,
-                             cldoci_error **error);
-
-/**
- * Starts `cldoci_inspect` and returns at once; the operation tells how it goes.
- *
- * @param client     borrowed, not NULL
- * @param reference  borrowed, not NULL
- * @param options    borrowed, may be NULL: for this call; they beat the client's
- * @param operation  out, not NULL: set to NULL, on success to an operation that you free
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, or why it could not be started
- * Threads: any, at once.
- */
-cldoci_status cldoci_inspect_start(const cldoci_client *client,
-                                   const cldoci_reference *reference,
-                                   const cldoci_options *options,
-                                   cldoci_operation **operation,
-                                   cldoci_error **error);
-
-/**
  * Deletes a tag, or, for a reference with a digest, a manifest with all its tags.
  *
  * @param client     borrowed, not NULL
@@ -2271,40 +2161,6 @@ cldoci_status cldoci_attach_start(const cldoci_client *client,
                                   const cldoci_options *options,
                                   cldoci_operation **operation,
                                   cldoci_error **error);
-
-/**
- * Lists the manifests that refer to an artifact. The result has their descriptors.
- *
- * @param client     borrowed, not NULL
- * @param reference  borrowed, not NULL
- * @param options    borrowed, may be NULL: for this call; they beat the client's
- * @param result     out, may be NULL: set to NULL, on success to a result that you free
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, or what it failed with
- * Threads: any, at once.
- */
-cldoci_status cldoci_referrers(const cldoci_client *client,
-                               const cldoci_reference *reference,
-                               const cldoci_options *options,
-                               cldoci_result **result,
-                               cldoci_error **error);
-
-/**
- * Starts `cldoci_referrers` and returns at once; the operation tells how it goes.
- *
- * @param client     borrowed, not NULL
- * @param reference  borrowed, not NULL
- * @param options    borrowed, may be NULL: for this call; they beat the client's
- * @param operation  out, not NULL: set to NULL, on success to an operation that you free
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, or why it could not be started
- * Threads: any, at once.
- */
-cldoci_status cldoci_referrers_start(const cldoci_client *client,
-                                     const cldoci_reference *reference,
-                                     const cldoci_options *options,
-                                     cldoci_operation **operation,
-                                     cldoci_error **error);
 
 /**
  * Gets one layer's bytes as they are stored (compressed), verified, into memory. The result has the bytes.
@@ -2454,6 +2310,47 @@ cldoci_status cldoci_result_artifact(const cldoci_result *result,
  * Threads: any, at once.
  */
 const uint8_t *cldoci_result_bytes(const cldoci_result *result, size_t *size);
+
+/**
+ * What the operation cost.
+ *
+ * @param result    borrowed, not NULL
+ * @param counters  in and out, not NULL: set its struct_size before, the rest is filled in
+ * @param error     out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or why it could not be told
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_result_counters(const cldoci_result *result,
+                                     cldoci_counters *counters,
+                                     cldoci_error **error);
+
+/**
+ * Whether pull found that the destination holds the artifact already, and touched nothing.
+ *
+ * @param result  borrowed, not NULL
+ * @return 1 or 0
+ * Threads: any, at once.
+ */
+int32_t cldoci_result_unchanged(const cldoci_result *result);
+
+/**
+ * Where the credential that was used came from, such as a file or a helper; never the credential itself.
+ *
+ * @param result  borrowed, not NULL
+ * @param length  out, may be NULL: bytes before the final NUL
+ * @return borrowed from `result`; NULL where none was used
+ * Threads: any, at once.
+ */
+const char *cldoci_result_credential_source(const cldoci_result *result, size_t *length);
+
+/**
+ * Frees a result and all that was borrowed from it; artifacts that were taken out stay.
+ *
+ * @param result  consumed; NULL is fine
+ * @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
+ * Threads: any.
+ */
+cldoci_status cldoci_result_free(cldoci_result *result);
 
 /**
  * How many tags list_tags found.
@@ -2627,47 +2524,6 @@ size_t cldoci_result_warning_count(const cldoci_result *result);
  * Threads: any, at once.
  */
 const char *cldoci_result_warning(const cldoci_result *result, size_t index, size_t *length);
-
-/**
- * What the operation cost.
- *
- * @param result    borrowed, not NULL
- * @param counters  in and out, not NULL: set its struct_size before, the rest is filled in
- * @param error     out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, or why it could not be told
- * Threads: any, at once.
- */
-cldoci_status cldoci_result_counters(const cldoci_result *result,
-                                     cldoci_counters *counters,
-                                     cldoci_error **error);
-
-/**
- * Whether pull found that the destination holds the artifact already, and touched nothing.
- *
- * @param result  borrowed, not NULL
- * @return 1 or 0
- * Threads: any, at once.
- */
-int32_t cldoci_result_unchanged(const cldoci_result *result);
-
-/**
- * Where the credential that was used came from, such as a file or a helper; never the credential itself.
- *
- * @param result  borrowed, not NULL
- * @param length  out, may be NULL: bytes before the final NUL
- * @return borrowed from `result`; NULL where none was used
- * Threads: any, at once.
- */
-const char *cldoci_result_credential_source(const cldoci_result *result, size_t *length);
-
-/**
- * Frees a result and all that was borrowed from it; artifacts that were taken out stay.
- *
- * @param result  consumed; NULL is fine
- * @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
- * Threads: any.
- */
-cldoci_status cldoci_result_free(cldoci_result *result);
 
 /* Operations --------------------------------------------------------------------------------------------- */
 

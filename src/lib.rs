@@ -17,4 +17,4 @@ mod sys;
 
 pub use client::{Artifact, ArtifactBuilder, Client, Content, Layer, Outcome};
 pub use error::{Error, Kind, Result, printable};
-pub use operation::{Count, Counters, Level, Logger, Meter, Operation, Phase, Progress};
+pub use operation::{Count, Counters, Level, LogWriter, Logger, Meter, Operation, Phase, Progress};

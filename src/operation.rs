@@ -104,8 +104,11 @@ pub struct Logger {
     /// The last level that it wants.
     pub level: Level,
     /// Takes one line.
-    pub write: Arc<dyn Fn(Level, &str) + Send + Sync>,
+    pub write: LogWriter,
 }
+
+/// Takes one line of a log.
+pub type LogWriter = Arc<dyn Fn(Level, &str) + Send + Sync>;
 
 /// One running verb; clones share it.
 #[derive(Clone, Default)]
@@ -363,11 +366,7 @@ impl Operation {
         self.log(Level::Warning, || warning.clone());
         let mut warnings = self.0.warnings.lock().unwrap_or_else(PoisonError::into_inner);
         match warnings.len() {
-            n if n < WARNING_LIMIT => {
-                if !warnings.contains(&warning) {
-                    warnings.push(warning);
-                }
-            }
+            n if n < WARNING_LIMIT && !warnings.contains(&warning) => warnings.push(warning),
             WARNING_LIMIT => warnings.push("more warnings were left out".to_owned()),
             _ => {}
         }

@@ -1,4 +1,4 @@
-//! The verbs on repositories that go beyond the everyday: copy, lists, inspect, delete, referrers.
+//! The verbs that change what a registry or a layout has, beside push: tag, copy, delete, attach.
 
 use super::artifact::ArtifactObject;
 use super::guard;
@@ -11,6 +11,75 @@ use super::types::{
     cldoci_result,
 };
 use super::verb::{Call, Finish};
+
+unsafe fn tag(
+    client: *const cldoci_client,
+    source: *const cldoci_reference,
+    target: *const cldoci_reference,
+    options: *const cldoci_options,
+    finish: Finish,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe {
+        guard::status(error, || {
+            let finish = finish.begin()?;
+            let call = Call::new(client, options)?;
+            let source = handle::get::<ReferenceObject>(source)?;
+            let target = handle::get::<ReferenceObject>(target)?;
+            call.run("tag", Weight::Question, finish, |client, options, operation| {
+                client.tag(&source.reference, &target.reference, options, operation)
+            })
+        })
+    }
+}
+
+/// Gives the artifact at `source` the name `target` too: the same manifest bytes. In one repository no blob
+/// is sent; across repositories they are mounted, across registries copied. The result has the digest.
+///
+/// @param client   borrowed, not NULL
+/// @param source   borrowed, not NULL: where it is
+/// @param target   borrowed, not NULL: where it is to be
+/// @param options  borrowed, may be NULL: for this call; they beat the client's
+/// @param result   out, may be NULL: set to NULL, on success to a result that you free
+/// @param error    out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, or what it failed with
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_tag(
+    client: *const cldoci_client,
+    source: *const cldoci_reference,
+    target: *const cldoci_reference,
+    options: *const cldoci_options,
+    result: *mut *mut cldoci_result,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { tag(client, source, target, options, Finish::Wait(result), error) }
+}
+
+/// Starts `cldoci_tag` and returns at once; the operation tells how it goes.
+///
+/// @param client     borrowed, not NULL
+/// @param source     borrowed, not NULL: where it is
+/// @param target     borrowed, not NULL: where it is to be
+/// @param options    borrowed, may be NULL: for this call; they beat the client's
+/// @param operation  out, not NULL: set to NULL, on success to an operation that you free
+/// @param error      out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, or why it could not be started
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_tag_start(
+    client: *const cldoci_client,
+    source: *const cldoci_reference,
+    target: *const cldoci_reference,
+    options: *const cldoci_options,
+    operation: *mut *mut cldoci_operation,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { tag(client, source, target, options, Finish::Start(operation), error) }
+}
 
 unsafe fn copy(
     client: *const cldoci_client,
@@ -79,131 +148,6 @@ pub unsafe extern "C" fn cldoci_copy_start(
 ) -> cldoci_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     unsafe { copy(client, source, target, options, Finish::Start(operation), error) }
-}
-
-unsafe fn list_tags(
-    client: *const cldoci_client,
-    reference: *const cldoci_reference,
-    options: *const cldoci_options,
-    finish: Finish,
-    error: *mut *mut cldoci_error,
-) -> cldoci_status {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        guard::status(error, || {
-            let finish = finish.begin()?;
-            let call = Call::new(client, options)?;
-            let reference = handle::get::<ReferenceObject>(reference)?;
-            call.run("list_tags", Weight::Question, finish, |client, options, operation| {
-                client.list_tags(&reference.reference, options, operation)
-            })
-        })
-    }
-}
-
-/// Lists the tags of a repository or a layout; the reference's own tag means nothing. The result has them,
-/// sorted by their bytes.
-///
-/// @param client     borrowed, not NULL
-/// @param reference  borrowed, not NULL
-/// @param options    borrowed, may be NULL: for this call; they beat the client's
-/// @param result     out, may be NULL: set to NULL, on success to a result that you free
-/// @param error      out, may be NULL: set to NULL, on failure to an error that you free
-/// @return CLDOCI_OK, or what it failed with
-/// Threads: any, at once.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn cldoci_list_tags(
-    client: *const cldoci_client,
-    reference: *const cldoci_reference,
-    options: *const cldoci_options,
-    result: *mut *mut cldoci_result,
-    error: *mut *mut cldoci_error,
-) -> cldoci_status {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe { list_tags(client, reference, options, Finish::Wait(result), error) }
-}
-
-/// Starts `cldoci_list_tags` and returns at once; the operation tells how it goes.
-///
-/// @param client     borrowed, not NULL
-/// @param reference  borrowed, not NULL
-/// @param options    borrowed, may be NULL: for this call; they beat the client's
-/// @param operation  out, not NULL: set to NULL, on success to an operation that you free
-/// @param error      out, may be NULL: set to NULL, on failure to an error that you free
-/// @return CLDOCI_OK, or why it could not be started
-/// Threads: any, at once.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn cldoci_list_tags_start(
-    client: *const cldoci_client,
-    reference: *const cldoci_reference,
-    options: *const cldoci_options,
-    operation: *mut *mut cldoci_operation,
-    error: *mut *mut cldoci_error,
-) -> cldoci_status {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe { list_tags(client, reference, options, Finish::Start(operation), error) }
-}
-
-unsafe fn inspect(
-    client: *const cldoci_client,
-    reference: *const cldoci_reference,
-    options: *const cldoci_options,
-    finish: Finish,
-    error: *mut *mut cldoci_error,
-) -> cldoci_status {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        guard::status(error, || {
-            let finish = finish.begin()?;
-            let call = Call::new(client, options)?;
-            let reference = handle::get::<ReferenceObject>(reference)?;
-            call.run("inspect", Weight::Question, finish, |client, options, operation| {
-                client.inspect(&reference.reference, options, operation)
-            })
-        })
-    }
-}
-
-/// Gets an artifact without its layers' bytes: manifest and config. The result has the artifact.
-///
-/// @param client     borrowed, not NULL
-/// @param reference  borrowed, not NULL
-/// @param options    borrowed, may be NULL: for this call; they beat the client's
-/// @param result     out, may be NULL: set to NULL, on success to a result that you free
-/// @param error      out, may be NULL: set to NULL, on failure to an error that you free
-/// @return CLDOCI_OK, or what it failed with
-/// Threads: any, at once.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn cldoci_inspect(
-    client: *const cldoci_client,
-    reference: *const cldoci_reference,
-    options: *const cldoci_options,
-    result: *mut *mut cldoci_result,
-    error: *mut *mut cldoci_error,
-) -> cldoci_status {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe { inspect(client, reference, options, Finish::Wait(result), error) }
-}
-
-/// Starts `cldoci_inspect` and returns at once; the operation tells how it goes.
-///
-/// @param client     borrowed, not NULL
-/// @param reference  borrowed, not NULL
-/// @param options    borrowed, may be NULL: for this call; they beat the client's
-/// @param operation  out, not NULL: set to NULL, on success to an operation that you free
-/// @param error      out, may be NULL: set to NULL, on failure to an error that you free
-/// @return CLDOCI_OK, or why it could not be started
-/// Threads: any, at once.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn cldoci_inspect_start(
-    client: *const cldoci_client,
-    reference: *const cldoci_reference,
-    options: *const cldoci_options,
-    operation: *mut *mut cldoci_operation,
-    error: *mut *mut cldoci_error,
-) -> cldoci_status {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe { inspect(client, reference, options, Finish::Start(operation), error) }
 }
 
 unsafe fn delete(
@@ -335,66 +279,4 @@ pub unsafe extern "C" fn cldoci_attach_start(
 ) -> cldoci_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     unsafe { attach(client, artifact, subject, options, Finish::Start(operation), error) }
-}
-
-unsafe fn referrers(
-    client: *const cldoci_client,
-    reference: *const cldoci_reference,
-    options: *const cldoci_options,
-    finish: Finish,
-    error: *mut *mut cldoci_error,
-) -> cldoci_status {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        guard::status(error, || {
-            let finish = finish.begin()?;
-            let call = Call::new(client, options)?;
-            let reference = handle::get::<ReferenceObject>(reference)?;
-            call.run("referrers", Weight::Question, finish, |client, options, operation| {
-                client.referrers(&reference.reference, options, operation)
-            })
-        })
-    }
-}
-
-/// Lists the manifests that refer to an artifact. The result has their descriptors.
-///
-/// @param client     borrowed, not NULL
-/// @param reference  borrowed, not NULL
-/// @param options    borrowed, may be NULL: for this call; they beat the client's
-/// @param result     out, may be NULL: set to NULL, on success to a result that you free
-/// @param error      out, may be NULL: set to NULL, on failure to an error that you free
-/// @return CLDOCI_OK, or what it failed with
-/// Threads: any, at once.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn cldoci_referrers(
-    client: *const cldoci_client,
-    reference: *const cldoci_reference,
-    options: *const cldoci_options,
-    result: *mut *mut cldoci_result,
-    error: *mut *mut cldoci_error,
-) -> cldoci_status {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe { referrers(client, reference, options, Finish::Wait(result), error) }
-}
-
-/// Starts `cldoci_referrers` and returns at once; the operation tells how it goes.
-///
-/// @param client     borrowed, not NULL
-/// @param reference  borrowed, not NULL
-/// @param options    borrowed, may be NULL: for this call; they beat the client's
-/// @param operation  out, not NULL: set to NULL, on success to an operation that you free
-/// @param error      out, may be NULL: set to NULL, on failure to an error that you free
-/// @return CLDOCI_OK, or why it could not be started
-/// Threads: any, at once.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn cldoci_referrers_start(
-    client: *const cldoci_client,
-    reference: *const cldoci_reference,
-    options: *const cldoci_options,
-    operation: *mut *mut cldoci_operation,
-    error: *mut *mut cldoci_error,
-) -> cldoci_status {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe { referrers(client, reference, options, Finish::Start(operation), error) }
 }
