@@ -1,5 +1,12 @@
 //! The binary interface holds together: header, symbols, library, version, status numbers (issue 3, point 7).
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a helper of tests may panic"
+)]
+
 mod support;
 
 use std::collections::BTreeSet;

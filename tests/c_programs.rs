@@ -1,5 +1,12 @@
 //! C programs that know nothing but the public header (`tests/c`), each run as its own process.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a helper of tests may panic"
+)]
+
 mod support;
 
 use std::fmt::Write as _;

@@ -1,6 +1,8 @@
 //! What the tests of the C interface share: the header, the library as cargo built it, a C compiler.
 
 #![allow(dead_code, reason = "each test file uses a part")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a helper of tests may panic")]
+#![allow(clippy::indexing_slicing, reason = "a helper of tests may panic")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
