@@ -1,0 +1,14 @@
+//! Directories packed through the public API: cases B-01…B-10 and the bytes that never change.
+
+#[path = "pack/changes.rs"]
+mod changes;
+#[path = "pack/golden.rs"]
+mod golden;
+#[path = "pack/links.rs"]
+mod links;
+#[path = "pack/odd.rs"]
+mod odd;
+#[path = "pack/same.rs"]
+mod same;
+#[path = "pack/tree.rs"]
+mod tree;
