@@ -2,5 +2,6 @@
 #![allow(dead_code, reason = "each suite uses a part of it")]
 
 pub mod evil;
+pub mod guard;
 pub mod real;
 pub mod registry;

@@ -1,0 +1,19 @@
+//! Credentials and tokens, from the files and helpers that docker and podman use to what a registry and its
+//! token server get to see.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test ends where something is not as it must be"
+)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod bench;
+mod helpers;
+mod sources;
+mod tokens;
