@@ -39,11 +39,13 @@ impl Rules {
     }
 }
 
+/// Valid tokens: whose each is, and what it is good for.
+type Tokens = BTreeMap<String, (String, Vec<String>)>;
+
 #[derive(Clone)]
 pub struct Guard {
     rules: Rules,
-    /// Tokens that are valid: the user and what they may.
-    tokens: Arc<Mutex<BTreeMap<String, (String, Vec<String>)>>>,
+    tokens: Arc<Mutex<Tokens>>,
 }
 
 impl Guard {

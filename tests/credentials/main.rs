@@ -7,6 +7,8 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stdout,
+    clippy::collapsible_if,
+    unreachable_pub,
     reason = "a test ends where something is not as it must be"
 )]
 
