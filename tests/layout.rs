@@ -1,5 +1,13 @@
 //! OCI image layouts: what other tools write, what is damaged or hostile, many processes at once, and
 //! processes that are killed.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "that is how a test fails and speaks"
+)]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -16,8 +24,10 @@ fn op() -> Operation {
     Operation::new()
 }
 
+type Made = (Descriptor, Vec<u8>, Vec<(Descriptor, Vec<u8>)>);
+
 /// A manifest of one layer, whose bytes and config follow from `seed`, with its blobs.
-fn artifact(seed: &str, subject: Option<Descriptor>) -> (Descriptor, Vec<u8>, Vec<(Descriptor, Vec<u8>)>) {
+fn artifact(seed: &str, subject: Option<Descriptor>) -> Made {
     let config = format!("{{\"seed\":\"{seed}\"}}").into_bytes();
     let layer = seed.repeat(1000).into_bytes();
     let config_descriptor = Descriptor::of("application/vnd.x.config", &config);
@@ -288,7 +298,13 @@ fn a_hostile_layout_is_refused_within_bounds() {
 
 #[path = "layout/collect.rs"]
 mod collect;
+#[allow(unreachable_pub, reason = "other suites share it")]
+mod common;
+#[path = "layout/faults.rs"]
+mod faults;
 #[path = "layout/interop.rs"]
 mod interop;
+#[path = "layout/peers.rs"]
+mod peers;
 #[path = "layout/processes.rs"]
 mod processes;

@@ -1,5 +1,6 @@
 //! Blobs: files named by their digest, `blobs/ALGORITHM/HEX` (image-spec, image-layout.md).
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::sync::Arc;
 use super::directory::{Directory, is_absent, shown};
 use super::temporary::Temporary;
 use crate::error::{Error, Kind, Result};
-use crate::oci::{Descriptor, Digest, Hasher};
+use crate::oci::{Algorithm, Descriptor, Digest, Hasher};
 
 const BLOBS: &str = "blobs";
 
@@ -22,6 +23,17 @@ pub(super) fn directory_of(root: &Directory, digest: &Digest) -> Result<Option<D
 /// The same, made where it is absent.
 pub(super) fn make_directory_of(root: &Directory, digest: &Digest) -> Result<Directory> {
     root.child_or_create(BLOBS)?.child_or_create(digest.algorithm().name())
+}
+
+/// Makes the names of the blobs of these algorithms survive a loss of power.
+pub(super) fn sync_directories(root: &Directory, algorithms: HashSet<Algorithm>) -> Result<()> {
+    let Some(blobs) = root.child(BLOBS)? else { return Ok(()) };
+    for algorithm in algorithms {
+        if let Some(directory) = blobs.child(algorithm.name())? {
+            directory.sync()?;
+        }
+    }
+    blobs.sync()
 }
 
 /// Opens a blob and checks its size; the digest is the reader's to verify. Absent = `None`.
@@ -112,7 +124,7 @@ impl BlobWriter {
 
 impl Write for BlobWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.temporary.file().write(bytes).map_err(|e| self.temporary.failed(e))?;
+        let count = self.temporary.write(bytes)?;
         self.take_in(bytes.get(..count).unwrap_or(bytes))?;
         Ok(count)
     }

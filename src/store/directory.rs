@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 
 use crate::error::{Error, Kind, Result, printable};
 
@@ -56,7 +56,8 @@ impl Directory {
     /// Opens a directory that is there. Links in the caller's own path are followed.
     pub(super) fn open(path: &Path, access: Access) -> Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat(CWD, path, flags, Mode::empty()).map_err(|e| failed(path, e))?;
+        let opened = retry_on_intr(|| rustix::fs::openat(CWD, path, flags, Mode::empty()));
+        let fd = opened.map_err(|e| failed(path, e))?;
         Ok(Self { fd, path: path.to_owned(), access })
     }
 
@@ -82,7 +83,7 @@ impl Directory {
     /// A directory in it; absent = `None`.
     pub(super) fn child(&self, name: &str) -> Result<Option<Self>> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        match rustix::fs::openat(&self.fd, name, flags, Mode::empty()) {
+        match self.open_at(name, flags) {
             Ok(fd) => Ok(Some(Self { fd, path: self.path.join(name), access: self.access })),
             Err(Errno::NOENT) => Ok(None),
             Err(errno) => Err(self.refused(name, errno)),
@@ -94,18 +95,29 @@ impl Directory {
         if let Some(child) = self.child(name)? {
             return Ok(child);
         }
-        match rustix::fs::mkdirat(&self.fd, name, self.access.directory()) {
-            Ok(()) | Err(Errno::EXIST) => {}
-            Err(errno) => return Err(failed(&self.path.join(name), errno)),
-        }
+        self.make_child(name)?;
         self.child(name)?.ok_or_else(|| failed(&self.path.join(name), Errno::NOENT))
+    }
+
+    /// Makes a directory in it; `false` = the name is taken.
+    pub(super) fn make_child(&self, name: &str) -> Result<bool> {
+        match rustix::fs::mkdirat(&self.fd, name, self.access.directory()) {
+            Ok(()) => Ok(true),
+            Err(Errno::EXIST) => Ok(false),
+            Err(errno) => Err(failed(&self.path.join(name), errno)),
+        }
+    }
+
+    /// The same directory, after it was renamed.
+    pub(super) fn renamed(self, path: PathBuf) -> Self {
+        Self { path, ..self }
     }
 
     /// A regular file in it, for reading; absent = `None`.
     pub(super) fn open_file(&self, name: &str) -> Result<Option<File>> {
         // Not to wait for a FIFO's writer.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        match rustix::fs::openat(&self.fd, name, flags, Mode::empty()) {
+        match self.open_at(name, flags) {
             Ok(fd) => self.regular(name, fd).map(Some),
             Err(Errno::NOENT) => Ok(None),
             Err(errno) => Err(self.refused(name, errno)),
@@ -120,19 +132,23 @@ impl Directory {
             | OFlags::NOFOLLOW
             | OFlags::NONBLOCK
             | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat(&self.fd, name, flags, self.access.file())
-            .map_err(|errno| self.refused(name, errno))?;
+        let fd = self.open_at(name, flags).map_err(|errno| self.refused(name, errno))?;
         self.regular(name, fd)
     }
 
     /// A new file in it, for reading and writing; `None` = the name is taken.
     pub(super) fn create_file(&self, name: &str) -> Result<Option<File>> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        match rustix::fs::openat(&self.fd, name, flags, self.access.file()) {
+        match self.open_at(name, flags) {
             Ok(fd) => Ok(Some(File::from(fd))),
             Err(Errno::EXIST) => Ok(None),
             Err(errno) => Err(failed(&self.path.join(name), errno)),
         }
+    }
+
+    fn open_at(&self, name: &str, flags: OFlags) -> std::result::Result<OwnedFd, Errno> {
+        let mode = if flags.contains(OFlags::CREATE) { self.access.file() } else { Mode::empty() };
+        retry_on_intr(|| rustix::fs::openat(&self.fd, name, flags, mode))
     }
 
     fn regular(&self, name: &str, fd: OwnedFd) -> Result<File> {
@@ -202,12 +218,12 @@ impl Directory {
             }
             Ok(names)
         };
-        read().map_err(|errno| failed(&self.path, errno))
+        retry_on_intr(read).map_err(|errno| failed(&self.path, errno))
     }
 
     /// Makes its entries survive a loss of power.
     pub(super) fn sync(&self) -> Result<()> {
-        match rustix::fs::fsync(&self.fd) {
+        match retry_on_intr(|| rustix::fs::fsync(&self.fd)) {
             // Some network and FUSE file systems cannot sync a directory.
             Ok(()) | Err(Errno::INVAL) => Ok(()),
             Err(errno) => Err(failed(&self.path, errno)),

@@ -4,7 +4,7 @@ mod gc;
 mod index;
 mod writer;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -96,6 +96,9 @@ impl Layout {
         }
         if !layout.has_marker()? {
             layout.replace(&own, MARKER, MARKER_BYTES)?;
+        }
+        if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            Directory::open(parent, Access::Shared)?.sync()?;
         }
         Ok(layout)
     }
@@ -308,14 +311,7 @@ impl Layout {
     /// The tags, sorted by bytes. A full reference, as crane writes it, is given as its tag where no other
     /// manifest has that too.
     pub fn tags(&self) -> Result<Vec<String>> {
-        let entries = self.index()?.entries();
-        let mut tags = BTreeSet::new();
-        for name in entries.iter().filter_map(|entry| entry.name.as_deref()) {
-            let short =
-                index::short_name(name).filter(|short| matches!(self.by_tag(&entries, short), Ok(Some(_))));
-            tags.insert(short.unwrap_or(name).to_owned());
-        }
-        Ok(tags.into_iter().collect())
+        Ok(index::tags(&self.index()?.entries()).into_iter().collect())
     }
 
     /// The descriptors of the manifests that refer to `subject`, with their artifact type and annotations.

@@ -1,6 +1,7 @@
 //! Locks between processes: `flock` on a file that may be deleted at any time.
 
 use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
@@ -38,6 +39,7 @@ impl Lock {
             match locked {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(TryLockError::Error(error)) => {
                     return Err(Error::io(shown(&directory.path().join(name)), error));
                 }

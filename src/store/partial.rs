@@ -39,6 +39,7 @@ impl Store {
                 match file.try_lock() {
                     Ok(()) => {}
                     Err(TryLockError::WouldBlock) => return Ok(None),
+                    Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Interrupted => continue,
                     Err(TryLockError::Error(error)) => return Err(failed(error)),
                 }
                 // Its last owner may have finished it between the open and the lock.
@@ -116,7 +117,11 @@ impl Write for Partial {
             )
             .into());
         }
-        let count = (&*self.file).write(bytes).map_err(|e| self.failed(e))?;
+        let written = (&*self.file).write(bytes);
+        if written.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::Interrupted) {
+            return written;
+        }
+        let count = written.map_err(|e| self.failed(e))?;
         self.length = self.length.saturating_add(count as u64);
         Ok(count)
     }

@@ -35,13 +35,14 @@ impl Workplace {
         loop {
             let name = format!("{prefix}{}", unique_name());
             let unborn = format!("{UNBORN}{name}");
+            if !parent.make_child(&unborn)? {
+                continue;
+            }
             let made = parent.child_or_create(&unborn)?;
-            let lock = Lock::attempt(&made, LOCK, Mode::Exclusive)?;
-            let Some(lock) = lock else { continue };
+            let Some(lock) = Lock::attempt(&made, LOCK, Mode::Exclusive)? else { continue };
             // Only now it may be judged by its lock.
             parent.rename(&unborn, &parent, &name)?;
-            let path = parent.path().join(&name);
-            let directory = Arc::new(Directory::open(&path, Access::Private)?);
+            let directory = Arc::new(made.renamed(parent.path().join(&name)));
             return Ok(Self { directory, _lock: lock });
         }
     }
@@ -122,7 +123,7 @@ impl SpoolWriter {
 
 impl Write for SpoolWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.temporary.file().write(bytes).map_err(|e| self.temporary.failed(e))?;
+        let count = self.temporary.write(bytes)?;
         self.hasher.update(bytes.get(..count).unwrap_or(bytes));
         self.size = self.size.saturating_add(count as u64);
         Ok(count)

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -54,8 +55,16 @@ impl Temporary {
         &self.file
     }
 
+    /// Writes, as `Write` has it: an interruption stays one, so that `write_all` goes on.
+    pub(super) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        (&self.file).write(bytes).map_err(|error| match error.kind() {
+            io::ErrorKind::Interrupted => error,
+            _ => self.failed(error).into(),
+        })
+    }
+
     /// An error of a read or write of it.
-    pub(super) fn failed(&self, error: std::io::Error) -> Error {
+    pub(super) fn failed(&self, error: io::Error) -> Error {
         Error::io(shown(&self.directory.path().join(&self.name)), error)
     }
 

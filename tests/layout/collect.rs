@@ -61,7 +61,7 @@ fn referrers_are_kept_as_long_as_their_subject_is() {
         layout.referrers(&subject.digest, kind).unwrap().into_iter().map(|d| d.digest).collect()
     };
     assert_eq!(digests(None).len(), 2);
-    assert_eq!(digests(Some("application/vnd.referrer")), [referrer.digest.clone()]);
+    assert_eq!(digests(Some("application/vnd.referrer")), std::slice::from_ref(&referrer.digest));
     let found = layout.referrers(&referrer.digest, None).unwrap();
     assert_eq!(found[0].annotations["seed"], "second");
     assert_eq!(layout.gc(&op()).unwrap().removed, 0);

@@ -1,7 +1,7 @@
 //! `index.json`: what a layout's manifests are called. Whatever else other tools wrote there is kept byte
 //! for byte.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -57,6 +57,19 @@ pub(super) fn named<'a>(entries: &'a [Entry], tag: &str) -> Vec<&'a Entry> {
     };
     let exact = of(&|name| name == tag);
     if exact.is_empty() { of(&|name| short_name(name) == Some(tag)) } else { exact }
+}
+
+/// What the entries are called, sorted. A full reference is given as its tag where no other manifest has that.
+pub(super) fn tags(entries: &[Entry]) -> BTreeSet<String> {
+    let mut owners: BTreeMap<&str, BTreeSet<Option<&Digest>>> = BTreeMap::new();
+    for entry in entries {
+        for name in entry.name.iter().flat_map(|name| [Some(name.as_str()), short_name(name)]).flatten() {
+            owners.entry(name).or_default().insert(entry.digest());
+        }
+    }
+    let alone = |name: &&str| owners.get(name).is_some_and(|digests| digests.len() == 1);
+    let names = entries.iter().filter_map(|entry| entry.name.as_deref());
+    names.map(|name| short_name(name).filter(alone).unwrap_or(name).to_owned()).collect()
 }
 
 fn read(raw: &RawValue) -> Entry {
@@ -117,14 +130,19 @@ impl Index {
         before - self.entries.len()
     }
 
-    /// Lists a manifest under `tag`, which names nothing else from then on; without a tag, unless it is
-    /// listed already.
-    pub(super) fn put(&mut self, descriptor: &Descriptor, tag: Option<&str>, limit: usize) -> Result<()> {
+    /// Lists a manifest under `tag`, which names nothing else from then on, or without a name; whether it was
+    /// not listed so already.
+    pub(super) fn put(&mut self, descriptor: &Descriptor, tag: Option<&str>, limit: usize) -> Result<bool> {
         let digest = &descriptor.digest;
         let mut listed = descriptor.clone();
         listed.annotations.remove(media_type::ANNOTATION_REF_NAME);
         match tag {
             Some(tag) => {
+                let named: Vec<_> = self.entries();
+                let mut named = named.iter().filter(|entry| entry.name.as_deref() == Some(tag)).peekable();
+                if named.peek().is_some() && named.all(|entry| entry.digest() == Some(digest)) {
+                    return Ok(false);
+                }
                 let plain = |entry: &Entry| {
                     entry.name.is_none()
                         && entry
@@ -135,7 +153,7 @@ impl Index {
                 self.retain(|entry| entry.name.as_deref() != Some(tag) && !plain(entry));
                 listed.annotations.insert(media_type::ANNOTATION_REF_NAME.to_owned(), tag.to_owned());
             }
-            None if self.entries.iter().any(|raw| read(raw).digest() == Some(digest)) => return Ok(()),
+            None if self.entries.iter().any(|raw| read(raw).digest() == Some(digest)) => return Ok(false),
             None => {}
         }
         if self.entries.len() >= limit {
@@ -144,7 +162,7 @@ impl Index {
         let raw = serde_json::value::to_raw_value(&listed)
             .map_err(|e| Error::new(Kind::Internal, format!("index.json: {e}")))?;
         self.entries.push(raw);
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -183,7 +201,7 @@ impl<'de> Visitor<'de> for Fields<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Index, A::Error> {
         let mut index = Index { before: Vec::new(), entries: Vec::new(), after: Vec::new() };
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         while let Some(key) = map.next_key::<String>()? {
             if !seen.insert(key.clone()) {
                 return Err(de::Error::custom("the object has a key twice"));

@@ -43,7 +43,8 @@ impl Layout {
     pub(super) fn remove_left_overs(&self, own: &Directory) -> Result<()> {
         for name in own.names()? {
             if name != BLOBS_LOCK && name != INDEX_LOCK {
-                own.remove(&name)?;
+                // One that can't be removed is in nobody's way.
+                let _ = own.remove(&name);
             }
         }
         Ok(())
@@ -210,20 +211,15 @@ impl LayoutWriter {
             self.add_bytes(descriptor, bytes)?;
         }
         // What the list will name must survive what the list survives.
-        for algorithm in document.children().into_iter().chain([descriptor]) {
-            if let Some(directory) = blob::directory_of(&layout.root, &algorithm.digest)? {
-                directory.sync()?;
-            }
-        }
+        let named = document.children().into_iter().chain([descriptor]);
+        blob::sync_directories(&layout.root, named.map(|d| d.digest.algorithm()).collect())?;
         let mut listed = descriptor.clone();
         listed.artifact_type = match document {
             Document::Image(manifest) => manifest.artifact_type,
             Document::Index(index) => index.artifact_type,
         };
-        let changed = layout.change_index(&self.own, operation, |index| {
-            index.put(&listed, tag, layout.max_descriptors)?;
-            Ok(true)
-        });
+        let changed = layout
+            .change_index(&self.own, operation, |index| index.put(&listed, tag, layout.max_descriptors));
         changed.map(|_| ()).map_err(|e| match tag {
             Some(tag) => e.context(format!("tag '{}'", printable(tag))),
             None => e,
