@@ -3018,6 +3018,24 @@ cldoci_status cldoci_artifact_builder_add_reader(cldoci_artifact_builder *builde
                                                  cldoci_error **error);
 
 /**
+ * Adds a layer of another artifact, wherever its bytes are: they are read there when the new one is pushed.
+ * Its annotations do not come along.
+ *
+ * @param builder     borrowed, not NULL
+ * @param media_type  borrowed, may be NULL: as the layer has it; copied
+ * @param artifact    borrowed, not NULL
+ * @param layer       which of its layers, from 0
+ * @param error       out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_artifact_builder_add_layer(cldoci_artifact_builder *builder,
+                                                const char *media_type,
+                                                const cldoci_artifact *artifact,
+                                                size_t layer,
+                                                cldoci_error **error);
+
+/**
  * Sets an annotation of a layer that was added; an old value is replaced.
  *
  * @param builder  borrowed, not NULL

@@ -254,6 +254,45 @@ pub unsafe extern "C" fn cldoci_artifact_builder_add_reader(
     }
 }
 
+/// Adds a layer of another artifact, wherever its bytes are: they are read there when the new one is pushed.
+/// Its annotations do not come along.
+///
+/// @param builder     borrowed, not NULL
+/// @param media_type  borrowed, may be NULL: as the layer has it; copied
+/// @param artifact    borrowed, not NULL
+/// @param layer       which of its layers, from 0
+/// @param error       out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, or what is wrong
+/// Threads: one at a time for one handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_artifact_builder_add_layer(
+    builder: *mut cldoci_artifact_builder,
+    media_type: *const c_char,
+    artifact: *const cldoci_artifact,
+    layer: usize,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe {
+        guard::status(error, || {
+            let media_type = optional_text(media_type, "media_type")?;
+            let artifact = handle::get::<ArtifactObject>(artifact)?;
+            let builder = handle::get::<BuilderObject>(builder)?;
+            let layers = &artifact.artifact.layers;
+            let mut found = layers.get(layer).cloned().ok_or_else(|| {
+                let why = format!("argument 'layer' is {layer}, there are {} layers", layers.len());
+                Error::new(Kind::Argument, why)
+            })?;
+            found.descriptor.annotations.clear();
+            if let Some(given) = media_type {
+                found.descriptor.media_type = builder.layer_type(Some(given))?;
+            }
+            builder.add(found);
+            Ok(())
+        })
+    }
+}
+
 /// Sets an annotation of a layer that was added; an old value is replaced.
 ///
 /// @param builder  borrowed, not NULL

@@ -26,7 +26,7 @@ int main(int argc, char **argv) {
   cldoci_error *error = NULL;
   cldoci_options *options = NULL;
   cldoci_client *client = NULL;
-  cldoci_artifact_builder *builder = NULL;
+  cldoci_artifact_builder *builder = NULL, *other = NULL;
   cldoci_artifact *artifact = NULL, *again = NULL;
   cldoci_config *config = NULL;
   struct source source = {600000, 0};
@@ -89,6 +89,21 @@ int main(int argc, char **argv) {
   CHECK(memcmp(cldoci_artifact_config(artifact, &size), "{\"x\":1}", 7) == 0 && size == 7);
   CHECK(strncmp(cldoci_artifact_digest(artifact, NULL), "sha256:", 7) == 0);
   CHECK(memcmp(cldoci_artifact_manifest(artifact, &size), "{\"schemaVersion\":2,", 19) == 0);
+
+  /* A layer of another artifact: the same bytes, its own type or another one, and no annotations. */
+  OK(cldoci_artifact_builder_new(client, "component", &other, &error));
+  OK(cldoci_artifact_builder_add_layer(other, NULL, artifact, 1, &error));
+  OK(cldoci_artifact_builder_add_layer(other, "text/html", artifact, 1, &error));
+  FAILS(cldoci_artifact_builder_add_layer(other, NULL, artifact, 4, &error), ARGUMENT, "there are 4 layers");
+  FAILS(cldoci_artifact_builder_add_layer(other, "no type", artifact, 0, &error), ARGUMENT, "no type");
+  FAILS(cldoci_artifact_builder_add_layer(other, NULL, NULL, 0, &error), ARGUMENT, "NULL");
+  OK(cldoci_artifact_builder_finish(other, &again, &error));
+  CHECK(cldoci_artifact_layer_count(again) == 2 && cldoci_artifact_layer_annotation_count(again, 0) == 0);
+  CHECK(strcmp(cldoci_artifact_layer_digest(again, 0, NULL), cldoci_artifact_layer_digest(artifact, 1, NULL)) == 0);
+  CHECK(strcmp(cldoci_artifact_layer_media_type(again, 0, NULL), "text/plain") == 0);
+  CHECK(strcmp(cldoci_artifact_layer_media_type(again, 1, NULL), "text/html") == 0);
+  OK(cldoci_artifact_builder_free(other));
+  OK(cldoci_artifact_free(again));
 
   /* The builder goes on; the artifact it made stays as it was. */
   OK(cldoci_artifact_builder_set_annotation(builder, "c", "3", &error));
