@@ -1,0 +1,77 @@
+//go:build cgo && linux
+
+package oci
+
+// ArtifactType says what an artifact is: one of the three kinds below, or a custom kind by its media type
+// ("application/vnd.example.thing.v1+json"), which becomes the manifest's artifactType.
+type ArtifactType string
+
+// The kinds of cldctl's artifacts.
+const (
+	ArtifactTypeComponent  ArtifactType = "component"
+	ArtifactTypeDatacenter ArtifactType = "datacenter"
+	ArtifactTypeModule     ArtifactType = "module"
+)
+
+// The media types of cldctl's artifacts.
+const (
+	MediaTypeComponentConfig = "application/vnd.architect.component.config.v1+json"
+	MediaTypeComponentLayer  = "application/vnd.architect.component.layer.v1.tar+gzip"
+
+	MediaTypeDatacenterConfig = "application/vnd.architect.datacenter.config.v1+json"
+	MediaTypeDatacenterLayer  = "application/vnd.architect.datacenter.layer.v1.tar+gzip"
+
+	MediaTypeModuleConfig = "application/vnd.architect.module.config.v1+json"
+	MediaTypeModuleLayer  = "application/vnd.architect.module.layer.v1.tar+gzip"
+)
+
+// Artifact is what [Client.BuildFromDirectory] makes and [Client.Push] sends. A caller may change what was
+// built, or put an artifact together by hand: a push sends what the fields say at that moment.
+type Artifact struct {
+	// Type is the artifact's kind. Empty, it is told by the layers' media types, else it is a component.
+	Type ArtifactType
+	// Reference is where a push goes: "ghcr.io/org/app:v1".
+	Reference string
+	// Digest is the manifest's digest. It is only written here, by build, push and inspect, never read.
+	Digest string
+	// Config holds the config's bytes, which are sent as they are; empty, "{}" is sent.
+	Config []byte
+	// Layers holds the layers in order.
+	Layers []Layer
+	// Annotations are the manifest's.
+	Annotations map[string]string
+
+	// found is what the library found that has no field: the config's media type in an artifact of this custom
+	// kind.
+	found struct {
+		kind       ArtifactType
+		configType string
+	}
+}
+
+// Layer is one layer of an artifact.
+type Layer struct {
+	// MediaType is the layer's media type; empty, it is the one of the artifact's type.
+	MediaType string
+	// Digest is the digest of the layer's bytes. A push works it out anew.
+	Digest string
+	// Size is the number of the layer's bytes. A push works it out anew.
+	Size int64
+	// Data holds the layer's bytes as they are stored (compressed). Nil in a layer that was built under
+	// [WithoutLayerData] or inspected: its bytes stay where they are and a push streams them from there.
+	Data []byte
+	// Annotations are the layer's descriptor's.
+	Annotations map[string]string
+
+	// source is where the bytes are that the library made or found; nil in a layer made by hand.
+	source *layerSource
+}
+
+// Descriptor names content: what is at a reference, or refers to an artifact.
+type Descriptor struct {
+	MediaType    string
+	Digest       string
+	Size         int64
+	ArtifactType string
+	Annotations  map[string]string
+}

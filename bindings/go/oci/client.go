@@ -1,0 +1,267 @@
+//go:build cgo && linux
+
+package oci
+
+/*
+#include <cldoci.h>
+*/
+import "C"
+
+import (
+	"context"
+	"fmt"
+)
+
+// Client builds, pushes, pulls, tags and checks artifacts. Make one with [NewClient]; the zero value works as
+// one without options. It is safe for concurrent use and needs no closing.
+type Client struct {
+	settings settings
+	engine   *engine
+	err      error // why there is no engine
+}
+
+// defaults are this package's own, where cldctl's callers want others than the library has.
+var defaults = []setting{
+	{name: "links", value: string(LinksSkip)},
+	{name: "follow_destination", value: "true"},
+}
+
+// NewClient makes a client. The environment and the files with credentials are those of this moment. What is
+// wrong with an option is the error of every call.
+func NewClient(options ...Option) *Client {
+	made := &Client{}
+	made.settings = *made.settings.with(options)
+	made.engine, made.err = engineFor(append(defaults[:len(defaults):len(defaults)], made.settings.values...))
+	return made
+}
+
+// use gives the client's engine.
+func (c *Client) use() (*engine, error) {
+	if c != nil && (c.engine != nil || c.err != nil) {
+		return c.engine, copyOf(c.err)
+	}
+	return engineFor(defaults)
+}
+
+// give gives an artifact to the library as its fields are now; the caller frees it.
+func (c *Client) give(artifact *Artifact) (*C.cldoci_artifact, error) {
+	engine, err := c.use()
+	if err != nil {
+		return nil, err
+	}
+	return engine.newArtifact(artifact)
+}
+
+// copyOf gives every call its own error, as each completes it with what it was about.
+func copyOf(err error) error {
+	if made, ok := err.(*Error); ok {
+		copied := *made
+		return &copied
+	}
+	return err
+}
+
+// verb prepares a call: the options of the call beat base, which is the method's own.
+func (c *Client) verb(reference string, words func(*Error) *Error, options []Option, base ...setting) *verb {
+	var own settings
+	if c != nil {
+		own = c.settings
+	}
+	made := own.with(options)
+	made.values = append(base, made.values...)
+	return &verb{client: c, settings: made, reference: reference, words: words}
+}
+
+// refer parses a reference of a call; what names it in the error. The caller frees it.
+func (v *verb) refer(what, reference string) (*C.cldoci_reference, error) {
+	parsed, err := newReference(reference)
+	if made, ok := err.(*Error); ok {
+		made.Reference = reference
+		made.text = "invalid " + what + ": " + made.Message
+	}
+	return parsed, err
+}
+
+// BuildFromDirectory builds a directory into an artifact with one layer. The same tree and options give the
+// same digest everywhere. The config is anything that marshals to JSON; json.RawMessage is kept byte for byte.
+// An empty SourceHash of the three config types is filled with the layer's digest.
+//
+// What is left out follows the type; a .cldignore file in the directory adds to it, or with "!" takes back.
+// Symbolic links that leave the directory or dangle are left out with a warning.
+func (c *Client) BuildFromDirectory(ctx context.Context, dir string, artifactType ArtifactType, config interface{}) (*Artifact, error) {
+	artifact, _, err := c.BuildWith(ctx, dir, artifactType, config)
+	return artifact, err
+}
+
+// BuildWith is [Client.BuildFromDirectory] with options for this call and a result, which says what was left
+// out and why.
+func (c *Client) BuildWith(ctx context.Context, dir string, artifactType ArtifactType, config any, options ...Option) (*Artifact, *Result, error) {
+	v := c.verb("", failedTo("build"), options)
+	if hasSourceHash(config) {
+		v.settings.set("fill_source_hash", "true")
+	}
+	bytes, err := marshalConfig(config)
+	if err != nil {
+		return nil, nil, &Error{Code: CodeArgument, Message: err.Error(), text: fmt.Sprintf("failed to marshal config: %v", err), cause: err}
+	}
+	directory, err := newString("the directory", dir)
+	if err != nil {
+		return nil, nil, v.failed(ctx, err)
+	}
+	defer freeString(directory)
+	kind, err := newString("the artifact's type", string(artifactType.orComponent()))
+	if err != nil {
+		return nil, nil, v.failed(ctx, err)
+	}
+	defer freeString(kind)
+	data, size := bytesPointer(bytes)
+	result, err := v.run(ctx, func(client *C.cldoci_client, options *C.cldoci_options, operation **C.cldoci_operation, object **C.cldoci_error) C.cldoci_status {
+		return C.cldoci_build_start(client, directory, kind, data, size, options, operation, object)
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	defer C.cldoci_result_free(result)
+	artifact, err := v.artifactOf(ctx, result, !v.settings.withoutData)
+	if err != nil {
+		return nil, nil, v.failed(ctx, err)
+	}
+	return artifact, resultOf(result), nil
+}
+
+// Push sends an artifact to artifact.Reference and sets artifact.Digest. It sends what the fields say at this
+// moment, whoever set them; blobs that are there already are skipped.
+func (c *Client) Push(ctx context.Context, artifact *Artifact) error {
+	_, err := c.PushWith(ctx, artifact)
+	return err
+}
+
+// PushWith is [Client.Push] with options for this call and a result.
+func (c *Client) PushWith(ctx context.Context, artifact *Artifact, options ...Option) (*Result, error) {
+	if artifact == nil {
+		return nil, &Error{Code: CodeArgument, Message: "the artifact is nil"}
+	}
+	v := c.verb(artifact.Reference, failedTo("push"), options)
+	reference, err := v.refer("reference", artifact.Reference)
+	if err != nil {
+		return nil, err
+	}
+	defer C.cldoci_reference_free(reference)
+	sent, err := c.give(artifact)
+	if err != nil {
+		return nil, v.failed(ctx, err)
+	}
+	defer C.cldoci_artifact_free(sent)
+	result, err := v.run(ctx, func(client *C.cldoci_client, options *C.cldoci_options, operation **C.cldoci_operation, object **C.cldoci_error) C.cldoci_status {
+		return C.cldoci_push_start(client, sent, reference, options, operation, object)
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer C.cldoci_result_free(result)
+	made := resultOf(result)
+	artifact.setDigest(made.Digest)
+	return made, nil
+}
+
+// Pull puts an artifact's files into a directory. Every size and digest is verified before anything appears.
+// An absent or empty directory appears whole or not at all; into one that isn't empty the files are put one by
+// one, over those of the same name. Missing parents are made, a destination that is a link is followed.
+func (c *Client) Pull(ctx context.Context, reference string, destDir string) error {
+	_, err := c.PullWith(ctx, reference, destDir)
+	return err
+}
+
+// PullWith is [Client.Pull] with options for this call and a result.
+func (c *Client) PullWith(ctx context.Context, reference string, destDir string, options ...Option) (*Result, error) {
+	v := c.verb(reference, pulling, options, setting{name: "existing", value: string(ExistingMerge)})
+	from, err := v.refer("reference", reference)
+	if err != nil {
+		return nil, err
+	}
+	defer C.cldoci_reference_free(from)
+	destination, err := newString("the destination", destDir)
+	if err != nil {
+		return nil, v.failed(ctx, err)
+	}
+	defer freeString(destination)
+	result, err := v.run(ctx, func(client *C.cldoci_client, options *C.cldoci_options, operation **C.cldoci_operation, object **C.cldoci_error) C.cldoci_status {
+		return C.cldoci_pull_start(client, from, destination, options, operation, object)
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer C.cldoci_result_free(result)
+	return resultOf(result), nil
+}
+
+// PullConfig gives the config's bytes as they were pushed; no layer is touched.
+func (c *Client) PullConfig(ctx context.Context, reference string) ([]byte, error) {
+	v := c.verb(reference, pulling, nil)
+	from, err := v.refer("reference", reference)
+	if err != nil {
+		return nil, err
+	}
+	defer C.cldoci_reference_free(from)
+	result, err := v.run(ctx, func(client *C.cldoci_client, options *C.cldoci_options, operation **C.cldoci_operation, object **C.cldoci_error) C.cldoci_status {
+		return C.cldoci_pull_config_start(client, from, options, operation, object)
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer C.cldoci_result_free(result)
+	return lentBytes(func(n *C.size_t) *C.uint8_t { return C.cldoci_result_bytes(result, n) }), nil
+}
+
+// Exists says whether an artifact is there. It is false only on a registry's own "not found"; what keeps the
+// answer from being known (no access, no connection, a server's failure) is an error.
+func (c *Client) Exists(ctx context.Context, reference string) (bool, error) {
+	v := c.verb(reference, failedTo("check"), nil)
+	at, err := v.refer("reference", reference)
+	if err != nil {
+		return false, err
+	}
+	defer C.cldoci_reference_free(at)
+	result, err := v.run(ctx, func(client *C.cldoci_client, options *C.cldoci_options, operation **C.cldoci_operation, object **C.cldoci_error) C.cldoci_status {
+		return C.cldoci_exists_start(client, at, options, operation, object)
+	})
+	if err != nil {
+		return false, err
+	}
+	defer C.cldoci_result_free(result)
+	return C.cldoci_result_exists(result) == 1, nil
+}
+
+// Tag gives the artifact at srcRef the name destRef too: the same manifest. In one repository no blob is sent;
+// across repositories they are mounted, across registries copied.
+func (c *Client) Tag(ctx context.Context, srcRef, destRef string) error {
+	_, err := c.between(ctx, srcRef, destRef, failedTo("tag"), nil, func(client *C.cldoci_client, from, to *C.cldoci_reference, options *C.cldoci_options, operation **C.cldoci_operation, object **C.cldoci_error) C.cldoci_status {
+		return C.cldoci_tag_start(client, from, to, options, operation, object)
+	})
+	return err
+}
+
+// between runs a verb that has a source and a destination.
+func (c *Client) between(ctx context.Context, srcRef, destRef string, words func(*Error) *Error, options []Option,
+	start func(*C.cldoci_client, *C.cldoci_reference, *C.cldoci_reference, *C.cldoci_options, **C.cldoci_operation, **C.cldoci_error) C.cldoci_status,
+) (*Result, error) {
+	v := c.verb(srcRef, words, options)
+	from, err := v.refer("source reference", srcRef)
+	if err != nil {
+		return nil, err
+	}
+	defer C.cldoci_reference_free(from)
+	to, err := v.refer("destination reference", destRef)
+	if err != nil {
+		return nil, err
+	}
+	defer C.cldoci_reference_free(to)
+	result, err := v.run(ctx, func(client *C.cldoci_client, options *C.cldoci_options, operation **C.cldoci_operation, object **C.cldoci_error) C.cldoci_status {
+		return start(client, from, to, options, operation, object)
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer C.cldoci_result_free(result)
+	return resultOf(result), nil
+}

@@ -1,0 +1,63 @@
+//go:build cgo && linux
+
+package oci
+
+import (
+	"bytes"
+	"encoding/json"
+)
+
+// ComponentConfig is the config of a component artifact.
+type ComponentConfig struct {
+	SchemaVersion  string            `json:"schemaVersion"`
+	Name           string            `json:"name,omitempty"`
+	Description    string            `json:"description,omitempty"`
+	Readme         string            `json:"readme,omitempty"`
+	ChildArtifacts map[string]string `json:"childArtifacts,omitempty"` // resource → OCI reference
+	SourceHash     string            `json:"sourceHash,omitempty"`     // empty: a build fills in the layer's digest
+	BuildTime      string            `json:"buildTime,omitempty"`
+}
+
+// DatacenterConfig is the config of a datacenter artifact.
+type DatacenterConfig struct {
+	SchemaVersion   string            `json:"schemaVersion"`
+	Name            string            `json:"name"`
+	ModuleArtifacts map[string]string `json:"moduleArtifacts,omitempty"` // module name → OCI reference
+	ExtendsImage    string            `json:"extendsImage,omitempty"`    // the datacenter this one extends
+	SourceHash      string            `json:"sourceHash,omitempty"`      // empty: a build fills in the layer's digest
+	BuildTime       string            `json:"buildTime,omitempty"`
+}
+
+// ModuleConfig is the config of a module artifact.
+type ModuleConfig struct {
+	Plugin     string            `json:"plugin"` // "pulumi", "opentofu" or "native"
+	Name       string            `json:"name"`
+	Inputs     map[string]string `json:"inputs,omitempty"`     // summary of the inputs' schema
+	Outputs    map[string]string `json:"outputs,omitempty"`    // summary of the outputs' schema
+	SourceHash string            `json:"sourceHash,omitempty"` // empty: a build fills in the layer's digest
+	BuildTime  string            `json:"buildTime,omitempty"`
+}
+
+// hasSourceHash tells the config types whose empty source hash a build fills.
+func hasSourceHash(config any) bool {
+	switch config.(type) {
+	case ComponentConfig, *ComponentConfig, DatacenterConfig, *DatacenterConfig, ModuleConfig, *ModuleConfig:
+		return true
+	}
+	return false
+}
+
+// marshalConfig gives a config's bytes: raw JSON as it is, all else marshalled. '<', '>' and '&' stay as they
+// are, as the library's other bindings have them, so that one tree has one digest in every language.
+func marshalConfig(config any) ([]byte, error) {
+	if raw, ok := config.(json.RawMessage); ok && json.Valid(raw) {
+		return raw, nil
+	}
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(config); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
+}

@@ -1,0 +1,133 @@
+//go:build cgo && linux
+
+package oci
+
+/*
+#cgo !cldoci_static pkg-config: cldoci
+#cgo cldoci_static pkg-config: --static cldoci
+#cgo cldoci_static LDFLAGS: -l:libcldoci.a -Wl,--as-needed
+#include <stdlib.h>
+#include <cldoci.h>
+*/
+import "C"
+
+import (
+	"fmt"
+	"strings"
+	"syscall"
+	"time"
+	"unsafe"
+)
+
+// newString copies a text for a call into the library. A NUL in it would cut it short unseen, so it is refused.
+func newString(what, text string) (*C.char, error) {
+	if at := strings.IndexByte(text, 0); at >= 0 {
+		return nil, &Error{Code: CodeArgument, Message: fmt.Sprintf("%s has a NUL at byte %d", what, at)}
+	}
+	return C.CString(text), nil
+}
+
+func freeString(text *C.char) { C.free(unsafe.Pointer(text)) }
+
+// lent copies a text that the library lends.
+func lent(read func(length *C.size_t) *C.char) string {
+	var length C.size_t
+	text := read(&length)
+	if text == nil {
+		return ""
+	}
+	return strings.Clone(unsafe.String((*byte)(unsafe.Pointer(text)), int(length)))
+}
+
+// lentBytes copies bytes that the library lends; nil where there are none.
+func lentBytes(read func(size *C.size_t) *C.uint8_t) []byte {
+	var size C.size_t
+	bytes := read(&size)
+	if bytes == nil {
+		return nil
+	}
+	return append(make([]byte, 0, int(size)), unsafe.Slice((*byte)(unsafe.Pointer(bytes)), int(size))...)
+}
+
+// bytesPointer gives what a call takes for bytes; the library copies them before it returns.
+func bytesPointer(bytes []byte) (*C.uint8_t, C.size_t) {
+	return (*C.uint8_t)(unsafe.Pointer(unsafe.SliceData(bytes))), C.size_t(len(bytes))
+}
+
+// failure turns a status and the error object of a call into an error, and frees the object; nil for success.
+func failure(status C.cldoci_status, object *C.cldoci_error) error {
+	if status == C.CLDOCI_OK {
+		return nil
+	}
+	defer C.cldoci_error_free(object)
+	made := &Error{Code: Code(status)}
+	if object == nil {
+		made.Message = made.Code.String()
+		return made
+	}
+	made.Message = lent(func(n *C.size_t) *C.char { return C.cldoci_error_message(object, n) })
+	made.RegistryCode = lent(func(n *C.size_t) *C.char { return C.cldoci_error_registry_code(object, n) })
+	made.HTTPStatus = int(C.cldoci_error_http_status(object))
+	made.Errno = syscall.Errno(C.cldoci_error_errno(object))
+	made.Retryable = C.cldoci_error_retryable(object) == 1
+	if wait := C.cldoci_error_retry_after_ms(object); wait > 0 {
+		made.RetryAfter = time.Duration(wait) * time.Millisecond
+	}
+	return made
+}
+
+// newOptions makes the library's options, nil for none; the caller frees them.
+func newOptions(values []setting) (*C.cldoci_options, error) {
+	if len(values) == 0 {
+		return nil, nil
+	}
+	var options *C.cldoci_options
+	var object *C.cldoci_error
+	if err := failure(C.cldoci_options_new(&options, &object), object); err != nil {
+		return nil, err
+	}
+	for _, value := range values {
+		if err := value.put(options); err != nil {
+			C.cldoci_options_free(options)
+			return nil, err
+		}
+	}
+	return options, nil
+}
+
+func (s setting) put(options *C.cldoci_options) error {
+	name, err := newString("the option's name", s.name)
+	if err != nil {
+		return err
+	}
+	defer freeString(name)
+	value, err := newString("option '"+s.name+"'", s.value)
+	if err != nil {
+		return err
+	}
+	defer freeString(value)
+	var object *C.cldoci_error
+	switch s.door {
+	case ofHost:
+		host, err := newString("the host", s.key)
+		if err != nil {
+			return err
+		}
+		defer freeString(host)
+		return failure(C.cldoci_options_set_host(options, host, name, value, &object), object)
+	case ofPair:
+		key, err := newString("the key of option '"+s.name+"'", s.key)
+		if err != nil {
+			return err
+		}
+		defer freeString(key)
+		return failure(C.cldoci_options_set_pair(options, name, key, value, &object), object)
+	}
+	return failure(C.cldoci_options_set(options, name, value, &object), object)
+}
+
+// Version gives the version of the library that is loaded.
+func Version() string { return C.GoString(C.cldoci_version_string()) }
+
+// liveHandles counts what the library holds for this process.
+func liveHandles() uint64 { return uint64(C.cldoci_debug_live_handles(C.CLDOCI_HANDLE_ANY)) }

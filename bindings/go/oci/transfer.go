@@ -1,0 +1,322 @@
+//go:build cgo && linux
+
+package oci
+
+/*
+#include <cldoci.h>
+*/
+import "C"
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"runtime"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// held is an artifact of the library, freed once no layer refers to it.
+type held struct {
+	artifact *C.cldoci_artifact
+	digest   string // also keeps it out of the runtime's allocator of tiny objects
+}
+
+// layerSource is where a layer's bytes are.
+type layerSource struct {
+	held   *held
+	index  C.size_t
+	digest string
+}
+
+// orComponent gives the type, or what cldctl takes an artifact without one for.
+func (t ArtifactType) orComponent() ArtifactType {
+	if t == "" {
+		return ArtifactTypeComponent
+	}
+	return t
+}
+
+// typeOf gives an artifact's type: its own, else what its layers say.
+func (a *Artifact) typeOf() ArtifactType {
+	if a.Type == "" {
+		for _, layer := range a.Layers {
+			switch layer.MediaType {
+			case MediaTypeDatacenterLayer:
+				return ArtifactTypeDatacenter
+			case MediaTypeModuleLayer:
+				return ArtifactTypeModule
+			}
+		}
+	}
+	return a.Type.orComponent()
+}
+
+var digestMutex sync.Mutex
+
+// setDigest writes the digest where it changed, so that any number of pushes can share an unchanged artifact.
+func (a *Artifact) setDigest(digest string) {
+	digestMutex.Lock()
+	defer digestMutex.Unlock()
+	if a.Digest != digest {
+		a.Digest = digest
+	}
+}
+
+// artifactOf gives the artifact of a result, with its layers' bytes if asked for.
+func (v *verb) artifactOf(ctx context.Context, result *C.cldoci_result, withData bool) (*Artifact, error) {
+	found := &held{}
+	var object *C.cldoci_error
+	if err := failure(C.cldoci_result_artifact(result, &found.artifact, &object), object); err != nil {
+		return nil, err
+	}
+	runtime.AddCleanup(found, func(artifact *C.cldoci_artifact) { C.cldoci_artifact_free(artifact) }, found.artifact)
+	artifact := found.artifact
+	made := &Artifact{
+		Type:   ArtifactType(lent(func(n *C.size_t) *C.char { return C.cldoci_artifact_type(artifact, n) })),
+		Digest: lent(func(n *C.size_t) *C.char { return C.cldoci_artifact_digest(artifact, n) }),
+		Config: lentBytes(func(n *C.size_t) *C.uint8_t { return C.cldoci_artifact_config(artifact, n) }),
+		Layers: make([]Layer, C.cldoci_artifact_layer_count(artifact)),
+		Annotations: pairs(C.cldoci_artifact_annotation_count(artifact),
+			func(i C.size_t, n *C.size_t) *C.char { return C.cldoci_artifact_annotation_key(artifact, i, n) },
+			func(i C.size_t, n *C.size_t) *C.char { return C.cldoci_artifact_annotation_value(artifact, i, n) }),
+	}
+	found.digest = made.Digest
+	if kind := made.Type; kind != ArtifactTypeComponent && kind != ArtifactTypeDatacenter && kind != ArtifactTypeModule {
+		made.found.kind = kind
+		made.found.configType = lent(func(n *C.size_t) *C.char { return C.cldoci_artifact_config_media_type(artifact, n) })
+	}
+	for i := range made.Layers {
+		at := C.size_t(i)
+		layer := &made.Layers[i]
+		*layer = Layer{
+			MediaType: lent(func(n *C.size_t) *C.char { return C.cldoci_artifact_layer_media_type(artifact, at, n) }),
+			Digest:    lent(func(n *C.size_t) *C.char { return C.cldoci_artifact_layer_digest(artifact, at, n) }),
+			Size:      int64(C.cldoci_artifact_layer_size(artifact, at)),
+			Annotations: pairs(C.cldoci_artifact_layer_annotation_count(artifact, at),
+				func(k C.size_t, n *C.size_t) *C.char {
+					return C.cldoci_artifact_layer_annotation_key(artifact, at, k, n)
+				},
+				func(k C.size_t, n *C.size_t) *C.char {
+					return C.cldoci_artifact_layer_annotation_value(artifact, at, k, n)
+				}),
+		}
+		layer.source = &layerSource{held: found, index: at, digest: layer.Digest}
+		if withData {
+			data, err := v.readLayer(ctx, layer)
+			if err != nil {
+				return nil, err
+			}
+			layer.Data = data
+		}
+	}
+	runtime.KeepAlive(found)
+	return made, nil
+}
+
+// readLayer gives a layer's bytes from where the library has them, through a pipe, so that they are in memory
+// once.
+func (v *verb) readLayer(ctx context.Context, layer *Layer) ([]byte, error) {
+	var ends [2]int
+	if err := syscall.Pipe2(ends[:], syscall.O_CLOEXEC); err != nil {
+		errno, _ := err.(syscall.Errno)
+		return nil, &Error{Code: CodeIO, Message: fmt.Sprintf("a pipe: %v", err), Errno: errno}
+	}
+	// The library's end blocks; the runtime's poller takes this one.
+	if err := syscall.SetNonblock(ends[0], true); err != nil {
+		syscall.Close(ends[0])
+		syscall.Close(ends[1])
+		return nil, err
+	}
+	reader := os.NewFile(uintptr(ends[0]), "layer")
+	defer reader.Close()
+	type read struct {
+		data []byte
+		err  error
+	}
+	reads := make(chan read, 1)
+	// Reading back is no progress of the build, and a build's options are not its own.
+	quiet := &verb{client: v.client, settings: &settings{timeout: v.settings.timeout}}
+	result, err := quiet.operate(ctx, func(client *C.cldoci_client, options *C.cldoci_options, operation **C.cldoci_operation, object **C.cldoci_error) C.cldoci_status {
+		status := C.cldoci_save_layer_start(client, layer.source.held.artifact, layer.source.index, C.int32_t(ends[1]), options, operation, object)
+		// The library has its own copy; with this one closed the reader sees the end of it.
+		syscall.Close(ends[1])
+		go func() {
+			data := make([]byte, layer.Size)
+			_, err := io.ReadFull(reader, data)
+			reads <- read{data, err}
+			io.Copy(io.Discard, reader)
+		}()
+		return status
+	})
+	if err != nil {
+		return nil, err
+	}
+	C.cldoci_result_free(result)
+	got := <-reads
+	if got.err != nil {
+		return nil, &Error{Code: CodeInternal, Message: fmt.Sprintf("layer %s: %v", layer.Digest, got.err)}
+	}
+	return got.data, nil
+}
+
+// newArtifact gives an artifact to the library as its fields are now; the caller frees it.
+func (e *engine) newArtifact(a *Artifact) (*C.cldoci_artifact, error) {
+	defer runtime.KeepAlive(e)
+	kind, err := newString("the artifact's type", string(a.typeOf()))
+	if err != nil {
+		return nil, err
+	}
+	defer freeString(kind)
+	var builder *C.cldoci_artifact_builder
+	var object *C.cldoci_error
+	if err := failure(C.cldoci_artifact_builder_new(e.handle, kind, &builder, &object), object); err != nil {
+		return nil, err
+	}
+	defer C.cldoci_artifact_builder_free(builder)
+	if err := a.setConfig(builder); err != nil {
+		return nil, err
+	}
+	for _, key := range slices.Sorted(maps.Keys(a.Annotations)) {
+		err := withPair(key, a.Annotations[key], func(key, value *C.char) error {
+			var object *C.cldoci_error
+			return failure(C.cldoci_artifact_builder_set_annotation(builder, key, value, &object), object)
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	for i := range a.Layers {
+		if err := a.Layers[i].add(builder, C.size_t(i)); err != nil {
+			return nil, err
+		}
+	}
+	var artifact *C.cldoci_artifact
+	return artifact, failure(C.cldoci_artifact_builder_finish(builder, &artifact, &object), object)
+}
+
+// setConfig gives the config to a builder. The config's media type is the artifact's own only where the library
+// found another in an artifact of this type.
+func (a *Artifact) setConfig(builder *C.cldoci_artifact_builder) error {
+	if len(a.Config) == 0 {
+		return nil
+	}
+	var mediaType *C.char
+	if a.found.configType != "" && a.found.kind == a.Type {
+		var err error
+		if mediaType, err = newString("the config's media type", a.found.configType); err != nil {
+			return err
+		}
+		defer freeString(mediaType)
+	}
+	data, size := bytesPointer(a.Config)
+	var object *C.cldoci_error
+	return failure(C.cldoci_artifact_builder_set_config(builder, mediaType, data, size, &object), object)
+}
+
+// add puts a layer into an artifact. Bytes that the library has are not copied to it again.
+func (l *Layer) add(builder *C.cldoci_artifact_builder, index C.size_t) error {
+	if len(l.Data) == 0 && l.source == nil {
+		return &Error{Code: CodeArgument, Message: fmt.Sprintf("layer %d has no Data", index)}
+	}
+	var mediaType *C.char
+	if l.MediaType != "" {
+		var err error
+		if mediaType, err = newString("a layer's media type", l.MediaType); err != nil {
+			return err
+		}
+		defer freeString(mediaType)
+	}
+	_, err := entering(func() (none struct{}, err error) {
+		var object *C.cldoci_error
+		if l.source != nil && (l.Data == nil || fmt.Sprintf("sha256:%x", sha256.Sum256(l.Data)) == l.source.digest) {
+			defer runtime.KeepAlive(l.source)
+			return none, failure(C.cldoci_artifact_builder_add_layer(builder, mediaType, l.source.held.artifact, l.source.index, &object), object)
+		}
+		data, size := bytesPointer(l.Data)
+		return none, failure(C.cldoci_artifact_builder_add_bytes(builder, mediaType, data, size, &object), object)
+	})
+	if err != nil {
+		return err
+	}
+	for _, key := range slices.Sorted(maps.Keys(l.Annotations)) {
+		err := withPair(key, l.Annotations[key], func(key, value *C.char) error {
+			var object *C.cldoci_error
+			return failure(C.cldoci_artifact_builder_set_layer_annotation(builder, index, key, value, &object), object)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// withPair lends an annotation's key and value to a call.
+func withPair(key, value string, call func(key, value *C.char) error) error {
+	k, err := newString("an annotation's key", key)
+	if err != nil {
+		return err
+	}
+	defer freeString(k)
+	v, err := newString("annotation '"+key+"'", value)
+	if err != nil {
+		return err
+	}
+	defer freeString(v)
+	return call(k, v)
+}
+
+// pairs copies what the library lends as a list of keys and values; nil where it is empty.
+func pairs(count C.size_t, key, value func(index C.size_t, length *C.size_t) *C.char) map[string]string {
+	if count == 0 {
+		return nil
+	}
+	made := make(map[string]string, int(count))
+	for i := range count {
+		name := lent(func(n *C.size_t) *C.char { return key(i, n) })
+		made[name] = lent(func(n *C.size_t) *C.char { return value(i, n) })
+	}
+	return made
+}
+
+// resultOf copies a result.
+func resultOf(result *C.cldoci_result) *Result {
+	made := &Result{
+		Digest:           lent(func(n *C.size_t) *C.char { return C.cldoci_result_digest(result, n) }),
+		MediaType:        lent(func(n *C.size_t) *C.char { return C.cldoci_result_media_type(result, n) }),
+		Size:             int64(C.cldoci_result_size(result)),
+		Unchanged:        C.cldoci_result_unchanged(result) == 1,
+		LeftOutTotal:     int64(C.cldoci_result_left_out_total(result)),
+		Warnings:         warningsOf(result),
+		CredentialSource: lent(func(n *C.size_t) *C.char { return C.cldoci_result_credential_source(result, n) }),
+	}
+	for i := range C.cldoci_result_left_out_count(result) {
+		made.LeftOut = append(made.LeftOut, LeftOut{
+			Path:   lent(func(n *C.size_t) *C.char { return C.cldoci_result_left_out_path(result, i, n) }),
+			Reason: lent(func(n *C.size_t) *C.char { return C.cldoci_result_left_out_reason(result, i, n) }),
+		})
+	}
+	var counters C.cldoci_counters
+	counters.struct_size = C.sizeof_cldoci_counters
+	if C.cldoci_result_counters(result, &counters, nil) == C.CLDOCI_OK {
+		made.Counters = Counters{
+			Requests: uint64(counters.requests), BytesSent: uint64(counters.bytes_sent), BytesReceived: uint64(counters.bytes_received),
+			BlobsSkipped: uint64(counters.blobs_skipped), BlobsMounted: uint64(counters.blobs_mounted), BlobsUploaded: uint64(counters.blobs_uploaded),
+			Retries: uint64(counters.retries), Elapsed: time.Duration(counters.elapsed_ms) * time.Millisecond,
+		}
+	}
+	return made
+}
+
+func warningsOf(result *C.cldoci_result) []string {
+	var warnings []string
+	for i := range C.cldoci_result_warning_count(result) {
+		warnings = append(warnings, lent(func(n *C.size_t) *C.char { return C.cldoci_result_warning(result, i, n) }))
+	}
+	return warnings
+}

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# The Go package against the library as it is installed, found by pkg-config in a temporary prefix.
+#
+#   scripts/test-go.sh [PREFIX]    PREFIX: an installation that is there already
+. "$(dirname "$0")/lib.sh"
+
+need go "the tests of the Go package" || exit 0
+need pkg-config "the tests of the Go package" || exit 0
+
+temporary=$(mktemp -d)
+trap 'rm -rf "$temporary"' EXIT
+prefix=${1:-}
+if [[ -z $prefix ]]; then
+  prefix=$temporary/prefix
+  make -s install PREFIX="$prefix"
+fi
+export PKG_CONFIG_PATH=$prefix/lib/pkgconfig
+export XDG_CACHE_HOME=$temporary/cache GOCACHE=${GOCACHE:-$(go env GOCACHE)}
+export CLDOCI_TEST_TOOLS=$tools/bin
+package=oci
+cd bindings/go
+
+say "go: format and vet"
+unformatted=$(gofmt -l .)
+[[ -z $unformatted ]] || fail "gofmt: $unformatted"
+go vet ./...
+
+# The shared library, which the loader finds by the environment.
+with_library() { LD_LIBRARY_PATH=$prefix/lib "$@"; }
+
+say "go: tests, shared library, race detector"
+GODEBUG=cgocheck=1 with_library go test -race ./...
+
+say "go: tests, shared library, cgocheck2"
+GOEXPERIMENT=cgocheck2 with_library go test -count=1 ./$package
+
+say "go: tests, static library"
+go test -c -tags cldoci_static -o "$temporary/static.test" ./$package
+if ldd "$temporary/static.test" | grep -q libcldoci; then fail "the static program needs libcldoci.so"; fi
+(cd $package && "$temporary/static.test" -test.short)
+
+say "go: builds that can't be"
+refused() {
+  local want=$1 output
+  shift
+  if output=$("$@" 2>&1); then fail "it built: $*"; fi
+  grep -q "$want" <<<"$output" || fail "'$want' is not in: $output"
+}
+refused package_oci_needs_linux_and_CGO_ENABLED_1 env CGO_ENABLED=0 go build ./$package
+refused package_oci_needs_linux_and_CGO_ENABLED_1 env GOOS=darwin go build ./$package
+refused package_oci_needs_linux_and_CGO_ENABLED_1 env GOOS=windows go build ./$package
+refused "Package 'cldoci'.*not found" env PKG_CONFIG_PATH=/nonexistent PKG_CONFIG_LIBDIR=/nonexistent go build ./$package
+
+say "go: as another module's pkg/oci"
+mkdir -p "$temporary/cldctl/pkg"
+cp -r $package "$temporary/cldctl/pkg/oci"
+printf 'module github.com/davidthor/cldctl\n\ngo 1.24\n' >"$temporary/cldctl/go.mod"
+(cd "$temporary/cldctl" && with_library go test -short ./pkg/oci)
