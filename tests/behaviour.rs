@@ -2,6 +2,7 @@
 
 #![allow(unreachable_pub, reason = "modules of a test")]
 
+mod common;
 mod suite;
 
 use std::path::Path;
@@ -29,6 +30,44 @@ impl Place for Local {
     }
 }
 
+/// A registry in this process.
+struct Remote {
+    registry: common::registry::Registry,
+    scratch: tempfile::TempDir,
+}
+
+impl Remote {
+    fn new() -> Self {
+        Self::with(common::registry::Manners::default())
+    }
+    fn with(manners: common::registry::Manners) -> Self {
+        let registry = common::registry::Registry::with(manners, |_| None);
+        Self { registry, scratch: tempfile::tempdir().unwrap() }
+    }
+}
+
+impl Place for Remote {
+    fn reference(&self, name: &str, target: &str) -> String {
+        format!("{}/{name}{target}", self.registry.host())
+    }
+    fn requests(&self) -> Option<usize> {
+        Some(self.registry.server.log().len())
+    }
+    fn scratch(&self) -> &Path {
+        self.scratch.path()
+    }
+}
+
+/// A registry that lacks what many lack: the digest header, the referrers API, mounts.
+fn sparse() -> Remote {
+    Remote::with(common::registry::Manners {
+        digest_header: false,
+        referrers: false,
+        mount: 202,
+        ..Default::default()
+    })
+}
+
 /// Every case, for each API and place.
 macro_rules! everywhere {
     ($module:ident, $api:ty, $place:expr) => {
@@ -54,3 +93,4 @@ macro_rules! everywhere {
 }
 
 everywhere!(rust_on_a_layout, suite::rust_api::RustApi, Local::new());
+everywhere!(rust_on_a_registry, suite::rust_api::RustApi, Remote::new());

@@ -127,8 +127,8 @@ impl Walk<'_> {
             Document::Index(index) => (index.artifact_type.clone(), index.annotations.clone()),
         };
         let entry = Descriptor { artifact_type, annotations, ..manifest.descriptor.clone() };
-        let _ = (repository, entry, subject);
-        Ok(())
+        let operation = &self.call.operation;
+        operation.run(repository.put_referrer(&subject.digest, &entry, operation)).await
     }
 
     async fn referrers(&self, root: &Descriptor) -> Result<()> {

@@ -288,10 +288,7 @@ impl Endpoint {
     /// The tags of the repository or the layout.
     pub(super) async fn tags(&self, operation: &Operation) -> Result<Vec<String>> {
         match &self.place {
-            Place::Registry(repository) => {
-                let _ = operation;
-                Err(Error::new(Kind::Unsupported, format!("{}: lists come next", repository.name())))
-            }
+            Place::Registry(repository) => operation.run(repository.list_tags(operation)).await,
             Place::Layout(path) => {
                 let path = path.clone();
                 blocking(move || Layout::open(&path)?.tags()).await
@@ -337,8 +334,7 @@ impl Endpoint {
     ) -> Result<Vec<Descriptor>> {
         match &self.place {
             Place::Registry(repository) => {
-                let _ = operation;
-                Err(Error::new(Kind::Unsupported, format!("{}: lists come next", repository.name())))
+                operation.run(repository.referrers(subject, artifact_type, operation)).await
             }
             Place::Layout(path) => {
                 let (path, subject) = (path.clone(), subject.clone());

@@ -69,7 +69,8 @@ pub(super) async fn push(call: &Call, artifact: &Artifact, reference: &Reference
             annotations: artifact.annotations.clone(),
             ..descriptor.clone()
         };
-        let _ = (repository, entry, subject);
+        let operation = &call.operation;
+        operation.run(repository.put_referrer(&subject.digest, &entry, operation)).await?;
     }
     Ok(Outcome {
         digest: Some(artifact.digest.clone()),
