@@ -37,15 +37,13 @@ pub fn fingerprint(destination: &Path, operation: &Operation) -> Result<Digest> 
         hasher.update(&(path.len() as u64).to_le_bytes());
         hasher.update(path);
         hasher.update(&stat.st_mode.to_le_bytes());
-        for number in [stat.st_ino, stat.st_nlink as u64] {
-            hasher.update(&number.to_le_bytes());
-        }
+        hasher.update(&stat.st_ino.to_le_bytes());
         // A directory's size and times change with the names in it, which are all here.
         for number in [stat.st_size, stat.st_mtime, stat.st_ctime] {
             hasher.update(&number.to_le_bytes());
         }
         for nanoseconds in [stat.st_mtime_nsec, stat.st_ctime_nsec] {
-            hasher.update(&(nanoseconds as u64).to_le_bytes());
+            hasher.update(&nanoseconds.to_le_bytes());
         }
         if kind == FileType::Symlink {
             let target = readlinkat(directory, own, Vec::new()).map_err(failed)?.into_bytes();

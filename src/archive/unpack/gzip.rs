@@ -136,9 +136,12 @@ pub(super) fn header(source: &mut Source<'_>) -> Result<()> {
         }
     }
     for flag in [8, 16] {
+        if flags & flag == 0 {
+            continue;
+        }
         let mut length = 0;
-        while flags & flag != 0 {
-            take(source, &mut byte)?;
+        take(source, &mut byte)?;
+        while byte != [0] {
             length += 1;
             if length > TEXT {
                 return Err(Error::new(
@@ -146,9 +149,7 @@ pub(super) fn header(source: &mut Source<'_>) -> Result<()> {
                     format!("the name or comment of a gzip member is longer than {TEXT} bytes (fixed)"),
                 ));
             }
-            if byte == [0] {
-                break;
-            }
+            take(source, &mut byte)?;
         }
     }
     if flags & 2 != 0 {

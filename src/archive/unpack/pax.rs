@@ -43,10 +43,10 @@ pub(super) fn parse(mut body: &[u8], global: bool) -> Result<Records, String> {
         }
     }
     let utf8 = |value: &Option<Vec<u8>>| value.as_ref().is_none_or(|v| std::str::from_utf8(v).is_ok());
-    if !binary && !(utf8(&records.path) && utf8(&records.link)) {
-        return Err("a PAX path is not UTF-8 and hdrcharset is not BINARY".to_owned());
+    if binary || utf8(&records.path) && utf8(&records.link) {
+        return Ok(records);
     }
-    Ok(records)
+    Err("a PAX path is not UTF-8 and hdrcharset is not BINARY".to_owned())
 }
 
 /// The most records of one header: checking for duplicates stays cheap.

@@ -126,8 +126,8 @@ fn window(source: &mut Source<'_>) -> Result<u64> {
         return Ok(base + base / 8 * u64::from(second & 7));
     }
     // A single segment: the window is the content's size.
-    let dictionary = [0, 1, 2, 4][usize::from(descriptor & 3)];
-    let size = [1, 2, 4, 8][usize::from(descriptor >> 6)];
+    let dictionary = (1 << (descriptor & 3)) >> 1;
+    let size = 1 << (descriptor >> 6);
     let mut content = [0; 8];
     for (into, from) in content.iter_mut().zip(header.iter().skip(1 + dictionary).take(size)) {
         *into = *from;

@@ -1,0 +1,15 @@
+//! Layers → directory: hostile and odd archives, encodings, several layers, and how a tree is published.
+//! Every case runs twice: paths confined by `openat2`, and component by component.
+
+#[path = "unpack/encodings.rs"]
+mod encodings;
+#[path = "unpack/entries.rs"]
+mod entries;
+#[path = "unpack/format.rs"]
+mod format;
+#[path = "unpack/harness.rs"]
+mod harness;
+#[path = "unpack/links.rs"]
+mod links;
+#[path = "unpack/publish.rs"]
+mod publish;

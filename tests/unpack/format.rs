@@ -1,0 +1,215 @@
+//! The tar format itself: what readers could take in two ways is refused (T-40…T-52).
+
+use cldoci::Kind;
+use cldoci::archive::UnpackOptions;
+
+use crate::harness::*;
+
+/// An archive in a file's body.
+fn hidden() -> Vec<u8> {
+    let mut body = tar(&[file("hidden", "evil")]);
+    body.truncate(2048);
+    body.resize(2048, 0);
+    body
+}
+
+#[test]
+fn t_40_t_41_the_pax_size_rules_and_hides_what_it_covers() {
+    for stated in [0, 8] {
+        let mut entry = Entry { body: hidden(), ..Entry::new("regular.txt", b'0') };
+        entry.size = Some(octal(stated));
+        let archive = tar(&[pax(b'x', &[("size", b"2048")]), entry.bytes(), file("next", "1")]);
+        both_ways(|options| {
+            let world = World::new();
+            world.pull(&options, &[(TAR, &archive)]).unwrap();
+            assert_eq!(std::fs::read(world.dest().join("regular.txt")).unwrap(), hidden());
+            assert_eq!(tree(&world.dest()).len(), 2, "next and regular.txt");
+            assert_eq!(std::fs::read(world.dest().join("next")).unwrap(), b"1");
+            world.check();
+        });
+    }
+}
+
+#[test]
+fn t_42_pax_and_gnu_extensions_are_not_mixed() {
+    let size = || pax(b'x', &[("size", b"2048")]);
+    let a = || Entry { body: hidden(), ..Entry::new("file_a", b'0') }.bytes();
+    refused(&tar(&[size(), long(b'L', "longname.txt"), a(), file("file_b", "")]), Kind::Unsafe, "mixed");
+    refused(&tar(&[long(b'L', "longname.txt"), size(), a()]), Kind::Unsafe, "mixed");
+    refused(&tar(&[size(), long(b'K', "target"), link("l", "x")]), Kind::Unsafe, "mixed");
+    accepted(
+        &tar(&[long(b'L', "longname.txt"), long(b'K', "target"), link("l", "x")]),
+        &["longname.txt -> target"],
+    );
+}
+
+#[test]
+fn t_43_malformed_pax_headers() {
+    let with =
+        |body: &[u8]| tar(&[Entry { body: body.to_vec(), ..Entry::new("p", b'x') }.bytes(), file("f", "x")]);
+    for body in [
+        &b"99 path=a\n"[..],
+        b"10 path=aa\n",
+        b"9 path a\n",
+        b"10 path=ab",
+        b"0 path=a\n",
+        b"18446744073709551616 path=a\n",
+        b"10 p\0th=a\n",
+        b"10 path=a\n10 path=b\n",
+        b"10 path=\xff\n",
+    ] {
+        refused(&with(body), Kind::Unsafe, "header 1: ");
+    }
+    accepted(&with(b"10 path=a\n"), &["a=x"]);
+    // A newline in a value is no error: the length says where it ends.
+    accepted(&with(b"12 path=a\nb\n"), &["a\\nb=x"]);
+}
+
+#[test]
+fn t_44_global_headers() {
+    for key in ["path", "linkpath", "size"] {
+        refused(&tar(&[pax(b'g', &[(key, b"1")]), file("f", "x")]), Kind::Unsafe, "global");
+    }
+    accepted(&tar(&[pax(b'g', &[("comment", b"deadbeef")]), file("f", "x")]), &["f=x"]);
+}
+
+#[test]
+fn t_45_extension_headers_come_once_and_before_their_entry() {
+    for twice in [long(b'L', "a"), long(b'K', "a"), pax(b'x', &[("comment", b"a")])] {
+        refused(&tar(&[twice.clone(), twice.clone(), file("f", "x")]), Kind::Unsafe, "twice");
+        refused(&tar(&[file("f", "x"), twice.clone()]), Kind::Unsafe, "has no entry");
+        let name = if twice[156] == b'L' { "a" } else { "f" };
+        let target = if twice[156] == b'K' { "a" } else { "b" };
+        accepted(&tar(&[twice, link("f", "b")]), &[&format!("{name} -> {target}")]);
+    }
+}
+
+#[test]
+fn t_46_checksums() {
+    let mut block = Entry::new("caf\u{e9}", b'0').header();
+    let signed = |block: &[u8]| -> i64 { block.iter().map(|&byte| i64::from(byte.cast_signed())).sum() };
+    block[148..156].copy_from_slice(b"        ");
+    let sum = format!("{:06o}\0 ", signed(&block));
+    block[148..156].copy_from_slice(sum.as_bytes());
+    accepted(&tar(&[block.to_vec()]), &["café="]);
+    block[148..156].copy_from_slice(b"        ");
+    refused(&tar(&[block.to_vec()]), Kind::Unsafe, "checksum");
+    for place in [0, 99, 124, 156, 257, 511] {
+        let mut block = Entry::new("f", b'0').header();
+        block[place] ^= 1;
+        refused(&tar(&[block.to_vec()]), Kind::Unsafe, "checksum");
+    }
+}
+
+#[test]
+fn t_47_sizes() {
+    let sized = |size: &[u8; 12]| {
+        tar(&[Entry { size: Some(*size), body: b"12345678".to_vec(), ..Entry::new("f", b'0') }.bytes()])
+    };
+    for size in [
+        b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xf8",
+        b"\x80\0\0\0\x80\0\0\0\0\0\0\0",
+        b"0000000001x\0",
+        b"-0000000010\0",
+        b"00000 00010\0",
+    ] {
+        refused(&sized(size), Kind::Unsafe, "size");
+    }
+    refused(&sized(b"777777777777"), Kind::Unsafe, "truncated");
+    refused(&sized(b"\x80\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff"), Kind::Unsafe, "too large");
+    for size in [b"00000000010\0", b"         10 ", b"\x80\0\0\0\0\0\0\0\0\0\0\x08"] {
+        accepted(&sized(size), &["f=12345678"]);
+    }
+    accepted(&tar(&[Entry { size: Some([0; 12]), ..Entry::new("f", b'0') }.bytes()]), &["f="]);
+    for flag in [b'1', b'2', b'5', b'3'] {
+        let entry = Entry { link: b"x".to_vec(), body: b"12".to_vec(), ..Entry::new("e", flag) };
+        refused(&tar(&[entry.bytes()]), Kind::Unsafe, "size of 2");
+    }
+}
+
+#[test]
+fn t_48_the_body_of_an_extension_is_bounded() {
+    for flag in [b'L', b'K', b'x', b'g'] {
+        let mut entry = Entry::new("e", flag);
+        entry.size = Some(octal((8 << 30) - 1));
+        refused(&[entry.header().to_vec(), vec![0; 4 << 20]].concat(), Kind::Limit, "over 1048576");
+    }
+    let name = "n/".repeat(1000);
+    both_ways(|options| {
+        let options = UnpackOptions { max_depth: 1000, ..options };
+        let world = World::new();
+        world.pull(&options, &[(TAR, &tar(&[long(b'L', &name), dir("d")]))]).unwrap();
+        assert!(world.dest().join(&name).is_dir());
+    });
+}
+
+#[test]
+fn t_49_sparse_files() {
+    refused(&tar(&[Entry { magic: GNU, ..Entry::new("s", b'S') }.bytes()]), Kind::Unsafe, "sparse");
+    let skip = UnpackOptions { skip_special: true, ..options() };
+    refused_with(
+        &skip,
+        &tar(&[Entry { magic: GNU, ..Entry::new("s", b'S') }.bytes()]),
+        Kind::Unsafe,
+        "sparse",
+    );
+    let map = vec![b'1'; 900_000];
+    for records in [
+        &[
+            ("GNU.sparse.major", &b"1"[..]),
+            ("GNU.sparse.minor", b"0"),
+            ("GNU.sparse.realsize", b"4611686018427387904"),
+        ][..],
+        &[("GNU.sparse.size", b"4611686018427387904"), ("GNU.sparse.numblocks", b"10000000")],
+        &[("GNU.sparse.map", &map)],
+    ] {
+        refused(&tar(&[pax(b'x', records), file("s", "x")]), Kind::Unsafe, "GNU.sparse.");
+    }
+}
+
+#[test]
+fn t_50_truncated_archives() {
+    let whole = tar(&[file("a", "1234"), file("b", "5678")]);
+    for (length, words) in [
+        (512 + 100 + 512, "truncated in a header"),
+        (512 + 2, "truncated in a body"),
+        (512 + 100, "truncated in the padding"),
+        (2048, "end-of-archive blocks"),
+        (2048 + 512, "only one end-of-archive block"),
+    ] {
+        refused(&whole[..length], Kind::Unsafe, words);
+    }
+    for length in [2048, 2048 + 512] {
+        both_ways(|options| {
+            let options = UnpackOptions { lenient_end: true, ..options };
+            accepted_with(&options, &whole[..length], &["a=1234", "b=5678"]);
+        });
+    }
+    let lenient = UnpackOptions { lenient_end: true, ..options() };
+    refused_with(&lenient, &whole[..512 + 2], Kind::Unsafe, "truncated in a body");
+    refused_with(&lenient, &[&whole[..1024], &pax(b'x', &[])].concat(), Kind::Unsafe, "has no entry");
+}
+
+#[test]
+fn t_51_t_52_what_follows_the_end() {
+    let whole = tar(&[file("a", "1")]);
+    refused(&[&whole[..], &tar(&[file("b", "2")])].concat(), Kind::Unsafe, "follows the end");
+    refused(&[&whole[..whole.len() - 512], &file("b", "2")].concat(), Kind::Unsafe, "follows a single");
+    for length in [1, 511, 512, 9216, 5 << 20] {
+        accepted(&[&whole[..], &vec![0; length]].concat(), &["a=1"]);
+        let mut tail = vec![0; length];
+        tail[length - 1] = 1;
+        refused(&[&whole[..], &tail].concat(), Kind::Unsafe, "follows the end");
+    }
+}
+
+#[test]
+fn old_and_odd_forms_that_all_readers_read_alike() {
+    let v7 = |name: &str, body: &str| Entry { magic: V7, body: body.into(), ..Entry::new(name, 0) }.bytes();
+    accepted(&tar(&[v7("d/", ""), v7("d/f", "x")]), &["d/", "d/f=x"]);
+    // Readers disagree on a file with a slash.
+    refused(&tar(&[file("d/", "")]), Kind::Unsafe, "slash");
+    // As today's Go package writes directories.
+    accepted(&tar(&[dir("d"), file("d/f", "x")]), &["d/", "d/f=x"]);
+    accepted(&tar(&[]), &[]);
+}

@@ -1,0 +1,220 @@
+//! Symbolic and hard links (T-10…T-16, T-18…T-24).
+
+use std::os::unix::fs::MetadataExt;
+
+use cldoci::Kind;
+use cldoci::archive::UnpackOptions;
+
+use crate::harness::*;
+
+#[test]
+fn t_10_symlink_then_write_through() {
+    for target in ["/tmp/outside", "../outside", "a/../../outside"] {
+        refused(&tar(&[link("d", target), file("d/pwn", "x")]), Kind::Unsafe, "leaves the destination");
+    }
+    // A link that stays inside is made, and never written through.
+    refused(&tar(&[dir("e"), link("d", "e"), file("d/f", "x")]), Kind::Unsafe, "type conflict");
+    accepted(&tar(&[dir("e"), link("d", "e"), file("e/f", "x")]), &["d -> e", "e/", "e/f=x"]);
+    // Where unsafe links are left out, what was to go through one goes into a directory of that name.
+    let options = UnpackOptions { skip_special: true, ..options() };
+    let world = World::new();
+    let outside = world.root.path().join("outside");
+    let archive = tar(&[link("d", outside.as_os_str().as_encoded_bytes()), file("d/pwn", "x")]);
+    let warnings = world.pull(&options, &[(TAR, &archive)]).unwrap();
+    assert!(warnings[0].contains("'d' was left out: it links to '/"), "{warnings:?}");
+    assert_eq!(tree(&world.dest()), ["d/", "d/pwn=x"]);
+    world.check();
+}
+
+#[test]
+fn t_11_no_directory_appears_outside() {
+    refused(&tar(&[link("s", ".."), file("s/exploit/foo/bar", "x")]), Kind::Unsafe, "leaves");
+    refused(&tar(&[dir("a"), link("a/s", ".."), file("a/s/exploit/foo", "x")]), Kind::Unsafe, "conflict");
+    accepted(&tar(&[dir("a"), link("a/s", "..")]), &["a/", "a/s -> .."]);
+}
+
+#[test]
+fn t_12_symlink_then_directory_changes_no_mode() {
+    let open = |name: &str| Entry { mode: 0o777, ..Entry::new(name, b'5') }.bytes();
+    for name in ["d", "d/"] {
+        refused(&tar(&[link("d", "../outside"), open(name)]), Kind::Unsafe, "leaves");
+        refused(&tar(&[dir("e"), link("d", "e"), open(name)]), Kind::Unsafe, "type conflict");
+        accepted(&tar(&[dir("d"), open(name)]), &["d/"]);
+    }
+}
+
+#[test]
+fn t_13_a_directory_that_was_used_never_becomes_a_link() {
+    for last_wins in [false, true] {
+        both_ways(|options| {
+            let options = UnpackOptions { last_wins, ..options };
+            for entries in [
+                &[dir("d"), file("d/a", "1"), link("d", "../outside"), file("d/b", "2")][..],
+                &[dir("d"), file("d/a", "1"), link("d", "e"), file("d/b", "2")],
+                &[dir("d"), link("d", "e"), file("d/b", "2")],
+            ] {
+                refused_with(&options, &tar(entries), Kind::Unsafe, "entry 'd'");
+            }
+        });
+    }
+}
+
+#[test]
+fn t_14_no_symlink_replaces_the_root() {
+    for name in [".", "./.", "./"] {
+        refused(&tar(&[link(name, "outside"), file("x", "1")]), Kind::Unsafe, "root");
+    }
+    refused(&tar(&[link("/.", "/tmp/outside"), file("x", "1")]), Kind::Unsafe, "absolute");
+}
+
+#[test]
+fn t_15_a_chain_of_links_each_lexically_inside() {
+    let chain = [dir("a/b"), link("a/b/up", "../.."), link("a/l", "b/up/..")];
+    let with = |more: &[Vec<u8>]| tar(&[&chain[..], more].concat());
+    refused(&with(&[file("a/l/x", "1")]), Kind::Unsafe, "type conflict");
+    // Nothing is written through it: what it resolves to is found out at the end.
+    refused(&with(&[]), Kind::Unsafe, "leaves the destination through other links");
+    // A later entry can turn a link that was good into one that leaves.
+    let late = [dir("x/y"), link("l", "x/y/../.."), link("z", "x/y/s/../.."), link("x/y/s", "../..")];
+    refused(&tar(&late), Kind::Unsafe, "through other links");
+    accepted(&tar(&late[..2]), &["l -> x/y/../..", "x/", "x/y/"]);
+    both_ways(|options| {
+        let options = UnpackOptions { skip_special: true, ..options };
+        accepted_with(&options, &with(&[]), &["a/", "a/b/", "a/b/up -> ../.."]);
+    });
+}
+
+#[test]
+fn t_15_so_many_links_that_the_tree_is_searched_for_them() {
+    let mut entries: Vec<_> = (0..6000).map(|n| link(format!("d/{n:060}"), "x")).collect();
+    let world = World::new();
+    world.pull(&options(), &[(TAR, &tar(&entries))]).unwrap();
+    assert_eq!(std::fs::read_dir(world.dest().join("d")).unwrap().count(), 6000);
+    entries.extend([dir("a/b"), link("a/b/up", "../.."), link("a/l", "b/up/..")]);
+    refused(&tar(&entries), Kind::Unsafe, "entry 'a/l'");
+}
+
+#[test]
+fn t_16_links_beyond_the_longest_path() {
+    // 16 directories of 247 bytes, a link of one letter to each at its level: a path of letters is short, what
+    // it resolves to is longer than any system call takes.
+    let long = "d".repeat(247);
+    let (mut entries, mut deep, mut short) = (Vec::new(), String::new(), String::new());
+    for letter in 'a'..='p' {
+        let at = |name: &str| if deep.is_empty() { name.to_owned() } else { format!("{deep}/{name}") };
+        entries.push([pax(b'x', &[("path", at(&long).as_bytes())]), dir("d")].concat());
+        let name = at(&letter.to_string());
+        entries.push([pax(b'x', &[("path", name.as_bytes())]), link("l", &long[..99])].concat());
+        deep = at(&long);
+        short = format!("{short}{letter}/");
+    }
+    let up = format!("{short}{}", "../".repeat(17));
+    entries.push([pax(b'x', &[("linkpath", up.as_bytes())]), link("escape", "x")].concat());
+    entries.push(file("escape/file", "overwritten"));
+    refused_with(
+        &UnpackOptions { max_path_bytes: 1 << 16, ..options() },
+        &tar(&entries),
+        Kind::Unsafe,
+        "leaves the destination",
+    );
+    // The same with as many steps up as the text has down: lexically inside, and never written through.
+    let up = format!("{short}{}", "../".repeat(16));
+    let place = entries.len() - 2;
+    entries[place] = [pax(b'x', &[("linkpath", up.as_bytes())]), link("escape", "x")].concat();
+    both_ways(|options| {
+        let options = UnpackOptions { max_path_bytes: 1 << 16, ..options };
+        refused_with(&options, &tar(&entries), Kind::Unsafe, "type conflict");
+    });
+}
+
+#[test]
+fn t_18_a_loop_of_links() {
+    let links = [link("a", "b"), link("b", "a")];
+    refused(&tar(&[&links[..], &[file("a/x", "1")]].concat()), Kind::Unsafe, "entry 'a/x'");
+    refused(&tar(&links), Kind::Unsafe, "loop");
+    accepted(&tar(&[link("a", "b"), link("b", "nothing")]), &["a -> b", "b -> nothing"]);
+}
+
+#[test]
+fn t_19_targets_of_links() {
+    refused(&tar(&[link("l", "")]), Kind::Unsafe, "leaves");
+    refused(&tar(&[link("l", b"a\0b")]), Kind::Unsafe, "after its NUL");
+    refused(&tar(&[pax(b'x', &[("linkpath", b"a\0b")]), link("l", "")]), Kind::Unsafe, "leaves");
+    let long = "t".repeat(5000);
+    refused(&tar(&[long_link(&long), link("l", "x")]), Kind::Limit, "max_link_bytes 4095");
+    let huge = "t".repeat(1 << 20);
+    refused(&tar(&[long_link(&huge), link("l", "x")]), Kind::Limit, "over 1048576");
+    let fits = "t/".repeat(1000);
+    accepted(&tar(&[long_link(&fits), link("l", "x")]), &[&format!("l -> {fits}")]);
+}
+
+fn long_link(target: &str) -> Vec<u8> {
+    long(b'K', target)
+}
+
+#[test]
+fn t_20_a_link_is_never_written_through() {
+    refused(&tar(&[link("f", "../outside/file"), file("f", "x")]), Kind::Unsafe, "leaves");
+    refused(&tar(&[hardlink("f", "../outside/file"), file("f", "x")]), Kind::Unsafe, "no earlier file");
+    both_ways(|options| {
+        // Where the last wins, the link is replaced and its target keeps its content.
+        let options = UnpackOptions { last_wins: true, ..options };
+        accepted_with(&options, &tar(&[file("t", "1"), link("f", "t"), file("f", "2")]), &["f=2", "t=1"]);
+        accepted_with(&options, &tar(&[file("t", "1"), hardlink("f", "t"), file("f", "2")]), &["f=2", "t=1"]);
+    });
+}
+
+#[test]
+fn t_21_no_hard_link_to_the_working_directory() {
+    // The working directory of this test holds that file; the canary watches its link count.
+    assert!(std::path::Path::new("Cargo.toml").is_file());
+    refused(&tar(&[hardlink("h", "Cargo.toml")]), Kind::Unsafe, "no earlier file");
+}
+
+#[test]
+fn t_22_hard_links_to_anything_but_an_earlier_file() {
+    for target in ["/etc/passwd", "../outside/file", "d", "l", "h", "later", "", "."] {
+        let archive =
+            tar(&[dir("d"), file("f", "x"), link("l", "f"), hardlink("h", target), file("later", "y")]);
+        refused(&archive, Kind::Unsafe, "no earlier file");
+    }
+    both_ways(|options| {
+        let world = World::new();
+        let archive = tar(&[file("d/f", "x"), hardlink("h", "d/f"), hardlink("e/i", "./d//f")]);
+        world.pull(&options, &[(TAR, &archive)]).unwrap();
+        assert_eq!(tree(&world.dest()), ["d/", "d/f=x", "e/", "e/i=x", "h=x"]);
+        assert_eq!(std::fs::metadata(world.dest().join("h")).unwrap().nlink(), 3);
+        world.check();
+        let options = UnpackOptions { skip_special: true, ..options };
+        accepted_with(&options, &tar(&[hardlink("h", "/etc/passwd"), file("f", "x")]), &["f=x"]);
+    });
+}
+
+#[test]
+fn t_24_no_hard_link_through_a_symbolic_one() {
+    refused(
+        &tar(&[file("etc/passwd", "x"), link("d", "etc"), hardlink("h", "d/passwd")]),
+        Kind::Unsafe,
+        "no earlier file",
+    );
+    accepted(
+        &tar(&[file("etc/passwd", "x"), link("d", "etc"), hardlink("h", "etc/passwd")]),
+        &["d -> etc", "etc/", "etc/passwd=x", "h=x"],
+    );
+}
+
+#[test]
+fn t_23_a_hard_link_that_can_not_be_made_is_not_a_copy() {
+    // ext4 has 65,000 links to a file, tmpfs any number.
+    let mut entries = vec![file("f", "x")];
+    entries.extend((0..65_001).map(|n| hardlink(format!("h{n}"), "f")));
+    let world = World::on_disk();
+    match world.pull(&options(), &[(TAR, &tar(&entries))]) {
+        Ok(_) => assert_eq!(std::fs::metadata(world.dest().join("f")).unwrap().nlink(), 65_002),
+        Err(error) => {
+            assert_eq!((error.kind(), error.errno()), (Kind::Io, Some(31)), "{error}");
+            assert!(!world.dest().exists());
+        }
+    }
+    world.check();
+}
