@@ -110,11 +110,9 @@ mod tests {
 
     #[test]
     fn records_that_are_well_formed_are_read() {
-        let body = b"12 path=a/b\n17 linkpath=x\ny\n13 size=2048\n22 mtime=-1.500000000\n16 comment=a=b\n";
-        // The second record holds a newline in its value: its length counts it.
-        let body =
-            String::from_utf8(body.to_vec()).unwrap().replace("17 linkpath=x\ny\n", "16 linkpath=x\ny\n");
-        let records = parse(body.as_bytes(), false).unwrap();
+        // The second record has a newline in its value: its length counts it.
+        let body = b"12 path=a/b\n16 linkpath=x\ny\n13 size=2048\n22 mtime=-1.500000000\n15 comment=a=b\n";
+        let records = parse(body, false).unwrap();
         assert_eq!(records.path.as_deref(), Some(&b"a/b"[..]));
         assert_eq!(records.link.as_deref(), Some(&b"x\ny"[..]));
         assert_eq!(records.size, Some(2048));
