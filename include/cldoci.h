@@ -1196,6 +1196,21 @@ cldoci_status cldoci_options_set_max_link_bytes(cldoci_options *options, int64_t
 /** `ignore` of `cldoci_options_set_case_collisions`. */
 #define CLDOCI_CASE_COLLISIONS_IGNORE 2
 /**
+ * Build: paths, relative to the directory, that are left out: a layout inside the tree, say. Belongs to a call.
+ * Default: empty.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    borrowed, not NULL, UTF-8: one item, or several with commas between; copied. Setting it
+ *                 again adds to it
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_leave_out(cldoci_options *options,
+                                           const char *value,
+                                           cldoci_error **error);
+
+/**
  * Build: the config's media type for a custom kind; empty = the kind's. Belongs to a call. Default: empty.
  *
  * @param options  borrowed, not NULL
@@ -1341,6 +1356,18 @@ cldoci_status cldoci_options_set_fill_source_hash(cldoci_options *options,
  * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_mount_from(cldoci_options *options, const char *value, cldoci_error **error);
+
+/**
+ * Pull and inspect: get the config too, which costs one request; without it `cldoci_artifact_config` gives
+ * NULL. Belongs to a client or a call. Default: 1.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    1 or 0
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_fetch_config(cldoci_options *options, int32_t value, cldoci_error **error);
 
 /**
  * Copy: take referrers along. Belongs to a call. Default: 0.

@@ -33,6 +33,7 @@ impl Place for Local {
 /// A registry in this process.
 struct Remote {
     registry: common::registry::Registry,
+    digest_header: bool,
     scratch: tempfile::TempDir,
 }
 
@@ -41,8 +42,9 @@ impl Remote {
         Self::with(common::registry::Manners::default())
     }
     fn with(manners: common::registry::Manners) -> Self {
+        let digest_header = manners.digest_header;
         let registry = common::registry::Registry::with(manners, |_| None);
-        Self { registry, scratch: tempfile::tempdir().unwrap() }
+        Self { registry, digest_header, scratch: tempfile::tempdir().unwrap() }
     }
 }
 
@@ -52,6 +54,9 @@ impl Place for Remote {
     }
     fn requests(&self) -> Option<usize> {
         Some(self.registry.server.log().len())
+    }
+    fn has_digest_header(&self) -> bool {
+        self.digest_header
     }
     fn scratch(&self) -> &Path {
         self.scratch.path()
@@ -94,3 +99,6 @@ macro_rules! everywhere {
 
 everywhere!(rust_on_a_layout, suite::rust_api::RustApi, Local::new());
 everywhere!(rust_on_a_registry, suite::rust_api::RustApi, Remote::new());
+everywhere!(rust_on_a_sparse_registry, suite::rust_api::RustApi, sparse());
+everywhere!(c_on_a_layout, suite::c_api::CApi, Local::new());
+everywhere!(c_on_a_registry, suite::c_api::CApi, Remote::new());

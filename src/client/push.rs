@@ -16,6 +16,9 @@ use crate::operation::{Count, Operation, Phase};
 use crate::registry::BlobSource;
 use crate::store::Spool;
 
+/// Up to this size a blob waits until it is known whether a larger one was there.
+const SMALL: u64 = 64 << 10;
+
 /// A blob to send, and where its bytes are.
 pub(super) struct Blob {
     pub(super) descriptor: Descriptor,
@@ -109,10 +112,17 @@ pub(super) async fn send_all(call: &Call, sink: &Sink, blobs: &[Blob]) -> Result
     let mut seen = std::collections::HashSet::new();
     let unique: Vec<&Blob> = blobs.iter().filter(|blob| seen.insert(&blob.descriptor.digest)).collect();
     call.operation.expect_bytes(unique.iter().map(|blob| blob.descriptor.size).sum());
-    stream::iter(unique)
-        .map(Ok)
-        .try_for_each_concurrent(call.settings.size("parallel"), |blob| sink.send(call, blob))
-        .await
+    // The largest goes first: whether it is there tells the small ones whether they need to ask.
+    let largest = unique.iter().map(|blob| blob.descriptor.size).max().unwrap_or(0);
+    let (first, rest): (Vec<_>, Vec<_>) =
+        unique.into_iter().partition(|blob| blob.descriptor.size > SMALL || blob.descriptor.size == largest);
+    for group in [first, rest] {
+        stream::iter(group)
+            .map(Ok)
+            .try_for_each_concurrent(call.settings.size("parallel"), |blob| sink.send(call, blob))
+            .await?;
+    }
+    Ok(())
 }
 
 fn config_blob(call: &Call, artifact: &Artifact) -> Result<Blob> {

@@ -17,6 +17,7 @@ mod transport;
 mod upload;
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -86,6 +87,7 @@ impl Registry {
             settings: settings.clone(),
             scope: Scope::pull(&reference.repository),
             extra_headers,
+            fresh: Arc::default(),
         })
     }
 
@@ -138,6 +140,8 @@ pub struct Repository {
     settings: Settings,
     scope: Scope,
     extra_headers: HeaderMap,
+    /// A blob of this call was not there: what is pushed is new, so its small blobs are sent unasked.
+    fresh: Arc<AtomicBool>,
 }
 
 impl Repository {

@@ -6,6 +6,7 @@ mod session;
 mod transfer;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use http::{Method, header};
 
@@ -134,7 +135,18 @@ impl Repository {
         if probing {
             return match self.mount(descriptor, own, operation).await? {
                 Some(Begun::Mounted) => Ok(Begun::There),
-                Some(begun) => Ok(begun),
+                Some(begun) => {
+                    // It is not there, or this host does not mount: only one blob of a call has to ask.
+                    if !self.fresh.load(Ordering::Relaxed) {
+                        if self.blob_exists(descriptor, operation).await? {
+                            let name = &self.reference.registry;
+                            self.registry.change_habits(name, |h| h.mounts_from_itself = false);
+                            return Ok(Begun::There);
+                        }
+                        self.fresh.store(true, Ordering::Relaxed);
+                    }
+                    Ok(begun)
+                }
                 None => {
                     self.registry.change_habits(&self.reference.registry, |h| h.mounts_from_itself = false);
                     Box::pin(self.begin(descriptor, mount_from, operation)).await
@@ -144,6 +156,7 @@ impl Repository {
         if self.blob_exists(descriptor, operation).await? {
             return Ok(Begun::There);
         }
+        self.fresh.store(true, Ordering::Relaxed);
         let mut session = None;
         for from in others {
             match self.mount(descriptor, from, operation).await? {

@@ -110,8 +110,9 @@ pub fn what_is_there_is_not_moved_again<A: Api>(place: &dyn Place) {
     assert_eq!(stamps(&out), before, "no file was touched");
     assert_eq!(A::describe(&second.artifact.unwrap()), A::describe(&made.artifact));
     if let (Some(before), Some(after)) = (requests, place.requests()) {
-        assert_eq!(after - before, 1, "one request");
-        assert_eq!(second.requests, 1, "and the counter agrees");
+        let least = if place.has_digest_header() { 1 } else { 2 };
+        assert_eq!(after - before, least);
+        assert_eq!(second.requests, least as u64, "and the counter agrees");
     }
     // Any change of a file is seen, and then the destination is one that is not empty.
     fs::write(out.join("README.md"), "# changed\n").unwrap();

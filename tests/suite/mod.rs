@@ -1,6 +1,7 @@
 //! The behaviour suite: what every way into the engine promises, written once over [`Api`] and run on the
 //! Rust API and through the C functions, on a registry and on a local layout.
 
+pub mod c_api;
 pub mod cases;
 pub mod rust_api;
 pub mod trees;
@@ -92,6 +93,10 @@ pub trait Place {
     /// Whether it is a registry.
     fn is_registry(&self) -> bool {
         self.requests().is_some()
+    }
+    /// Whether one HEAD resolves a tag.
+    fn has_digest_header(&self) -> bool {
+        true
     }
     /// A store and scratch space of this case's own.
     fn scratch(&self) -> &Path;

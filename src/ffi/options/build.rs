@@ -7,6 +7,25 @@ use crate::ffi::guard;
 use crate::ffi::status::cldoci_status;
 use crate::ffi::types::{cldoci_error, cldoci_options};
 
+/// Build: paths, relative to the directory, that are left out: a layout inside the tree, say. Belongs to a call.
+/// Default: empty.
+///
+/// @param options  borrowed, not NULL
+/// @param value    borrowed, not NULL, UTF-8: one item, or several with commas between; copied. Setting it
+///                 again adds to it
+/// @param error    out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+/// Threads: one at a time for one handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_options_set_leave_out(
+    options: *mut cldoci_options,
+    value: *const c_char,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { guard::status(error, || set_text(options, "leave_out", value)) }
+}
+
 /// Build: the config's media type for a custom kind; empty = the kind's. Belongs to a call. Default: empty.
 ///
 /// @param options  borrowed, not NULL

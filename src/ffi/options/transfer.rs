@@ -25,6 +25,24 @@ pub unsafe extern "C" fn cldoci_options_set_mount_from(
     unsafe { guard::status(error, || set_text(options, "mount_from", value)) }
 }
 
+/// Pull and inspect: get the config too, which costs one request; without it `cldoci_artifact_config` gives
+/// NULL. Belongs to a client or a call. Default: 1.
+///
+/// @param options  borrowed, not NULL
+/// @param value    1 or 0
+/// @param error    out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+/// Threads: one at a time for one handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_options_set_fetch_config(
+    options: *mut cldoci_options,
+    value: i32,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { guard::status(error, || set_bool(options, "fetch_config", value)) }
+}
+
 /// Copy: take referrers along. Belongs to a call. Default: 0.
 ///
 /// @param options  borrowed, not NULL
