@@ -201,7 +201,7 @@ fn a_kept_blob_is_verified_when_written_and_absent_when_its_size_is_wrong() {
 
 /// F-20 for the store: deleted again and again under everything that uses it, it costs and never fails.
 #[test]
-fn f_20_deleted_during_work_it_is_made_again() {
+fn deleted_during_work_it_is_made_again() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("store");
     let done = AtomicBool::new(false);
@@ -265,7 +265,7 @@ fn f_20_deleted_during_work_it_is_made_again() {
 
 /// F-20 for the layout: its removal during a push is an error, and the same push then succeeds.
 #[test]
-fn f_20_a_layout_removed_during_a_push_is_an_error() {
+fn a_layout_removed_during_a_push_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("layout");
     let operation = Operation::new();
@@ -377,7 +377,7 @@ fn child_on_a_small_disk() {
 }
 
 #[test]
-fn f_09_a_full_disk_is_an_error_and_its_space_comes_back() {
+fn a_full_disk_is_an_error_and_its_space_comes_back() {
     let dir = tempfile::tempdir().unwrap();
     let script = r#"mount -t tmpfs -o size=8m,nr_inodes=200 none "$CLDOCI_TEST_PLACE" || exit 77; exec "$@""#;
     let output = Command::new("unshare")
