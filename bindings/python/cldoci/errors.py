@@ -1,0 +1,226 @@
+"""Exceptions, one for each status of the library."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Optional
+
+from ._library import C
+
+
+class Error(Exception):
+    """A verb failed. ``str(error)`` is one line that says what failed, on what, and the cure where it is known."""
+
+    #: The status number of this class; see docs/errors.md.
+    code: int = 0
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: int = 0,
+        http_status: Optional[int] = None,
+        registry_code: Optional[str] = None,
+        errno: Optional[int] = None,
+        retryable: bool = False,
+        retry_after: Optional[float] = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or type(self).code
+        #: The HTTP status that was the reason.
+        self.http_status = http_status
+        #: The registry's own code, such as ``MANIFEST_UNKNOWN``.
+        self.registry_code = registry_code
+        #: The system's error number.
+        self.errno = errno
+        #: Whether the same call may succeed later.
+        self.retryable = retryable
+        #: Seconds that the registry asked to wait.
+        self.retry_after = retry_after
+
+
+class ArgumentError(Error, ValueError):
+    """An argument, an option or a reference is unusable."""
+
+    code = -1
+
+
+class HandleError(Error):
+    """A handle was freed."""
+
+    code = -2
+
+
+class ForkedError(Error):
+    """A handle from before a fork."""
+
+    code = -3
+
+
+class ReentrantError(Error):
+    """A callback made a call that would wait for itself."""
+
+    code = -4
+
+
+class InternalError(Error):
+    """A defect of the library."""
+
+    code = -6
+
+
+class PanicError(InternalError):
+    """A defect of the library, caught at its border."""
+
+    code = -5
+
+
+class CancelledError(Error):
+    """The operation was cancelled."""
+
+    code = -7
+
+
+class TimeoutError(Error, TimeoutError):  # noqa: A001 - the standard one is its base
+    """A deadline passed."""
+
+    code = -8
+
+
+class UnsupportedError(Error):
+    """The system or the registry cannot do it."""
+
+    code = -9
+
+
+class IOError(Error):  # noqa: A001 - the status's name
+    """A system call failed; see ``errno``."""
+
+    code = -20
+
+
+class ExistsError(Error):
+    """The destination is not empty (option ``existing``)."""
+
+    code = -21
+
+
+class BusyError(Error):
+    """Another process works there."""
+
+    code = -22
+
+
+class ChangedError(Error):
+    """A source changed while it was read."""
+
+    code = -23
+
+
+class UnsafeError(Error):
+    """An entry of an archive or of a tree is refused."""
+
+    code = -24
+
+
+class LimitError(Error):
+    """A limit was reached; the message names the option that raises it."""
+
+    code = -25
+
+
+class NetworkError(Error, ConnectionError):
+    """A connection or a name look-up failed."""
+
+    code = -40
+
+
+class TLSError(Error):
+    """TLS failed."""
+
+    code = -41
+
+
+class ProtocolError(Error):
+    """A server's answer breaks the protocol."""
+
+    code = -42
+
+
+class NotFoundError(Error, LookupError):
+    """It is not there."""
+
+    code = -43
+
+
+class UnauthorizedError(Error):
+    """The registry demands other credentials."""
+
+    code = -44
+
+
+class DeniedError(Error, PermissionError):
+    """The registry refuses these credentials this access."""
+
+    code = -45
+
+
+class CredentialsError(Error):
+    """A credential helper or file is unusable."""
+
+    code = -46
+
+
+class PolicyError(Error):
+    """Refused for safety."""
+
+    code = -47
+
+
+class RateLimitedError(Error):
+    """The registry asks to slow down; see ``retry_after``."""
+
+    code = -48
+
+
+class DigestError(Error):
+    """Content does not have its digest."""
+
+    code = -49
+
+
+class SizeError(Error):
+    """Content does not have its size."""
+
+    code = -50
+
+
+def _all(base: type) -> list:
+    return [base] + [found for child in base.__subclasses__() for found in _all(child)]
+
+
+_BY_CODE = {found.code: found for found in _all(Error)}
+
+
+def check(status: int, error: ctypes.c_void_p) -> int:
+    """Raises what a call's error object says; 0 and PENDING pass. Frees the object."""
+    if status >= 0:
+        return status
+    handle = error.value
+    if handle is None:
+        raise _BY_CODE.get(status, Error)(f"status {status}", code=status)
+    text = C.cldoci_error_message(handle, None) or b""
+    registry_code = C.cldoci_error_registry_code(handle, None)
+    after = C.cldoci_error_retry_after_ms(handle)
+    made = _BY_CODE.get(status, Error)(
+        text.decode("utf-8", "replace"),
+        code=status,
+        http_status=C.cldoci_error_http_status(handle) or None,
+        registry_code=registry_code.decode() if registry_code else None,
+        errno=C.cldoci_error_errno(handle) or None,
+        retryable=bool(C.cldoci_error_retryable(handle)),
+        retry_after=after / 1000 if after >= 0 else None,
+    )
+    C.cldoci_error_free(handle)
+    raise made

@@ -1,0 +1,207 @@
+"""The package against the library it finds, on a local layout and, where CLDOCI_TEST_REGISTRY names one, on a
+registry."""
+
+import asyncio
+import gc
+import multiprocessing
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+import cldoci
+from cldoci._library import C
+
+
+def _tree(root: pathlib.Path) -> pathlib.Path:
+    (root / "src").mkdir(parents=True)
+    (root / "README.md").write_text("# api\n")
+    (root / "src/main.py").write_text("print('hi')\n" * 50)
+    (root / "run.sh").write_text("#!/bin/sh\n")
+    (root / "run.sh").chmod(0o755)
+    return root
+
+
+def _content(root: pathlib.Path) -> dict:
+    return {
+        str(path.relative_to(root)): (path.read_bytes(), path.stat().st_mode & 0o111 != 0)
+        for path in sorted(root.rglob("*")) if path.is_file()
+    }
+
+
+def _in_child(store: str, reference: str, queue) -> None:
+    queue.put(cldoci.Client(store=store).exists(reference))
+
+
+def _inherited(client: cldoci.Client, reference: str, queue) -> None:
+    queue.put(client.exists(reference))
+
+
+class Case(unittest.TestCase):
+    def setUp(self) -> None:
+        holder = tempfile.TemporaryDirectory()
+        self.addCleanup(holder.cleanup)
+        self.work = pathlib.Path(holder.name)
+        self.store = str(self.work / "store")
+        self.tree = _tree(self.work / "tree")
+        self.client = cldoci.Client(store=self.store)
+        registry = os.environ.get("CLDOCI_TEST_REGISTRY")
+        self.place = f"{registry}/python/{self._testMethodName}" if registry else f"ocidir://{self.work}/layout"
+
+
+class Verbs(Case):
+    def test_the_seeds_workflow(self) -> None:
+        config = cldoci.ComponentConfig(schema_version="v1", name="api", description="API component")
+        artifact = self.client.build(self.tree, "component", config)
+        self.assertRegex(artifact.digest, "^sha256:[0-9a-f]{64}$")
+        self.assertIn(artifact.layers[0].digest.encode(), artifact.config)
+        pushed = self.client.push(artifact, f"{self.place}:v1.0.0")
+        self.assertEqual(pushed.digest, artifact.digest)
+        self.client.tag(f"{self.place}:v1.0.0", f"{self.place}:latest")
+        self.assertTrue(self.client.exists(f"{self.place}:latest"))
+        self.assertFalse(self.client.exists(f"{self.place}:none"))
+        self.assertEqual(self.client.list_tags(self.place), ["latest", "v1.0.0"])
+        self.assertEqual(self.client.resolve(f"{self.place}:latest").digest, artifact.digest)
+        self.assertEqual(self.client.pull_config(f"{self.place}:latest"), artifact.config)
+        out = self.work / "out"
+        result = self.client.pull(f"{self.place}:v1.0.0", out)
+        self.assertEqual(_content(out), _content(self.tree))
+        self.assertEqual(result.artifact.type, "component")
+        self.assertTrue(self.client.pull(f"{self.place}:v1.0.0", out).unchanged)
+        inspected = self.client.inspect(f"{self.place}:v1.0.0")
+        self.assertEqual(self.client.read_layer(inspected), self.client.read_layer(artifact))
+
+    def test_what_is_left_out_is_told(self) -> None:
+        (self.tree / ".env").write_text("SECRET=1")
+        result = self.client.build_result(self.tree, "component")
+        self.assertIn(".env", [left.path for left in result.left_out])
+
+    def test_annotations_and_custom_kinds(self) -> None:
+        artifact = self.client.build(self.tree, "application/vnd.example", annotations={"a": "1", "b": "x=y"})
+        self.assertEqual(artifact.annotations, {"a": "1", "b": "x=y"})
+        self.assertEqual(artifact.config, b"{}")
+
+    def test_errors_have_classes_and_facts(self) -> None:
+        with self.assertRaises(cldoci.NotFoundError) as caught:
+            self.client.pull(f"{self.place}:none", self.work / "out")
+        self.assertEqual(caught.exception.code, -43)
+        self.assertIn("none", str(caught.exception))
+        self.assertIsInstance(caught.exception, LookupError)
+        with self.assertRaises(cldoci.ArgumentError):
+            self.client.exists("ghcr.io/Org/app")
+        with self.assertRaises(cldoci.ArgumentError) as caught:
+            self.client.build(self.tree, "component", linkss="skip")
+        self.assertIn("known are", str(caught.exception))
+        with self.assertRaises(cldoci.Error) as caught:
+            self.client.build(self.work / "absent", "component")
+        self.assertEqual(caught.exception.errno, 2)
+
+    def test_secrets_are_in_no_error(self) -> None:
+        with self.assertRaises(cldoci.ArgumentError) as caught:
+            cldoci.Client(hosts={"ghcr.io": {"password": "canary\n"}})
+        self.assertNotIn("canary", str(caught.exception))
+
+    def test_options_are_listed(self) -> None:
+        names = [option["name"] for option in cldoci.options()]
+        self.assertIn("existing", names)
+        self.assertEqual(len(names), len(set(names)))
+
+    def test_progress_ends_at_done(self) -> None:
+        seen = []
+        self.client.build(self.tree, "component", progress=seen.append)
+        self.assertEqual(seen[-1].phase, "done")
+
+    def test_handles_are_freed(self) -> None:
+        del self.client
+        gc.collect()
+        before = [C.cldoci_debug_live_handles(kind) for kind in range(1, 12)]
+        client = cldoci.Client(store=self.store)
+        client.build(self.tree, "component")
+        del client
+        gc.collect()
+        self.assertEqual([C.cldoci_debug_live_handles(kind) for kind in range(1, 12)], before)
+
+
+class Asyncio(Case):
+    def test_many_at_once(self) -> None:
+        self.client.push(self.client.build(self.tree, "component"), f"{self.place}:v1")
+
+        async def main() -> None:
+            async with cldoci.AsyncClient(store=self.store) as client:
+                answers = await asyncio.gather(*(client.exists(f"{self.place}:v1") for _ in range(100)))
+                self.assertTrue(all(answers))
+                result = await client.pull(f"{self.place}:v1", self.work / "out")
+                self.assertEqual(_content(self.work / "out"), _content(self.tree))
+                self.assertTrue(result.digest)
+
+        asyncio.run(main())
+
+    def test_cancel_of_the_task_cancels_the_verb(self) -> None:
+        big = self.work / "big"
+        big.mkdir()
+        (big / "noise").write_bytes(os.urandom(64 << 20))
+
+        async def main() -> None:
+            client = cldoci.AsyncClient(store=self.store)
+            task = asyncio.ensure_future(client.build(big, "component"))
+            await asyncio.sleep(0.01)
+            task.cancel()
+            started = time.monotonic()
+            with self.assertRaises(asyncio.CancelledError):
+                await task
+            self.assertLess(time.monotonic() - started, 5)
+
+        asyncio.run(main())
+
+
+class Processes(Case):
+    def setUp(self) -> None:
+        super().setUp()
+        self.reference = f"{self.place}:v1"
+        self.client.push(self.client.build(self.tree, "component"), self.reference)
+
+    def test_multiprocessing(self) -> None:
+        for method in ("fork", "spawn"):
+            with self.subTest(method):
+                context = multiprocessing.get_context(method)
+                queue = context.Queue()
+                child = context.Process(target=_in_child, args=(self.store, self.reference, queue))
+                child.start()
+                self.assertTrue(queue.get(timeout=60))
+                child.join(60)
+
+    def test_a_client_goes_on_after_a_fork(self) -> None:
+        context = multiprocessing.get_context("fork")
+        queue = context.Queue()
+        child = context.Process(target=_inherited, args=(self.client, self.reference, queue))
+        child.start()
+        self.assertTrue(queue.get(timeout=60))
+        child.join(60)
+        self.assertTrue(self.client.exists(self.reference))
+
+    def test_ctrl_c_interrupts_a_verb(self) -> None:
+        big = self.work / "big"
+        big.mkdir()
+        with open(big / "zeros", "wb") as file:
+            file.truncate(40 << 30)
+        program = (
+            "import sys, cldoci\nclient = cldoci.Client(store=sys.argv[2])\nprint('started', flush=True)\n"
+            "try:\n    client.build(sys.argv[1], 'component')\nexcept KeyboardInterrupt:\n    sys.exit(42)\n"
+        )
+        child = subprocess.Popen(
+            [sys.executable, "-c", program, str(big), self.store], stdout=subprocess.PIPE, text=True)
+        self.assertEqual(child.stdout.readline(), "started\n")
+        timer = threading.Timer(0.5, child.send_signal, (signal.SIGINT,))
+        timer.start()
+        self.addCleanup(child.stdout.close)
+        self.assertEqual(child.wait(60), 42)
+        timer.join()
+
+
+if __name__ == "__main__":
+    unittest.main()
