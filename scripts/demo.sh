@@ -1,19 +1,20 @@
 #!/usr/bin/env bash
 # The whole workflow with the C example: build, push, tag, resolve, check, pull elsewhere, compare.
 #   scripts/demo.sh [DIR] [REGISTRY]
+# CLDOCI is the command that is run, where it is another than build/examples/cldoci.
 . "$(dirname "$0")/lib.sh"
 
 directory=${1:-examples/component}
 registry=${2:-}
-cldoci=build/examples/cldoci
+read -ra cldoci <<<"${CLDOCI:-build/examples/cldoci}"
 [[ -d $directory ]] || fail "$directory is not a directory"
-[[ -x $cldoci ]] || fail "$cldoci is missing: run make demo"
+have "${cldoci[0]}" || fail "${cldoci[0]} is missing: run make demo"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 run() {
   printf '\n$ %s\n' "cldoci ${*//$work/\$WORK}"
-  "$cldoci" "$@"
+  "${cldoci[@]}" "$@"
 }
 
 layout=ocidir://$work/layout
@@ -42,8 +43,8 @@ run pull "$target:latest" "$work/pulled"
 # What a build leaves out by its profile is not in the artifact, so the second build is what is compared:
 # the same tree has the same digest wherever it lies.
 run build "$work/pulled" "$layout:again" --kind component --config "$work/config.json"
-first=$("$cldoci" resolve "$layout:v1" | grep -o 'sha256:[0-9a-f]*' | head -1)
-again=$("$cldoci" resolve "$layout:again" | grep -o 'sha256:[0-9a-f]*' | head -1)
+first=$("${cldoci[@]}" resolve "$layout:v1" | grep -o 'sha256:[0-9a-f]*' | head -1)
+again=$("${cldoci[@]}" resolve "$layout:again" | grep -o 'sha256:[0-9a-f]*' | head -1)
 [[ $first == "$again" ]] || fail "the pulled tree builds $again, the source built $first"
 say
 say "$ diff -r $directory \$WORK/pulled"

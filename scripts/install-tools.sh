@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests need beyond Rust, a C compiler and make, into build/tools and nowhere else.
+# Installs what the tests need beyond Rust, a C compiler, make and Go, into build/tools and nowhere else.
 #
 #   scripts/install-tools.sh            everything
 #   scripts/install-tools.sh GROUP...   go (registries, peers) | debian (registry 2, nginx, valgrind, …) | deny
@@ -62,6 +62,10 @@ install_go() {
       lacks "$name" "$what (see $logs/$name.log)"
     fi
   done
+  # Our own program that does what cldctl's Go package does today; Go's cache makes a second build free.
+  if have go && ! (cd tests/go/todays-package && CGO_ENABLED=0 go build -trimpath -o "$bin/todays" .) >"$logs/todays.log" 2>&1; then
+    lacks todays "tests against today's Go package (see $logs/todays.log)"
+  fi
 }
 
 # apt with lists and archives of our own, so that neither root nor an earlier `apt-get update` is needed.

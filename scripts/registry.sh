@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Starts CNCF Distribution 3 on a free loopback port, in the foreground; what it stores goes with it.
-#   scripts/registry.sh [PORT]
+#   scripts/registry.sh                 until Ctrl-C
+#   scripts/registry.sh run COMMAND...  while the command runs, which finds host:port in $REGISTRY
 . "$(dirname "$0")/lib.sh"
 
-need registry3 "make registry" || exit 1
-port=${1:-0}
+need registry3 "a real registry" || exit 1
 directory=$(mktemp -d)
 registry=
 trap '[[ -z $registry ]] || kill "$registry" 2>/dev/null || true; rm -rf "$directory"' EXIT
@@ -16,7 +16,7 @@ log: { level: error, accesslog: { disabled: true } }
 storage:
   filesystem: { rootdirectory: $directory/data }
   delete: { enabled: true }
-http: { addr: "127.0.0.1:$port" }
+http: { addr: "127.0.0.1:0" }
 END
 # The registry itself picks the port, so that no other program can take it first; it is read back from the kernel.
 registry3 serve "$directory/config.yml" >"$directory/log" 2>&1 &
@@ -36,6 +36,11 @@ for _ in $(seq 100); do
 done
 [[ -n $hex ]] || fail "the registry does not listen after 10 s"
 port=$((16#$hex))
+if [[ ${1:-} == run ]]; then
+  shift
+  REGISTRY=127.0.0.1:$port "$@"
+  exit
+fi
 say "CNCF Distribution 3 listens on 127.0.0.1:$port; Ctrl-C ends it and removes what it stores."
 say
 say "    make demo REGISTRY=127.0.0.1:$port"

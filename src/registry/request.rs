@@ -140,6 +140,8 @@ impl Repository {
             return self.follow(call, origin, authorization, operation).await;
         }
         let first = match self.follow(call, origin, authorization, operation).await {
+            // What answers a HEAD has no body that could say it: a handshake is tried.
+            Ok(reply) if reply.status == 400 && call.method == Method::HEAD => Ok(reply),
             Ok(reply) if matches!(reply.status, 400 | 497) => {
                 // Go's and nginx's servers say so in the body.
                 let reply = reply.read(&self.settings, operation).await.map_err(Failure::last)?;
@@ -147,19 +149,14 @@ impl Repository {
                     self.registry.learn(&self.reference.registry, false);
                     return Ok(reply);
                 }
-                Failure::last(
-                    reply
-                        .complaint(&self.settings, operation)
-                        .await
-                        .map_err(Failure::last)?
-                        .into_error(&self.name()),
-                )
+                let complaint = reply.complaint(&self.settings, operation).await.map_err(Failure::last)?;
+                Err(Failure::last(complaint.into_error(&self.name())))
             }
             Ok(reply) => {
                 self.registry.learn(&self.reference.registry, false);
                 return Ok(reply);
             }
-            Err(failure) if matches!(failure.stage, Stage::Broken | Stage::Garbled) => failure,
+            Err(failure) if matches!(failure.stage, Stage::Broken | Stage::Garbled) => Err(failure),
             Err(failure) => return Err(failure),
         };
         // TLS only, it seems: the answer to a handshake decides.
@@ -170,7 +167,7 @@ impl Repository {
                 Ok(reply)
             }
             Err(failure) if failure.stage == Stage::Tls => Err(failure),
-            Err(_) => Err(first),
+            Err(_) => first,
         }
     }
 

@@ -3,5 +3,5 @@
 
 pub mod evil;
 pub mod guard;
-pub mod real;
 pub mod registry;
+pub mod servers;

@@ -1,7 +1,7 @@
 //! Failing system calls and kills between them, by strace's injection, for a push into a layout.
 
 use super::*;
-use crate::common::real::tool;
+use crate::common::servers::tool;
 
 const LAYOUT: &str = "CLDOCI_TEST_LAYOUT";
 /// Calls that the loader and the test harness make on the main thread, which strace counts on their own: the

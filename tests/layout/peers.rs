@@ -1,7 +1,7 @@
 //! Other tools read the layouts made here, and we read theirs.
 
 use super::*;
-use crate::common::real::tool;
+use crate::common::servers::tool;
 
 fn run(tool: &Path, home: &Path, arguments: &[&str]) -> Vec<u8> {
     let output = Command::new(tool).args(arguments).env("HOME", home).current_dir(home).output().unwrap();

@@ -4,12 +4,12 @@ use cldoci::oci::{Descriptor, media_type};
 use cldoci::registry::Uploaded;
 use cldoci::{Kind, Operation};
 
-use crate::common::real::Real;
+use crate::common::servers::Server;
 use crate::help::{digest, manifest, noise, read, repository, run, upload};
 
 #[test]
 fn a_push_and_a_pull_in_the_fewest_requests() {
-    let Some(real) = Real::start() else { return };
+    let Some(real) = Server::distribution3() else { return };
     run(async {
         let repository = repository(&real.address, &[]).for_push(&[]);
         let push = Operation::new();
@@ -53,7 +53,7 @@ fn a_push_and_a_pull_in_the_fewest_requests() {
 
 #[test]
 fn large_blobs_travel_both_ways_and_r_44_empty_ones_too() {
-    let Some(real) = Real::start() else { return };
+    let Some(real) = Server::distribution3() else { return };
     run(async {
         let repository = repository(&real.address, &[]).for_push(&[]);
         let operation = Operation::new();

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# The Rust tests again and again, with more cases of each property test each time.
+#   scripts/soak.sh MINUTES
+. "$(dirname "$0")/lib.sh"
+
+minutes=${1:-10}
+[[ $minutes =~ ^[0-9]+$ ]] || fail "MINUTES is '$minutes', wants a number"
+end=$((SECONDS + minutes * 60)) round=0
+export PROPTEST_CASES=1024
+while ((SECONDS < end)); do
+  round=$((round + 1))
+  say "soak: round $round, $PROPTEST_CASES cases of each property"
+  scripts/test-rust.sh --quiet
+  PROPTEST_CASES=$((PROPTEST_CASES * 2))
+done
+say "soak: $round rounds, no failure"

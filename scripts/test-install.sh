@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Installs into a temporary prefix and links against what is there: by pkg-config (shared, static) and CMake.
+. "$(dirname "$0")/lib.sh"
+
+need pkg-config "the test of the install" || exit 0
+prefix=$(mktemp -d)/prefix
+trap 'rm -rf "${prefix%/prefix}"' EXIT
+work=${prefix%/prefix}
+
+cargo build --quiet --release --lib --locked
+scripts/install.sh install "$prefix" >/dev/null
+export PKG_CONFIG_PATH=$prefix/lib/pkgconfig
+version=$(pkg-config --modversion cldoci)
+
+cat >"$work/version.c" <<'END'
+#include <cldoci.h>
+#include <stdio.h>
+#include <string.h>
+
+int main(void) {
+  puts(cldoci_version_string());
+  return strcmp(cldoci_version_string(), CLDOCI_VERSION_STRING) != 0;
+}
+END
+works() {
+  local output
+  output=$("$@") || fail "$* ended with $?"
+  [[ $output == "$version" ]] || fail "$* says version $output, pkg-config says $version"
+}
+# shellcheck disable=SC2046
+cc -Wall -Werror "$work/version.c" -o "$work/shared" $(pkg-config --cflags --libs cldoci)
+works env LD_LIBRARY_PATH="$prefix/lib" "$work/shared"
+env LD_LIBRARY_PATH="$prefix/lib" ldd "$work/shared" | grep -q "$prefix/lib/libcldoci.so" || fail "the shared program does not use the installed library"
+
+# shellcheck disable=SC2046
+cc -Wall -Werror "$work/version.c" -o "$work/static" \
+  $(pkg-config --cflags cldoci) "$prefix/lib/libcldoci.a" $(pkg-config --static --libs-only-l cldoci | sed 's/-lcldoci//')
+works "$work/static"
+if ldd "$work/static" | grep -q libcldoci; then fail "the static program needs libcldoci.so"; fi
+say "install: pkg-config, shared and static: ok"
+
+if need cmake "the CMake package"; then
+  cat >"$work/CMakeLists.txt" <<'END'
+cmake_minimum_required(VERSION 3.16)
+project(version C)
+find_package(cldoci 0.1 REQUIRED)
+add_executable(cmake_shared version.c)
+target_link_libraries(cmake_shared PRIVATE cldoci::cldoci)
+add_executable(cmake_static version.c)
+target_link_libraries(cmake_static PRIVATE cldoci::cldoci_static)
+END
+  cmake -S "$work" -B "$work/cmake" -DCMAKE_PREFIX_PATH="$prefix" >"$work/cmake.log" 2>&1 || { cat "$work/cmake.log"; fail "cmake"; }
+  cmake --build "$work/cmake" >"$work/cmake.log" 2>&1 || { cat "$work/cmake.log"; fail "cmake"; }
+  works "$work/cmake/cmake_shared"
+  works "$work/cmake/cmake_static"
+  say "install: CMake, shared and static: ok"
+fi
+
+# The oldest glibc that it runs on, by the newest symbol version that it asks for.
+glibc=$(objdump -T "$prefix/lib/libcldoci.so" | grep -o 'GLIBC_[0-9.]*' | sort -uV | tail -1)
+say "install: needs ${glibc/_/ } or newer"
+
+scripts/install.sh uninstall "$prefix" >/dev/null
+left=$(find "$prefix" ! -type d)
+[[ -z $left ]] || fail "uninstall leaves $left"
+say "install: uninstall leaves nothing: ok"
