@@ -43,7 +43,7 @@ func readmeBlocks(t *testing.T) (headings, blocks []string) {
 	return headings, blocks
 }
 
-// shape gives a README's declaration as the compiler sees it: names and types, without comments and spaces.
+// declarations gives the fields of the structs and the values of the constants that a block declares.
 func declarations(t *testing.T, block string) (types map[string][]string, constants map[string]string) {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "block.go", "package oci\n"+block, 0)
@@ -137,6 +137,9 @@ const (
 // TestReadmePrograms compiles and runs each other block, unchanged but for the registry's host, against a real
 // registry, in the README's order.
 func TestReadmePrograms(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it builds programs")
+	}
 	host := realRegistry(t)
 	directory := tree(t, map[string]string{"my-component/cld.yml": "name: x", "my-component/src/main.go": "package main"})
 	before := map[string]string{

@@ -170,7 +170,7 @@ func (f *fakeRegistry) serveManifest(w http.ResponseWriter, r *http.Request, rep
 	}
 }
 
-// layerOf gives the descriptor of a pushed manifest's only layer.
+// manifestOf gives a pushed manifest, by repository:tag, and its digest.
 func (f *fakeRegistry) manifestOf(t testing.TB, name string) (m struct {
 	MediaType   string
 	Config      descriptor
