@@ -21,11 +21,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::archive::LeftOut;
-use crate::config::{Environment, Options, Settings};
+use crate::config::{Environment, Options, Secret, Settings, registry_name};
 use crate::error::Result;
 use crate::oci::{ArtifactKind, Descriptor, Digest, Reference};
 use crate::operation::Operation;
-use crate::registry::{Registry, Session, UploadSessions};
+use crate::registry::{CredentialProvider, Registry, Session, UploadSessions};
 use crate::store::{Store, UploadSession};
 pub use artifact::{Artifact, ArtifactBuilder, Content, Layer};
 use endpoint::{Endpoint, absolute};
@@ -88,8 +88,17 @@ impl Client {
 
     /// A client that sees another environment than the process's.
     pub fn with_environment(options: &Options, environment: Environment) -> Result<Self> {
+        Self::with_credentials(options, environment, None)
+    }
+
+    /// A client that asks the caller for credentials.
+    pub fn with_credentials(
+        options: &Options,
+        environment: Environment,
+        credentials: Option<Arc<dyn CredentialProvider>>,
+    ) -> Result<Self> {
         let settings = Settings::for_client(options, environment)?;
-        let registry = Registry::new(&settings)?;
+        let registry = Registry::with(&settings, None, credentials)?;
         Ok(Self(Arc::new(Inner { settings, registry, store: Mutex::new(None) })))
     }
 
@@ -319,6 +328,38 @@ impl Client {
     }
 
     /// Runs a verb's work; the call's options and paths have been looked at when this returns.
+    /// Tries a user name and a password (or an access token) at a registry, and keeps them where docker
+    /// would; the outcome's `credential_source` says where.
+    pub fn login(
+        &self,
+        registry: &str,
+        username: &str,
+        secret: &Secret,
+        options: Option<&Options>,
+        operation: &Operation,
+    ) -> impl Future<Output = Job> + Send + use<> {
+        let registry = registry_name(registry);
+        let (username, secret) = (username.to_owned(), secret.clone());
+        self.run(options, operation, move |call: Call| async move {
+            let kept = call.client.registry().login(&registry?, &username, &secret, &call.operation).await?;
+            Ok(Outcome { credential_source: Some(kept), ..Outcome::default() })
+        })
+    }
+
+    /// Removes a registry's credential from where docker keeps it; `exists` says whether there was one.
+    pub fn logout(
+        &self,
+        registry: &str,
+        options: Option<&Options>,
+        operation: &Operation,
+    ) -> impl Future<Output = Job> + Send + use<> {
+        let registry = registry_name(registry);
+        self.run(options, operation, move |call: Call| async move {
+            let had = call.client.registry().logout(&registry?, &call.operation).await?;
+            Ok(Outcome { exists: Some(had), ..Outcome::default() })
+        })
+    }
+
     fn run<F, W>(
         &self,
         options: Option<&Options>,
@@ -337,7 +378,10 @@ impl Client {
                 Err(error) => Err(error),
             };
             operation.finish();
-            outcome
+            outcome.map(|outcome| Outcome {
+                credential_source: outcome.credential_source.or_else(|| operation.credential_source()),
+                ..outcome
+            })
         }
     }
 }

@@ -102,15 +102,8 @@ impl Options {
         if spec.scope != Scope::Host {
             return Err(argument(format!("option '{name}' does not belong to one host: use set")));
         }
-        let whole: crate::oci::Reference =
-            format!("{host}/x").parse().map_err(|_| argument(format!("'{}' is no host", printable(host))))?;
-        let crate::oci::Reference::Registry(reference) = whole else {
-            return Err(argument(format!("'{}' is no host", printable(host))));
-        };
-        if reference.repository != "x" && reference.registry != "docker.io" {
-            return Err(argument(format!("'{}' is no host", printable(host))));
-        }
-        put(self.hosts.entry(reference.registry).or_default(), spec, parse(spec, value)?);
+        let host = registry_name(host)?;
+        put(self.hosts.entry(host).or_default(), spec, parse(spec, value)?);
         Ok(())
     }
 
@@ -129,6 +122,20 @@ impl Options {
             }
         }
         Ok(())
+    }
+}
+
+/// A registry's name (`HOST` or `HOST:PORT`) as references have it: Docker Hub has one name.
+pub fn registry_name(host: &str) -> Result<String> {
+    let bad = || argument(format!("'{}' is no registry's name (HOST or HOST:PORT)", printable(host)));
+    match format!("{host}/x").parse().map_err(|_| bad())? {
+        // A first component that is no host counts as a repository of Docker Hub.
+        crate::oci::Reference::Registry(reference)
+            if reference.registry == host || matches!(host, "index.docker.io" | "registry-1.docker.io") =>
+        {
+            Ok(reference.registry)
+        }
+        _ => Err(bad()),
     }
 }
 
@@ -458,7 +465,9 @@ mod tests {
         assert!(!error.message().contains("canary"));
         options.set_host("ghcr.io", "password", "canary").unwrap();
         assert!(!format!("{options:?}").contains("canary"));
-        assert!(options.set_host("gh cr/io", "insecure", "true").is_err());
+        for bad in ["gh cr/io", "", "myhost", "library", "ghcr.io/org", "https://ghcr.io", "u@ghcr.io"] {
+            assert!(options.set_host(bad, "insecure", "true").is_err(), "{bad}");
+        }
         assert!(options.set("password", "x").unwrap_err().message().contains("set_host"));
     }
 

@@ -5,6 +5,7 @@
 mod auth;
 mod blobs;
 mod body;
+mod login;
 mod manifests;
 mod origin;
 mod policy;
@@ -163,7 +164,10 @@ impl Repository {
 
     /// `registry/repository`, for messages.
     pub fn name(&self) -> String {
-        format!("{}/{}", self.reference.registry, self.reference.repository)
+        match self.reference.repository.as_str() {
+            "" => self.reference.registry.clone(),
+            name => format!("{}/{name}", self.reference.registry),
+        }
     }
 
     fn origin(&self) -> Result<Origin> {

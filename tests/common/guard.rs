@@ -71,7 +71,7 @@ impl Guard {
         let credential = seen.header("authorization").unwrap_or_default();
         if self.rules.basic {
             let known = basic(credential).is_some_and(|(u, p)| self.rules.users.get(&u) == Some(&p));
-            return (!known).then(|| challenge(r#"Basic realm="x""#));
+            return if known { root(seen) } else { Some(challenge(r#"Basic realm="x""#)) };
         }
         let (repository, action) = wanted(seen);
         let allowed = credential.strip_prefix("Bearer ").is_some_and(|token| {
@@ -81,7 +81,7 @@ impl Guard {
             })
         });
         if allowed {
-            return None;
+            return root(seen);
         }
         let own = format!("http://{}/token", seen.header("host").unwrap_or_default());
         let realm = if self.rules.realm.is_empty() { own } else { self.rules.realm.clone() };
@@ -151,6 +151,11 @@ impl Guard {
         };
         answer(200, &[], format!(r#"{{"token":"{token}","expires_in":300{refresh}}}"#))
     }
+}
+
+/// The API's root, which says no more than that it is there.
+fn root(seen: &Seen) -> Option<Vec<Act>> {
+    (seen.path == "/v2/").then(|| answer(200, &[], "{}"))
 }
 
 fn challenge(text: &str) -> Vec<Act> {

@@ -17,5 +17,6 @@ mod common;
 
 mod bench;
 mod helpers;
+mod login;
 mod sources;
 mod tokens;

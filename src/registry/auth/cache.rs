@@ -10,6 +10,7 @@ use http::HeaderValue;
 use super::credentials::{Credential, Identity};
 use super::scope::Scope;
 use super::token::{NoToken, Request, Token, fetch};
+use crate::config::Secret;
 use crate::operation::Operation;
 use crate::registry::origin::Origin;
 use crate::registry::policy::Realm;
@@ -37,7 +38,12 @@ struct State {
 type Slot = Arc<tokio::sync::Mutex<State>>;
 
 #[derive(Default)]
-pub(super) struct Tokens(Mutex<HashMap<Key, Slot>>);
+pub(super) struct Tokens {
+    slots: Mutex<HashMap<Key, Slot>>,
+    /// Refresh tokens are asked for, and the last one is kept: a log-in.
+    offline: bool,
+    refresh: Mutex<Option<Secret>>,
+}
 
 /// A wish for a token.
 pub(super) struct Wish<'a> {
@@ -51,8 +57,18 @@ pub(super) struct Wish<'a> {
 }
 
 impl Tokens {
+    /// Tokens of a log-in.
+    pub(super) fn offline() -> Self {
+        Self { offline: true, ..Self::default() }
+    }
+
+    /// The refresh token that was given.
+    pub(super) fn refresh_token(&self) -> Option<Secret> {
+        self.refresh.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn slot(&self, key: &Key) -> Slot {
-        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         if slots.len() >= HELD {
             let now = Instant::now();
             slots.retain(|_, slot| match slot.try_lock() {
@@ -97,10 +113,15 @@ impl Tokens {
                 service: &wish.key.service,
                 scopes,
                 credential: wish.credential,
-                offline: false,
+                offline: self.offline,
             };
             match fetch(transport, &request, operation).await {
-                Ok(token) => return Ok(state.token.insert(token).header.clone()),
+                Ok(mut token) => {
+                    if let Some(refresh) = token.refresh_token.take() {
+                        *self.refresh.lock().unwrap_or_else(PoisonError::into_inner) = Some(refresh);
+                    }
+                    return Ok(state.token.insert(token).header.clone());
+                }
                 Err(NoToken::Refused(status)) => {
                     refused = status;
                     // A wrong password is no better for being sent again and again.

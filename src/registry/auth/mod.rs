@@ -4,6 +4,8 @@
 mod cache;
 mod challenge;
 mod credentials;
+mod json_edit;
+mod keeper;
 mod scope;
 mod token;
 mod wallet;
@@ -16,13 +18,14 @@ use http::{Method, header};
 
 use super::origin::Origin;
 use super::transport::Transport;
-use crate::config::Settings;
+use crate::config::{Secret, Settings};
 use crate::error::{Error, Kind, Result, printable};
 use crate::operation::Operation;
 use cache::{Key, Tokens, Wish};
 use challenge::{Bearer, Challenges};
 pub use credentials::{Credential, CredentialProvider};
 use credentials::{Form, Found, Identity};
+pub(crate) use keeper::{Keeper, Kept};
 pub(crate) use scope::Scope;
 use token::NoToken;
 use wallet::{Outcome, Wallet};
@@ -79,11 +82,35 @@ struct Ask<'a> {
 impl Auth {
     /// Checks the credentials that are in the options; reads no file yet.
     pub(crate) fn new(settings: &Settings, provider: Option<Arc<dyn CredentialProvider>>) -> Result<Self> {
-        Ok(Self::with(settings, Wallet::new(settings, provider)?))
+        Ok(Self::with(settings, Wallet::new(settings, provider)?, Tokens::default()))
     }
 
-    fn with(settings: &Settings, wallet: Wallet) -> Self {
-        Self { settings: settings.clone(), wallet, tokens: Tokens::default(), known: Mutex::default() }
+    /// One that has this credential alone, and asks for a refresh token.
+    pub(crate) fn for_login(settings: &Settings, credential: Credential) -> Self {
+        let found = Found { credential, source: "the log-in".to_owned(), explicit: true };
+        Self::with(settings, Wallet::only(settings, found), Tokens::offline())
+    }
+
+    fn with(settings: &Settings, wallet: Wallet, tokens: Tokens) -> Self {
+        Self { settings: settings.clone(), wallet, tokens, known: Mutex::default() }
+    }
+
+    /// The refresh token that a log-in was given.
+    pub(crate) fn refresh_token(&self) -> Option<Secret> {
+        self.tokens.refresh_token()
+    }
+
+    /// Forgets what is known about a registry's credential, which was changed.
+    pub(crate) fn forget(&self, registry: &str) {
+        self.wallet.forget(registry);
+    }
+
+    /// Where a registry's credential would come from.
+    pub(crate) async fn source(&self, registry: &str, operation: &Operation) -> Option<String> {
+        match self.wallet.look_up(registry, "", operation).await {
+            Ok(Outcome::Found(found)) => Some(found.source.clone()),
+            _ => None,
+        }
     }
 
     /// What a request carries from the start; `None` until the registry has challenged one of its kind.

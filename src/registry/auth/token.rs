@@ -10,7 +10,7 @@ use serde::Deserialize;
 use url::form_urlencoded::Serializer;
 use zeroize::Zeroizing;
 
-use super::credentials::{Credential, Form};
+use super::credentials::{Credential, Form, TOKEN_USER};
 use crate::config::Secret;
 use crate::error::{Error, Kind, printable};
 use crate::operation::{Count, Operation};
@@ -245,7 +245,7 @@ pub(super) fn basic(credential: &Credential) -> Option<HeaderValue> {
         Form::Basic { username, password } => (username.as_str(), password),
         // The name under which it goes where only basic authentication is known (Q15).
         Form::Identity { username, token } => {
-            (if username.is_empty() { "<token>" } else { username.as_str() }, token)
+            (if username.is_empty() { TOKEN_USER } else { username.as_str() }, token)
         }
         Form::Token(_) => return None,
     };

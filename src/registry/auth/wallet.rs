@@ -96,6 +96,11 @@ impl Wallet {
             .await
     }
 
+    /// Forgets what is known about a registry: its credential was changed.
+    pub(super) fn forget(&self, registry: &str) {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).retain(|(name, _), _| name != registry);
+    }
+
     /// The registry refused this one: it is not used again, and the next verb asks the sources again.
     pub(super) async fn refuse(&self, registry: &str, repository: &str, found: &Arc<Found>) {
         let slot = self.slot(registry, repository);

@@ -14,9 +14,10 @@ use sha2::{Digest as _, Sha256};
 use crate::config::{Secret, Settings};
 use crate::error::{Error, Kind, Result, printable};
 use crate::operation::Operation;
-pub(super) use auth_file::AuthFile;
 use auth_file::Hit;
+pub(super) use auth_file::{AuthFile, server};
 pub(super) use helper::Helpers;
+pub(super) use secret_file::read as read_secret_file;
 
 /// What proves to a registry who is asking. `Debug` shows no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +34,7 @@ pub(super) enum Form {
 }
 
 /// The user name by which helpers say that the secret is an identity token.
-const TOKEN_USER: &str = "<token>";
+pub(super) const TOKEN_USER: &str = "<token>";
 
 impl Credential {
     /// A user name and a password or access token.

@@ -1,0 +1,211 @@
+//! Keeps a credential the way docker does, and forgets it: in the helper that the configuration names, else
+//! in the configuration's `auths`. Blocks.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
+use zeroize::Zeroizing;
+
+use super::credentials::{AuthFile, Helpers, Places, TOKEN_USER, read_secret_file, server};
+use super::json_edit;
+use crate::config::{Secret, Settings};
+use crate::error::{Error, Kind, Result, printable};
+use crate::operation::Operation;
+
+/// How long another program's lock is waited for.
+const LOCK_WAIT: Duration = Duration::from_secs(10);
+const LOCK_TICK: Duration = Duration::from_millis(20);
+
+/// The file that log-ins go to.
+pub(crate) struct Keeper {
+    path: PathBuf,
+    /// It is podman's: Docker Hub has another key there.
+    podman: bool,
+    helpers: Helpers,
+}
+
+/// What is kept.
+pub(crate) enum Kept<'a> {
+    Password(&'a Secret),
+    /// A refresh token that the registry gave for the password, which then needs not be kept.
+    Identity(&'a Secret),
+}
+
+impl Keeper {
+    /// docker's configuration; the file that REGISTRY_AUTH_FILE names where DOCKER_CONFIG names none.
+    pub(crate) fn new(settings: &Settings) -> Result<Self> {
+        let environment = &settings.environment;
+        let places = Places::of(settings);
+        let podman =
+            environment.get("DOCKER_CONFIG").is_none() && environment.get("REGISTRY_AUTH_FILE").is_some();
+        let path = if podman { places.podman.into_iter().next() } else { places.docker };
+        let path = path.ok_or_else(|| {
+            Error::new(
+                Kind::Credentials,
+                "there is no place for a credential: neither HOME nor DOCKER_CONFIG is set",
+            )
+        })?;
+        Ok(Self { path, podman, helpers: Helpers::new(settings) })
+    }
+
+    /// Keeps a credential, and says where.
+    pub(crate) fn keep(
+        &self,
+        registry: &str,
+        username: &str,
+        kept: &Kept<'_>,
+        operation: &Operation,
+    ) -> Result<String> {
+        let file = Locked::open(&self.path, operation)?;
+        let key = if self.podman { registry } else { server(registry) };
+        if let Some((name, part)) = file.parsed.helper(registry) {
+            let (username, secret) = match kept {
+                Kept::Password(secret) => (username, secret),
+                Kept::Identity(secret) => (TOKEN_USER, secret),
+            };
+            self.helpers.store(name, server(registry), username, secret, operation)?;
+            let source = format!("{} ({part}: {name})", file.name());
+            // A marker, as docker leaves one, in place of what may have been there in clear.
+            file.change(|text| json_edit::set(text, "auths", key, &[]))?;
+            return Ok(source);
+        }
+        let (password, identity) = match kept {
+            Kept::Password(secret) => (secret.expose(), None),
+            Kept::Identity(secret) => ("", Some(secret)),
+        };
+        let both = Zeroizing::new(format!("{username}:{password}"));
+        let encoded = base64::engine::general_purpose::STANDARD.encode(both.as_bytes());
+        let mut fields = vec![("auth", format!("\"{encoded}\""))];
+        if let Some(token) = identity {
+            fields.push(("identitytoken", serde_json::Value::from(token.expose()).to_string()));
+        }
+        let source = format!("{} (auths: {key})", file.name());
+        let changed = file.change(|text| json_edit::set(text, "auths", key, &fields));
+        for (_, field) in &mut fields {
+            zeroize::Zeroize::zeroize(field);
+        }
+        changed.map(|()| source)
+    }
+
+    /// Forgets a registry; whether there was something to forget in the file.
+    pub(crate) fn forget(&self, registry: &str, operation: &Operation) -> Result<bool> {
+        if read_secret_file(&self.path)?.is_none() {
+            return Ok(false);
+        }
+        let file = Locked::open(&self.path, operation)?;
+        let helper = file.parsed.helper(registry).map(|(name, _)| name.to_owned());
+        if let Some(name) = &helper {
+            self.helpers.erase(name, server(registry), operation)?;
+        }
+        let keys: Vec<String> = file.parsed.entries_of(registry).into_iter().map(str::to_owned).collect();
+        if keys.is_empty() {
+            return Ok(helper.is_some());
+        }
+        file.change(|text| {
+            keys.iter().try_fold(text.to_owned(), |text, key| json_edit::remove(&text, "auths", key))
+        })?;
+        Ok(true)
+    }
+}
+
+/// The file, while nobody else of us changes it: its directory is locked, which leaves nothing behind.
+struct Locked {
+    path: PathBuf,
+    text: Zeroizing<String>,
+    parsed: AuthFile,
+    _lock: File,
+}
+
+impl Locked {
+    fn open(path: &Path, operation: &Operation) -> Result<Self> {
+        let path = resolved(path)?;
+        let directory = parent(&path)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed(directory))?;
+        let lock = File::open(directory).map_err(failed(directory))?;
+        let deadline = Instant::now() + LOCK_WAIT;
+        loop {
+            match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => break,
+                Err(Errno::AGAIN) if Instant::now() < deadline => std::thread::sleep(LOCK_TICK),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => {
+                    return Err(Error::new(
+                        Kind::Busy,
+                        format!("{}: another program holds its lock", show(&path)),
+                    ));
+                }
+                Err(error) => return Err(failed(directory)(error.into())),
+            }
+            operation.check()?;
+        }
+        let bytes = read_secret_file(&path)?.unwrap_or_default();
+        let parsed = AuthFile::parse(&bytes).map_err(|e| e.context(show(&path)))?;
+        let text = std::str::from_utf8(&bytes)
+            .map_err(|_| Error::new(Kind::Credentials, format!("{} is no UTF-8", show(&path))))?;
+        let text = Zeroizing::new(text.to_owned());
+        Ok(Self { path, text, parsed, _lock: lock })
+    }
+
+    fn name(&self) -> String {
+        show(&self.path)
+    }
+
+    /// Replaces the file at once and whole: a reader sees the old text or the new one.
+    fn change(self, edit: impl FnOnce(&str) -> Option<String>) -> Result<()> {
+        let made = edit(&self.text).map(Zeroizing::new).ok_or_else(|| {
+            Error::new(Kind::Credentials, format!("{} has no 'auths' to add to", self.name()))
+        })?;
+        if *made == *self.text && self.path.exists() {
+            return Ok(());
+        }
+        let directory = parent(&self.path)?;
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        let temporary = directory.join(format!(".{name}.cldoci-{}", std::process::id()));
+        // One that a crash left behind; the lock says that nobody writes it now.
+        let _ = std::fs::remove_file(&temporary);
+        let write = || {
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+            file.write_all(made.as_bytes())?;
+            file.sync_all()?;
+            std::fs::rename(&temporary, &self.path)?;
+            File::open(directory)?.sync_all()
+        };
+        write().map_err(|error| {
+            let _ = std::fs::remove_file(&temporary);
+            failed(&self.path)(error)
+        })
+    }
+}
+
+/// The file that a path means: a configuration is often a link into a repository of such files, and the
+/// link is to stay.
+fn resolved(path: &Path) -> Result<PathBuf> {
+    match std::fs::canonicalize(path) {
+        Ok(real) => Ok(real),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => match std::fs::read_link(path) {
+            Ok(target) => Ok(parent(path)?.join(target)),
+            Err(_) => Ok(path.to_owned()),
+        },
+        Err(error) => Err(failed(path)(error)),
+    }
+}
+
+fn parent(path: &Path) -> Result<&Path> {
+    path.parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .ok_or_else(|| Error::new(Kind::Credentials, format!("{} is no absolute path of a file", show(path))))
+}
+
+fn show(path: &Path) -> String {
+    printable(path.as_os_str().as_encoded_bytes())
+}
+
+fn failed(path: &Path) -> impl Fn(std::io::Error) -> Error + '_ {
+    move |error| Error::io(show(path), error)
+}
