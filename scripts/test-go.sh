@@ -15,7 +15,8 @@ if [[ -z $prefix ]]; then
   make -s install PREFIX="$prefix"
 fi
 export PKG_CONFIG_PATH=$prefix/lib/pkgconfig
-export XDG_CACHE_HOME=$temporary/cache GOCACHE=${GOCACHE:-$(go env GOCACHE)}
+gocache=$(go env GOCACHE)
+export XDG_CACHE_HOME=$temporary/cache DOCKER_CONFIG=$temporary/docker GOCACHE=$gocache
 package=oci
 cd bindings/go
 
@@ -24,11 +25,12 @@ unformatted=$(gofmt -l .)
 [[ -z $unformatted ]] || fail "gofmt: $unformatted"
 go vet ./...
 
-# The shared library, which the loader finds by the environment.
+# The shared library, which the loader finds by the environment. Never a remembered result: Go does not see
+# that another library was installed.
 with_library() { LD_LIBRARY_PATH=$prefix/lib "$@"; }
 
 say "go: tests, shared library, race detector"
-GODEBUG=cgocheck=1 with_library go test -race ./...
+GODEBUG=cgocheck=1 with_library go test -count=1 -race ./...
 
 say "go: tests, shared library, cgocheck2"
 GOEXPERIMENT=cgocheck2 with_library go test -count=1 ./$package
@@ -54,4 +56,4 @@ say "go: as another module's pkg/oci"
 mkdir -p "$temporary/cldctl/pkg"
 cp -r $package "$temporary/cldctl/pkg/oci"
 printf 'module github.com/davidthor/cldctl\n\ngo 1.24\n' >"$temporary/cldctl/go.mod"
-(cd "$temporary/cldctl" && with_library go test ./pkg/oci)
+(cd "$temporary/cldctl" && with_library go test -count=1 ./pkg/oci)

@@ -69,9 +69,9 @@ type Layer struct {
 
 // Descriptor names content: what is at a reference, or refers to an artifact.
 type Descriptor struct {
-	MediaType    string
-	Digest       string
-	Size         int64
-	ArtifactType string
-	Annotations  map[string]string
+	MediaType    string            // of the content, a manifest's usually
+	Digest       string            // of the content
+	Size         int64             // in bytes
+	ArtifactType string            // of a referrer; empty where it has none
+	Annotations  map[string]string // of a referrer's descriptor
 }

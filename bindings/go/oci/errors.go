@@ -65,6 +65,7 @@ func (c Code) String() string {
 // sentinel is an error that errors.Is compares by code alone.
 type sentinel Code
 
+// Error gives the code in words.
 func (s sentinel) Error() string { return "oci: " + Code(s).String() }
 
 // What errors.Is tells apart.

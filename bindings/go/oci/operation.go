@@ -44,7 +44,7 @@ type verb struct {
 	client    *Client
 	settings  *settings
 	reference string              // for the error
-	words     func(*Error) *Error // the error's words for a person, none for a cancelled one
+	words     func(*Error) *Error // the error's words for a person
 }
 
 // starter starts an operation of the library.
@@ -130,12 +130,12 @@ func (v *verb) failed(ctx context.Context, err error) error {
 		if deadline, ok := ctx.Deadline(); ok && made.cause == nil && !time.Now().Before(deadline) {
 			made.cause = context.DeadlineExceeded
 		}
-		if made.Code == CodeCancelled && errors.Is(made.cause, context.DeadlineExceeded) {
-			made.Code, made.Message = CodeTimeout, "the context's deadline passed"
+		if made.cause != nil {
+			made.Message = made.cause.Error()
 		}
-	}
-	if made.Code == CodeCancelled {
-		return made
+		if errors.Is(made.cause, context.DeadlineExceeded) {
+			made.Code = CodeTimeout
+		}
 	}
 	return v.words(made)
 }

@@ -41,8 +41,8 @@ func (p Phase) String() string {
 
 // Progress says how far a call is. No number ever goes back, also when a transfer is tried again.
 type Progress struct {
-	Phase        Phase
-	BytesDone    uint64
+	Phase        Phase  // what it does at the moment
+	BytesDone    uint64 // bytes that are done
 	BytesTotal   uint64 // as far as is known: it can grow; 0 = not known
 	EntriesDone  uint64 // files, directories and links
 	EntriesTotal uint64 // 0 = not known
@@ -52,13 +52,15 @@ type Progress struct {
 type Result struct {
 	// Digest is the manifest's.
 	Digest string
-	// MediaType and Size are the manifest's.
+	// MediaType is the manifest's.
 	MediaType string
-	Size      int64
+	// Size is the manifest's, in bytes.
+	Size int64
 	// Unchanged says that a pull's destination held this digest already.
 	Unchanged bool
-	// LeftOut holds what a build left out, as far as it is listed; LeftOutTotal is how much it was.
-	LeftOut      []LeftOut
+	// LeftOut holds what a build left out; the list is bounded.
+	LeftOut []LeftOut
+	// LeftOutTotal is how many paths a build left out.
 	LeftOutTotal int64
 	// Warnings holds one line each.
 	Warnings []string
@@ -70,18 +72,18 @@ type Result struct {
 
 // LeftOut is one path that a build left out.
 type LeftOut struct {
-	Path   string
-	Reason string
+	Path   string // relative to the directory
+	Reason string // the rule
 }
 
 // Counters says what a call cost.
 type Counters struct {
-	Requests      uint64 // HTTP requests that were sent
-	BytesSent     uint64 // bytes of request bodies
-	BytesReceived uint64 // bytes of response bodies
-	BlobsSkipped  uint64 // blobs that were at the target already
-	BlobsMounted  uint64 // blobs that the registry mounted from another repository
-	BlobsUploaded uint64 // blobs that were sent whole
-	Retries       uint64 // requests and transfers that were tried again
-	Elapsed       time.Duration
+	Requests      uint64        // HTTP requests that were sent
+	BytesSent     uint64        // bytes of request bodies
+	BytesReceived uint64        // bytes of response bodies
+	BlobsSkipped  uint64        // blobs that were at the target already
+	BlobsMounted  uint64        // blobs that the registry mounted from another repository
+	BlobsUploaded uint64        // blobs that were sent whole
+	Retries       uint64        // requests and transfers that were tried again
+	Elapsed       time.Duration // from start to end
 }

@@ -4,7 +4,12 @@ package oci_test
 
 import (
 	"context"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/davidthor/cldctl/pkg/oci"
@@ -73,5 +78,49 @@ func TestFieldsOfTheTypes(t *testing.T) {
 		if got := exported(row.value); !reflect.DeepEqual(got, row.want) {
 			t.Errorf("%T:\n got %q\nwant %q", row.value, got, row.want)
 		}
+	}
+}
+
+// TestEveryNameIsDocumented: what is exported has a comment, of its own or of its group.
+func TestEveryNameIsDocumented(t *testing.T) {
+	packages, err := parser.ParseDir(token.NewFileSet(), ".", func(file fs.FileInfo) bool { return !strings.HasSuffix(file.Name(), "_test.go") }, parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	want := func(documented bool, names ...*ast.Ident) {
+		for _, name := range names {
+			if name.IsExported() {
+				seen++
+				if !documented {
+					t.Errorf("%s has no comment", name)
+				}
+			}
+		}
+	}
+	for _, file := range packages["oci"].Files {
+		for _, declaration := range file.Decls {
+			switch declaration := declaration.(type) {
+			case *ast.FuncDecl:
+				want(declaration.Doc != nil, declaration.Name)
+			case *ast.GenDecl:
+				for _, spec := range declaration.Specs {
+					switch spec := spec.(type) {
+					case *ast.ValueSpec:
+						want(declaration.Doc != nil || spec.Doc != nil || spec.Comment != nil, spec.Names...)
+					case *ast.TypeSpec:
+						want(declaration.Doc != nil || spec.Doc != nil, spec.Name)
+						if fields, ok := spec.Type.(*ast.StructType); ok {
+							for _, field := range fields.Fields.List {
+								want(field.Doc != nil || field.Comment != nil, field.Names...)
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+	if seen < 150 {
+		t.Errorf("only %d names were seen", seen)
 	}
 }
