@@ -131,3 +131,39 @@ fn a_22_a_helper_that_hangs_ends_by_its_time_out_and_a_public_pull_goes_on() {
     assert!(found.unwrap() && started.elapsed() < Duration::from_secs(5));
     assert!(operation.warnings()[0].contains("helper_timeout_ms"), "{:?}", operation.warnings());
 }
+
+/// What a host does to its children that makes waiting for them fail; `inside` runs in such a process.
+#[test]
+fn a_helper_answers_where_the_host_ignores_sigchld() {
+    let home = Home::new();
+    home.helper("t", r#"echo '{"Username":"u","Secret":"canary"}'"#);
+    home.helper("bad", "exit 1");
+    let output = std::process::Command::new("env")
+        .arg("--ignore-signal=CHLD")
+        .arg(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "helpers::inside", "--nocapture"])
+        .env("TESTS_HELPERS", home.path().join("bin"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
+#[test]
+#[ignore = "a part of a_helper_answers_where_the_host_ignores_sigchld, which runs it in a process of its own"]
+fn inside() {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let ignored = status.lines().find_map(|l| l.strip_prefix("SigIgn:")).unwrap();
+    assert_ne!(u64::from_str_radix(ignored.trim(), 16).unwrap() & (1 << 16), 0, "SIGCHLD is ignored");
+    let guarded = Guarded::new(Rules::default().user("u", "canary"));
+    let (home, bin) = (Home::new(), std::env::var("TESTS_HELPERS").unwrap());
+    let path = format!("{bin}:/usr/bin:/bin");
+    home.docker(r#"{"credsStore":"t"}"#);
+    assert!(run(home.client(&[("PATH", &path)]).read(&guarded.host())).0.unwrap());
+    for (name, why) in [("bad", "printed nothing"), ("absent", "is not in PATH")] {
+        home.docker(&format!(r#"{{"credsStore":"{name}"}}"#));
+        let error = error(run(home.client(&[("PATH", &path)]).read(&guarded.host())).0);
+        assert_eq!(error.kind(), Kind::Credentials);
+        assert!(error.message().contains(why), "{error}");
+    }
+}

@@ -18,5 +18,6 @@ mod common;
 mod bench;
 mod helpers;
 mod login;
+mod real;
 mod sources;
 mod tokens;
