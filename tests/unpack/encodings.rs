@@ -159,7 +159,8 @@ fn g_08_an_input_that_fails_or_a_cancel_at_every_byte() {
     let world = World::new();
     for at in 0..bytes.len() {
         let layer = Descriptor::of(GZIP, &bytes);
-        let mut staging = Staging::prepare(&world.dest(), &options()).unwrap();
+        let options = UnpackOptions { threads: 1, ..options() };
+        let mut staging = Staging::prepare(&world.dest(), &options).unwrap();
         let error = staging.unpack(&layer, &mut Stops(&bytes[..at], true), &Operation::new()).unwrap_err();
         assert_eq!(error.kind(), Kind::Network, "at {at}: {error}");
         let operation = Operation::new();

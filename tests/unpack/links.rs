@@ -1,9 +1,11 @@
 //! Symbolic and hard links (T-10…T-16, T-18…T-24).
 
 use std::os::unix::fs::MetadataExt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use cldoci::Kind;
-use cldoci::archive::UnpackOptions;
+use cldoci::archive::{Confinement, Staging, UnpackOptions};
+use cldoci::oci::Descriptor;
+use cldoci::{Kind, Operation};
 
 use crate::harness::*;
 
@@ -217,4 +219,54 @@ fn t_23_a_hard_link_that_can_not_be_made_is_not_a_copy() {
         }
     }
     world.check();
+}
+
+/// The staged directory `d` is swapped for a link to the outside and back, as fast as a thread can, while files
+/// go into it: the pull may fail, and nothing outside changes.
+#[test]
+fn t_80_a_directory_that_somebody_swaps_meanwhile() {
+    let mut entries = vec![dir("d"), dir("d/e")];
+    for n in 0..1000 {
+        entries.extend([
+            file(format!("d/f{n}"), "x"),
+            file(format!("d/e/f{n}"), "y"),
+            dir(format!("d/g{n}")),
+        ]);
+    }
+    let archive = tar(&entries);
+    let mut swaps = 0;
+    for round in 0..20 {
+        let confinement = if round % 2 == 0 { Confinement::Kernel } else { Confinement::Components };
+        let world = World::new();
+        let operation = Operation::new();
+        let options = UnpackOptions { confinement, ..options() };
+        let mut staging = Staging::prepare(&world.dest(), &options).unwrap();
+        let container = std::fs::read_dir(world.root.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .find(|path| path.to_string_lossy().contains(".cldoci-"))
+            .unwrap();
+        let (there, away) = (container.join("tree/d"), container.join("tree/away"));
+        let (outside, done) = (world.root.path().join("outside"), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            let swapper = scope.spawn(|| {
+                let mut swaps = 0;
+                while !done.load(Ordering::Relaxed) {
+                    if std::fs::rename(&there, &away).is_ok() {
+                        let _ = std::os::unix::fs::symlink(&outside, &there);
+                        let _ = std::fs::remove_file(&there);
+                        let _ = std::fs::rename(&away, &there);
+                        swaps += 1;
+                    }
+                }
+                swaps
+            });
+            let _ = staging.unpack(&Descriptor::of(TAR, &archive), &mut &archive[..], &operation);
+            done.store(true, Ordering::Relaxed);
+            swaps += swapper.join().unwrap();
+        });
+        drop(staging);
+        world.check();
+    }
+    assert!(swaps > 100, "only {swaps} swaps");
 }

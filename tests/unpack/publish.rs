@@ -264,16 +264,20 @@ fn generation(name: &str) -> Vec<u8> {
     tar(&(0..300).map(|n| file(format!("d{}/f{n}", n % 7), name)).collect::<Vec<_>>())
 }
 
-/// SIGKILL after ever more of its time: each file is old or new (`merge`), or the tree is (`replace`), and the
+/// SIGKILL at moments from its start to beyond its end: each file is old or new (`merge`), or the tree is (`replace`), and the
 /// same call heals, with nothing left behind.
 fn killed(program: &str, existing: Existing, whole: bool) {
-    let mut spread = std::time::Duration::from_millis(1);
+    let world = World::new();
+    world.pull(&options(), &[(TAR, &generation("old"))]).unwrap();
+    let begun = std::time::Instant::now();
+    child(program, &world.dest(), world.root.path());
+    let whole_run = begun.elapsed();
     let mut cut_short = 0;
-    for _ in 0..40 {
+    for moment in 0..40 {
         let world = World::new();
         world.pull(&options(), &[(TAR, &generation("old"))]).unwrap();
         let mut child = command(program, &world.dest()).current_dir(world.root.path()).spawn().unwrap();
-        std::thread::sleep(spread);
+        std::thread::sleep(whole_run * moment / 36);
         child.kill().unwrap();
         cut_short += usize::from(!child.wait().unwrap().success());
         let lines = tree(&world.dest());
@@ -286,7 +290,6 @@ fn killed(program: &str, existing: Existing, whole: bool) {
         world.pull(&with(existing), &[(TAR, &generation("new"))]).unwrap();
         assert!(tree(&world.dest()).iter().all(|line| line.ends_with('/') || line.ends_with("=new")));
         world.check();
-        spread += std::time::Duration::from_micros(400);
     }
     assert!(cut_short > 0, "no run was cut short");
 }
@@ -325,6 +328,15 @@ fn what_a_killed_pull_moved_inside_is_taken_back() {
         format!("{} a\0{} b\0{foreign} c\0", inode(&dest.join("a")), inode(&container.join("tree/b")))
     };
     std::fs::write(container.join("moving"), journal(0)).unwrap();
+    world.pull(&options(), &[(TAR, &tar(&[file("whole", "x")]))]).unwrap();
+    assert_eq!(tree(&dest), ["whole=x"]);
+    world.check();
+    // The same where the container lies beside it.
+    std::fs::remove_dir_all(&dest).unwrap();
+    let beside = world.root.path().join(container.file_name().unwrap());
+    write(&beside.join("tree/b"), "new");
+    write(&dest.join("a/f"), "new");
+    std::fs::write(beside.join("moving"), format!("{} a\0", inode(&dest.join("a")))).unwrap();
     world.pull(&options(), &[(TAR, &tar(&[file("whole", "x")]))]).unwrap();
     assert_eq!(tree(&dest), ["whole=x"]);
     world.check();

@@ -113,6 +113,8 @@ pub(super) struct Container {
     at: OwnedFd,
     name: String,
     directory: OwnedFd,
+    /// Its name may be another's by now.
+    gone: bool,
 }
 
 /// The name of a destination's container.
@@ -167,7 +169,7 @@ impl Container {
             }
             let cleaned = recover(&directory).and_then(|()| remove::empty(&directory));
             return Ok(match cleaned {
-                Ok(()) => Ok(Self { at, name, directory }),
+                Ok(()) => Ok(Self { at, name, directory, gone: false }),
                 Err(error) => Err(io(error)),
             });
         }
@@ -194,9 +196,13 @@ impl Container {
     }
 
     /// Removes it with all it holds.
-    pub(super) fn remove(&self) -> io::Result<()> {
-        remove::empty(&self.directory)?;
-        Ok(unlinkat(&self.at, &*self.name, AtFlags::REMOVEDIR)?)
+    pub(super) fn remove(&mut self) -> io::Result<()> {
+        if !self.gone {
+            remove::empty(&self.directory)?;
+            unlinkat(&self.at, &*self.name, AtFlags::REMOVEDIR)?;
+            self.gone = true;
+        }
+        Ok(())
     }
 }
 

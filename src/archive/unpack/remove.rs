@@ -2,7 +2,7 @@
 
 use std::io;
 
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, fchmod, openat, renameat, unlinkat};
 use rustix::io::Errno;
 
@@ -53,8 +53,11 @@ fn open(at: impl AsFd, name: &[u8]) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let directory = match openat(&at, name, flags, Mode::empty()) {
         Err(Errno::ACCESS) => {
-            // No descriptor to change it by can be had; it lies in a directory of ours alone.
-            rustix::fs::chmodat(&at, name, Mode::RWXU, AtFlags::empty())?;
+            // A descriptor that needs no permission does not take a change of mode; the way through /proc does.
+            let path = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let closed = openat(&at, name, path, Mode::empty())?;
+            let way = format!("/proc/self/fd/{}", closed.as_raw_fd());
+            rustix::fs::chmod(way, Mode::RWXU)?;
             openat(&at, name, flags, Mode::empty())?
         }
         result => result?,

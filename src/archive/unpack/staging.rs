@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fd::OwnedFd;
-use rustix::fs::{Stat, fstat};
+use rustix::fs::{AtFlags, Stat, fstat, statat};
 use rustix::io::Errno;
 
 use crate::error::{Error, Kind, Result};
@@ -158,7 +158,7 @@ impl Staging {
     }
 
     /// Removes the staging; its errors are the caller's to judge.
-    pub(super) fn clear(&self) -> std::io::Result<()> {
+    pub(super) fn clear(&mut self) -> std::io::Result<()> {
         self.container.remove()
     }
 }
@@ -233,12 +233,17 @@ fn choose(
     let beside = || acquire(duplicate(parent)?, name, destination);
     let inside = |directory: &OwnedFd| acquire(duplicate(directory)?, name, destination)?.map_err(&io);
     let mut there = place::look(parent, name, destination)?;
-    if let There::Directory { directory, empty: false, .. } = &there
-        && rustix::fs::statat(directory, &*place::container_name(name), rustix::fs::AtFlags::SYMLINK_NOFOLLOW)
-            .is_ok()
-    {
+    if let There::Directory { directory, empty: false, .. } = &there {
         // A pull that was killed while it moved entries into it: taking them back may leave it empty.
-        inside(directory)?.remove().map_err(|error| Error::io(place::show(destination), error))?;
+        let container = place::container_name(name);
+        let stale = |at: &OwnedFd| statat(at, &*container, AtFlags::SYMLINK_NOFOLLOW).is_ok();
+        if stale(directory) {
+            inside(directory)?.remove().map_err(|error| Error::io(place::show(destination), error))?;
+        }
+        if stale(parent) {
+            let mut container = beside()?.map_err(&io)?;
+            container.remove().map_err(|error| Error::io(place::show(destination), error))?;
+        }
         there = place::look(parent, name, destination)?;
     }
     let There::Directory { directory, stat, empty } = there else {
