@@ -102,7 +102,9 @@ func (c *Client) BuildWith(ctx context.Context, dir string, artifactType Artifac
 	}
 	bytes, err := marshalConfig(config)
 	if err != nil {
-		return nil, nil, &Error{Code: CodeArgument, Message: err.Error(), text: fmt.Sprintf("failed to marshal config: %v", err), cause: err}
+		return nil, nil, &Error{
+			Code: CodeArgument, Message: err.Error(), cause: err, text: fmt.Sprintf("failed to marshal config: %v", err),
+		}
 	}
 	directory, err := newString("the directory", dir)
 	if err != nil {
@@ -115,8 +117,8 @@ func (c *Client) BuildWith(ctx context.Context, dir string, artifactType Artifac
 	}
 	defer freeString(kind)
 	data, size := bytesPointer(bytes)
-	result, err := v.run(ctx, func(client *C.cldoci_client, options *C.cldoci_options, operation **C.cldoci_operation, object **C.cldoci_error) C.cldoci_status {
-		return C.cldoci_build_start(client, directory, kind, data, size, options, operation, object)
+	result, err := v.run(ctx, func(in *entry) C.cldoci_status {
+		return C.cldoci_build_start(in.client, directory, kind, data, size, in.options, &in.operation, &in.object)
 	})
 	if err != nil {
 		return nil, nil, err
@@ -152,8 +154,8 @@ func (c *Client) PushWith(ctx context.Context, artifact *Artifact, options ...Op
 		return nil, v.failed(ctx, err)
 	}
 	defer C.cldoci_artifact_free(sent)
-	result, err := v.run(ctx, func(client *C.cldoci_client, options *C.cldoci_options, operation **C.cldoci_operation, object **C.cldoci_error) C.cldoci_status {
-		return C.cldoci_push_start(client, sent, reference, options, operation, object)
+	result, err := v.run(ctx, func(in *entry) C.cldoci_status {
+		return C.cldoci_push_start(in.client, sent, reference, in.options, &in.operation, &in.object)
 	})
 	if err != nil {
 		return nil, err
@@ -185,8 +187,8 @@ func (c *Client) PullWith(ctx context.Context, reference string, destDir string,
 		return nil, v.failed(ctx, err)
 	}
 	defer freeString(destination)
-	result, err := v.run(ctx, func(client *C.cldoci_client, options *C.cldoci_options, operation **C.cldoci_operation, object **C.cldoci_error) C.cldoci_status {
-		return C.cldoci_pull_start(client, from, destination, options, operation, object)
+	result, err := v.run(ctx, func(in *entry) C.cldoci_status {
+		return C.cldoci_pull_start(in.client, from, destination, in.options, &in.operation, &in.object)
 	})
 	if err != nil {
 		return nil, err
@@ -203,8 +205,8 @@ func (c *Client) PullConfig(ctx context.Context, reference string) ([]byte, erro
 		return nil, err
 	}
 	defer C.cldoci_reference_free(from)
-	result, err := v.run(ctx, func(client *C.cldoci_client, options *C.cldoci_options, operation **C.cldoci_operation, object **C.cldoci_error) C.cldoci_status {
-		return C.cldoci_pull_config_start(client, from, options, operation, object)
+	result, err := v.run(ctx, func(in *entry) C.cldoci_status {
+		return C.cldoci_pull_config_start(in.client, from, in.options, &in.operation, &in.object)
 	})
 	if err != nil {
 		return nil, err
@@ -222,8 +224,8 @@ func (c *Client) Exists(ctx context.Context, reference string) (bool, error) {
 		return false, err
 	}
 	defer C.cldoci_reference_free(at)
-	result, err := v.run(ctx, func(client *C.cldoci_client, options *C.cldoci_options, operation **C.cldoci_operation, object **C.cldoci_error) C.cldoci_status {
-		return C.cldoci_exists_start(client, at, options, operation, object)
+	result, err := v.run(ctx, func(in *entry) C.cldoci_status {
+		return C.cldoci_exists_start(in.client, at, in.options, &in.operation, &in.object)
 	})
 	if err != nil {
 		return false, err
@@ -235,15 +237,15 @@ func (c *Client) Exists(ctx context.Context, reference string) (bool, error) {
 // Tag gives the artifact at srcRef the name destRef too: the same manifest. In one repository no blob is sent;
 // across repositories they are mounted, across registries copied.
 func (c *Client) Tag(ctx context.Context, srcRef, destRef string) error {
-	_, err := c.between(ctx, srcRef, destRef, failedTo("tag"), nil, func(client *C.cldoci_client, from, to *C.cldoci_reference, options *C.cldoci_options, operation **C.cldoci_operation, object **C.cldoci_error) C.cldoci_status {
-		return C.cldoci_tag_start(client, from, to, options, operation, object)
+	_, err := c.between(ctx, srcRef, destRef, failedTo("tag"), nil, func(in *entry, from, to *C.cldoci_reference) C.cldoci_status {
+		return C.cldoci_tag_start(in.client, from, to, in.options, &in.operation, &in.object)
 	})
 	return err
 }
 
 // between runs a verb that has a source and a destination.
 func (c *Client) between(ctx context.Context, srcRef, destRef string, words func(*Error) *Error, options []Option,
-	start func(*C.cldoci_client, *C.cldoci_reference, *C.cldoci_reference, *C.cldoci_options, **C.cldoci_operation, **C.cldoci_error) C.cldoci_status,
+	start func(in *entry, from, to *C.cldoci_reference) C.cldoci_status,
 ) (*Result, error) {
 	v := c.verb(srcRef, words, options)
 	from, err := v.refer("source reference", srcRef)
@@ -256,8 +258,8 @@ func (c *Client) between(ctx context.Context, srcRef, destRef string, words func
 		return nil, err
 	}
 	defer C.cldoci_reference_free(to)
-	result, err := v.run(ctx, func(client *C.cldoci_client, options *C.cldoci_options, operation **C.cldoci_operation, object **C.cldoci_error) C.cldoci_status {
-		return start(client, from, to, options, operation, object)
+	result, err := v.run(ctx, func(in *entry) C.cldoci_status {
+		return start(in, from, to)
 	})
 	if err != nil {
 		return nil, err

@@ -64,7 +64,7 @@ func engineFor(values []setting) (*engine, error) {
 	defer C.cldoci_options_free(options)
 	made := &engine{key: key}
 	var object *C.cldoci_error
-	if err := failure(C.cldoci_client_new(options, &made.handle, &object), object); err != nil {
+	if err := failure(C.cldoci_client_new(options, &made.handle, &object), &object); err != nil {
 		return nil, err
 	}
 	runtime.AddCleanup(made, freeEngine, *made)

@@ -55,10 +55,12 @@ func bytesPointer(bytes []byte) (*C.uint8_t, C.size_t) {
 }
 
 // failure turns a status and the error object of a call into an error, and frees the object; nil for success.
-func failure(status C.cldoci_status, object *C.cldoci_error) error {
+// It takes the object's place, as Go may read an argument before the call beside it that sets it.
+func failure(status C.cldoci_status, place **C.cldoci_error) error {
 	if status == C.CLDOCI_OK {
 		return nil
 	}
+	object := *place
 	defer C.cldoci_error_free(object)
 	made := &Error{Code: Code(status)}
 	if object == nil {
@@ -83,7 +85,7 @@ func newOptions(values []setting) (*C.cldoci_options, error) {
 	}
 	var options *C.cldoci_options
 	var object *C.cldoci_error
-	if err := failure(C.cldoci_options_new(&options, &object), object); err != nil {
+	if err := failure(C.cldoci_options_new(&options, &object), &object); err != nil {
 		return nil, err
 	}
 	for _, value := range values {
@@ -114,16 +116,16 @@ func (s setting) put(options *C.cldoci_options) error {
 			return err
 		}
 		defer freeString(host)
-		return failure(C.cldoci_options_set_host(options, host, name, value, &object), object)
+		return failure(C.cldoci_options_set_host(options, host, name, value, &object), &object)
 	case ofPair:
 		key, err := newString("the key of option '"+s.name+"'", s.key)
 		if err != nil {
 			return err
 		}
 		defer freeString(key)
-		return failure(C.cldoci_options_set_pair(options, name, key, value, &object), object)
+		return failure(C.cldoci_options_set_pair(options, name, key, value, &object), &object)
 	}
-	return failure(C.cldoci_options_set(options, name, value, &object), object)
+	return failure(C.cldoci_options_set(options, name, value, &object), &object)
 }
 
 // Version gives the version of the library that is loaded.

@@ -47,8 +47,16 @@ type verb struct {
 	words     func(*Error) *Error // the error's words for a person
 }
 
+// entry is what every call that starts an operation takes and gives.
+type entry struct {
+	client    *C.cldoci_client
+	options   *C.cldoci_options
+	operation *C.cldoci_operation
+	object    *C.cldoci_error
+}
+
 // starter starts an operation of the library.
-type starter func(*C.cldoci_client, *C.cldoci_options, **C.cldoci_operation, **C.cldoci_error) C.cldoci_status
+type starter func(in *entry) C.cldoci_status
 
 // run starts an operation, waits for its end, and gives its result, which the caller frees.
 func (v *verb) run(ctx context.Context, start starter) (*C.cldoci_result, error) {
@@ -80,9 +88,9 @@ func (v *verb) operate(ctx context.Context, start starter) (*C.cldoci_result, er
 	}
 	defer C.cldoci_options_free(options)
 	operation, err := entering(func() (*C.cldoci_operation, error) {
-		var operation *C.cldoci_operation
-		var object *C.cldoci_error
-		return operation, failure(start(engine.handle, options, &operation, &object), object)
+		in := &entry{client: engine.handle, options: options}
+		status := start(in)
+		return in.operation, failure(status, &in.object)
 	})
 	if err != nil {
 		return nil, err
@@ -97,7 +105,8 @@ func (v *verb) operate(ctx context.Context, start starter) (*C.cldoci_result, er
 	return entering(func() (*C.cldoci_result, error) {
 		var result *C.cldoci_result
 		var object *C.cldoci_error
-		return result, failure(C.cldoci_operation_result(operation, &result, &object), object)
+		err := failure(C.cldoci_operation_result(operation, &result, &object), &object)
+		return result, err
 	})
 }
 

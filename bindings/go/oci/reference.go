@@ -63,7 +63,7 @@ func newReference(ref string) (*C.cldoci_reference, error) {
 	defer freeString(text)
 	var parsed *C.cldoci_reference
 	var object *C.cldoci_error
-	if err := failure(C.cldoci_reference_parse(text, &parsed, &object), object); err != nil {
+	if err := failure(C.cldoci_reference_parse(text, &parsed, &object), &object); err != nil {
 		return nil, err
 	}
 	return parsed, nil

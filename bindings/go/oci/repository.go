@@ -11,7 +11,7 @@ import "context"
 
 // at runs a verb on one reference; the caller frees the result.
 func (c *Client) at(ctx context.Context, reference string, words func(*Error) *Error, options []Option,
-	start func(*C.cldoci_client, *C.cldoci_reference, *C.cldoci_options, **C.cldoci_operation, **C.cldoci_error) C.cldoci_status,
+	start func(in *entry, at *C.cldoci_reference) C.cldoci_status,
 ) (*verb, *C.cldoci_result, error) {
 	v := c.verb(reference, words, options)
 	at, err := v.refer("reference", reference)
@@ -19,8 +19,8 @@ func (c *Client) at(ctx context.Context, reference string, words func(*Error) *E
 		return nil, nil, err
 	}
 	defer C.cldoci_reference_free(at)
-	result, err := v.run(ctx, func(client *C.cldoci_client, options *C.cldoci_options, operation **C.cldoci_operation, object **C.cldoci_error) C.cldoci_status {
-		return start(client, at, options, operation, object)
+	result, err := v.run(ctx, func(in *entry) C.cldoci_status {
+		return start(in, at)
 	})
 	return v, result, err
 }
@@ -28,8 +28,8 @@ func (c *Client) at(ctx context.Context, reference string, words func(*Error) *E
 // Resolve gives the digest, media type and size of what a reference names, without a download. It is the right
 // question for whether a cached copy is fresh.
 func (c *Client) Resolve(ctx context.Context, reference string, options ...Option) (*Descriptor, error) {
-	_, result, err := c.at(ctx, reference, failedTo("resolve"), options, func(client *C.cldoci_client, at *C.cldoci_reference, options *C.cldoci_options, operation **C.cldoci_operation, object **C.cldoci_error) C.cldoci_status {
-		return C.cldoci_resolve_start(client, at, options, operation, object)
+	_, result, err := c.at(ctx, reference, failedTo("resolve"), options, func(in *entry, at *C.cldoci_reference) C.cldoci_status {
+		return C.cldoci_resolve_start(in.client, at, in.options, &in.operation, &in.object)
 	})
 	if err != nil {
 		return nil, err
@@ -42,8 +42,8 @@ func (c *Client) Resolve(ctx context.Context, reference string, options ...Optio
 // ListTags gives the tags of a repository or a layout, sorted by their bytes. The reference's own tag means
 // nothing.
 func (c *Client) ListTags(ctx context.Context, repository string, options ...Option) ([]string, error) {
-	_, result, err := c.at(ctx, repository, failedTo("list tags"), options, func(client *C.cldoci_client, at *C.cldoci_reference, options *C.cldoci_options, operation **C.cldoci_operation, object **C.cldoci_error) C.cldoci_status {
-		return C.cldoci_list_tags_start(client, at, options, operation, object)
+	_, result, err := c.at(ctx, repository, failedTo("list tags"), options, func(in *entry, at *C.cldoci_reference) C.cldoci_status {
+		return C.cldoci_list_tags_start(in.client, at, in.options, &in.operation, &in.object)
 	})
 	if err != nil {
 		return nil, err
@@ -58,8 +58,8 @@ func (c *Client) ListTags(ctx context.Context, repository string, options ...Opt
 
 // Inspect gives an artifact without its layers' bytes: Layer.Data is nil. It can be pushed elsewhere.
 func (c *Client) Inspect(ctx context.Context, reference string, options ...Option) (*Artifact, error) {
-	v, result, err := c.at(ctx, reference, failedTo("inspect"), options, func(client *C.cldoci_client, at *C.cldoci_reference, options *C.cldoci_options, operation **C.cldoci_operation, object **C.cldoci_error) C.cldoci_status {
-		return C.cldoci_inspect_start(client, at, options, operation, object)
+	v, result, err := c.at(ctx, reference, failedTo("inspect"), options, func(in *entry, at *C.cldoci_reference) C.cldoci_status {
+		return C.cldoci_inspect_start(in.client, at, in.options, &in.operation, &in.object)
 	})
 	if err != nil {
 		return nil, err
@@ -76,15 +76,15 @@ func (c *Client) Inspect(ctx context.Context, reference string, options ...Optio
 // Copy copies an artifact, or an index with all it lists, from one place to another; blobs that are there are
 // skipped.
 func (c *Client) Copy(ctx context.Context, srcRef, destRef string, options ...Option) (*Result, error) {
-	return c.between(ctx, srcRef, destRef, failedTo("copy"), options, func(client *C.cldoci_client, from, to *C.cldoci_reference, options *C.cldoci_options, operation **C.cldoci_operation, object **C.cldoci_error) C.cldoci_status {
-		return C.cldoci_copy_start(client, from, to, options, operation, object)
+	return c.between(ctx, srcRef, destRef, failedTo("copy"), options, func(in *entry, from, to *C.cldoci_reference) C.cldoci_status {
+		return C.cldoci_copy_start(in.client, from, to, in.options, &in.operation, &in.object)
 	})
 }
 
 // Delete deletes a tag, or, for a reference with a digest, a manifest with all its tags.
 func (c *Client) Delete(ctx context.Context, reference string, options ...Option) error {
-	_, result, err := c.at(ctx, reference, failedTo("delete"), options, func(client *C.cldoci_client, at *C.cldoci_reference, options *C.cldoci_options, operation **C.cldoci_operation, object **C.cldoci_error) C.cldoci_status {
-		return C.cldoci_delete_start(client, at, options, operation, object)
+	_, result, err := c.at(ctx, reference, failedTo("delete"), options, func(in *entry, at *C.cldoci_reference) C.cldoci_status {
+		return C.cldoci_delete_start(in.client, at, in.options, &in.operation, &in.object)
 	})
 	if err != nil {
 		return err
@@ -104,8 +104,8 @@ func (c *Client) Attach(ctx context.Context, artifact *Artifact, subject string,
 		return nil, err
 	}
 	defer C.cldoci_artifact_free(sent)
-	_, result, err := c.at(ctx, subject, failedTo("attach"), options, func(client *C.cldoci_client, at *C.cldoci_reference, options *C.cldoci_options, operation **C.cldoci_operation, object **C.cldoci_error) C.cldoci_status {
-		return C.cldoci_attach_start(client, sent, at, options, operation, object)
+	_, result, err := c.at(ctx, subject, failedTo("attach"), options, func(in *entry, at *C.cldoci_reference) C.cldoci_status {
+		return C.cldoci_attach_start(in.client, sent, at, in.options, &in.operation, &in.object)
 	})
 	if err != nil {
 		return nil, err
@@ -118,8 +118,8 @@ func (c *Client) Attach(ctx context.Context, artifact *Artifact, subject string,
 
 // Referrers lists what refers to an artifact.
 func (c *Client) Referrers(ctx context.Context, reference string, options ...Option) ([]Descriptor, error) {
-	_, result, err := c.at(ctx, reference, failedTo("list referrers"), options, func(client *C.cldoci_client, at *C.cldoci_reference, options *C.cldoci_options, operation **C.cldoci_operation, object **C.cldoci_error) C.cldoci_status {
-		return C.cldoci_referrers_start(client, at, options, operation, object)
+	_, result, err := c.at(ctx, reference, failedTo("list referrers"), options, func(in *entry, at *C.cldoci_reference) C.cldoci_status {
+		return C.cldoci_referrers_start(in.client, at, in.options, &in.operation, &in.object)
 	})
 	if err != nil {
 		return nil, err

@@ -72,7 +72,7 @@ func (a *Artifact) setDigest(digest string) {
 func (v *verb) artifactOf(ctx context.Context, result *C.cldoci_result, withData bool) (*Artifact, error) {
 	found := &held{}
 	var object *C.cldoci_error
-	if err := failure(C.cldoci_result_artifact(result, &found.artifact, &object), object); err != nil {
+	if err := failure(C.cldoci_result_artifact(result, &found.artifact, &object), &object); err != nil {
 		return nil, err
 	}
 	runtime.AddCleanup(found, func(artifact *C.cldoci_artifact) { C.cldoci_artifact_free(artifact) }, found.artifact)
@@ -142,8 +142,9 @@ func (v *verb) readLayer(ctx context.Context, layer *Layer) ([]byte, error) {
 	reads := make(chan read, 1)
 	// Reading back is no progress of the build, and a build's options are not its own.
 	quiet := &verb{client: v.client, settings: &settings{timeout: v.settings.timeout}}
-	result, err := quiet.operate(ctx, func(client *C.cldoci_client, options *C.cldoci_options, operation **C.cldoci_operation, object **C.cldoci_error) C.cldoci_status {
-		status := C.cldoci_save_layer_start(client, layer.source.held.artifact, layer.source.index, C.int32_t(ends[1]), options, operation, object)
+	result, err := quiet.operate(ctx, func(in *entry) C.cldoci_status {
+		held, at := layer.source.held.artifact, layer.source.index
+		status := C.cldoci_save_layer_start(in.client, held, at, C.int32_t(ends[1]), in.options, &in.operation, &in.object)
 		// The library has its own copy; with this one closed the reader sees the end of it.
 		syscall.Close(ends[1])
 		go func() {
@@ -175,7 +176,7 @@ func (e *engine) newArtifact(a *Artifact) (*C.cldoci_artifact, error) {
 	defer freeString(kind)
 	var builder *C.cldoci_artifact_builder
 	var object *C.cldoci_error
-	if err := failure(C.cldoci_artifact_builder_new(e.handle, kind, &builder, &object), object); err != nil {
+	if err := failure(C.cldoci_artifact_builder_new(e.handle, kind, &builder, &object), &object); err != nil {
 		return nil, err
 	}
 	defer C.cldoci_artifact_builder_free(builder)
@@ -185,7 +186,7 @@ func (e *engine) newArtifact(a *Artifact) (*C.cldoci_artifact, error) {
 	for _, key := range slices.Sorted(maps.Keys(a.Annotations)) {
 		err := withPair(key, a.Annotations[key], func(key, value *C.char) error {
 			var object *C.cldoci_error
-			return failure(C.cldoci_artifact_builder_set_annotation(builder, key, value, &object), object)
+			return failure(C.cldoci_artifact_builder_set_annotation(builder, key, value, &object), &object)
 		})
 		if err != nil {
 			return nil, err
@@ -197,7 +198,8 @@ func (e *engine) newArtifact(a *Artifact) (*C.cldoci_artifact, error) {
 		}
 	}
 	var artifact *C.cldoci_artifact
-	return artifact, failure(C.cldoci_artifact_builder_finish(builder, &artifact, &object), object)
+	err = failure(C.cldoci_artifact_builder_finish(builder, &artifact, &object), &object)
+	return artifact, err
 }
 
 // setConfig gives the config to a builder. The config's media type is the artifact's own only where the library
@@ -216,7 +218,7 @@ func (a *Artifact) setConfig(builder *C.cldoci_artifact_builder) error {
 	}
 	data, size := bytesPointer(a.Config)
 	var object *C.cldoci_error
-	return failure(C.cldoci_artifact_builder_set_config(builder, mediaType, data, size, &object), object)
+	return failure(C.cldoci_artifact_builder_set_config(builder, mediaType, data, size, &object), &object)
 }
 
 // add puts a layer into an artifact. Bytes that the library has are not copied to it again.
@@ -236,10 +238,11 @@ func (l *Layer) add(builder *C.cldoci_artifact_builder, index C.size_t) error {
 		var object *C.cldoci_error
 		if l.source != nil && (l.Data == nil || fmt.Sprintf("sha256:%x", sha256.Sum256(l.Data)) == l.source.digest) {
 			defer runtime.KeepAlive(l.source)
-			return none, failure(C.cldoci_artifact_builder_add_layer(builder, mediaType, l.source.held.artifact, l.source.index, &object), object)
+			held, at := l.source.held.artifact, l.source.index
+			return none, failure(C.cldoci_artifact_builder_add_layer(builder, mediaType, held, at, &object), &object)
 		}
 		data, size := bytesPointer(l.Data)
-		return none, failure(C.cldoci_artifact_builder_add_bytes(builder, mediaType, data, size, &object), object)
+		return none, failure(C.cldoci_artifact_builder_add_bytes(builder, mediaType, data, size, &object), &object)
 	})
 	if err != nil {
 		return err
@@ -247,7 +250,7 @@ func (l *Layer) add(builder *C.cldoci_artifact_builder, index C.size_t) error {
 	for _, key := range slices.Sorted(maps.Keys(l.Annotations)) {
 		err := withPair(key, l.Annotations[key], func(key, value *C.char) error {
 			var object *C.cldoci_error
-			return failure(C.cldoci_artifact_builder_set_layer_annotation(builder, index, key, value, &object), object)
+			return failure(C.cldoci_artifact_builder_set_layer_annotation(builder, index, key, value, &object), &object)
 		})
 		if err != nil {
 			return err
@@ -305,9 +308,14 @@ func resultOf(result *C.cldoci_result) *Result {
 	counters.struct_size = C.sizeof_cldoci_counters
 	if C.cldoci_result_counters(result, &counters, nil) == C.CLDOCI_OK {
 		made.Counters = Counters{
-			Requests: uint64(counters.requests), BytesSent: uint64(counters.bytes_sent), BytesReceived: uint64(counters.bytes_received),
-			BlobsSkipped: uint64(counters.blobs_skipped), BlobsMounted: uint64(counters.blobs_mounted), BlobsUploaded: uint64(counters.blobs_uploaded),
-			Retries: uint64(counters.retries), Elapsed: time.Duration(counters.elapsed_ms) * time.Millisecond,
+			Requests:      uint64(counters.requests),
+			BytesSent:     uint64(counters.bytes_sent),
+			BytesReceived: uint64(counters.bytes_received),
+			BlobsSkipped:  uint64(counters.blobs_skipped),
+			BlobsMounted:  uint64(counters.blobs_mounted),
+			BlobsUploaded: uint64(counters.blobs_uploaded),
+			Retries:       uint64(counters.retries),
+			Elapsed:       time.Duration(counters.elapsed_ms) * time.Millisecond,
 		}
 	}
 	return made
