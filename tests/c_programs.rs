@@ -130,3 +130,17 @@ fn x_02_artifacts_and_configs_by_hand() {
     let program = Program::new("builder");
     run(program.command().arg(program.scratch()));
 }
+
+#[test]
+fn x_07_x_08_x_09_x_13_operations() {
+    run(&mut Program::new("operations").command());
+}
+
+#[test]
+fn a_thousand_operations_in_64_threads_and_256_descriptors() {
+    let program = Program::new("thousand");
+    std::fs::create_dir(program.scratch().join("tree")).unwrap();
+    std::fs::write(program.scratch().join("tree/file"), "content").unwrap();
+    let output = run(program.command().arg(program.scratch()));
+    println!("{}", String::from_utf8_lossy(&output.stdout));
+}

@@ -31,7 +31,7 @@ impl Layer {
 impl Client {
     /// A layer of what `reader` gives, kept in the store as long as an artifact refers to it. Blocks.
     pub fn layer_from_reader(&self, media_type: &str, reader: &mut dyn Read) -> Result<Layer> {
-        let store = match Store::open(self.settings())? {
+        let store = match self.store()? {
             Some(store) => store,
             None => Store::temporary(self.settings())?,
         };
@@ -91,6 +91,19 @@ mod tests {
         let reader = client.layer_from_reader("a/b", &mut &content[..]).unwrap();
         assert_eq!(bytes.descriptor.size, 600_000);
         assert_eq!((&bytes.descriptor, &bytes.descriptor), (&file.descriptor, &reader.descriptor));
+
+        // Without a store it lies in a private one, which lives as long as the layer does.
+        options.set("store", "off").unwrap();
+        let client = Client::with_environment(&options, Environment::default()).unwrap();
+        let Content::Spooled(spool) = client.layer_from_reader("a/b", &mut &content[..]).unwrap().content
+        else {
+            panic!("not spooled");
+        };
+        drop(client);
+        let mut back = Vec::new();
+        spool.open().unwrap().read_to_end(&mut back).unwrap();
+        assert_eq!(back, content);
+
         let error = Layer::from_file("a/b", &directory.path().join("absent")).unwrap_err();
         assert!(error.message().contains("absent: No such file"), "{error}");
     }

@@ -43,7 +43,7 @@ struct Inner {
     root: PathBuf,
     workplace: Mutex<Option<Arc<Workplace>>>,
     // Of a private temporary store; removes the whole of it.
-    _private: Option<Workplace>,
+    private: Option<Arc<Workplace>>,
 }
 
 impl Store {
@@ -68,7 +68,7 @@ impl Store {
     pub fn at(path: &Path) -> Result<Self> {
         let root = std::path::absolute(path).map_err(|e| Error::io(shown(path), e))?;
         Directory::create(&root, Access::Private)?;
-        Ok(Self(Arc::new(Inner { root, workplace: Mutex::new(None), _private: None })))
+        Ok(Self(Arc::new(Inner { root, workplace: Mutex::new(None), private: None })))
     }
 
     /// A private temporary store, removed with its last handle (and the last spool in it). It serves what
@@ -79,7 +79,7 @@ impl Store {
         Workplace::collect(&parent, &prefix)?;
         let private = Self::retrying(|| Workplace::create(&parent, &prefix))?;
         let root = private.path().to_owned();
-        Ok(Self(Arc::new(Inner { root, workplace: Mutex::new(None), _private: Some(private) })))
+        Ok(Self(Arc::new(Inner { root, workplace: Mutex::new(None), private: Some(Arc::new(private)) })))
     }
 
     /// Where it is.
@@ -116,7 +116,7 @@ impl Store {
         Workplace::collect(&parent, "")?;
         let workplace = Arc::new(Self::retrying(|| {
             self.root()?;
-            Workplace::create(&parent, "")
+            Ok(Workplace::create(&parent, "")?.within(self.0.private.clone()))
         })?);
         *held = Some(workplace.clone());
         Ok(workplace)

@@ -26,9 +26,17 @@ const UNBORN_LIMIT: Duration = Duration::from_secs(10);
 pub(super) struct Workplace {
     directory: Arc<Directory>,
     _lock: Lock,
+    /// The private store that it lies in, which must not go before it.
+    _within: Option<Arc<Workplace>>,
 }
 
 impl Workplace {
+    /// The same, which keeps the workplace that it lies in.
+    pub(super) fn within(mut self, outer: Option<Arc<Self>>) -> Self {
+        self._within = outer;
+        self
+    }
+
     /// A new one in the directory at `parent`, named `prefix` and something unique.
     pub(super) fn create(parent: &Path, prefix: &str) -> Result<Self> {
         let parent = Directory::create(parent, Access::Private)?;
@@ -43,7 +51,7 @@ impl Workplace {
             // Only now it may be judged by its lock.
             parent.rename(&unborn, &parent, &name)?;
             let directory = Arc::new(made.renamed(parent.path().join(&name)));
-            return Ok(Self { directory, _lock: lock });
+            return Ok(Self { directory, _lock: lock, _within: None });
         }
     }
 
