@@ -12,7 +12,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("Errors", &["error"]),
     ("Versions", &["version"]),
     ("Progress and counters", &["progress"]),
-    ("Callbacks", &["callback", "log"]),
+    ("Callbacks", &["callback", "log", "credential"]),
     (
         "Options",
         &["options", "options/client", "options/limits", "options/build", "options/transfer", "options/list"],

@@ -500,6 +500,49 @@ typedef int32_t (*cldoci_progress_callback)(const cldoci_progress *progress, voi
  */
 typedef void (*cldoci_log_callback)(int32_t level, const char *line, void *user_data);
 
+/**
+ * Fills in a user name with a password or an access token.
+ *
+ * @param credential  borrowed, not NULL: what the callback was given
+ * @param username    borrowed, not NULL, UTF-8; copied
+ * @param password    borrowed, not NULL, UTF-8; copied, and wiped when it is not needed any more
+ * @param error       out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or what is wrong; the message never holds a secret
+ * Threads: the callback's own, while it runs.
+ */
+cldoci_status cldoci_credential_set_basic(cldoci_credential *credential,
+                                          const char *username,
+                                          const char *password,
+                                          cldoci_error **error);
+
+/**
+ * Fills in an OAuth2 refresh token, as `docker login` of some registries gives it.
+ *
+ * @param credential  borrowed, not NULL: what the callback was given
+ * @param username    borrowed, may be NULL, UTF-8; copied: for servers that know only basic authentication
+ * @param token       borrowed, not NULL, UTF-8; copied, and wiped when it is not needed any more
+ * @param error       out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or what is wrong; the message never holds a secret
+ * Threads: the callback's own, while it runs.
+ */
+cldoci_status cldoci_credential_set_identity_token(cldoci_credential *credential,
+                                                   const char *username,
+                                                   const char *token,
+                                                   cldoci_error **error);
+
+/**
+ * Fills in a bearer token that is sent as it is.
+ *
+ * @param credential  borrowed, not NULL: what the callback was given
+ * @param token       borrowed, not NULL, UTF-8; copied, and wiped when it is not needed any more
+ * @param error       out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or what is wrong; the message never holds a secret
+ * Threads: the callback's own, while it runs.
+ */
+cldoci_status cldoci_credential_set_registry_token(cldoci_credential *credential,
+                                                   const char *token,
+                                                   cldoci_error **error);
+
 /* Options ------------------------------------------------------------------------------------------------ */
 
 /**
@@ -589,6 +632,26 @@ cldoci_status cldoci_options_set_progress_callback(cldoci_options *options,
                                                    void *user_data,
                                                    cldoci_finalizer finalizer,
                                                    cldoci_error **error);
+
+/**
+ * A function that is asked for credentials, after those that the options of a host give and before docker's
+ * and podman's files and helpers. It belongs to a client. It is called on a thread that only runs
+ * callbacks, possibly on several at once. It must not unwind.
+ *
+ * @param options    borrowed, not NULL
+ * @param callback   the function; NULL takes it away
+ * @param user_data  may be NULL; passed to the callback, never followed
+ * @param finalizer  may be NULL; called once with `user_data` when nothing can call the callback any more,
+ *                   also when this call fails
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or why it could not be set
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_credential_callback(cldoci_options *options,
+                                                     cldoci_credential_callback callback,
+                                                     void *user_data,
+                                                     cldoci_finalizer finalizer,
+                                                     cldoci_error **error);
 
 /**
  * A function that takes the log of the operations that these options are given to (those of a client: all

@@ -68,6 +68,8 @@ struct Inner {
     registry: Registry,
     /// Opened by the first verb that needs it; the inner `None` = switched off.
     store: Mutex<Option<Option<Store>>>,
+    /// Takes what must be spooled where the store is switched off.
+    private: Mutex<Option<Store>>,
 }
 
 type Job = Result<Outcome>;
@@ -99,7 +101,7 @@ impl Client {
     ) -> Result<Self> {
         let settings = Settings::for_client(options, environment)?;
         let registry = Registry::with(&settings, None, credentials)?;
-        Ok(Self(Arc::new(Inner { settings, registry, store: Mutex::new(None) })))
+        Ok(Self(Arc::new(Inner { settings, registry, store: Mutex::new(None), private: Mutex::new(None) })))
     }
 
     /// The client's settings.
@@ -123,6 +125,18 @@ impl Client {
             *store = Some(Store::open(&self.0.settings)?);
         }
         Ok(store.clone().flatten())
+    }
+
+    /// Where layers are spooled: the store, else one private directory for the whole client. Blocks.
+    fn spooling(&self) -> Result<Store> {
+        if let Some(store) = self.store()? {
+            return Ok(store);
+        }
+        let mut private = self.0.private.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*private {
+            Some(store) => Ok(store.clone()),
+            None => Ok(private.insert(Store::temporary(&self.0.settings)?).clone()),
+        }
     }
 
     fn sessions(&self) -> &dyn UploadSessions {

@@ -38,6 +38,13 @@ impl Program {
         self.directory.path()
     }
 
+    /// A run under another program.
+    fn under(&self, other: &str) -> Command {
+        let mut command = Command::new(other);
+        command.env("HOME", self.directory.path()).env_remove("XDG_CACHE_HOME");
+        command
+    }
+
     /// A run that never reads the developer's own credentials or store.
     fn command(&self) -> Command {
         let mut command = Command::new(&self.path);
@@ -48,7 +55,7 @@ impl Program {
 
 /// X-01, X-03: each pointer of each function NULL in turn, the others as good as can be.
 #[test]
-fn x_01_a_null_for_every_pointer_of_every_function() {
+fn x_01_x_03_x_17_a_null_for_every_pointer_and_a_panic_in_every_function() {
     let mut calls = String::new();
     let mut count = 0;
     for function in functions() {
@@ -83,6 +90,7 @@ fn x_01_a_null_for_every_pointer_of_every_function() {
                         format!("({kind})&out[{at}]")
                     }
                     "cldoci_progress_callback" if pointer => "callback".to_owned(),
+                    "cldoci_credential_callback" if pointer => "credential".to_owned(),
                     "cldoci_log_callback" if pointer => "log_line".to_owned(),
                     "cldoci_reader" if pointer => "reader".to_owned(),
                     "cldoci_finalizer" if pointer => "finalizer".to_owned(),
@@ -107,12 +115,27 @@ fn x_01_a_null_for_every_pointer_of_every_function() {
         }
     }
     assert!(count > 300);
+    let output = run(&mut null_args(&calls).command());
+    assert!(output.stderr.is_empty() && output.stdout.is_empty());
+
+    // X-17: the same calls where each panics inside. Debug builds alone have the failpoint.
+    if cfg!(debug_assertions) {
+        let output = run(null_args(&calls).command().env("CLDOCI_FAILPOINT", "panic"));
+        assert!(
+            output.stderr.is_empty(),
+            "a caught panic printed: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+}
+
+/// The program of `null_args.c` with these calls.
+fn null_args(calls: &str) -> Program {
     let template = std::fs::read_to_string(root().join("tests/c/null_args.c")).unwrap();
     let generated = tempfile::tempdir().unwrap();
     let source = generated.path().join("null_args.c");
-    std::fs::write(&source, template.replace("/* CALLS */", &calls)).unwrap();
-    let program = Program::of(&source);
-    run(&mut program.command());
+    std::fs::write(&source, template.replace("/* CALLS */", calls)).unwrap();
+    Program::of(&source)
 }
 
 #[test]
@@ -143,4 +166,87 @@ fn a_thousand_operations_in_64_threads_and_256_descriptors() {
     std::fs::write(program.scratch().join("tree/file"), "content").unwrap();
     let output = run(program.command().arg(program.scratch()));
     println!("{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn x_14_x_15_x_19_callbacks() {
+    run(&mut Program::new("callbacks").command());
+}
+
+#[test]
+fn x_25_fork() {
+    run(&mut Program::new("fork").command());
+}
+
+#[test]
+fn a_credential_callback_is_asked_when_the_registry_demands_it() {
+    run(&mut Program::new("credential").command());
+}
+
+/// A tree to build from.
+fn tree(program: &Program) {
+    std::fs::create_dir(program.scratch().join("tree")).unwrap();
+    std::fs::write(program.scratch().join("tree/file"), vec![b'x'; 3 << 20]).unwrap();
+}
+
+#[test]
+fn x_20_x_24_x_27_guest() {
+    let program = Program::new("guest");
+    tree(&program);
+    run(program.command().arg(program.scratch()));
+}
+
+#[test]
+fn x_27_closed_standard_descriptors() {
+    let program = Program::new("guest");
+    tree(&program);
+    run(program.command().arg(program.scratch()).env("CLOSE_STANDARD", "1"));
+}
+
+#[test]
+fn x_26_loaded_and_unloaded_a_thousand_times() {
+    let directory = installed();
+    let program = directory.path().join("program");
+    run(Command::new("cc")
+        .args(["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-pthread", "-I"])
+        .arg(root().join("include"))
+        .arg(root().join("tests/c/dlopen.c"))
+        .args(["-ldl", "-o"])
+        .arg(&program));
+    run(Command::new(&program).arg(support::library()).env("HOME", directory.path()));
+}
+
+/// X-29: nothing that changes the host's process, seen from outside.
+#[test]
+fn x_29_a_good_guest_under_strace() {
+    let program = Program::new("guest");
+    tree(&program);
+    let log = program.scratch().join("strace");
+    let calls =
+        "rt_sigaction,umask,chdir,fchdir,exit,exit_group,write,writev,kill,tgkill,tkill,prctl,setrlimit";
+    run(program
+        .under("strace")
+        .args(["-f", "-qq", "-e", "signal=none", "-e", &format!("trace={calls}"), "-o"])
+        .arg(&log)
+        .arg(&program.path)
+        .arg(program.scratch()));
+    let log = std::fs::read_to_string(log).unwrap();
+    let host = log.lines().next().and_then(|line| line.split_whitespace().next()).unwrap();
+    let mut of_the_library = 0;
+    for line in log.lines() {
+        let (thread, call) = line.split_once(' ').unwrap();
+        let call = call.trim_start();
+        if thread == host || call.starts_with("<...") {
+            continue;
+        }
+        of_the_library += 1;
+        let names_thread = call.starts_with("prctl(PR_SET_NAME");
+        let own_end = call.starts_with("exit(0)");
+        let to_a_file_of_ours = (call.starts_with("write(") || call.starts_with("writev("))
+            && !["(0,", "(1,", "(2,"].iter().any(|fd| call.contains(fd));
+        // The host's own test threads set the working directory for their test.
+        let by_the_test = call.starts_with("chdir(");
+        assert!(names_thread || own_end || to_a_file_of_ours || by_the_test, "{line}");
+    }
+    assert!(of_the_library > 10);
 }

@@ -11,7 +11,7 @@ use crate::archive::{PackOptions, Packed, pack};
 use crate::error::{Error, Result};
 use crate::oci::{ArtifactKind, Descriptor, fill_source_hash, media_type};
 use crate::operation::Phase;
-use crate::store::{Spool, Store};
+use crate::store::Spool;
 
 /// Builds a directory into an artifact whose one layer lies in the store.
 pub(super) async fn build(call: &Call, directory: PathBuf, kind: ArtifactKind, config: Vec<u8>) -> Job {
@@ -26,10 +26,7 @@ pub(super) async fn build(call: &Call, directory: PathBuf, kind: ArtifactKind, c
         for path in settings.list("leave_out") {
             options.leave_out.extend(identity(&directory.join(path)));
         }
-        let mut writer = match store {
-            Some(store) => store.spool()?,
-            None => Store::temporary(&settings)?.spool()?,
-        };
+        let mut writer = client.spooling()?.spool()?;
         let packed = pack(&directory, &options, &operation, &mut writer)?;
         Ok::<(Packed, Spool), Error>((packed, writer.finish()?))
     })

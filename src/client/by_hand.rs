@@ -8,7 +8,6 @@ use std::sync::Arc;
 use super::{Client, Content, Layer};
 use crate::error::{Error, Result};
 use crate::oci::{Algorithm, Descriptor, Hasher};
-use crate::store::Store;
 
 impl Layer {
     /// A layer of these bytes.
@@ -31,11 +30,7 @@ impl Layer {
 impl Client {
     /// A layer of what `reader` gives, kept in the store as long as an artifact refers to it. Blocks.
     pub fn layer_from_reader(&self, media_type: &str, reader: &mut dyn Read) -> Result<Layer> {
-        let store = match self.store()? {
-            Some(store) => store,
-            None => Store::temporary(self.settings())?,
-        };
-        let mut spool = store.spool()?;
+        let mut spool = self.spooling()?.spool()?;
         copy(reader, &mut spool).map_err(|e| Error::io("the layer's reader", e))?;
         let spool = spool.finish()?;
         let descriptor = Descriptor::new(media_type, spool.digest().clone(), spool.size());

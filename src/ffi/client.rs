@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use super::artifact::ArtifactObject;
 use super::callback::ProgressCallback;
+use super::credential::Provider;
 use super::guard;
 use super::handle::{self, Object};
 use super::options;
@@ -20,9 +21,11 @@ use super::types::{
 };
 use super::verb::{Call, Finish};
 use crate::client::Client;
+use crate::config::Environment;
 use crate::error::Result;
 use crate::oci::ArtifactKind;
 use crate::operation::Logger;
+use crate::registry::CredentialProvider;
 
 pub(super) struct ClientObject {
     pub(super) client: Client,
@@ -70,7 +73,9 @@ pub unsafe extern "C" fn cldoci_client_new(
         guard::status(error, || {
             let place = out(client, "client", std::ptr::null_mut())?;
             let set = options::copy(options)?.unwrap_or_default();
-            let client = Client::new(&set.options)?;
+            let provider =
+                set.credentials.map(|asker| Arc::new(Provider(asker)) as Arc<dyn CredentialProvider>);
+            let client = Client::with_credentials(&set.options, Environment::capture(), provider)?;
             let object =
                 ClientObject { client, progress: set.progress, logger: set.logger, engine: Mutex::new(None) };
             *place = handle::insert(object)?;

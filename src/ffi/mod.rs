@@ -11,6 +11,7 @@ pub mod builder;
 pub mod callback;
 pub mod client;
 pub mod config;
+pub mod credential;
 pub mod debug;
 pub mod error;
 mod guard;

@@ -11,6 +11,7 @@ use std::ffi::{c_char, c_void};
 use std::sync::{Arc, Mutex};
 
 use super::callback::{ProgressCallback, UserData, cldoci_finalizer, cldoci_progress_callback};
+use super::credential::{Asker, cldoci_credential_callback};
 use super::guard;
 use super::handle::{self, Object};
 use super::log::{cldoci_log_callback, logger};
@@ -30,6 +31,7 @@ pub(super) struct Set {
     pub(super) options: Options,
     pub(super) progress: Option<Arc<ProgressCallback>>,
     pub(super) logger: Option<Logger>,
+    pub(super) credentials: Option<Arc<Asker>>,
 }
 
 impl Object for OptionsObject {
@@ -238,6 +240,39 @@ pub unsafe extern "C" fn cldoci_options_set_progress_callback(
             let progress = callback.map(|function| Arc::new(ProgressCallback { function, user_data }));
             // The one it replaces goes without the lock: its finaliser may call back.
             let before = change(options, |set| Ok(std::mem::replace(&mut set.progress, progress)))?;
+            drop(before);
+            Ok(())
+        })
+    }
+}
+
+/// A function that is asked for credentials, after those that the options of a host give and before docker's
+/// and podman's files and helpers. It belongs to a client. It is called on a thread that only runs
+/// callbacks, possibly on several at once. It must not unwind.
+///
+/// @param options    borrowed, not NULL
+/// @param callback   the function; NULL takes it away
+/// @param user_data  may be NULL; passed to the callback, never followed
+/// @param finalizer  may be NULL; called once with `user_data` when nothing can call the callback any more,
+///                   also when this call fails
+/// @param error      out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, or why it could not be set
+/// Threads: one at a time for one handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_options_set_credential_callback(
+    options: *mut cldoci_options,
+    callback: cldoci_credential_callback,
+    user_data: *mut c_void,
+    finalizer: cldoci_finalizer,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe {
+        guard::status(error, || {
+            let user_data = UserData { pointer: user_data, finalizer };
+            let asker = callback.map(|function| Arc::new(Asker { function, user_data }));
+            // The one it replaces goes without the lock: its finaliser may call back.
+            let before = change(options, |set| Ok(std::mem::replace(&mut set.credentials, asker)))?;
             drop(before);
             Ok(())
         })

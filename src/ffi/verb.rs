@@ -58,6 +58,10 @@ impl Call {
     pub(super) fn new(client: *const cldoci_client, options: *const cldoci_options) -> Result<Self> {
         let client = handle::get::<ClientObject>(client)?;
         let (options, progress, logger) = match options::copy(options)? {
+            Some(set) if set.credentials.is_some() => {
+                let why = "the credential callback belongs to a client and was given to a call";
+                return Err(Error::new(Kind::Argument, why));
+            }
             Some(set) => (Some(set.options), set.progress, set.logger),
             None => (None, None, None),
         };

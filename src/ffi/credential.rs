@@ -1,0 +1,158 @@
+//! The caller's credential function, and what it fills in.
+
+use std::ffi::{CString, c_char, c_void};
+use std::sync::{Arc, Mutex, mpsc};
+
+use super::callback::UserData;
+use super::guard;
+use super::handle::{self, Object};
+use super::process::{local, lock};
+use super::status::cldoci_status;
+use super::text::{optional_text, text};
+use super::types::{cldoci_credential, cldoci_error};
+use crate::config::Secret;
+use crate::error::{Error, Kind, Result, printable};
+use crate::registry::{Credential, CredentialProvider};
+
+/// Asked for the credential of a repository once its registry has demanded one. Fill in `credential`
+/// (`cldoci_credential_set_basic` and its like; it lives for the time of the call) and return 1, or return 0 for
+/// none, so that the next source is asked; a negative number ends the operation with CLDOCI_ERROR_CREDENTIALS.
+/// It is kept until the registry refuses it.
+#[allow(non_camel_case_types, reason = "the header's name")]
+pub type cldoci_credential_callback = Option<
+    unsafe extern "C" fn(
+        registry: *const c_char,
+        repository: *const c_char,
+        credential: *mut cldoci_credential,
+        user_data: *mut c_void,
+    ) -> i32,
+>;
+
+pub(super) struct CredentialObject(Mutex<Option<Credential>>);
+
+impl Object for CredentialObject {
+    type Opaque = cldoci_credential;
+    const TYPE: u8 = 3;
+    const NAME: &'static str = "cldoci_credential";
+}
+
+fn put(credential: *mut cldoci_credential, value: Credential) -> Result<()> {
+    *lock(&handle::get::<CredentialObject>(credential)?.0) = Some(value);
+    Ok(())
+}
+
+/// The caller's function.
+pub(super) struct Asker {
+    pub(super) function:
+        unsafe extern "C" fn(*const c_char, *const c_char, *mut cldoci_credential, *mut c_void) -> i32,
+    pub(super) user_data: UserData,
+}
+
+impl Asker {
+    fn ask(&self, registry: &str, repository: &str) -> Result<Option<Credential>> {
+        let [registry_text, repository_text] =
+            [registry, repository].map(|t| CString::new(t).unwrap_or_default());
+        let handle = handle::insert(CredentialObject(Mutex::new(None)))?;
+        // SAFETY: the caller gave this function for this user_data, and both texts live as long as the call.
+        let answer = unsafe {
+            (self.function)(registry_text.as_ptr(), repository_text.as_ptr(), handle, self.user_data.pointer)
+        };
+        let filled = lock(&handle::get::<CredentialObject>(handle)?.0).take();
+        handle::free::<CredentialObject>(handle)?;
+        let failed = |why: &str| {
+            let of = printable(format!("{registry}/{repository}"));
+            Err(Error::new(Kind::Credentials, format!("the credential callback {why} for {of}")))
+        };
+        match (answer, filled) {
+            (0, _) => Ok(None),
+            (1, Some(credential)) => Ok(Some(credential)),
+            (1, None) => failed("gave 1 and filled nothing in"),
+            (code, _) => failed(&format!("failed with {code}")),
+        }
+    }
+}
+
+/// Asks on a thread for callbacks, never on one that does I/O.
+pub(super) struct Provider(pub(super) Arc<Asker>);
+
+impl CredentialProvider for Provider {
+    fn credential(&self, registry: &str, repository: &str) -> Result<Option<Credential>> {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let (asker, registry, repository) = (self.0.clone(), registry.to_owned(), repository.to_owned());
+        local().callers.post(Box::new(move || {
+            // Nobody listens where the operation has ended meanwhile.
+            let _ = sender.send(asker.ask(&registry, &repository));
+        }));
+        let lost = |_| Error::new(Kind::Credentials, "the credential callback did not come back");
+        receiver.recv().map_err(lost)?
+    }
+}
+
+/// Fills in a user name with a password or an access token.
+///
+/// @param credential  borrowed, not NULL: what the callback was given
+/// @param username    borrowed, not NULL, UTF-8; copied
+/// @param password    borrowed, not NULL, UTF-8; copied, and wiped when it is not needed any more
+/// @param error       out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, or what is wrong; the message never holds a secret
+/// Threads: the callback's own, while it runs.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_credential_set_basic(
+    credential: *mut cldoci_credential,
+    username: *const c_char,
+    password: *const c_char,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe {
+        guard::status(error, || {
+            let username = text(username, "username")?;
+            put(credential, Credential::basic(username, Secret::new(text(password, "password")?))?)
+        })
+    }
+}
+
+/// Fills in an OAuth2 refresh token, as `docker login` of some registries gives it.
+///
+/// @param credential  borrowed, not NULL: what the callback was given
+/// @param username    borrowed, may be NULL, UTF-8; copied: for servers that know only basic authentication
+/// @param token       borrowed, not NULL, UTF-8; copied, and wiped when it is not needed any more
+/// @param error       out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, or what is wrong; the message never holds a secret
+/// Threads: the callback's own, while it runs.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_credential_set_identity_token(
+    credential: *mut cldoci_credential,
+    username: *const c_char,
+    token: *const c_char,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe {
+        guard::status(error, || {
+            let username = optional_text(username, "username")?.unwrap_or("");
+            put(credential, Credential::identity_token(username, Secret::new(text(token, "token")?))?)
+        })
+    }
+}
+
+/// Fills in a bearer token that is sent as it is.
+///
+/// @param credential  borrowed, not NULL: what the callback was given
+/// @param token       borrowed, not NULL, UTF-8; copied, and wiped when it is not needed any more
+/// @param error       out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, or what is wrong; the message never holds a secret
+/// Threads: the callback's own, while it runs.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_credential_set_registry_token(
+    credential: *mut cldoci_credential,
+    token: *const c_char,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe {
+        guard::status(error, || {
+            put(credential, Credential::registry_token(Secret::new(text(token, "token")?))?)
+        })
+    }
+}

@@ -1,0 +1,94 @@
+/* The credential callback: asked once the registry demands it, and what it gives is sent. */
+#include "silent.h"
+#include <pthread.h>
+
+static int asked, finalized;
+
+static int32_t give(const char *registry, const char *repository, cldoci_credential *credential, void *user_data) {
+  cldoci_error *error = NULL;
+  CHECK(strncmp(registry, "127.0.0.1:", 10) == 0 && strcmp(repository, "name") == 0);
+  __atomic_add_fetch(&asked, 1, __ATOMIC_SEQ_CST);
+  FAILS(cldoci_credential_set_basic(credential, "us:er", "canary", &error), ARGUMENT, "user name");
+  OK(cldoci_credential_set_basic(credential, "user", "secret", &error));
+  return *(int32_t *)user_data;
+}
+
+static void finalizer(void *user_data) {
+  (void)user_data;
+  finalized++;
+}
+
+/* One answer for each connection: 200 for the right credential, else 401. */
+static void *serve(void *listener) {
+  for (;;) {
+    char request[8192];
+    size_t size = 0;
+    ssize_t count;
+    int fd = accept(*(int *)listener, NULL, NULL);
+    if (fd < 0) return NULL;
+    request[0] = 0;
+    while (strstr(request, "\r\n\r\n") == NULL && (count = read(fd, request + size, sizeof request - size - 1)) > 0) {
+      size += (size_t)count;
+      request[size] = 0;
+    }
+    /* user:secret */
+    const char *answer = strstr(request, "Basic dXNlcjpzZWNyZXQ=") != NULL
+                             ? "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: "
+                               "application/vnd.oci.image.manifest.v1+json\r\nDocker-Content-Digest: sha256:"
+                               "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\r\n"
+                               "Connection: close\r\n\r\n"
+                             : "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nWWW-Authenticate: Basic "
+                               "realm=\"test\"\r\nConnection: close\r\n\r\n";
+    if (write(fd, answer, strlen(answer)) < 0) perror("write");
+    close(fd);
+  }
+}
+
+int main(void) {
+  char place[64];
+  cldoci_error *error = NULL;
+  cldoci_options *options = NULL;
+  cldoci_client *client = NULL;
+  cldoci_reference *reference = NULL;
+  cldoci_result *result = NULL;
+  pthread_t server;
+  int32_t answer = 1;
+  int listener = silent_listen(place, sizeof place, 16);
+
+  CHECK(pthread_create(&server, NULL, serve, &listener) == 0);
+  OK(cldoci_options_new(&options, &error));
+  OK(cldoci_options_set_environment(options, 0, &error));
+  OK(cldoci_options_set_store(options, "off", &error));
+  OK(cldoci_options_set_credentials(options, CLDOCI_CREDENTIALS_EXPLICIT, &error));
+  OK(cldoci_options_set_credential_callback(options, give, &answer, finalizer, &error));
+  OK(cldoci_client_new(options, &client, &error));
+  OK(cldoci_reference_parse(place, &reference, &error));
+  FAILS(cldoci_exists(client, reference, options, NULL, &error), ARGUMENT, "belongs to a client");
+  OK(cldoci_options_free(options));
+  OK(cldoci_exists(client, reference, NULL, &result, &error));
+  CHECK(cldoci_result_exists(result) == 1 && asked == 1);
+  CHECK(cldoci_result_credential_source(result, NULL) != NULL);
+  OK(cldoci_result_free(result));
+  OK(cldoci_client_free(client));
+  EVENTUALLY(__atomic_load_n(&finalized, __ATOMIC_SEQ_CST) == 1);
+
+  /* One that gives up ends the operation. */
+  answer = -7;
+  OK(cldoci_options_new(&options, &error));
+  OK(cldoci_options_set_environment(options, 0, &error));
+  OK(cldoci_options_set_store(options, "off", &error));
+  OK(cldoci_options_set_credential_callback(options, give, &answer, NULL, &error));
+  OK(cldoci_client_new(options, &client, &error));
+  OK(cldoci_options_free(options));
+  CHECK(cldoci_exists(client, reference, NULL, &result, &error) == CLDOCI_ERROR_CREDENTIALS && result == NULL);
+  CHECK(strstr(cldoci_error_message(error, NULL), "-7") != NULL);
+  OK(cldoci_error_free(error));
+  error = NULL;
+  OK(cldoci_client_free(client));
+  OK(cldoci_reference_free(reference));
+  CHECK(cldoci_debug_live_handles(CLDOCI_HANDLE_ANY) == 0);
+  shutdown(listener, SHUT_RDWR);
+  pthread_join(server, NULL);
+  close(listener);
+  return 0;
+}
