@@ -501,6 +501,17 @@ typedef int32_t (*cldoci_progress_callback)(const cldoci_progress *progress, voi
 typedef void (*cldoci_log_callback)(int32_t level, const char *line, void *user_data);
 
 /**
+ * Asked for the credential of a repository once its registry has demanded one. Fill in `credential`
+ * (`cldoci_credential_set_basic` and its like; it lives for the time of the call) and return 1, or return 0 for
+ * none, so that the next source is asked; a negative number ends the operation with CLDOCI_ERROR_CREDENTIALS.
+ * It is kept until the registry refuses it.
+ */
+typedef int32_t (*cldoci_credential_callback)(const char *registry,
+                                              const char *repository,
+                                              cldoci_credential *credential,
+                                              void *user_data);
+
+/**
  * Fills in a user name with a password or an access token.
  *
  * @param credential  borrowed, not NULL: what the callback was given

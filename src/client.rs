@@ -388,7 +388,8 @@ impl Client {
         let operation = operation.clone();
         async move {
             let outcome = match call {
-                Ok(call) => work(call).await,
+                // Boxed where it is polled: a caller's thread may have a small stack.
+                Ok(call) => Box::pin(work(call)).await,
                 Err(error) => Err(error),
             };
             operation.finish();

@@ -5,6 +5,7 @@ use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -40,17 +41,14 @@ const REPORT_EVERY: Duration = Duration::from_millis(100);
 
 impl Running {
     /// Starts a verb. `work` is polled on the library's own threads.
-    pub(super) fn start<F>(
+    pub(super) fn start(
         name: &'static str,
         engine: Arc<Engine>,
         weight: Weight,
         operation: Operation,
         progress: Option<Arc<ProgressCallback>>,
-        work: F,
-    ) -> Arc<Self>
-    where
-        F: Future<Output = Result<Outcome>> + Send + 'static,
-    {
+        work: Pin<Box<dyn Future<Output = Result<Outcome>> + Send>>,
+    ) -> Arc<Self> {
         let running = Arc::new(Self {
             reporter: progress.map(|callback| Reporter::new(operation.clone(), callback)),
             operation,

@@ -85,7 +85,7 @@ impl Call {
         let timeout = self.client.client.settings().for_call(options)?.timeout();
         let operation = Operation::with(timeout, self.logger);
         let engine = self.client.engine()?;
-        let work = engine.enter(|| verb(&self.client.client, options, &operation));
+        let work = engine.enter(|| Box::pin(verb(&self.client.client, options, &operation)));
         let running = Running::start(name, engine, weight, operation, self.progress, work);
         match finish {
             Begun::Wait(result) => {

@@ -62,7 +62,10 @@ int main(void) {
   pthread_t threads[4];
   int i, fd, listener = silent_listen(place, sizeof place, 256);
   int32_t watched = -1;
+  char inherited[256];
 
+  /* What whoever runs the test left open is not the library's. */
+  for (fd = 0; fd < 256; fd++) inherited[fd] = fcntl(fd, F_GETFD) != -1;
   client = quiet_client();
   OK(cldoci_reference_parse(place, &reference, &error));
   OK(cldoci_exists_start(client, reference, NULL, &operation, &error));
@@ -72,7 +75,7 @@ int main(void) {
   /* Every descriptor of the library and those that it gave are close-on-exec. */
   for (fd = 3; fd < 256; fd++) {
     int flags = fcntl(fd, F_GETFD);
-    CHECK(flags == -1 || (flags & FD_CLOEXEC));
+    CHECK(inherited[fd] || flags == -1 || (flags & FD_CLOEXEC));
   }
 
   for (i = 0; i < 10; i++) fork_one(1);
