@@ -218,3 +218,30 @@ fn every_function_says_all_that_a_caller_must_know() {
     };
     assert_eq!(missing(&bare).len(), 6);
 }
+
+/// Both doors lead to every option: each row of the table has a function, whose text tells its default.
+#[test]
+fn every_option_of_a_client_or_a_call_has_a_function_of_its_own() {
+    use cldoci::config::{OPTIONS, Scope, Type};
+    let functions = functions();
+    for option in OPTIONS.iter().filter(|option| option.scope != Scope::Host) {
+        let name = format!("cldoci_options_set_{}", option.name);
+        let function = functions.iter().find(|function| function.name == name);
+        let function = function.unwrap_or_else(|| panic!("{name} is missing: write it in src/ffi/options"));
+        let default = match option.kind {
+            Type::Bool => i32::from(option.default == "true").to_string(),
+            Type::Choice(_) => format!("CLDOCI_{}_{}", option.name, option.default).to_uppercase(),
+            _ if option.default.is_empty() => "empty".to_owned(),
+            _ => option.default.to_owned(),
+        };
+        let text = function.text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains(&format!("Default: {default}.")), "{name} does not tell the default {default}");
+        if let Type::Choice(words) = option.kind {
+            for (number, word) in words.iter().enumerate() {
+                let define = format!("#define CLDOCI_{}_{} {number}", option.name, word).to_uppercase();
+                let define = define.replace("#DEFINE", "#define");
+                assert!(header().lines().any(|line| line == define), "{define}");
+            }
+        }
+    }
+}

@@ -141,3 +141,44 @@ pub extern "C" fn cldoci_status_name(status: cldoci_status) -> *const c_char {
         Some(name.as_ptr())
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `of` is exhaustive; this holds that no two kinds share a number and that each has a name.
+    #[test]
+    fn every_kind_has_a_number_and_a_name_of_its_own() {
+        let kinds = [
+            Kind::Argument,
+            Kind::Handle,
+            Kind::Forked,
+            Kind::Reentrant,
+            Kind::Panic,
+            Kind::Internal,
+            Kind::Cancelled,
+            Kind::Timeout,
+            Kind::Unsupported,
+            Kind::Io,
+            Kind::Exists,
+            Kind::Busy,
+            Kind::Changed,
+            Kind::Unsafe,
+            Kind::Limit,
+            Kind::Network,
+            Kind::Tls,
+            Kind::Protocol,
+            Kind::NotFound,
+            Kind::Unauthorized,
+            Kind::Denied,
+            Kind::Credentials,
+            Kind::Policy,
+            Kind::RateLimited,
+            Kind::Digest,
+            Kind::Size,
+        ];
+        let numbers: std::collections::BTreeSet<_> = kinds.iter().map(|kind| of(*kind)).collect();
+        assert_eq!(numbers.len(), kinds.len());
+        assert!(numbers.iter().all(|number| *number < 0 && !cldoci_status_name(*number).is_null()));
+    }
+}
