@@ -48,7 +48,7 @@ fn main() {
     let options = PackOptions {
         profile: Profile::None,
         links: Links::Skip,
-        case_collisions: CaseCollisions::Ignore,
+        case_collisions: CaseCollisions::Warn,
         mtime: 0,
         threads,
         max_bytes: u64::MAX,
