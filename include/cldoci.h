@@ -2225,6 +2225,42 @@ cldoci_status cldoci_delete_start(const cldoci_client *client,
                                   cldoci_error **error);
 
 /**
+ * Removes from a layout the blobs that no tag and no manifest in it leads to; what was deleted or replaced
+ * stays until then. Waits until nobody adds to the layout, so a push beside it loses nothing. The result's
+ * size is the bytes that were freed. CLDOCI_ERROR_UNSUPPORTED for a registry, which collects its own.
+ *
+ * @param client     borrowed, not NULL
+ * @param reference  borrowed, not NULL: any of the layout (ocidir://PATH); its tag and digest don't matter
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param result     out, may be NULL: set to NULL, on success to a result that you free
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or what it failed with
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_collect_garbage(const cldoci_client *client,
+                                     const cldoci_reference *reference,
+                                     const cldoci_options *options,
+                                     cldoci_result **result,
+                                     cldoci_error **error);
+
+/**
+ * Starts `cldoci_collect_garbage` and returns at once; the operation tells how it goes.
+ *
+ * @param client     borrowed, not NULL
+ * @param reference  borrowed, not NULL: any of the layout (ocidir://PATH); its tag and digest don't matter
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param operation  out, not NULL: set to NULL, on success to an operation that you free
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or why it could not be started
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_collect_garbage_start(const cldoci_client *client,
+                                           const cldoci_reference *reference,
+                                           const cldoci_options *options,
+                                           cldoci_operation **operation,
+                                           cldoci_error **error);
+
+/**
  * Pushes an artifact that refers to the one at `subject`, beside it in the same repository: a signature, a
  * list of materials. The result has the artifact as it was pushed and its digest.
  *

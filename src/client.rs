@@ -118,11 +118,16 @@ impl Client {
         &self.0.registry
     }
 
-    /// The store, which is opened at the first call. Blocks.
+    /// The store, which is opened, and kept within its bounds, at the first call. Blocks.
     fn store(&self) -> Result<Option<Store>> {
         let mut store = self.0.store.lock().unwrap_or_else(PoisonError::into_inner);
         if store.is_none() {
-            *store = Some(Store::open(&self.0.settings)?);
+            let opened = Store::open(&self.0.settings)?;
+            if let Some(opened) = &opened {
+                // One that can't be trimmed serves all the same.
+                let _ = opened.trim(&self.0.settings);
+            }
+            *store = Some(opened);
         }
         Ok(store.clone().flatten())
     }
@@ -295,6 +300,20 @@ impl Client {
     ) -> impl Future<Output = Job> + Send + use<> {
         let reference = anchored(reference);
         self.run(options, operation, move |call: Call| async move { read::delete(&call, &reference?).await })
+    }
+
+    /// Removes from a layout what nothing in it leads to, once nobody adds to it; the size is what that freed.
+    /// UNSUPPORTED for a registry, which collects its garbage itself.
+    pub fn collect_garbage(
+        &self,
+        reference: &Reference,
+        options: Option<&Options>,
+        operation: &Operation,
+    ) -> impl Future<Output = Job> + Send + use<> {
+        let reference = anchored(reference);
+        self.run(options, operation, move |call: Call| async move {
+            read::collect_garbage(&call, &reference?).await
+        })
     }
 
     /// Pushes an artifact that refers to the one at `subject`.

@@ -90,6 +90,7 @@ macro_rules! everywhere {
                 inspect_and_read_a_layer,
                 tag_into_another_repository,
                 delete_removes_what_it_names,
+                garbage_is_collected,
                 attach_refer_and_copy,
                 custom_kinds_and_annotations,
             );

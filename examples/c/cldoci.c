@@ -10,6 +10,7 @@
  *   cldoci config REF           the config's exact bytes
  *   cldoci tags REPOSITORY
  *   cldoci inspect REF
+ *   cldoci gc REF               removes from a layout what nothing leads to, and prints the bytes it freed
  *   cldoci options              what --option knows
  *
  *   --json                      prints JSON
@@ -51,7 +52,7 @@ static void check(cldoci_status status) {
 }
 
 static void usage(const char *why) {
-  fprintf(stderr, "cldoci: %s\nusage: cldoci build|push|pull|tag|exists|resolve|config|tags|inspect|options ...\n", why);
+  fprintf(stderr, "cldoci: %s\nusage: cldoci build|push|pull|tag|exists|resolve|config|tags|inspect|gc|options ...\n", why);
   exit(2);
 }
 
@@ -347,6 +348,11 @@ int main(int argc, char **argv) {
     WANT(1);
     START(cldoci_inspect_start(tool.client, one = reference(first), tool.call_options, &operation, &tool.error));
     inspect(result);
+  } else if (strcmp(verb, "gc") == 0) {
+    WANT(1);
+    START(cldoci_collect_garbage_start(tool.client, one = reference(first), tool.call_options, &operation,
+                                       &tool.error));
+    printf(tool.json ? "{\"freedBytes\":%llu}\n" : "%llu\n", (unsigned long long)cldoci_result_size(result));
   } else if (strcmp(verb, "options") == 0) {
     print_options();
   } else {

@@ -325,6 +325,21 @@ impl Endpoint {
         }
     }
 
+    /// Removes from a layout what nothing leads to, and gives the bytes that freed.
+    pub(super) async fn collect_garbage(&self, operation: &Operation) -> Result<u64> {
+        let Place::Layout(path) = &self.place else {
+            return Err(Error::new(
+                Kind::Unsupported,
+                format!(
+                    "{}: a registry collects its garbage itself; only a layout (ocidir://PATH) is collected here",
+                    self.reference
+                ),
+            ));
+        };
+        let (path, operation) = (path.clone(), operation.clone());
+        blocking(move || Ok(Layout::open(&path)?.gc(&operation)?.removed_bytes)).await
+    }
+
     /// What refers to a manifest.
     pub(super) async fn referrers(
         &self,

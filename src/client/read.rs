@@ -1,4 +1,4 @@
-//! The verbs that only look, and delete.
+//! The verbs that only look, and those that remove.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -82,6 +82,12 @@ pub(super) async fn delete(call: &Call, reference: &Reference) -> Job {
     let endpoint = Endpoint::new(call, reference)?;
     endpoint.delete(&call.operation).await?;
     Ok(Outcome::default())
+}
+
+pub(super) async fn collect_garbage(call: &Call, reference: &Reference) -> Job {
+    let endpoint = Endpoint::new(call, reference)?;
+    let freed = endpoint.collect_garbage(&call.operation).await?;
+    Ok(Outcome { size: Some(freed), ..Outcome::default() })
 }
 
 pub(super) async fn referrers(call: &Call, reference: &Reference) -> Job {

@@ -1,4 +1,5 @@
-//! The verbs that change what a registry or a layout has, beside push: tag, copy, delete, attach.
+//! The verbs that change what a registry or a layout has, beside push: tag, copy, delete, collect_garbage,
+//! attach.
 
 use super::artifact::ArtifactObject;
 use super::guard;
@@ -210,6 +211,70 @@ pub unsafe extern "C" fn cldoci_delete_start(
 ) -> cldoci_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     unsafe { delete(client, reference, options, Finish::Start(operation), error) }
+}
+
+unsafe fn collect_garbage(
+    client: *const cldoci_client,
+    reference: *const cldoci_reference,
+    options: *const cldoci_options,
+    finish: Finish,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe {
+        guard::status(error, || {
+            let finish = finish.begin()?;
+            let call = Call::new(client, options)?;
+            let reference = handle::get::<ReferenceObject>(reference)?;
+            call.run("collect_garbage", Weight::Transfer, finish, |client, options, operation| {
+                client.collect_garbage(&reference.reference, options, operation)
+            })
+        })
+    }
+}
+
+/// Removes from a layout the blobs that no tag and no manifest in it leads to; what was deleted or replaced
+/// stays until then. Waits until nobody adds to the layout, so a push beside it loses nothing. The result's
+/// size is the bytes that were freed. CLDOCI_ERROR_UNSUPPORTED for a registry, which collects its own.
+///
+/// @param client     borrowed, not NULL
+/// @param reference  borrowed, not NULL: any of the layout (ocidir://PATH); its tag and digest don't matter
+/// @param options    borrowed, may be NULL: for this call; they beat the client's
+/// @param result     out, may be NULL: set to NULL, on success to a result that you free
+/// @param error      out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, or what it failed with
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_collect_garbage(
+    client: *const cldoci_client,
+    reference: *const cldoci_reference,
+    options: *const cldoci_options,
+    result: *mut *mut cldoci_result,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { collect_garbage(client, reference, options, Finish::Wait(result), error) }
+}
+
+/// Starts `cldoci_collect_garbage` and returns at once; the operation tells how it goes.
+///
+/// @param client     borrowed, not NULL
+/// @param reference  borrowed, not NULL: any of the layout (ocidir://PATH); its tag and digest don't matter
+/// @param options    borrowed, may be NULL: for this call; they beat the client's
+/// @param operation  out, not NULL: set to NULL, on success to an operation that you free
+/// @param error      out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, or why it could not be started
+/// Threads: any, at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_collect_garbage_start(
+    client: *const cldoci_client,
+    reference: *const cldoci_reference,
+    options: *const cldoci_options,
+    operation: *mut *mut cldoci_operation,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { collect_garbage(client, reference, options, Finish::Start(operation), error) }
 }
 
 unsafe fn attach(

@@ -231,6 +231,9 @@ impl Api for CApi {
     fn delete(&self, at: &str) -> Outcome<Self> {
         of_one!(self, cldoci_delete_start, at)
     }
+    fn collect_garbage(&self, at: &str) -> Outcome<Self> {
+        of_one!(self, cldoci_collect_garbage_start, at)
+    }
     fn attach(&self, artifact: &CArtifact, subject: &str) -> Outcome<Self> {
         let subject = reference(subject)?;
         run(&[], Box::new(|o, op, e| unsafe { cldoci_attach_start(self.0, artifact.0, subject.0, o, op, e) }))

@@ -264,6 +264,23 @@ pub fn delete_removes_what_it_names<A: Api>(place: &dyn Place) {
     assert_eq!(made.api.list_tags(&v2).unwrap().tags, ["v2"]);
 }
 
+/// In a layout what nothing leads to goes, and only that; a registry says that it is not ours to collect.
+pub fn garbage_is_collected<A: Api>(place: &dyn Place) {
+    let (made, v1) = pushed::<A>(place);
+    if place.is_registry() {
+        refused(made.api.collect_garbage(&v1), "UNSUPPORTED", "only a layout (ocidir://PATH)");
+        return;
+    }
+    let v2 = place.reference("org/app", ":v2");
+    let other = made.api.build(&made.tree.join("src/deep"), "component", b"{\"a\":1}", &[]).unwrap();
+    made.api.push(&other.artifact.unwrap(), &v2, &[]).unwrap();
+    assert_eq!(made.api.collect_garbage(&v1).unwrap().size.unwrap_or(0), 0);
+    made.api.delete(&v2).unwrap();
+    assert!(made.api.collect_garbage(&v1).unwrap().size.unwrap() > 1000);
+    made.api.pull(&v1, &place.scratch().join("after"), &[]).unwrap();
+    refused(made.api.collect_garbage(&place.reference("not/there", "")), "NOT_FOUND", "not/there");
+}
+
 /// What is attached is found again, and goes along with a recursive copy.
 pub fn attach_refer_and_copy<A: Api>(place: &dyn Place) {
     let (made, v1) = pushed::<A>(place);

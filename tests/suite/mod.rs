@@ -25,6 +25,7 @@ pub trait Api: Sized + Send + Sync {
     fn list_tags(&self, reference: &str) -> Outcome<Self>;
     fn inspect(&self, reference: &str) -> Outcome<Self>;
     fn delete(&self, reference: &str) -> Outcome<Self>;
+    fn collect_garbage(&self, reference: &str) -> Outcome<Self>;
     fn attach(&self, artifact: &Self::Artifact, subject: &str) -> Outcome<Self>;
     fn referrers(&self, reference: &str) -> Outcome<Self>;
     fn read_layer(&self, artifact: &Self::Artifact, index: usize) -> Outcome<Self>;

@@ -126,6 +126,10 @@ impl Api for RustApi {
         let at = reference(at)?;
         self.run(&[], |c, o, op| c.delete(&at, o, op))
     }
+    fn collect_garbage(&self, at: &str) -> Outcome<Self> {
+        let at = reference(at)?;
+        self.run(&[], |c, o, op| c.collect_garbage(&at, o, op))
+    }
     fn attach(&self, artifact: &Artifact, subject: &str) -> Outcome<Self> {
         let subject = reference(subject)?;
         self.run(&[], |c, o, op| c.attach(artifact, &subject, o, op))
