@@ -66,6 +66,10 @@ install_go() {
   if have go && ! (cd tests/go/todays-package && CGO_ENABLED=0 go build -trimpath -o "$bin/todays" .) >"$logs/todays.log" 2>&1; then
     lacks todays "tests against today's Go package (see $logs/todays.log)"
   fi
+  # What docker's own library makes of a configuration.
+  if have go && ! (cd tests/go/docker-config && CGO_ENABLED=0 go build -trimpath -o "$bin/docker-config" .) >"$logs/docker-config.log" 2>&1; then
+    lacks docker-config "the comparison with docker's configuration library (see $logs/docker-config.log)"
+  fi
 }
 
 # apt with lists and archives of our own, so that neither root nor an earlier `apt-get update` is needed.

@@ -334,6 +334,9 @@ fn in_file(name: &str, text: &[u8], asked: &Asked<'_>) -> Result<Option<Entry>> 
 }
 
 #[cfg(test)]
+mod beside_docker;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::{Environment, Options};
