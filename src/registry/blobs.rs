@@ -14,6 +14,10 @@ use crate::error::{Error, Kind, Result, printable};
 use crate::oci::{Descriptor, Digest, Hasher};
 use crate::operation::{Count, Meter, Operation};
 
+/// What an attempt must bring for the breaks before it to be forgotten: a server that gives a few bytes at a
+/// time is not waited for.
+const PROGRESS: u64 = 256 << 10;
+
 impl Repository {
     /// Whether a blob is there.
     pub async fn blob_exists(&self, descriptor: &Descriptor, operation: &Operation) -> Result<bool> {
@@ -67,6 +71,7 @@ impl Repository {
             operation: operation.clone(),
             meter: operation.meter(),
             start: offset,
+            opened_at: offset,
             _place: self.registry.transport().place(Transfer::Download, operation).await?,
         };
         // What is wrong at once is told at once.
@@ -94,6 +99,8 @@ pub struct BlobReader {
     operation: Operation,
     meter: Meter,
     start: u64,
+    /// Where the newest attempt began.
+    opened_at: u64,
     _place: OwnedSemaphorePermit,
 }
 
@@ -164,7 +171,10 @@ impl BlobReader {
         }
         self.position = position;
         self.meter.at(position - self.start);
-        self.tries.progressed();
+        if position - self.opened_at >= PROGRESS {
+            self.opened_at = position;
+            self.tries.progressed();
+        }
         Ok(Some(bytes))
     }
 
@@ -181,18 +191,21 @@ impl BlobReader {
     /// After a break: another attempt from where it broke, if there is one left.
     async fn broken(&mut self, error: Error) -> Result<()> {
         self.operation.check()?;
-        let error = error.context(&self.place);
-        if !error.retryable() {
-            return Err(error);
+        if self.position == self.size {
+            // All bytes, but the answer has no end.
+            return Err(self.wrong_size("and the answer has no end".to_owned()));
         }
-        match self.tries.again(None) {
-            Next::Wait(pause) => {
-                self.source = Source::Waiting;
-                self.operation.count(Count::Retry);
-                pause_for(pause, &self.operation).await
+        let pause = match self.tries.again(None) {
+            Next::Wait(pause) if error.retryable() => pause,
+            _ => {
+                let (position, size) = (self.position, self.size);
+                return Err(error.context(format!("{}: {position} of {size} bytes came", self.place)));
             }
-            _ => Err(error),
-        }
+        };
+        self.source = Source::Waiting;
+        self.opened_at = self.position;
+        self.operation.count(Count::Retry);
+        pause_for(pause, &self.operation).await
     }
 
     /// Asks the registry, not what it redirected to before: signed URLs expire (Q26).

@@ -1,7 +1,5 @@
 //! The registry protocol over HTTP: transport, authentication, retries, blobs, manifests, tags, referrers.
 
-#![allow(dead_code, reason = "the rooms are joined step by step")]
-
 mod auth;
 mod blobs;
 mod body;

@@ -24,6 +24,8 @@ pub(crate) struct Reply {
     pub(crate) headers: HeaderMap,
     /// Where it came from, after redirects.
     pub(crate) url: Url,
+    /// It came from the registry's own origin: a challenge in it is the registry's.
+    pub(crate) own: bool,
     body: Body,
 }
 
@@ -33,9 +35,9 @@ enum Body {
 }
 
 impl Reply {
-    pub(crate) fn new(answer: Answer, url: Url) -> Self {
+    pub(crate) fn new(answer: Answer, url: Url, own: bool) -> Self {
         let (status, headers) = (answer.response.status().as_u16(), answer.response.headers().clone());
-        Self { status, headers, url, body: Body::Flowing(Box::new(answer)) }
+        Self { status, headers, url, own, body: Body::Flowing(Box::new(answer)) }
     }
 
     /// One header's text.

@@ -87,7 +87,7 @@ impl Repository {
                 fresh => fresh,
             };
             let next = match self.attempt(call, &origin, authorization.as_ref(), operation).await {
-                Ok(reply) if reply.status == 401 && own => {
+                Ok(reply) if reply.status == 401 && reply.own => {
                     let headers = reply.headers.clone();
                     let complaint = reply.complaint(&self.settings, operation).await?;
                     let used = authorization.as_ref();
@@ -139,34 +139,38 @@ impl Repository {
         if !guess {
             return self.follow(call, origin, authorization, operation).await;
         }
-        let first = match self.follow(call, origin, authorization, operation).await {
-            // What answers a HEAD has no body that could say it: a handshake is tried.
-            Ok(reply) if reply.status == 400 && call.method == Method::HEAD => Ok(reply),
+        let name = &self.reference.registry;
+        // What the plain attempt came to, and whether it told that TLS is wanted.
+        let (first, told) = match self.follow(call, origin, authorization, operation).await {
             Ok(reply) if matches!(reply.status, 400 | 497) => {
-                // Go's and nginx's servers say so in the body.
+                // Go's and nginx's servers say so in the body; to a HEAD they can't.
                 let reply = reply.read(&self.settings, operation).await.map_err(Failure::last)?;
-                if !reply.says("https") {
-                    self.registry.learn(&self.reference.registry, false);
+                let told = reply.says("https");
+                if !told && call.method != Method::HEAD {
+                    self.registry.learn(name, false);
                     return Ok(reply);
                 }
-                let complaint = reply.complaint(&self.settings, operation).await.map_err(Failure::last)?;
-                Err(Failure::last(complaint.into_error(&self.name())))
+                (Ok(reply), told)
             }
             Ok(reply) => {
-                self.registry.learn(&self.reference.registry, false);
+                self.registry.learn(name, false);
                 return Ok(reply);
             }
-            Err(failure) if matches!(failure.stage, Stage::Broken | Stage::Garbled) => Err(failure),
+            Err(failure) if matches!(failure.stage, Stage::Broken | Stage::Garbled) => (Err(failure), true),
             Err(failure) => return Err(failure),
         };
-        // TLS only, it seems: the answer to a handshake decides.
+        // The answer to a handshake decides.
         let secure = origin.with_secure(true);
         match self.follow(call, &secure, authorization, operation).await {
             Ok(reply) => {
-                self.registry.learn(&self.reference.registry, true);
+                self.registry.learn(name, true);
                 Ok(reply)
             }
             Err(failure) if failure.stage == Stage::Tls => Err(failure),
+            // This side can't: that says more than the plain attempt.
+            Err(failure) if told && failure.stage == Stage::Last && failure.error.kind() != Kind::Tls => {
+                Err(failure)
+            }
             Err(_) => first,
         }
     }
@@ -189,7 +193,7 @@ impl Repository {
             let answer = self
                 .send_to(call, &url, reach, if own { authorization } else { None }, own, operation)
                 .await?;
-            let reply = Reply::new(answer, url.clone());
+            let reply = Reply::new(answer, url.clone(), own);
             let redirected = match reply.status {
                 307 | 308 => true,
                 301..=303 => reads,

@@ -12,8 +12,8 @@ const FIRST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(10);
 /// How long a registry's `Retry-After` is waited out where no deadline says how long the caller has.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// A connection that can't be made is tried once more: a server that is not there should be told soon.
-const CONNECTS: u32 = 1;
+/// A server that can't be reached, or is silent, is tried once more: the caller should hear of it soon.
+const TIMEOUTS: u32 = 1;
 
 /// What to do after an attempt that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,13 +30,13 @@ pub(crate) enum Next {
 pub(crate) struct Tries {
     left: u64,
     done: u32,
-    connects: u32,
+    timeouts: u32,
     deadline: Option<Instant>,
 }
 
 impl Tries {
     pub(crate) fn new(retries: u64, deadline: Option<Instant>) -> Self {
-        Self { left: retries, done: 0, connects: 0, deadline }
+        Self { left: retries, done: 0, timeouts: 0, deadline }
     }
 
     /// After an answer. Nothing but overload and gateways' complaints is tried again.
@@ -60,8 +60,9 @@ impl Tries {
     /// After a request without an answer. `safe`: it may be sent twice.
     pub(crate) fn after_failure(&mut self, stage: Stage, safe: bool) -> Next {
         match stage {
-            Stage::Unconnected if self.connects < CONNECTS => {
-                self.connects += 1;
+            Stage::Silent if !safe => Next::Stop,
+            Stage::Unconnected | Stage::Silent if self.timeouts < TIMEOUTS => {
+                self.timeouts += 1;
                 self.again(None)
             }
             Stage::Broken if safe => self.again(None),
@@ -72,7 +73,7 @@ impl Tries {
     /// A transfer got further: the failures before it no longer count.
     pub(crate) fn progressed(&mut self) {
         self.left += u64::from(self.done);
-        (self.done, self.connects) = (0, 0);
+        (self.done, self.timeouts) = (0, 0);
     }
 
     /// One more attempt, if there is one left.
@@ -156,6 +157,7 @@ mod tests {
         let mut tries = Tries::new(2, None);
         assert_eq!(tries.after_failure(Stage::Broken, false), Next::Stop);
         assert_eq!(tries.after_failure(Stage::Last, true), Next::Stop);
+        assert_eq!(tries.after_failure(Stage::Silent, false), Next::Stop);
         assert_eq!(tries.after_status(404, &HeaderMap::new()), Next::Stop);
         assert_eq!(tries.after_status(501, &HeaderMap::new()), Next::Stop);
         assert!(matches!(tries.after_failure(Stage::Broken, true), Next::Wait(_)));

@@ -182,7 +182,7 @@ impl Transport {
                     Failure::last,
                 )),
             },
-            error = slow => Err(Failure { error: error.context(origin.authority()), stage: Stage::Broken }),
+            error = slow => Err(Failure { error: error.context(origin.authority()), stage: Stage::Silent }),
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use cldoci::config::{Environment, Options, Settings};
 use cldoci::oci::{Descriptor, Digest, ImageManifest, Reference, media_type};
-use cldoci::registry::{BlobReader, BytesSource, NoSessions, Registry, Repository, Uploaded};
+use cldoci::registry::{BlobReader, BytesSource, Names, NoSessions, Registry, Repository, Uploaded};
 use cldoci::{Operation, Result};
 
 pub fn settings(options: &[(&str, &str)]) -> Settings {
@@ -14,6 +14,12 @@ pub fn settings(options: &[(&str, &str)]) -> Settings {
         set.set(name, value).unwrap();
     }
     Settings::for_client(&set, Environment::default()).unwrap()
+}
+
+/// A repository `test/app` for a client with all kinds of options.
+pub fn with_options(host: &str, options: &Options, names: Option<Arc<dyn Names>>) -> Repository {
+    let settings = Settings::for_client(options, Environment::default()).unwrap();
+    open(&Registry::with(&settings, names, None).unwrap(), &settings, host, "test/app")
 }
 
 /// A repository `test/app` of the server at `host`, with a client of its own.

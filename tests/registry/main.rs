@@ -1,6 +1,7 @@
 //! The registry room against servers: real ones, one that behaves, and ones that do not.
 
 #![allow(
+    unreachable_pub,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
@@ -12,6 +13,12 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod blobs;
 mod help;
+mod manifests;
+mod overload;
 mod polite;
 mod real;
+mod redirects;
+mod tls;
+mod uploads;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use super::credentials::{Chain, CredentialProvider, Entry, Found, Identity};
+use super::credentials::{Chain, CredentialProvider, Entry, Found};
 use crate::config::Settings;
 use crate::error::{Error, Kind, Result};
 use crate::operation::Operation;
@@ -23,16 +23,6 @@ pub(super) enum Outcome {
     HelperFailed(Error),
     /// The registry refused this one.
     Refused(Arc<Found>),
-}
-
-impl Outcome {
-    /// Who asks by this.
-    pub(super) fn identity(&self) -> Identity {
-        match self {
-            Self::Found(found) => found.credential.identity(),
-            Self::None | Self::HelperFailed(_) | Self::Refused(_) => Identity::ANONYMOUS,
-        }
-    }
 }
 
 #[derive(Default)]

@@ -12,8 +12,10 @@ use crate::registry::origin::Origin;
 pub(crate) enum Stage {
     /// There was no connection: the server saw nothing.
     Unconnected,
-    /// The connection broke, or was silent for too long: the server may have seen it all.
+    /// The connection broke: the server may have seen it all.
     Broken,
+    /// The server is silent, or slower than the least rate.
+    Silent,
     /// What came back over it was no HTTP.
     Garbled,
     /// The peer speaks TLS, and it came to nothing.
@@ -79,12 +81,15 @@ pub(crate) fn of_body(error: &reqwest::Error) -> Error {
         None if causes.garbled => {
             Error::new(Kind::Protocol, format!("the answer's body is malformed: {}", causes.text))
         }
+        None if causes.ended => Error::new(Kind::Size, "the answer ends early").with_retryable(true),
         None => Error::new(Kind::Network, format!("the connection broke: {}", causes.text)),
     }
 }
 
 struct Causes {
     own: Option<Error>,
+    /// The peer closed in the middle.
+    ended: bool,
     tls: Option<(String, bool)>,
     garbled: bool,
     text: String,
@@ -92,7 +97,8 @@ struct Causes {
 
 impl Causes {
     fn of(error: &reqwest::Error) -> Self {
-        let mut made = Self { own: None, tls: None, garbled: false, text: "unknown".to_owned() };
+        let mut made =
+            Self { own: None, ended: false, tls: None, garbled: false, text: "unknown".to_owned() };
         let mut next = error.source();
         while let Some(cause) = next {
             made.look_at(cause);
@@ -110,13 +116,15 @@ impl Causes {
             self.tls = Some((printable(tls.to_string()), !garbage));
         } else if let Some(hyper) = cause.downcast_ref::<hyper::Error>() {
             self.garbled |= hyper.is_parse();
+            self.ended |= hyper.is_incomplete_message();
         } else if let Some(io) = cause.downcast_ref::<io::Error>() {
+            self.ended |= io.kind() == io::ErrorKind::UnexpectedEof;
+            // hyper tells malformed chunks so.
+            self.garbled |= matches!(io.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData);
             if let Some(inner) = io.get_ref() {
                 self.look_at(inner);
                 return;
             }
-            // hyper tells malformed chunks so.
-            self.garbled |= matches!(io.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData);
             self.text =
                 printable(Error::io("", io::Error::from(io.kind())).message().trim_start_matches(": "));
             if let Some(code) = io.raw_os_error() {

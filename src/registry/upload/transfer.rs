@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Method, header};
 
-use super::Strategy;
 use super::feed::{self, BlobSource};
 use super::session::{Session, UploadSessions};
+use super::{CHUNKS, Strategy};
 use crate::error::{Error, Kind, Result};
 use crate::oci::Descriptor;
 use crate::operation::{Meter, Operation};
@@ -71,23 +71,28 @@ impl<'a> Upload<'a> {
 
     /// Continues an upload of an earlier process; false where there is none that can be.
     pub(super) async fn resume_saved(&self) -> Result<bool> {
-        let Some(hop) = self.sessions.load(&self.key).and_then(|saved| self.repository.saved_hop(&saved))
-        else {
-            return Ok(false);
-        };
-        let state = self.repository.session_state(&hop, self.repository.push_scope(), self.operation).await;
-        let outcome = match state {
-            Ok(Some((hop, offset))) if offset > 0 && offset <= self.size() => {
-                self.send_chunks(hop, offset, super::CHUNK, self.operation).await?
+        let saved = self.sessions.load(&self.key);
+        let Some(hop) = saved.and_then(|saved| self.repository.saved_hop(&saved)) else { return Ok(false) };
+        for length in CHUNKS {
+            let state =
+                self.repository.session_state(&hop, self.repository.push_scope(), self.operation).await;
+            let (hop, offset) = match state {
+                Ok(Some((hop, offset))) if offset > 0 && offset <= self.size() => (hop, offset),
+                Err(error) if error.kind() == Kind::Cancelled => return Err(error),
+                _ => break,
+            };
+            // Parts of this length would not have ended there.
+            if offset % length != 0 {
+                continue;
             }
-            Err(error) if error.kind() == Kind::Cancelled => return Err(error),
-            _ => Outcome::Broken(Error::new(Kind::Network, "the session is gone")),
-        };
-        let done = matches!(outcome, Outcome::Done);
-        if !done {
-            self.sessions.remove(&self.key);
+            match self.send_chunks(hop, offset, length, self.operation).await? {
+                Outcome::Done => return Ok(true),
+                Outcome::Refused(_) => {}
+                _ => break,
+            }
         }
-        Ok(done)
+        self.sessions.remove(&self.key);
+        Ok(false)
     }
 
     pub(super) async fn send(&self, hop: Hop, strategy: Strategy, operation: &Operation) -> Result<Outcome> {

@@ -1,0 +1,138 @@
+//! Schemes and certificates.
+
+use std::io::Write;
+
+use cldoci::config::Options;
+use cldoci::oci::{Descriptor, media_type};
+use cldoci::{Error, Kind, Operation};
+
+use crate::common::evil::{Act, Evil, answer, send};
+use crate::help::{manifest, run, with_options};
+
+fn good() -> Vec<Act> {
+    let bytes = manifest(&Descriptor::of(media_type::EMPTY, b"{}"), &[]);
+    answer(200, &[("Content-Type", media_type::OCI_MANIFEST)], bytes)
+}
+
+fn get(host: &str, options: &Options) -> Result<(), Error> {
+    run(async { with_options(host, options, None).get_manifest("v1", &Operation::new()).await.map(drop) })
+}
+
+fn trusting(server: &Evil) -> (Options, tempfile::NamedTempFile) {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(server.certificate.as_ref().unwrap().as_bytes()).unwrap();
+    let mut options = Options::new();
+    options.set_path("ca_file", file.path()).unwrap();
+    (options, file)
+}
+
+#[test]
+fn a_18_loopback_is_spoken_to_in_http_and_in_https_where_it_speaks_only_that() {
+    let plain = Evil::start(|_| good());
+    get(&plain.host(), &Options::new()).unwrap();
+    assert_eq!(plain.log().len(), 1);
+
+    // A TLS server that closes, or sends an alert, on plain http.
+    let server = Evil::start_tls(&["localhost", "127.0.0.1"], |_| good());
+    let (options, _file) = trusting(&server);
+    get(&server.host(), &options).unwrap();
+    assert_eq!(server.log().len(), 1);
+    // It is tried and told why it is not trusted.
+    let error = get(&server.host(), &Options::new()).unwrap_err();
+    assert_eq!(error.kind(), Kind::Tls);
+    assert!(error.message().contains("ca_file"), "{error}");
+}
+
+#[test]
+fn a_18_a_400_of_a_registry_is_not_taken_for_a_tls_server() {
+    let server = Evil::start(|_| crate::common::registry::error(400, "NAME_INVALID"));
+    let error = get(&server.host(), &Options::new()).unwrap_err();
+    assert_eq!((error.kind(), error.http_status()), (Kind::Protocol, Some(400)));
+    assert_eq!(server.log().len(), 1);
+    // A HEAD's answer has no words: a handshake is tried, and the answer stands.
+    let error = run(async {
+        with_options(&server.host(), &Options::new(), None)
+            .head_manifest("v1", &Operation::new())
+            .await
+            .unwrap_err()
+    });
+    assert_eq!((error.kind(), error.http_status()), (Kind::Protocol, Some(400)));
+    assert_eq!(server.log().len(), 2);
+}
+
+#[test]
+fn a_18_no_silent_http_elsewhere() {
+    // A name that is not loopback, and leads to a server that speaks only http.
+    let server = Evil::start(|_| good());
+    let host = format!("reg.test:{}", server.port());
+    struct Loopback;
+    impl cldoci::registry::Names for Loopback {
+        fn look_up(&self, _: &str) -> std::io::Result<Vec<std::net::IpAddr>> {
+            Ok(vec!["127.0.0.1".parse().unwrap()])
+        }
+    }
+    let look = |options: &Options| {
+        run(async {
+            let repository = with_options(&host, options, Some(std::sync::Arc::new(Loopback)));
+            repository.get_manifest("v1", &Operation::new()).await.map(drop)
+        })
+    };
+    let error = look(&Options::new()).unwrap_err();
+    assert!(matches!(error.kind(), Kind::Tls | Kind::Network), "{error:?}");
+    assert_eq!(server.log().len(), 0);
+    let mut plain = Options::new();
+    plain.set("plain_http_hosts", &host).unwrap();
+    look(&plain).unwrap();
+}
+
+#[test]
+fn r_43_certificates_that_do_not_fit() {
+    let server = Evil::start_tls(&["other.test"], |_| good());
+    let (options, _file) = trusting(&server);
+    let error = get(&server.host(), &options).unwrap_err();
+    assert_eq!(error.kind(), Kind::Tls, "wrong host");
+    let mut insecure = Options::new();
+    insecure.set_host(&server.host(), "insecure", "true").unwrap();
+    get(&server.host(), &insecure).unwrap();
+    // It is of that host alone.
+    let another = Evil::start_tls(&["127.0.0.1"], |_| good());
+    assert_eq!(get(&another.host(), &insecure).unwrap_err().kind(), Kind::Tls);
+}
+
+#[test]
+fn r_43_a_body_cut_without_a_close_of_tls() {
+    let body = manifest(&Descriptor::of(media_type::EMPTY, b"{}"), &[]);
+    let cut = send(
+        [
+            format!("HTTP/1.1 200 OK\r\nContent-Type: {}\r\n\r\n", media_type::OCI_MANIFEST).into_bytes(),
+            body[..body.len() / 2].to_vec(),
+        ]
+        .concat(),
+    );
+    let server = Evil::start_tls(&["127.0.0.1"], move |_| [cut.clone(), vec![Act::Close]].concat());
+    let (mut options, _file) = trusting(&server);
+    options.set("retries", "0").unwrap();
+    let error = get(&server.host(), &options).unwrap_err();
+    assert!(matches!(error.kind(), Kind::Size | Kind::Network), "{error:?}");
+}
+
+#[test]
+fn r_22_a_handshake_that_stalls() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = format!("{}", listener.local_addr().unwrap());
+    let mut options = Options::new();
+    options.set("connect_timeout_ms", "300").unwrap();
+    options.set("header_timeout_ms", "300").unwrap();
+    options.set_host(&host, "insecure", "true").unwrap();
+    let error = get(&host, &options).unwrap_err();
+    assert_eq!(error.kind(), Kind::Timeout);
+}
+
+#[test]
+fn a_ca_file_that_is_none_is_named() {
+    let server = Evil::start_tls(&["127.0.0.1"], |_| good());
+    let mut options = Options::new();
+    options.set("ca_file", "/nonexistent/ca.pem").unwrap();
+    let error = get(&server.host(), &options).unwrap_err();
+    assert!(error.message().contains("/nonexistent/ca.pem"), "{error}");
+}
