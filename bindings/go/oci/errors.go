@@ -144,5 +144,5 @@ func (e *Error) Unwrap() []error {
 	return all
 }
 
-// Timeout makes an *Error a net.Error's equal for callers that ask only this.
+// Timeout says whether a deadline passed, as net.Error has it.
 func (e *Error) Timeout() bool { return e.Code == CodeTimeout }

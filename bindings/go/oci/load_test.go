@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -32,7 +33,8 @@ func threads(t testing.TB) int {
 	return len(entries)
 }
 
-// TestThousandGoroutines runs in a process of its own, so that no other test's threads are counted.
+// TestThousandGoroutines runs in a process of its own, so that no other test's threads are counted, with 256
+// descriptors.
 func TestThousandGoroutines(t *testing.T) {
 	registry := newFakeRegistry(t)
 	client := newClient(t)
@@ -58,6 +60,14 @@ func TestThousandGoroutinesChild(t *testing.T) {
 	reference := os.Getenv("CLDOCI_TEST_REFERENCE")
 	if reference == "" {
 		t.Skip("run by TestThousandGoroutines")
+	}
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	limit.Cur = 256
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
 	}
 	client := oci.NewClient(oci.WithStore(os.Getenv("CLDOCI_TEST_STORE")))
 	directory := t.TempDir()
