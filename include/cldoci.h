@@ -2383,6 +2383,86 @@ cldoci_status cldoci_save_layer_start(const cldoci_client *client,
                                       cldoci_operation **operation,
                                       cldoci_error **error);
 
+/**
+ * Tries a user name and a password (or an access token) at a registry, and keeps them where docker would:
+ * in the credential helper that its config names, else in the config file (mode 0600).
+ * `cldoci_result_credential_source` says where.
+ *
+ * @param client    borrowed, not NULL
+ * @param registry  borrowed, not NULL, UTF-8; copied: `HOST` or `HOST:PORT`
+ * @param username  borrowed, not NULL, UTF-8; copied
+ * @param password  borrowed, not NULL, UTF-8; copied
+ * @param options   borrowed, may be NULL: for this call; they beat the client's
+ * @param result    out, may be NULL: set to NULL, on success to a result that you free
+ * @param error     out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, CLDOCI_ERROR_UNAUTHORIZED where the registry refuses them, or what it failed with; the
+ *         message never holds the password
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_login(const cldoci_client *client,
+                           const char *registry,
+                           const char *username,
+                           const char *password,
+                           const cldoci_options *options,
+                           cldoci_result **result,
+                           cldoci_error **error);
+
+/**
+ * Starts `cldoci_login` and returns at once; the operation tells how it goes.
+ *
+ * @param client     borrowed, not NULL
+ * @param registry   borrowed, not NULL, UTF-8; copied: `HOST` or `HOST:PORT`
+ * @param username   borrowed, not NULL, UTF-8; copied
+ * @param password   borrowed, not NULL, UTF-8; copied
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param operation  out, not NULL: set to NULL, on success to an operation that you free
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or why it could not be started
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_login_start(const cldoci_client *client,
+                                 const char *registry,
+                                 const char *username,
+                                 const char *password,
+                                 const cldoci_options *options,
+                                 cldoci_operation **operation,
+                                 cldoci_error **error);
+
+/**
+ * Removes a registry's credential from where docker keeps it. The result says whether there was one:
+ * `cldoci_result_exists`.
+ *
+ * @param client    borrowed, not NULL
+ * @param registry  borrowed, not NULL, UTF-8; copied: `HOST` or `HOST:PORT`
+ * @param options   borrowed, may be NULL: for this call; they beat the client's
+ * @param result    out, may be NULL: set to NULL, on success to a result that you free
+ * @param error     out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or what it failed with
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_logout(const cldoci_client *client,
+                            const char *registry,
+                            const cldoci_options *options,
+                            cldoci_result **result,
+                            cldoci_error **error);
+
+/**
+ * Starts `cldoci_logout` and returns at once; the operation tells how it goes.
+ *
+ * @param client     borrowed, not NULL
+ * @param registry   borrowed, not NULL, UTF-8; copied: `HOST` or `HOST:PORT`
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param operation  out, not NULL: set to NULL, on success to an operation that you free
+ * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or why it could not be started
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_logout_start(const cldoci_client *client,
+                                  const char *registry,
+                                  const cldoci_options *options,
+                                  cldoci_operation **operation,
+                                  cldoci_error **error);
+
 /* Results ------------------------------------------------------------------------------------------------ */
 
 /**
@@ -2416,7 +2496,7 @@ const char *cldoci_result_media_type(const cldoci_result *result, size_t *length
 uint64_t cldoci_result_size(const cldoci_result *result);
 
 /**
- * The answer of exists.
+ * The answer of exists; of logout, whether there was a credential.
  *
  * @param result  borrowed, not NULL
  * @return 1 for yes, 0 for no; CLDOCI_ERROR_ARGUMENT when the result is another verb's, CLDOCI_ERROR_HANDLE

@@ -360,7 +360,6 @@ impl Client {
         })
     }
 
-    /// Runs a verb's work; the call's options and paths have been looked at when this returns.
     /// Tries a user name and a password (or an access token) at a registry, and keeps them where docker
     /// would; the outcome's `credential_source` says where.
     pub fn login(
@@ -393,6 +392,7 @@ impl Client {
         })
     }
 
+    /// Runs a verb's work; the call's options and paths have been looked at when this returns.
     fn run<F, W>(
         &self,
         options: Option<&Options>,

@@ -11,6 +11,8 @@
  *   cldoci tags REPOSITORY
  *   cldoci inspect REF
  *   cldoci gc REF               removes from a layout what nothing leads to, and prints the bytes it freed
+ *   cldoci login REGISTRY USER  the password comes from standard input, never from an argument
+ *   cldoci logout REGISTRY
  *   cldoci options              what --option knows
  *
  *   --json                      prints JSON
@@ -52,7 +54,7 @@ static void check(cldoci_status status) {
 }
 
 static void usage(const char *why) {
-  fprintf(stderr, "cldoci: %s\nusage: cldoci build|push|pull|tag|exists|resolve|config|tags|inspect|gc|options ...\n", why);
+  fprintf(stderr, "cldoci: %s\nusage: cldoci build|push|pull|tag|exists|resolve|config|tags|inspect|gc|login|logout|options ...\n", why);
   exit(2);
 }
 
@@ -157,6 +159,15 @@ static uint8_t *read_file(const char *path, size_t *size) {
   }
   fclose(file);
   return bytes;
+}
+
+/* One line of standard input, without its newline. */
+static void read_password(char *password, int size) {
+  if (fgets(password, size, stdin) == NULL || password[strcspn(password, "\n")] != '\n') {
+    fprintf(stderr, "cldoci: standard input has no line with a password, or too long a one\n");
+    exit(1);
+  }
+  password[strcspn(password, "\n")] = 0;
 }
 
 static void build(const char *directory, const char *where) {
@@ -353,6 +364,18 @@ int main(int argc, char **argv) {
     START(cldoci_collect_garbage_start(tool.client, one = reference(first), tool.call_options, &operation,
                                        &tool.error));
     printf(tool.json ? "{\"freedBytes\":%llu}\n" : "%llu\n", (unsigned long long)cldoci_result_size(result));
+  } else if (strcmp(verb, "login") == 0) {
+    char password[4096];
+    WANT(2);
+    read_password(password, sizeof password);
+    check(cldoci_login_start(tool.client, first, second, password, tool.call_options, &operation, &tool.error));
+    memset(password, 0, sizeof password);
+    result = finish(operation);
+    fprintf(stderr, "logged in; kept in %s\n", cldoci_result_credential_source(result, NULL));
+  } else if (strcmp(verb, "logout") == 0) {
+    WANT(1);
+    START(cldoci_logout_start(tool.client, first, tool.call_options, &operation, &tool.error));
+    fprintf(stderr, cldoci_result_exists(result) == 1 ? "logged out\n" : "was not logged in\n");
   } else if (strcmp(verb, "options") == 0) {
     print_options();
   } else {

@@ -18,6 +18,7 @@ mod guard;
 mod handle;
 pub mod layer;
 pub mod log;
+pub mod login;
 pub mod operation;
 pub mod options;
 mod pairs;

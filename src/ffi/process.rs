@@ -63,7 +63,8 @@ pub(super) fn page() -> &'static Page {
 }
 
 fn map_page() -> Option<*mut Page> {
-    let size = rustix::param::page_size().max(size_of::<Page>());
+    // SAFETY: a plain question. (rustix would read the auxiliary vector, which is a lie under valgrind.)
+    let size = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).ok()?.max(size_of::<Page>());
     // SAFETY: a new anonymous mapping at an address of the kernel's choice overlaps nothing.
     let page = unsafe {
         mmap_anonymous(std::ptr::null_mut(), size, ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE)

@@ -101,7 +101,7 @@ pub unsafe extern "C" fn cldoci_result_size(result: *const cldoci_result) -> u64
     access::number::<ResultObject, _>(result, 0, |result| result.outcome.size)
 }
 
-/// The answer of exists.
+/// The answer of exists; of logout, whether there was a credential.
 ///
 /// @param result  borrowed, not NULL
 /// @return 1 for yes, 0 for no; CLDOCI_ERROR_ARGUMENT when the result is another verb's, CLDOCI_ERROR_HANDLE
