@@ -1,17 +1,15 @@
 //! One face for both places an artifact can be: a registry's repository and a local image layout.
 
-use std::io::Read;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-use bytes::Bytes;
 
 use super::Call;
 use super::pipe::{PipeReader, PipeWriter, pipe};
 use super::platform::choose;
 use super::sink::Sink;
 use crate::error::{Error, Kind, Result};
-use crate::oci::{Descriptor, Digest, Document, Hasher, ImageManifest, Reference, parse_document};
+use crate::oci::{Descriptor, Digest, Document, ImageManifest, Reference, parse_document};
 use crate::operation::Operation;
 use crate::registry::Repository;
 use crate::store::Layout;
@@ -242,29 +240,34 @@ impl Endpoint {
         }
     }
 
-    /// A blob's bytes from `offset` on, through a pipe that a task of the runtime fills. From the start they
-    /// are verified by the task; otherwise by whoever has the first part.
-    pub(super) fn stream(&self, descriptor: &Descriptor, offset: u64, operation: &Operation) -> PipeReader {
+    /// A blob of a layout, to be verified by whoever reads it; none of a registry. Blocks.
+    pub(super) fn open_local(&self, descriptor: &Descriptor) -> Result<Option<File>> {
+        let Place::Layout(path) = &self.place else { return Ok(None) };
+        let missing = || {
+            Error::new(
+                Kind::NotFound,
+                format!("{}: the layout has no blob {}", path.display(), descriptor.digest),
+            )
+        };
+        Layout::open(path)?.open_blob(descriptor)?.ok_or_else(missing).map(Some)
+    }
+
+    /// A registry's blob from `offset` on, through a pipe that a task of the runtime fills. From the start it is
+    /// verified by the task; otherwise by whoever has the first part.
+    pub(super) fn stream(
+        &self,
+        descriptor: &Descriptor,
+        offset: u64,
+        operation: &Operation,
+    ) -> Option<PipeReader> {
+        let repository = self.repository()?.clone();
         let (writer, reader) = pipe();
         let (descriptor, operation) = (descriptor.clone(), operation.clone());
-        match &self.place {
-            Place::Registry(repository) => {
-                let repository = repository.clone();
-                tokio::spawn(async move {
-                    let result =
-                        operation.run(download(&repository, &descriptor, offset, &writer, &operation)).await;
-                    writer.finish(result).await;
-                });
-            }
-            Place::Layout(path) => {
-                let path = path.clone();
-                tokio::task::spawn_blocking(move || {
-                    let result = read_layout(&path, &descriptor, offset, &writer, &operation);
-                    writer.finish_blocking(result);
-                });
-            }
-        }
-        reader
+        tokio::spawn(async move {
+            let result = operation.run(download(&repository, &descriptor, offset, &writer, &operation)).await;
+            writer.finish(result).await;
+        });
+        Some(reader)
     }
 
     /// Begins to write; blobs are mounted from `mount_from` where they can be.
@@ -385,68 +388,4 @@ async fn download(
         }
     }
     Ok(())
-}
-
-fn read_layout(
-    path: &Path,
-    descriptor: &Descriptor,
-    offset: u64,
-    writer: &PipeWriter,
-    operation: &Operation,
-) -> Result<()> {
-    let layout = Layout::open(path)?;
-    let missing = || {
-        Error::new(
-            Kind::NotFound,
-            format!("{}: the layout has no blob {}", path.display(), descriptor.digest),
-        )
-    };
-    let mut file = layout.open_blob(descriptor)?.ok_or_else(missing)?;
-    let failed = |e| Error::io(format_args!("{}: blob {}", path.display(), descriptor.digest), e);
-    let mut hasher = (offset == 0).then(|| Hasher::new(descriptor.digest.algorithm()));
-    if offset > 0 {
-        std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(offset)).map_err(failed)?;
-    }
-    let mut left = descriptor.size.saturating_sub(offset);
-    let meter = operation.meter();
-    loop {
-        operation.check()?;
-        let mut chunk = vec![0; CHUNK];
-        let count = file.read(&mut chunk).map_err(failed)?;
-        if count == 0 {
-            break;
-        }
-        chunk.truncate(count);
-        if let Some(hasher) = &mut hasher {
-            hasher.update(&chunk);
-        }
-        left = left.checked_sub(count as u64).ok_or_else(|| {
-            Error::new(
-                Kind::Size,
-                format!(
-                    "{}: blob {} is longer than its {} bytes",
-                    path.display(),
-                    descriptor.digest,
-                    descriptor.size
-                ),
-            )
-        })?;
-        meter.at(descriptor.size - offset - left);
-        if !writer.send_blocking(Bytes::from(chunk)) {
-            return Err(Error::new(Kind::Cancelled, "the reader is gone"));
-        }
-    }
-    if left > 0 {
-        return Err(Error::new(
-            Kind::Size,
-            format!("{}: blob {} is {left} bytes short", path.display(), descriptor.digest),
-        ));
-    }
-    match hasher.map(Hasher::finish) {
-        Some(found) if found != descriptor.digest => Err(Error::new(
-            Kind::Digest,
-            format!("{}: blob {} has the digest {found}", path.display(), descriptor.digest),
-        )),
-        _ => Ok(()),
-    }
 }

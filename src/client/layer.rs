@@ -1,4 +1,4 @@
-//! One layer's bytes on their way to the unpacker: from the store, from a partial download, from the network;
+//! One layer's bytes on their way to the unpacker: from a layout, the store, a partial download, the network;
 //! verified whatever they came from.
 
 use std::io::{self, Read, Write};
@@ -51,8 +51,13 @@ impl LayerReader {
             cache,
             meter: call.operation.meter(),
         };
+        if let Some(file) = endpoint.open_local(descriptor)? {
+            made.local = Some(Box::new(file));
+            made.hasher = Some(Hasher::new(descriptor.digest.algorithm()));
+            return Ok(made);
+        }
         let mut offset = 0;
-        if let (Some(store), true) = (&store, endpoint.repository().is_some()) {
+        if let Some(store) = &store {
             if let Some(file) = store.open_blob(descriptor)? {
                 made.local = Some(Box::new(file));
                 made.hasher = Some(Hasher::new(descriptor.digest.algorithm()));
@@ -73,7 +78,7 @@ impl LayerReader {
             }
         }
         if offset < descriptor.size || descriptor.size == 0 {
-            made.network = Some(endpoint.stream(descriptor, offset, &call.operation));
+            made.network = endpoint.stream(descriptor, offset, &call.operation);
         }
         Ok(made)
     }

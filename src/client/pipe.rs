@@ -1,4 +1,4 @@
-//! A bounded pipe of chunks from an asynchronous (or another) thread to a blocking reader.
+//! A bounded pipe of chunks from a task of the runtime to a reader that blocks.
 
 use std::io::{self, Read};
 
@@ -36,19 +36,9 @@ impl PipeWriter {
         self.0.send(Item::Chunk(chunk)).await.is_ok()
     }
 
-    /// The same from a thread that may block.
-    pub(super) fn send_blocking(&self, chunk: Bytes) -> bool {
-        self.0.blocking_send(Item::Chunk(chunk)).is_ok()
-    }
-
     /// The end: all is well, or why not.
     pub(super) async fn finish(self, result: Result<()>) {
         let _ = self.0.send(Item::End(result)).await;
-    }
-
-    /// The same from a thread that may block.
-    pub(super) fn finish_blocking(self, result: Result<()>) {
-        let _ = self.0.blocking_send(Item::End(result));
     }
 }
 
@@ -80,14 +70,20 @@ impl Read for PipeReader {
 mod tests {
     use super::*;
 
+    fn block_on<T>(work: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(work)
+    }
+
     #[test]
     fn chunks_come_out_in_order_and_the_end_is_told() {
         let (writer, mut reader) = pipe();
         let thread = std::thread::spawn(move || {
-            for n in 0..20u8 {
-                assert!(writer.send_blocking(Bytes::from(vec![n; 3])));
-            }
-            writer.finish_blocking(Ok(()));
+            block_on(async {
+                for n in 0..20u8 {
+                    assert!(writer.send(Bytes::from(vec![n; 3])).await);
+                }
+                writer.finish(Ok(())).await;
+            });
         });
         let mut all = Vec::new();
         reader.read_to_end(&mut all).unwrap();
@@ -102,9 +98,7 @@ mod tests {
         drop(writer);
         assert!(reader.read(&mut [0; 1]).is_err());
         let (writer, mut reader) = pipe();
-        std::thread::spawn(move || writer.finish_blocking(Err(Error::new(Kind::Digest, "wrong"))))
-            .join()
-            .unwrap();
+        block_on(writer.finish(Err(Error::new(Kind::Digest, "wrong"))));
         let error = Error::io("x", reader.read(&mut [0; 1]).unwrap_err());
         assert_eq!(error.kind(), Kind::Digest);
     }

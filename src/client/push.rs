@@ -202,7 +202,14 @@ impl Remote {
 
 impl BlobSource for Remote {
     fn open(&self, offset: u64) -> Result<Box<dyn Read + Send>> {
+        if let Some(mut file) = self.endpoint.open_local(&self.descriptor)? {
+            file.seek(SeekFrom::Start(offset)).map_err(|e| Error::io(&self.descriptor.digest, e))?;
+            return Ok(Box::new(file));
+        }
         let _inside = self.runtime.enter();
-        Ok(Box::new(self.endpoint.stream(&self.descriptor, offset, &self.operation)))
+        match self.endpoint.stream(&self.descriptor, offset, &self.operation) {
+            Some(pipe) => Ok(Box::new(pipe)),
+            None => Err(Error::new(Kind::Internal, "a blob of no place")),
+        }
     }
 }
