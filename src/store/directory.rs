@@ -61,18 +61,30 @@ impl Directory {
         Ok(Self { fd, path: path.to_owned(), access })
     }
 
-    /// Opens a directory, made with its parents where it is absent.
+    /// Opens a directory, made with its parents where it is absent; again, when it is deleted meanwhile.
     pub(super) fn create(path: &Path, access: Access) -> Result<Self> {
-        match Self::open(path, access) {
-            Err(error) if is_absent(&error) => {}
-            opened => return opened,
-        }
-        if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            std::fs::create_dir_all(parent).map_err(|e| Error::io(shown(parent), e))?;
-        }
-        match rustix::fs::mkdirat(CWD, path, access.directory()) {
-            Ok(()) | Err(Errno::EXIST) => Self::open(path, access),
-            Err(errno) => Err(failed(path, errno)),
+        let mut tries = 0;
+        loop {
+            match Self::open(path, access) {
+                Err(error) if is_absent(&error) && tries < 100 => tries += 1,
+                opened => return opened,
+            }
+            if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+                match std::fs::create_dir_all(parent) {
+                    // That one was there and is not any more.
+                    Err(error)
+                        if matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound)
+                            && !parent.is_file() =>
+                    {
+                        continue;
+                    }
+                    made => made.map_err(|e| Error::io(shown(parent), e))?,
+                }
+            }
+            match rustix::fs::mkdirat(CWD, path, access.directory()) {
+                Ok(()) | Err(Errno::EXIST | Errno::NOENT) => {}
+                Err(errno) => return Err(failed(path, errno)),
+            }
         }
     }
 

@@ -4,7 +4,7 @@ mod gc;
 mod index;
 mod writer;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -191,8 +191,14 @@ impl Layout {
                 }
                 match self.by_tag(&entries, "latest")? {
                     Some(latest) => Ok(Some(latest)),
-                    // What refers to another is not what is meant.
-                    None => self.only(&entries, |entry| entry.name.is_some() || !self.refers(entry)),
+                    // What refers to another, or is part of an index, is not what is meant.
+                    None => {
+                        let parts = self.parts(&entries);
+                        self.only(&entries, |entry| {
+                            entry.name.is_some()
+                                || !(self.refers(entry) || entry.digest().is_some_and(|d| parts.contains(d)))
+                        })
+                    }
                 }
             }
         }
@@ -210,6 +216,18 @@ impl Layout {
 
     fn whole(&self, entry: &Entry) -> Result<Descriptor> {
         entry.descriptor.clone().map_err(|why| self.broken(INDEX, format!("has a bad descriptor: {why}")))
+    }
+
+    /// What the indexes among the entries list.
+    fn parts(&self, entries: &[Entry]) -> HashSet<Digest> {
+        let descriptors = entries.iter().filter_map(|entry| entry.descriptor.as_ref().ok());
+        let indexes = descriptors.filter(|descriptor| media_type::is_index(&descriptor.media_type));
+        let documents = indexes.filter_map(|descriptor| self.document(descriptor).ok().flatten());
+        documents
+            .flat_map(|document| {
+                document.children().into_iter().map(|d| d.digest.clone()).collect::<Vec<_>>()
+            })
+            .collect()
     }
 
     fn refers(&self, entry: &Entry) -> bool {

@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn r_19_one_that_is_complete_is_found_so() {
+    fn one_that_is_complete_is_found_so() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::at(dir.path()).unwrap();
         let blob = Descriptor::of("a/b", b"whole");
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn r_20_one_that_was_damaged_is_seen_by_its_hash_and_begun_again() {
+    fn one_that_was_damaged_is_seen_by_its_hash_and_begun_again() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::at(dir.path()).unwrap();
         let blob = Descriptor::of("a/b", b"0123456789");

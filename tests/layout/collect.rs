@@ -39,6 +39,8 @@ fn an_index_keeps_its_manifests() {
     .to_bytes();
     writer.put_manifest(&Descriptor::of(media_type::OCI_INDEX, &bytes), &bytes, Some("all"), &op()).unwrap();
     drop(writer);
+    // Its parts are listed too, and are not what is meant where nothing is named.
+    assert_eq!(layout.resolve(None, None).unwrap().unwrap().digest, Digest::of(&bytes));
     for child in &children {
         assert!(layout.delete(None, Some(&child.digest), &op()).unwrap());
     }

@@ -102,9 +102,9 @@ const FAULTS: &[(&str, &[&str])] = &[
     ("unlinkat", &["EIO"]),
 ];
 
-/// F-06, F-29: the Nth call fails, for every N of the push. Never is a failure reported as success.
+/// F-06 and F-29 for a layout: the Nth call fails, for every N of the push. Never is a failure reported as success.
 #[test]
-fn f_06_f_29_the_nth_call_fails_and_the_layout_is_old_or_new() {
+fn the_nth_call_fails_and_the_layout_is_old_or_new() {
     let Some(strace) = tool("strace") else { return };
     let dir = tempfile::tempdir().unwrap();
     let mut fired = std::collections::BTreeMap::new();
@@ -134,9 +134,9 @@ fn f_06_f_29_the_nth_call_fails_and_the_layout_is_old_or_new() {
     }
 }
 
-/// F-07: every call fails from the first of the push on.
+/// F-07 for a layout: every call fails from the first of the push on.
 #[test]
-fn f_07_all_calls_fail_from_now_on() {
+fn all_calls_fail_from_now_on() {
     let Some(strace) = tool("strace") else { return };
     let dir = tempfile::tempdir().unwrap();
     for (call, error) in [("openat", "EMFILE"), ("fsync", "EIO"), ("fdatasync", "EIO"), ("renameat", "EROFS")]
@@ -151,9 +151,9 @@ fn f_07_all_calls_fail_from_now_on() {
     }
 }
 
-/// F-16: killed at every call that changes something.
+/// F-16 for a layout: killed at every call that changes something.
 #[test]
-fn f_16_killed_at_each_call_and_the_layout_is_old_or_new() {
+fn killed_at_each_call_and_the_layout_is_old_or_new() {
     let Some(strace) = tool("strace") else { return };
     let dir = tempfile::tempdir().unwrap();
     let mut kills = 0;

@@ -73,7 +73,7 @@ fn eight_processes_write_one_layout_and_every_tag_is_there() {
 /// F-15 and G3 for the layout: whatever a killed process was about to do, the layout is whole, has every tag
 /// that it had reported, and the next process cleans up.
 #[test]
-fn f_15_a_writer_killed_at_any_moment_leaves_a_whole_layout() {
+fn a_writer_killed_at_any_moment_leaves_a_whole_layout() {
     let dir = tempfile::tempdir().unwrap();
     let (path, store) = (dir.path().join("layout"), dir.path().join("store"));
     let mut reported = Vec::new();

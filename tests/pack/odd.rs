@@ -178,13 +178,53 @@ fn b_09_a_tree_of_depth_1000_with_few_descriptors() {
     assert_eq!(names[1000].len(), 10_000 + "up@../..".len());
 }
 
+fn many_files(directory: &Path, count: usize) {
+    for n in 0..count {
+        File::create(directory.join(format!("{n:x}"))).unwrap();
+    }
+}
+
+/// Bytes of this process that were resident at most.
+fn peak() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() << 10
+}
+
+/// Memory grows with the largest directory, not with the tree. Run it alone: it measures the process.
+#[test]
+#[ignore = "takes a minute: a million files"]
+fn b_09_a_million_files_in_bounded_memory() {
+    let root =
+        tempfile::tempdir_in(if Path::new("/dev/shm").is_dir() { "/dev/shm" } else { "/tmp" }).unwrap();
+    for n in 0..200 {
+        let directory = root.path().join(n.to_string());
+        std::fs::create_dir(&directory).unwrap();
+        many_files(&directory, 5000);
+    }
+    let mut size = 0_u64;
+    struct Count<'a>(&'a mut u64);
+    impl std::io::Write for Count<'_> {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            *self.0 += bytes.len() as u64;
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let packed =
+        cldoci::archive::pack(root.path(), &options(), &Operation::new(), &mut Count(&mut size)).unwrap();
+    assert_eq!(packed.entries, 1_000_200);
+    assert!(size > 1 << 20);
+    assert!(peak() < 32 << 20, "{} bytes", peak());
+}
+
 #[test]
 fn b_09_a_directory_of_many_files() {
     let root =
         tempfile::tempdir_in(if Path::new("/dev/shm").is_dir() { "/dev/shm" } else { "/tmp" }).unwrap();
-    for n in 0..20_000 {
-        File::create(root.path().join(format!("{n:x}"))).unwrap();
-    }
+    many_files(root.path(), 20_000);
     let operation = Operation::new();
     let (layer, packed) = packed_by(root.path(), &options(), &operation).unwrap();
     assert_eq!((packed.entries, operation.progress().entries_done), (20_000, 20_000));

@@ -34,6 +34,13 @@ fn b_06_the_digest_depends_on_the_tree_alone() {
     }
     touch(first.path(), SystemTime::UNIX_EPOCH + Duration::from_secs(86_400));
     assert!(layer(first.path(), &options()) == wanted, "another day");
+    touch(first.path(), SystemTime::UNIX_EPOCH - Duration::from_secs(86_400));
+    assert!(layer(first.path(), &options()) == wanted, "a day before 1970");
+    if rustix::process::geteuid().is_root() {
+        // More than ustar's seven digits say.
+        std::os::unix::fs::chown(first.path().join("README.md"), Some(2_097_152), Some(3_000_000)).unwrap();
+        assert!(layer(first.path(), &options()) == wanted, "another owner");
+    }
 
     // Another file system, order of inodes, umask's modes, and a file with holes.
     let memory = Path::new("/dev/shm");
