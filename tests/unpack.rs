@@ -11,5 +11,7 @@ mod format;
 mod harness;
 #[path = "unpack/links.rs"]
 mod links;
+#[path = "unpack/peers.rs"]
+mod peers;
 #[path = "unpack/publish.rs"]
 mod publish;

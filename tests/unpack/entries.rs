@@ -69,9 +69,13 @@ fn t_05_prefix_and_name_are_checked_together() {
     refused(&tar(&[entry("a/..", "../x")]), Kind::Unsafe, "'..'");
     refused(&tar(&[entry("/a", "x")]), Kind::Unsafe, "absolute");
     accepted(&tar(&[entry("a/b", "x")]), &["a/", "a/b/", "a/b/x=x"]);
-    // GNU's header has times where ustar has the prefix.
-    let gnu = Entry { magic: GNU, prefix: b"00000000000".to_vec(), ..Entry::new("x", b'0') };
-    accepted(&tar(&[gnu.bytes()]), &["x="]);
+    // Elsewhere it is no prefix, but some readers take it for one.
+    for magic in [GNU, V7] {
+        let other = Entry { magic, prefix: b"0".to_vec(), ..Entry::new("x", b'0') };
+        refused(&tar(&[other.bytes()]), Kind::Unsafe, "not of ustar");
+        accepted(&tar(&[Entry { magic, ..Entry::new("x", b'0') }.bytes()]), &["x="]);
+    }
+    refused(&tar(&[Entry { magic: b"ustar\x0001", ..Entry::new("x", b'0') }.bytes()]), Kind::Unsafe, "magic");
 }
 
 #[test]

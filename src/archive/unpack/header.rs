@@ -21,10 +21,17 @@ pub(super) struct Header {
 pub(super) fn parse(block: &[u8; BLOCK]) -> Result<Header, String> {
     check_sum(block)?;
     let flag = block[156];
-    let ustar = block[257..265] == *b"ustar\x0000";
+    let ustar = match &block[257..265] {
+        b"ustar\x0000" => true,
+        b"ustar  \0" | b"\0\0\0\0\0\0\0\0" => false,
+        _ => return Err("the magic and version fields are not of ustar, GNU or V7".to_owned()),
+    };
     let mut name = text(&block[..100]).ok_or("the name field has bytes after its NUL")?.to_vec();
+    if !ustar && block[345..500].iter().any(|&byte| byte != 0) {
+        // Other fields of GNU dumps, nothing in V7; some readers take it for the prefix all the same.
+        return Err("the prefix field is set and the header is not of ustar".to_owned());
+    }
     if ustar {
-        // GNU headers have other fields in this place.
         let prefix = text(&block[345..500]).ok_or("the prefix field has bytes after its NUL")?;
         if !prefix.is_empty() {
             name = [prefix, b"/", &name].concat();
@@ -34,6 +41,11 @@ pub(super) fn parse(block: &[u8; BLOCK]) -> Result<Header, String> {
         b'1' | b'2' => text(&block[157..257]).ok_or("the link field has bytes after its NUL")?.to_vec(),
         _ => Vec::new(),
     };
+    // Not used, but at one that is no number some readers stop as if the archive had ended.
+    let unused = [&block[108..116], &block[116..124], &block[329..337], &block[337..345]];
+    if unused.iter().any(|field| number(field).is_none()) {
+        return Err("an owner or device field is no number".to_owned());
+    }
     let size = number(&block[124..136]).and_then(|size| u64::try_from(size).ok());
     let mode = number(&block[100..108]).and_then(|mode| u64::try_from(mode).ok());
     Ok(Header {
