@@ -23,33 +23,39 @@ fn corrupt(why: &str) -> Error {
 /// Compressed bytes, read in big pieces.
 pub(super) struct Source<'a> {
     input: &'a mut (dyn Read + Send),
-    /// Bytes that were read from the input by somebody else and come first.
+    /// What was read and not yet consumed is from `at` to `end`.
     buffer: Vec<u8>,
     at: usize,
+    end: usize,
 }
+
+const BUFFER: usize = 256 << 10;
 
 impl<'a> Source<'a> {
     pub(super) fn new(input: &'a mut (dyn Read + Send)) -> Self {
-        Self { input, buffer: Vec::new(), at: 0 }
+        Self { input, buffer: Vec::new(), at: 0, end: 0 }
     }
 
     /// Puts bytes back in front of what is still unread.
     pub(super) fn unread(&mut self, bytes: &[u8]) {
-        let rest = self.buffer.split_off(self.at.min(self.buffer.len()));
-        self.buffer = [bytes, &rest].concat();
-        self.at = 0;
+        self.buffer = [bytes, self.there()].concat();
+        (self.at, self.end) = (0, self.buffer.len());
+    }
+
+    fn there(&self) -> &[u8] {
+        self.buffer.get(self.at..self.end).unwrap_or_default()
     }
 
     /// What is there, read if nothing is; empty at the end.
     pub(super) fn peek(&mut self) -> Result<&[u8]> {
-        if self.at >= self.buffer.len() {
-            self.buffer.resize(256 << 10, 0);
-            self.at = 0;
-            let read = read(self.input, &mut self.buffer);
-            self.buffer.truncate(*read.as_ref().unwrap_or(&0));
-            read?;
+        if self.at >= self.end {
+            if self.buffer.len() < BUFFER {
+                self.buffer = vec![0; BUFFER];
+            }
+            (self.at, self.end) = (0, 0);
+            self.end = read(self.input, &mut self.buffer)?;
         }
-        Ok(self.buffer.get(self.at..).unwrap_or_default())
+        Ok(self.there())
     }
 
     pub(super) fn consume(&mut self, bytes: usize) {
@@ -66,7 +72,7 @@ impl<'a> Source<'a> {
     pub(super) fn fill(&mut self, into: &mut [u8]) -> Result<usize> {
         let mut filled = 0;
         while let Some(room) = into.get_mut(filled..).filter(|room| !room.is_empty()) {
-            let there = self.buffer.get(self.at..).unwrap_or_default();
+            let there = self.there();
             let length = if there.is_empty() {
                 // No detour through the buffer.
                 read(self.input, room)?
