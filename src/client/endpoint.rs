@@ -42,7 +42,7 @@ pub(super) struct Endpoint {
 
 #[derive(Clone)]
 enum Place {
-    Registry(Repository),
+    Registry(Box<Repository>),
     Layout(PathBuf),
 }
 
@@ -59,7 +59,7 @@ impl Endpoint {
         let mut reference = reference.clone();
         let place = match &mut reference {
             Reference::Registry(registry) => {
-                Place::Registry(call.client.registry().repository(registry, &call.settings)?)
+                Place::Registry(Box::new(call.client.registry().repository(registry, &call.settings)?))
             }
             Reference::Layout(layout) => {
                 layout.path = absolute(&layout.path)?;
@@ -274,7 +274,7 @@ impl Endpoint {
     pub(super) async fn begin(&self, mount_from: &[String], operation: &Operation) -> Result<Sink> {
         match &self.place {
             Place::Registry(repository) => Ok(Sink::Registry {
-                repository: repository.clone().for_push(mount_from),
+                repository: Box::new(repository.as_ref().clone().for_push(mount_from)),
                 mount_from: mount_from.into(),
             }),
             Place::Layout(path) => {
@@ -304,7 +304,7 @@ impl Endpoint {
         match &self.place {
             Place::Registry(repository) => {
                 operation
-                    .run(repository.clone().for_delete().delete_manifest(&self.target(), operation))
+                    .run(repository.as_ref().clone().for_delete().delete_manifest(&self.target(), operation))
                     .await
             }
             Place::Layout(path) => {

@@ -32,8 +32,8 @@ pub(super) struct LayerReader {
 /// What is written down of the bytes that come from the network.
 enum Keep {
     Nothing,
-    Partial(Partial),
-    Blob(BlobWriter),
+    Partial(Box<Partial>),
+    Blob(Box<BlobWriter>),
 }
 
 impl LayerReader {
@@ -71,10 +71,10 @@ impl LayerReader {
                         made.hasher = Some(Hasher::new(descriptor.digest.algorithm()));
                         made.resumed = true;
                     }
-                    made.keep = Keep::Partial(partial);
+                    made.keep = Keep::Partial(Box::new(partial));
                 }
             } else if cache {
-                made.keep = Keep::Blob(store.create_blob(descriptor)?);
+                made.keep = Keep::Blob(Box::new(store.create_blob(descriptor)?));
             }
         }
         if offset < descriptor.size || descriptor.size == 0 {
@@ -96,17 +96,17 @@ impl LayerReader {
                 ),
             ));
         }
-        if let Some(found) = self.hasher.take().map(Hasher::finish) {
-            if found != self.descriptor.digest {
-                if let Keep::Partial(partial) = self.keep {
-                    partial.discard()?;
-                }
-                return Err(Error::new(
-                    Kind::Digest,
-                    format!("blob {} has the digest {found}", self.descriptor.digest),
-                )
-                .with_retryable(self.resumed));
+        if let Some(found) = self.hasher.take().map(Hasher::finish)
+            && found != self.descriptor.digest
+        {
+            if let Keep::Partial(partial) = self.keep {
+                partial.discard()?;
             }
+            return Err(Error::new(
+                Kind::Digest,
+                format!("blob {} has the digest {found}", self.descriptor.digest),
+            )
+            .with_retryable(self.resumed));
         }
         match self.keep {
             Keep::Nothing => Ok(()),
@@ -131,19 +131,19 @@ impl Read for LayerReader {
             // What comes from the network is counted there.
             self.meter.at(self.position + count as u64);
         }
-        if count == 0 {
-            if let Some(network) = &mut self.network {
-                count = network.read(into)?;
-                let chunk = into.get(..count).unwrap_or_default();
-                let written = match &mut self.keep {
-                    Keep::Partial(partial) => partial.write_all(chunk),
-                    Keep::Blob(blob) => blob.write_all(chunk),
-                    Keep::Nothing => Ok(()),
-                };
-                if written.is_err() {
-                    // A full store must not fail a pull that has room at its destination.
-                    self.keep = Keep::Nothing;
-                }
+        if count == 0
+            && let Some(network) = &mut self.network
+        {
+            count = network.read(into)?;
+            let chunk = into.get(..count).unwrap_or_default();
+            let written = match &mut self.keep {
+                Keep::Partial(partial) => partial.write_all(chunk),
+                Keep::Blob(blob) => blob.write_all(chunk),
+                Keep::Nothing => Ok(()),
+            };
+            if written.is_err() {
+                // A full store must not fail a pull that has room at its destination.
+                self.keep = Keep::Nothing;
             }
         }
         if let (Some(hasher), Some(chunk)) = (&mut self.hasher, into.get(..count)) {

@@ -15,7 +15,7 @@ use crate::store::LayoutWriter;
 /// Where a push writes.
 #[derive(Clone)]
 pub(super) enum Sink {
-    Registry { repository: Repository, mount_from: Arc<[String]> },
+    Registry { repository: Box<Repository>, mount_from: Arc<[String]> },
     Layout(Arc<LayoutWriter>),
 }
 

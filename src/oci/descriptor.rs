@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use super::digest::Digest;
+use crate::error::{Error, Kind, Result};
 
 /// Points to content by media type, digest and size. Fields in image-spec order, which is their order in JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +50,18 @@ impl Descriptor {
             platform: None,
             artifact_type: None,
         }
+    }
+
+    /// Whether the embedded `data`, if there is any, is the content that the descriptor names.
+    pub(super) fn check_data(&self) -> Result<()> {
+        let Some(data) = &self.data else { return Ok(()) };
+        let wrong =
+            |kind, why: &str| Error::new(kind, format!("the data embedded for {} {why}", self.digest));
+        let bytes = STANDARD.decode(data).map_err(|_| wrong(Kind::Protocol, "is not base64"))?;
+        if bytes.len() as u64 != self.size {
+            return Err(wrong(Kind::Size, "has another size"));
+        }
+        if self.digest.verify(&bytes) { Ok(()) } else { Err(wrong(Kind::Digest, "has another digest")) }
     }
 
     /// A descriptor of bytes at hand.

@@ -191,6 +191,11 @@ pub fn parse_document(bytes: &[u8], declared: &str, limit: usize) -> Result<Docu
     if !media_type::is_manifest(own) || media_type::is_index(own) != has("manifests") {
         return Err(bad(format!("says that it is {own}, its fields say otherwise")));
     }
+    let embedded =
+        document.children().into_iter().chain(document.subject()).filter(|child| child.data.is_some());
+    for child in embedded {
+        child.check_data()?;
+    }
     Ok(document)
 }
 
@@ -259,6 +264,16 @@ mod tests {
         let many = manifest("2", "").replace("[]", &format!("[{}]", vec![layer; 11].join(",")));
         let error = parse_document(many.as_bytes(), "", 10).unwrap_err();
         assert_eq!(error.kind(), Kind::Limit);
+    }
+
+    #[test]
+    fn r_34_embedded_data_must_be_what_the_descriptor_says() {
+        let with =
+            |data: &str| manifest("2", "").replace(r#","size":2"#, &format!(r#","size":2,"data":"{data}""#));
+        assert!(parse_document(with("e30=").as_bytes(), "", 10).is_ok());
+        for (data, kind) in [("W10=", Kind::Digest), ("e30gIA==", Kind::Size), ("!", Kind::Protocol)] {
+            assert_eq!(parse_document(with(data).as_bytes(), "", 10).unwrap_err().kind(), kind, "{data}");
+        }
     }
 
     #[test]
