@@ -22,7 +22,7 @@ pub fn tool(name: &str) -> Option<PathBuf> {
         || std::env::var_os("CLDOCI_REQUIRE_TOOLS").is_some();
     assert!(!strict, "{name} is missing: run scripts/install-tools.sh");
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
-    eprintln!("left out: {test} ({name} is missing; scripts/install-tools.sh installs it)");
+    println!("left out: {test} ({name} is missing; scripts/install-tools.sh installs it)");
     None
 }
 
