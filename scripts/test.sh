@@ -1,8 +1,16 @@
 #!/usr/bin/env bash
-# Every test: Rust, the install, and the workflow from C on a layout and on a real registry.
+# Every test: Rust, the install, the workflow from C on a layout and on a real registry, Go, Python, the snippets.
 . "$(dirname "$0")/lib.sh"
 
 scripts/install-tools.sh go debian
 scripts/test-rust.sh
 scripts/test-install.sh
 scripts/test-demo.sh
+
+# The bindings against one installation.
+prefix=$(mktemp -d)/prefix
+trap 'rm -rf "${prefix%/prefix}"' EXIT
+make -s install PREFIX="$prefix"
+scripts/test-go.sh "$prefix"
+scripts/test-python.sh "$prefix"
+scripts/test-docs.sh "$prefix"
