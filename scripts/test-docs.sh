@@ -76,7 +76,7 @@ if need python3 "the Python program of the README"; then
 fi
 
 # The layer of one tree is one, whichever language built it.
-layers=$(find "$temporary/layout/blobs/sha256" -size +1k | wc -l)
+layers=$(find "$temporary/layout/blobs/sha256" -type f -size +1k | wc -l)
 ((layers == 1)) || fail "one tree gave $layers layers"
 [[ ${go:-} == "${python:-}" ]] || fail "Go and Python, which fill sourceHash, gave different digests"
 say "$fragments C snippets compiled; the programs ran"
