@@ -58,3 +58,13 @@ mkdir -p "$temporary/cldctl/pkg"
 cp -r $package "$temporary/cldctl/pkg/oci"
 printf 'module github.com/davidthor/cldctl\n\ngo 1.24\n' >"$temporary/cldctl/go.mod"
 (cd "$temporary/cldctl" && with_library go test -count=1 ./pkg/oci)
+
+say "go: with a former client beside it, for builds without cgo"
+(
+  cd "$temporary/cldctl"
+  rm pkg/oci/unsupported.go
+  printf '//go:build !cgo || !linux\n\npackage oci\n\ntype Client struct{}\n' >pkg/oci/former_client.go
+  CGO_ENABLED=0 go build ./pkg/oci
+  GOOS=darwin go build ./pkg/oci
+  go build ./pkg/oci
+)
