@@ -1,5 +1,12 @@
 //! The behaviour suite on every API and every place.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 #![allow(unreachable_pub, reason = "modules of a test")]
 
 mod common;

@@ -1,5 +1,13 @@
 //! Directories packed through the public API: cases B-01…B-10 and the bytes that never change.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 #[path = "pack/changes.rs"]
 mod changes;
 #[path = "pack/golden.rs"]

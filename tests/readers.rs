@@ -2,6 +2,14 @@
 //! are no text. Who unpacks it must get the bytes of the tar; who extracts it must get a tree that packs to
 //! the same layer again (case B-10).
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
@@ -25,7 +33,10 @@ fn tool(name: &str) -> Option<PathBuf> {
     if found.is_none() {
         let strict = std::env::var_os("CI").is_some() || std::env::var_os("CLDOCI_REQUIRE_TOOLS").is_some();
         assert!(!strict, "{name} is missing: run scripts/install-tools.sh");
-        eprintln!("left out: the layer read by {name}, which is missing");
+        #[expect(clippy::print_stderr, reason = "whoever runs the tests must see what is left out")]
+        {
+            eprintln!("left out: the layer read by {name}, which is missing");
+        }
     }
     found
 }

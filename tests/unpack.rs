@@ -1,6 +1,14 @@
 //! Layers → directory: hostile and odd archives, encodings, several layers, and how a tree is published.
 //! Every case runs twice: paths confined by `openat2`, and component by component.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 #[path = "unpack/encodings.rs"]
 mod encodings;
 #[path = "unpack/entries.rs"]

@@ -1,5 +1,12 @@
 //! The verbs against places that are wrong: each failure says so in one line, and nothing is lost or half-made.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 #![allow(unreachable_pub, reason = "modules of a test")]
 
 mod common;
@@ -196,7 +203,7 @@ fn b_04_an_unreadable_file_is_named() {
     fs::create_dir(&tree).unwrap();
     fs::write(tree.join("secret"), "x").unwrap();
     assert!(bench.build(&tree).is_ok());
-    fs::set_permissions(tree.join("secret"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(tree.join("secret"), fs::Permissions::from_mode(0o0)).unwrap();
     if fs::read(tree.join("secret")).is_ok() {
         // Root reads everything; the rule itself is tested where packing is.
         return;

@@ -1,5 +1,5 @@
 //! What the suites share: servers on loopback that behave, that misbehave on command, and real ones.
-#![allow(dead_code, unreachable_pub, reason = "each suite uses a part of it")]
+#![allow(dead_code, reason = "each suite uses a part of it")]
 
 pub mod evil;
 pub mod guard;

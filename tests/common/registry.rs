@@ -121,11 +121,11 @@ type Answered = Result<Vec<Act>, Vec<Act>>;
 
 impl State {
     fn handle(&mut self, manners: &Manners, seen: &Seen) -> Answered {
-        if let Some((value, challenge)) = &manners.auth {
-            if seen.header("authorization") != Some(value) {
-                let body = r#"{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}"#;
-                return Err(answer(401, &[("WWW-Authenticate", challenge)], body));
-            }
+        if let Some((value, challenge)) = &manners.auth
+            && seen.header("authorization") != Some(value)
+        {
+            let body = r#"{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}"#;
+            return Err(answer(401, &[("WWW-Authenticate", challenge)], body));
         }
         let (path, query) = seen.path.split_once('?').unwrap_or((&seen.path, ""));
         let query: BTreeMap<String, String> =
@@ -184,10 +184,10 @@ impl State {
             }
             "PATCH" => {
                 let held = self.sessions.get_mut(session).ok_or_else(|| error(404, "BLOB_UPLOAD_UNKNOWN"))?;
-                if let Some(range) = seen.header("content-range") {
-                    if !range.starts_with(&format!("{}-", held.len())) {
-                        return Err(error(416, "BLOB_UPLOAD_INVALID"));
-                    }
+                if let Some(range) = seen.header("content-range")
+                    && !range.starts_with(&format!("{}-", held.len()))
+                {
+                    return Err(error(416, "BLOB_UPLOAD_INVALID"));
                 }
                 held.extend(&seen.body);
                 let (location, range) = (at(session, held.len()), format!("0-{}", held.len().max(1) - 1));

@@ -231,8 +231,8 @@ fn r_21_a_body_slower_than_the_least_rate() {
     let begun = Instant::now();
     let (found, log) = get(&bytes, &options, move |_| {
         let mut acts = cut(&served, 1, Act::Wait(Duration::ZERO));
-        for at in 1..60 {
-            acts.extend([Act::Wait(Duration::from_millis(50)), Act::Send(vec![served[at]])]);
+        for byte in &served[1..60] {
+            acts.extend([Act::Wait(Duration::from_millis(50)), Act::Send(vec![*byte])]);
         }
         acts
     });
