@@ -19,9 +19,11 @@ export HOME=$home
 unset XDG_CACHE_HOME
 
 count=0
+# A program that wants room for files finds a directory of its own in its argument.
 for program in "$out"/tests/*; do
+  mkdir -p "$home/$(basename "$program")"
   say "asan: $(basename "$program")"
-  "$program" >"$out/log" 2>&1 || { cat "$out/log"; fail "$program under ASan"; }
+  "$program" "$home/$(basename "$program")" >"$out/log" 2>&1 || { cat "$out/log"; fail "$program under ASan"; }
   count=$((count + 1))
 done
 say "asan: demo on a layout"

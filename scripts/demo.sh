@@ -35,9 +35,10 @@ code=0
 run exists "$target:absent" || code=$?
 [[ $code == 1 ]] || fail "exists of an absent tag ended with $code, not 1"
 run tags "$target"
-run config "$target:latest" >"$work/config.out"
-cmp "$work/config.json" "$work/config.out" || true
+printf '\n$ %s\n' "cldoci config ${target//$work/\$WORK}:latest"
+"${cldoci[@]}" config "$target:latest" >"$work/config.out"
 cat "$work/config.out"; say
+cmp "$work/config.json" "$work/config.out" || fail "the config is not the one that was pushed"
 run pull "$target:latest" "$work/pulled"
 
 # What a build leaves out by its profile is not in the artifact, so the second build is what is compared:
