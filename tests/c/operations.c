@@ -108,15 +108,17 @@ int main(void) {
   FAILS(cldoci_exists(client, reference, options, &result, &error), TIMEOUT, "timeout_ms");
   OK(cldoci_options_free(options));
 
-  /* No descriptors to be had: an error, and waiting works all the same. */
+  /* No descriptors to be had: an error, and waiting works all the same. valgrind keeps descriptors for itself. */
   struct rlimit limit, low;
   CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
   OK(cldoci_exists_start(client, reference, NULL, &operation, &error));
   low = limit;
   low.rlim_cur = 3;
-  CHECK(setrlimit(RLIMIT_NOFILE, &low) == 0);
-  FAILS(cldoci_operation_open_descriptor(operation, &fd, &error), IO, "descriptor");
-  CHECK(fd == -1);
+  if (getenv("UNDER_VALGRIND") == NULL) {
+    CHECK(setrlimit(RLIMIT_NOFILE, &low) == 0);
+    FAILS(cldoci_operation_open_descriptor(operation, &fd, &error), IO, "descriptor");
+    CHECK(fd == -1);
+  }
   CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
   OK(cldoci_operation_cancel(operation, &error));
   FAILS(cldoci_operation_wait(operation, 5000, &error), CANCELLED, "cancelled");
