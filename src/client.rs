@@ -7,6 +7,7 @@ mod artifact;
 mod build;
 mod by_hand;
 mod copy;
+mod diff_id;
 mod endpoint;
 mod layer;
 mod pipe;

@@ -1,18 +1,18 @@
 //! pull: manifest → layers, streamed and verified, into a staging directory → published at once.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::artifact::{Artifact, Content, Layer};
 use super::endpoint::{Endpoint, Manifest, blocking};
 use super::layer::LayerReader;
-use super::{Call, Job, Outcome};
+use super::{Call, Client, Job, Outcome, diff_id};
 use crate::archive::{Staging, UnpackOptions, destination_identity, fingerprint};
 use crate::error::{Error, Kind, Result};
-use crate::oci::{ArtifactKind, Descriptor, ImageManifest, media_type};
-use crate::operation::Phase;
+use crate::oci::{ArtifactKind, Descriptor, Digest, ImageManifest, media_type};
+use crate::operation::{Operation, Phase};
 use crate::store::{PublishRecord, Store, boot_id};
 
 /// Layers of today's Go package, which wrote links and special files that are refused elsewhere (Q61).
@@ -26,29 +26,56 @@ pub(super) async fn pull(call: &Call, endpoint: Endpoint, destination: PathBuf) 
     }
     let manifest = endpoint.image(call).await?;
     let exact = call.settings.text("existing") != "merge" || is_vacant(&destination);
+    let has_diff_ids = diff_id::may_be_in(&manifest.document.config.media_type);
     let mut attempt = 0;
     let artifact = loop {
         attempt += 1;
+        let failed = OnceLock::new();
         let config = async {
-            match call.settings.bool("fetch_config") {
+            let config = match call.settings.bool("fetch_config") {
                 true => fetch_config(call, &endpoint, &manifest.document).await,
                 false => Ok(None),
-            }
+            };
+            // The layers' threads are told to end, and waited for: nothing goes on behind the caller's back.
+            config.or_else(|error| {
+                call.operation.cancel();
+                let _ = failed.set(error);
+                Ok(None)
+            })
         };
         let layers = unpack_layers(call, &endpoint, &manifest, &destination);
-        match tokio::try_join!(config, layers) {
-            Ok((config, staging)) => {
+        let joined = tokio::try_join!(config, layers);
+        let failed = failed.into_inner();
+        match joined {
+            Ok((config, (staging, contents))) => {
+                let artifact = found(&endpoint, &manifest, config);
+                let note = Note::new(call, &destination, &manifest.descriptor, &artifact, exact);
                 let operation = call.operation.clone();
-                operation.enter(Phase::Publishing);
-                blocking(move || staging.publish(&operation)).await?;
-                break found(&endpoint, &manifest, config);
+                let (config, layers) = (artifact.config.clone(), manifest.document.layers.clone());
+                blocking(move || {
+                    if let Some(error) = failed {
+                        return Err(error);
+                    }
+                    if let Some(config) = config.filter(|_| has_diff_ids) {
+                        diff_id::check(&config, &layers, &contents)?;
+                    }
+                    note.publish(staging, &operation)
+                })
+                .await?;
+                break artifact;
+            }
+            Err(error) if failed.is_some() || error.kind() == Kind::Cancelled => {
+                return Err(failed.filter(|_| error.kind() == Kind::Cancelled).unwrap_or(error));
             }
             // A partial download of an earlier run was not what it should have been: it is gone now.
             Err(error) if error.kind() == Kind::Digest && error.retryable() && attempt == 1 => {}
+            // Another pull may have published the same meanwhile (F-18).
+            Err(error) if error.kind() == Kind::Exists => {
+                return unchanged(call, &endpoint, &destination).await?.ok_or(error);
+            }
             Err(error) => return Err(error),
         }
     };
-    remember(call, &destination, &manifest, &artifact, exact).await;
     Ok(Outcome {
         digest: Some(artifact.digest.clone()),
         media_type: Some(artifact.media_type.clone()),
@@ -114,7 +141,7 @@ async fn unpack_layers(
     endpoint: &Endpoint,
     manifest: &Manifest<ImageManifest>,
     destination: &Path,
-) -> Result<Staging> {
+) -> Result<(Staging, Vec<Option<Digest>>)> {
     let layers = manifest.document.layers.clone();
     let mut options = UnpackOptions::from_settings(&call.settings);
     if manifest.descriptor.media_type == media_type::DOCKER_MANIFEST
@@ -122,12 +149,15 @@ async fn unpack_layers(
     {
         options.skip_special = true;
     }
+    options.hash_content =
+        call.settings.bool("fetch_config") && diff_id::may_be_in(&manifest.document.config.media_type);
     let (call, endpoint, destination) = (call.clone(), endpoint.clone(), destination.to_owned());
     let runtime = tokio::runtime::Handle::current();
     blocking(move || {
         let _inside = runtime.enter();
         let operation = &call.operation;
         let mut staging = Staging::prepare(&destination, &options)?;
+        let mut contents = Vec::new();
         operation.enter(Phase::Downloading);
         operation.expect_bytes(layers.iter().map(|layer| layer.size).sum());
         let parallel = call.settings.size("parallel");
@@ -139,10 +169,10 @@ async fn unpack_layers(
                 waiting.push_back(LayerReader::open(&call, &endpoint, next)?);
             }
             let Some(mut reader) = waiting.pop_front() else { break };
-            staging.unpack(layer, &mut reader, operation)?;
+            contents.push(staging.unpack(layer, &mut reader, operation)?);
             reader.finish()?;
         }
-        Ok(staging)
+        Ok((staging, contents))
     })
     .await
 }
@@ -168,7 +198,16 @@ async fn unchanged(call: &Call, endpoint: &Endpoint, destination: &Path) -> Resu
     }
     let (place, operation) = (destination.to_owned(), call.operation.clone());
     let wanted = record.fingerprint.clone();
-    let same = blocking(move || Ok(fingerprint(&place, &operation)? == wanted)).await;
+    let follow = call.settings.bool("follow_destination");
+    let same = blocking(move || {
+        let same = fingerprint(&place, &operation)? == wanted;
+        if same {
+            // Of a pull to here that was killed before it published; what can't be removed harms nobody.
+            let _ = Staging::remove_left_overs(&place, follow);
+        }
+        Ok(same)
+    })
+    .await;
     match same {
         Ok(true) => {}
         Err(error) if matches!(error.kind(), Kind::Cancelled | Kind::Timeout) => return Err(error),
@@ -216,39 +255,64 @@ async fn remembered(
     Ok(Some(found(endpoint, &manifest, config.map(Arc::from))))
 }
 
-/// Notes what was published where. A store that can't be written costs the next pull its short cut, no more.
-async fn remember(
-    call: &Call,
-    destination: &Path,
-    manifest: &Manifest<ImageManifest>,
-    artifact: &Artifact,
+/// What is noted of a pull once it is published. A store that can't be written costs the next pull its short
+/// cut, no more.
+struct Note {
+    client: Client,
+    destination: PathBuf,
+    /// Manifest and config.
+    blobs: Vec<(Descriptor, Arc<[u8]>)>,
+    manifest: Digest,
     exact: bool,
-) {
-    let (client, operation, destination) =
-        (call.client.clone(), call.operation.clone(), destination.to_owned());
-    let durable = call.settings.bool("durable");
-    let descriptor = manifest.descriptor.clone();
-    let mut blobs = BTreeMap::new();
-    blobs.insert(descriptor.digest.clone(), (descriptor.clone(), artifact.manifest.clone()));
-    if let Some(config) = &artifact.config {
-        blobs.insert(
-            artifact.config_descriptor.digest.clone(),
-            (artifact.config_descriptor.clone(), config.clone()),
-        );
-    }
-    let _ = blocking(move || {
-        let Some(store) = client.store()? else { return Ok(()) };
-        for (descriptor, bytes) in blobs.into_values() {
-            keep(&store, &descriptor, &bytes)?;
+    durable: bool,
+}
+
+impl Note {
+    fn new(call: &Call, destination: &Path, manifest: &Descriptor, artifact: &Artifact, exact: bool) -> Self {
+        let mut blobs = vec![(manifest.clone(), artifact.manifest.clone())];
+        blobs.extend(artifact.config.clone().map(|config| (artifact.config_descriptor.clone(), config)));
+        Self {
+            client: call.client.clone(),
+            destination: destination.to_owned(),
+            blobs,
+            manifest: manifest.digest.clone(),
+            exact,
+            durable: call.settings.bool("durable"),
         }
-        let Some((device, inode)) = destination_identity(&destination) else { return Ok(()) };
-        let print = fingerprint(&destination, &operation)?;
-        let manifest = descriptor.digest;
-        let record =
-            PublishRecord { device, inode, manifest, fingerprint: print, exact, durable, boot_id: boot_id() };
-        store.set_published(&destination, &record)
-    })
-    .await;
+    }
+
+    /// Publishes, and notes it: before the rename where that is how, else after it.
+    fn publish(&self, staging: Staging, operation: &Operation) -> Result<()> {
+        let mut noted = None;
+        let mut before = |identity, print| {
+            if self.save(identity, print).is_ok() {
+                noted = Some(identity);
+            }
+        };
+        staging.publish_noting(&mut before, operation)?;
+        let there = destination_identity(&self.destination);
+        if let Some(identity) = there.filter(|_| there != noted) {
+            let _ = fingerprint(&self.destination, operation).and_then(|print| self.save(identity, print));
+        }
+        Ok(())
+    }
+
+    fn save(&self, (device, inode): (u64, u64), fingerprint: Digest) -> Result<()> {
+        let Some(store) = self.client.store()? else { return Ok(()) };
+        for (descriptor, bytes) in &self.blobs {
+            keep(&store, descriptor, bytes)?;
+        }
+        let record = PublishRecord {
+            device,
+            inode,
+            manifest: self.manifest.clone(),
+            fingerprint,
+            exact: self.exact,
+            durable: self.durable,
+            boot_id: boot_id(),
+        };
+        store.set_published(&self.destination, &record)
+    }
 }
 
 /// Keeps a small blob, so that an unchanged destination can be described without a request.

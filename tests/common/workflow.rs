@@ -121,6 +121,18 @@ impl Ours {
         done.unwrap().outcome.tags
     }
 
+    pub fn delete(&self, at: &str) {
+        let at = reference(at);
+        self.run(|client, operation| client.delete(&at, None, operation)).unwrap();
+    }
+
+    /// The bytes that it freed.
+    pub fn collect_garbage(&self, at: &str) -> u64 {
+        let at = reference(at);
+        let done = self.run(|client, operation| client.collect_garbage(&at, None, operation));
+        done.unwrap().outcome.size.unwrap()
+    }
+
     pub fn inspect(&self, at: &str) -> Artifact {
         let at = reference(at);
         let done = self.run(|client, operation| client.inspect(&at, None, operation));

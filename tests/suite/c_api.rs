@@ -15,7 +15,7 @@ use super::{Api, Description, Failure, Outcome, Report};
 /// A handle that is freed with its value.
 macro_rules! handle {
     ($name:ident, $opaque:ident, $free:ident) => {
-        pub struct $name(*mut $opaque);
+        pub struct $name(pub *mut $opaque);
         // Handles are numbers and may be used from any thread.
         unsafe impl Send for $name {}
         unsafe impl Sync for $name {}
@@ -46,7 +46,7 @@ impl std::fmt::Debug for CApi {
 }
 
 /// Calls a function whose last parameter is the place for an error.
-fn call(function: impl FnOnce(*mut *mut cldoci_error) -> i32) -> Result<(), Failure> {
+pub fn call(function: impl FnOnce(*mut *mut cldoci_error) -> i32) -> Result<(), Failure> {
     let mut error = null_mut();
     let status = function(&mut error);
     if status >= 0 {
@@ -73,15 +73,15 @@ fn bytes(at: *const u8, size: usize) -> Option<Vec<u8>> {
     (!at.is_null()).then(|| unsafe { std::slice::from_raw_parts(at, size) }.to_vec())
 }
 
-fn c(text: &str) -> CString {
+pub fn c(text: &str) -> CString {
     CString::new(text).unwrap()
 }
 
-fn path(path: &Path) -> CString {
+pub fn path(path: &Path) -> CString {
     CString::new(path.as_os_str().as_bytes()).unwrap()
 }
 
-fn options(pairs: &[(&str, &str)]) -> Result<COptions, Failure> {
+pub fn options(pairs: &[(&str, &str)]) -> Result<COptions, Failure> {
     let mut made = null_mut();
     call(|error| unsafe { cldoci_options_new(&mut made, error) })?;
     let options = COptions(made);
@@ -91,7 +91,7 @@ fn options(pairs: &[(&str, &str)]) -> Result<COptions, Failure> {
     Ok(options)
 }
 
-fn reference(text: &str) -> Result<CReference, Failure> {
+pub fn reference(text: &str) -> Result<CReference, Failure> {
     let mut made = null_mut();
     call(|error| unsafe { cldoci_reference_parse(c(text).as_ptr(), &mut made, error) })?;
     Ok(CReference(made))
@@ -121,7 +121,7 @@ fn list<const N: usize>(
         .collect()
 }
 
-fn report(result: &CResult) -> Report<CApi> {
+pub fn report(result: &CResult) -> Report<CApi> {
     let at = result.0;
     unsafe {
         let mut artifact = null_mut();

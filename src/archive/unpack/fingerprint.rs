@@ -3,6 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, FileType, fstat, readlinkat, statat};
 
 use crate::error::{Error, Kind, Result, printable};
@@ -26,6 +27,11 @@ pub fn fingerprint(destination: &Path, operation: &Operation) -> Result<Digest> 
     if destination_identity(destination) != fstat(&root).ok().map(|stat| (stat.st_dev, stat.st_ino)) {
         return Err(Error::new(Kind::Unsafe, format!("{} is a symbolic link", place::show(destination))));
     }
+    of_tree(root, operation)
+}
+
+/// The fingerprint of the tree below `root`, which does not change when `root` is renamed.
+pub(super) fn of_tree(root: OwnedFd, operation: &Operation) -> Result<Digest> {
     let mut hasher = Hasher::new(Algorithm::Sha256);
     let mut directories = Directories::new(root, Confinement::Kernel);
     tree::walk(&mut directories, |directory, path, kind| {

@@ -2,15 +2,15 @@
 //! threads, every queue between them an end.
 
 use std::io::Read;
-use std::sync::Mutex;
 use std::sync::mpsc::sync_channel;
+use std::sync::{Mutex, OnceLock};
 use std::thread;
 
 use rustix::fs::{Mode, fchmod, fstat};
 
 use crate::archive::{BlockTable, blocks::BLOCK_SIZE};
-use crate::error::{Error, Result, printable};
-use crate::oci::{Descriptor, media_type};
+use crate::error::{Error, Kind, Result, printable};
+use crate::oci::{Algorithm, Descriptor, Digest, Hasher, media_type};
 use crate::operation::Operation;
 
 use super::UnpackOptions;
@@ -29,7 +29,8 @@ use super::{inflate, zstd};
 /// Buffers of what has no blocks of its own.
 const SMALL_CHUNK: usize = 256 << 10;
 
-/// Unpacks one layer into an empty directory.
+/// Unpacks one layer into an empty directory. Gives the decoded content's digest where the options want it and
+/// the layer is an archive.
 pub(super) fn unpack(
     form: &LayerForm,
     layer: &Descriptor,
@@ -38,9 +39,10 @@ pub(super) fn unpack(
     directories: &mut Directories,
     notes: &mut Notes,
     operation: &Operation,
-) -> Result<()> {
+) -> Result<Option<Digest>> {
     if let LayerForm::File(path) = form {
-        return file(path, input, options, directories, operation);
+        file(path, input, options, directories, operation)?;
+        return Ok(None);
     }
     let table = layer
         .annotations
@@ -58,10 +60,13 @@ pub(super) fn unpack(
     let (jobs, queue) = sync_channel(2 * threads);
     let (queue, shared) = (Mutex::new(queue), Shared::default());
     let limit = options.max_unpacked_bytes;
-    let mut output = Output { pool: pool.clone(), sender, left: limit, limit };
+    let hasher = options.hash_content.then(|| Hasher::new(Algorithm::Sha256));
+    let mut output = Output { pool: pool.clone(), sender, left: limit, limit, hasher };
+    let content = OnceLock::new();
     let mask = permissions_left(directories)?;
     let started = |error| Error::io("starting a thread", error);
     let result = thread::scope(|scope| {
+        let hashed = &content;
         let decode = move || {
             let mut source = Source::new(input);
             let result = match (form, &table) {
@@ -72,9 +77,11 @@ pub(super) fn unpack(
                 (LayerForm::TarZstd, _) => zstd::stream(&mut source, &mut output),
                 _ => plain(&mut source, &mut output),
             };
-            if let Err(error) = result {
+            match (result, output.hasher.take()) {
+                (Ok(()), Some(hasher)) => drop(hashed.set(hasher.finish())),
+                (Ok(()), None) => {}
                 // Where nobody listens, there is an error already.
-                let _ = output.sender.send(Err(error));
+                (Err(error), _) => drop(output.sender.send(Err(error))),
             }
         };
         let reading = Input::new(receiver);
@@ -100,8 +107,13 @@ pub(super) fn unpack(
         result
     });
     match shared.failure() {
-        Some(error) => Err(error),
-        None => result,
+        Some(error) => return Err(error),
+        None => result?,
+    }
+    match content.into_inner() {
+        // A check that was asked for must not be left out.
+        None if options.hash_content => Err(Error::new(Kind::Internal, "the layer was not read to its end")),
+        digest => Ok(digest),
     }
 }
 

@@ -70,6 +70,8 @@ pub struct UnpackOptions {
     pub strip_leading_slash: bool,
     /// `lenient_end`
     pub lenient_end: bool,
+    /// [`Staging::unpack`] gives the digest of each archive's decoded content.
+    pub hash_content: bool,
     /// `threads` that inflate, and as many that write.
     pub threads: usize,
     /// The home directory, which is never replaced.
@@ -99,6 +101,7 @@ impl UnpackOptions {
             last_wins: settings.text("duplicates") == "last_wins",
             strip_leading_slash: settings.bool("strip_leading_slash"),
             lenient_end: settings.bool("lenient_end"),
+            hash_content: false,
             threads: settings.threads(),
             home: settings.environment.get("HOME").map(PathBuf::from),
             confinement: Confinement::Kernel,

@@ -4,15 +4,35 @@ use rustix::fs::{Mode, RenameFlags, fchmod, fstat, fsync, renameat, renameat_wit
 use rustix::io::Errno;
 
 use crate::error::{Error, Kind, Result};
+use crate::oci::Digest;
 use crate::operation::{Operation, Phase};
 
 use super::directories::Directories;
+use super::fingerprint;
 use super::staging::{Staging, TREE, Target, duplicate};
 use super::{move_entries, place, tree};
 
 impl Staging {
     /// Proves the links, then publishes: all or nothing, but for `merge`, which is so for each file.
-    pub fn publish(mut self, operation: &Operation) -> Result<()> {
+    pub fn publish(self, operation: &Operation) -> Result<()> {
+        self.publish_with(None, operation)
+    }
+
+    /// The same; where one rename publishes, `note` hears before it the device, the inode and the fingerprint
+    /// that the destination will have: whoever is killed just after it has noted what it published (F-15).
+    pub fn publish_noting(
+        self,
+        note: &mut dyn FnMut((u64, u64), Digest),
+        operation: &Operation,
+    ) -> Result<()> {
+        self.publish_with(Some(note), operation)
+    }
+
+    fn publish_with(
+        mut self,
+        note: Option<&mut dyn FnMut((u64, u64), Digest)>,
+        operation: &Operation,
+    ) -> Result<()> {
         operation.enter(Phase::Publishing);
         let confinement = self.options.confinement;
         let mut directories = Directories::new(duplicate(&self.tree)?, confinement);
@@ -20,6 +40,10 @@ impl Staging {
         tree::prove_links(&mut directories, &self.notes, confinement, skip, operation)?;
         tree::set_times(&mut directories, &self.notes)?;
         self.sync_all()?;
+        if let (Some(note), Target::Rename { .. } | Target::Exchange) = (note, &self.target) {
+            let stat = fstat(&self.tree).map_err(place::failed(&self.destination))?;
+            note((stat.st_dev, stat.st_ino), fingerprint::of_tree(duplicate(&self.tree)?, operation)?);
+        }
         operation.check()?;
         self.put(&mut directories, operation)?;
         self.sync_parent()?;

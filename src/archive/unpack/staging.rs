@@ -9,7 +9,7 @@ use rustix::fs::{AtFlags, Stat, fstat, statat};
 use rustix::io::Errno;
 
 use crate::error::{Error, Kind, Result};
-use crate::oci::Descriptor;
+use crate::oci::{Descriptor, Digest};
 use crate::operation::Operation;
 
 use super::directories::Directories;
@@ -116,15 +116,35 @@ impl Staging {
         })
     }
 
+    /// Removes what a killed pull to this destination left beside it; what a running one has stays.
+    pub fn remove_left_overs(destination: &Path, follow: bool) -> Result<()> {
+        let destination = resolve(destination, follow)?;
+        let (Some(above), Some(name)) = (destination.parent(), destination.file_name()) else {
+            return Ok(());
+        };
+        let failed = place::failed(above);
+        let (parent, name) = (place::open_directory(above).map_err(&failed)?, name.as_bytes());
+        let container = place::container_name(name);
+        match rustix::fs::statat(&parent, &*container, rustix::fs::AtFlags::SYMLINK_NOFOLLOW) {
+            Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(failed(error)),
+            Ok(_) => {
+                let mut container = acquire(parent, name, &destination)?.map_err(&failed)?;
+                container.remove().map_err(|error| Error::io(place::show(&destination), error))
+            }
+        }
+    }
+
     /// Unpacks one layer over those before it. `input` gives the blob's bytes as they are stored and is read to
     /// its end, also after an error (but for a cancelled operation), so that the caller can tell content that
-    /// is bad from content that was damaged on its way: size and digest are the caller's to verify.
+    /// is bad from content that was damaged on its way: size and digest are the caller's to verify. Gives
+    /// the sha256 of the decoded archive where `hash_content` is on; none for a layer that is one file.
     pub fn unpack(
         &mut self,
         layer: &Descriptor,
         input: &mut (dyn Read + Send),
         operation: &Operation,
-    ) -> Result<()> {
+    ) -> Result<Option<Digest>> {
         let result = self.unpack_layer(layer, input, operation);
         if let Err(error) = &result
             && error.kind() != Kind::Cancelled
@@ -139,14 +159,15 @@ impl Staging {
         layer: &Descriptor,
         input: &mut (dyn Read + Send),
         operation: &Operation,
-    ) -> Result<()> {
+    ) -> Result<Option<Digest>> {
         let form = LayerForm::of(layer, &self.options.names())?;
         self.layers += 1;
         let first = self.layers == 1;
         // A tree of its own keeps one layer's entries apart from those of the layers before it.
         let root = if first { duplicate(&self.tree)? } else { self.container.make(LAYER)? };
         let mut directories = Directories::new(root, self.options.confinement);
-        layer::unpack(&form, layer, input, &self.options, &mut directories, &mut self.notes, operation)?;
+        let notes = &mut self.notes;
+        let content = layer::unpack(&form, layer, input, &self.options, &mut directories, notes, operation)?;
         if !first {
             let mut tree = Directories::new(duplicate(&self.tree)?, self.options.confinement);
             tree::merge(&mut directories, &mut tree, Kind::Unsafe, operation)
@@ -154,7 +175,7 @@ impl Staging {
             super::remove::tree(self.container.directory(), LAYER)
                 .map_err(|error| Error::io("staging directory", error))?;
         }
-        Ok(())
+        Ok(content)
     }
 
     /// Removes the staging; its errors are the caller's to judge.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
 
 use crate::error::{Error, Kind, Result};
+use crate::oci::Hasher;
 
 use super::chunk::{Chunk, Piece, Pool};
 
@@ -14,6 +15,8 @@ pub(super) struct Output {
     pub(super) sender: SyncSender<Result<Chunk>>,
     pub(super) left: u64,
     pub(super) limit: u64,
+    /// Hashes what goes through, where that is wanted (G-10).
+    pub(super) hasher: Option<Hasher>,
 }
 
 impl Output {
@@ -32,6 +35,9 @@ impl Output {
             return Err(over(self.limit));
         }
         self.left -= length;
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(chunk.data());
+        }
         self.sender.send(Ok(chunk)).map_err(|_| stopped())
     }
 }
