@@ -182,8 +182,11 @@ pub fn tree(at: &Path) {
 }
 
 /// What a tree holds: each path with its type, executable bit and content.
-pub fn snapshot(root: &Path) -> BTreeMap<PathBuf, String> {
-    fn visit(root: &Path, at: &Path, found: &mut BTreeMap<PathBuf, String>) {
+pub type Snapshot = BTreeMap<PathBuf, String>;
+
+/// A tree's snapshot.
+pub fn snapshot(root: &Path) -> Snapshot {
+    fn visit(root: &Path, at: &Path, found: &mut Snapshot) {
         for entry in fs::read_dir(at).unwrap() {
             let path = entry.unwrap().path();
             let metadata = fs::symlink_metadata(&path).unwrap();

@@ -1,4 +1,4 @@
-//! F-24, X-07: a hundred cancels at random moments of each verb, through the C functions. Each comes back
+//! F-24: a hundred cancels at random moments of each verb, through the C functions. Each comes back
 //! within a second, what the verb works on is as before or complete, and nothing is left running.
 
 use std::collections::BTreeMap;
@@ -13,28 +13,22 @@ use super::child::Helper;
 use super::common::registry::{Manners, Registry};
 use super::suite::c_api::{CApi, CArtifact, COperation, CResult, c, call, path, reference, report};
 use super::suite::{Api, Report};
-use super::workflow::{Ours, snapshot};
-use super::{Random, names, ours, tree, whole};
+use super::workflow::{Snapshot, snapshot};
+use super::{Random, names, two_versions, whole};
 
 const CANCELS: usize = 100;
-const PROMISED: Duration = Duration::from_secs(1);
+pub const PROMISED: Duration = Duration::from_secs(1);
 
 /// The registry is the parent's, so that the child's threads and descriptors are the library's alone.
 #[test]
-fn f_24_x_07_cancels_at_100_moments_of_each_verb() {
+fn f_24_cancels_at_100_moments_of_each_verb() {
     let room = tempfile::tempdir().unwrap();
     let registry = Registry::with(Manners::default(), |seen| {
         // A network has its times, other ones for each request.
         std::thread::sleep(Duration::from_micros(seen.index as u64 * 797 % 4000));
         None
     });
-    let home = ours(&room.path().join("store"));
-    let versions = ["v1", "v2"].map(|version| {
-        let directory = room.path().join(version);
-        tree(&directory, version);
-        home.push(&home.build(&directory), &format!("{}/app:{version}", registry.host()));
-    });
-    assert_eq!(versions.len(), 2);
+    two_versions(room.path(), &registry.host());
     let ended = Helper::start(&["cancel", &registry.host(), room.path().to_str().unwrap()]).finish();
     assert_eq!(ended, VERBS);
 }
@@ -100,14 +94,15 @@ impl Resources {
     }
 }
 
-type Start<'a> = &'a dyn Fn(*const cldoci_client, *mut *mut cldoci_operation, *mut *mut cldoci_error) -> i32;
+pub type Start<'a> =
+    &'a dyn Fn(*const cldoci_client, *mut *mut cldoci_operation, *mut *mut cldoci_error) -> i32;
 
 /// One verb's room: what it works on, and how that has to look.
 struct Bench {
     host: String,
     room: PathBuf,
-    /// Looks at what the cancels left, with a runtime of its own that is gone before resources are counted.
-    trees: [BTreeMap<PathBuf, String>; 2],
+    /// What the two versions look like.
+    trees: [Snapshot; 2],
 }
 
 impl Bench {
@@ -336,10 +331,8 @@ fn cancel_each(client: &CApi, mut one: impl FnMut(usize, &mut dyn FnMut(Start<'_
 fn x_07_freed_while_they_run() {
     let room = tempfile::tempdir().unwrap();
     let registry = Registry::start();
-    let home: Ours = ours(&room.path().join("store"));
-    tree(&room.path().join("v1"), "v1");
-    home.push(&home.build(&room.path().join("v1")), &format!("{}/app:v1", registry.host()));
-    let from = reference(&format!("{}/app:v1", registry.host())).unwrap();
+    let [(v1, wanted), _] = two_versions(room.path(), &registry.host());
+    let from = reference(&v1).unwrap();
     for round in 0..5 {
         let store = room.path().join("other");
         let client = CApi::client(&[("store", store.to_str().unwrap())]).unwrap();
@@ -360,7 +353,6 @@ fn x_07_freed_while_they_run() {
             call(|error| unsafe { cldoci_operation_wait(operation.0, -1, error) }).unwrap();
         }
     }
-    let wanted = snapshot(&room.path().join("v1"));
     let deadline = Instant::now() + Duration::from_secs(20);
     // The freed ones clean up behind themselves.
     while names(&room.path().join("beside")).iter().any(|name| name.starts_with('.')) {

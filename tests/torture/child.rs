@@ -7,7 +7,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use cldoci::Kind;
 use cldoci::config::Options;
 
-use super::{at, ours, stamp, tree};
+use super::workflow::layout as at;
+use super::{ours, stamp, tree};
 
 const WORK: &str = "CLDOCI_TORTURE_WORK";
 /// What a line of a child's begins with; the others are the test harness's.

@@ -3,19 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use cldoci::oci::Digest;
 
 use super::child::{Helper, existing_is};
 use super::common::registry::Registry;
-use super::workflow::snapshot;
-use super::{Random, at, names, ours, peers_read, spool_heals, tree, whole};
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
+use super::workflow::{Snapshot, layout as at, snapshot};
+use super::{Random, names, ours, peers_read, spool_heals, text, two_versions, whole};
 
 #[test]
 fn f_15_build_and_push_killed_at_200_moments() {
@@ -25,6 +20,7 @@ fn f_15_build_and_push_killed_at_200_moments() {
     let mut random = Random(1);
     let mut known: BTreeMap<String, String> = BTreeMap::new();
     let mut span = Duration::from_millis(100);
+    let mut while_pushing = 0;
     for n in 0..200 {
         let (tag, directory) = (format!("k{}", n % 20), room.path().join(format!("tree{}", n % 20)));
         let mut child =
@@ -40,6 +36,7 @@ fn f_15_build_and_push_killed_at_200_moments() {
                 allowed.push(Some(digest.to_owned()));
             }
         }
+        while_pushing += usize::from(allowed.len() > 1);
         let tags = whole(&layout);
         assert!(allowed.contains(&tags.get(&tag).cloned()), "kill {n}: {:?} of {allowed:?}", tags.get(&tag));
         for (tag, digest) in known.iter().filter(|(known, _)| **known != tag && *known != "moving") {
@@ -57,6 +54,7 @@ fn f_15_build_and_push_killed_at_200_moments() {
         known = whole(&layout);
     }
     assert_eq!(known.len(), 21);
+    assert!(while_pushing > 20, "only {while_pushing} were killed while they pushed");
     let own = names(&layout.join(".cldoci"));
     assert!(own.iter().all(|name| name.ends_with(".lock")), "left in the layout: {own:?}");
     drop(ours);
@@ -64,28 +62,16 @@ fn f_15_build_and_push_killed_at_200_moments() {
     peers_read(&layout, &known);
 }
 
-/// A registry with two versions of an artifact, and what each looks like.
-fn two_versions(room: &Path, registry: &Registry) -> [(String, BTreeMap<std::path::PathBuf, String>); 2] {
-    let ours = ours(&room.join("store"));
-    ["v1", "v2"].map(|version| {
-        let directory = room.join(version);
-        tree(&directory, version);
-        let reference = format!("{}/app:{version}", registry.host());
-        ours.push(&ours.build(&directory), &reference);
-        (reference, snapshot(&directory))
-    })
-}
-
 #[test]
 fn f_15_pull_killed_at_60_moments() {
     let room = tempfile::tempdir().unwrap();
     let registry = Registry::start();
-    let versions = two_versions(room.path(), &registry);
+    let versions = two_versions(room.path(), &registry.host());
     let store = room.path().join("pulled-store");
     let ours = ours(&store);
     let mut random = Random(2);
     let mut span = Duration::from_millis(100);
-    let mut complete = 0;
+    let (mut complete, mut staged) = (0, 0);
     for n in 0..60 {
         let existing = ["replace", "refuse", "merge"][n % 3];
         let beside = room.path().join(format!("beside-{n}"));
@@ -104,8 +90,9 @@ fn f_15_pull_killed_at_60_moments() {
         child.until("begins");
         std::thread::sleep(Duration::from_micros(random.below(span.as_micros() as u64)));
         child.kill();
-        // Names that begin with a dot are staging.
-        let there: Vec<String> = names(&beside).into_iter().filter(|name| !name.starts_with('.')).collect();
+        let (staging, there): (Vec<String>, Vec<String>) =
+            names(&beside).into_iter().partition(|name| name.starts_with('.'));
+        staged += staging.len();
         for name in &there {
             let found = snapshot(&beside.join(name));
             if existing == "merge" {
@@ -140,13 +127,10 @@ fn f_15_pull_killed_at_60_moments() {
         assert!(left.is_empty(), "kill {n}: left beside the destination: {left:?}");
         fs::remove_dir_all(&beside).unwrap();
     }
-    assert!(complete > 10);
+    assert!(complete > 10 && staged > 5, "{complete} were complete, {staged} were staging");
 }
 
-fn assert_each_old_or_new(
-    found: &BTreeMap<std::path::PathBuf, String>,
-    versions: &[(String, BTreeMap<std::path::PathBuf, String>)],
-) {
+fn assert_each_old_or_new(found: &Snapshot, versions: &[(String, Snapshot)]) {
     assert_eq!(found.len(), versions[0].1.len());
     for (path, what) in found {
         assert!(versions.iter().any(|(_, wanted)| wanted.get(path) == Some(what)), "{}", path.display());

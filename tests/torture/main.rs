@@ -18,6 +18,7 @@ mod suite;
 #[path = "../common/workflow.rs"]
 mod workflow;
 
+mod blocked;
 mod cancel;
 mod child;
 mod killed;
@@ -32,7 +33,7 @@ use cldoci::oci::{Digest, ImageManifest};
 use cldoci::store::Layout;
 
 use common::servers::tool;
-use workflow::{Ours, layout, peer};
+use workflow::{Ours, Snapshot, peer, snapshot};
 
 /// Where the moments come from; the same sequence in every run, at other points of the work each time.
 struct Random(u64);
@@ -142,7 +143,18 @@ fn spool_heals(store: &Path, tree: &Path) {
     assert_eq!(names(&spool).len(), 0);
 }
 
-/// A reference to a tag of a layout.
-fn at(layout_path: &Path, tag: &str) -> String {
-    layout(layout_path, tag)
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// Two versions of an artifact in a registry, each with what its tree looks like.
+fn two_versions(room: &Path, host: &str) -> [(String, Snapshot); 2] {
+    let ours = ours(&room.join("store"));
+    ["v1", "v2"].map(|version| {
+        let directory = room.join(version);
+        tree(&directory, version);
+        let reference = format!("{host}/app:{version}");
+        ours.push(&ours.build(&directory), &reference);
+        (reference, snapshot(&directory))
+    })
 }

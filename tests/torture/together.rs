@@ -11,12 +11,8 @@ use cldoci::Kind;
 use super::child::{Helper, existing_is};
 use super::common::evil::Act;
 use super::common::registry::{Manners, Registry};
-use super::workflow::{Ours, snapshot};
-use super::{at, names, ours, peers_read, stamp, tree, whole};
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
+use super::workflow::{layout as at, snapshot};
+use super::{names, ours, peers_read, stamp, text, tree, two_versions, whole};
 
 #[test]
 fn eight_processes_build_and_push_into_one_layout() {
@@ -109,18 +105,6 @@ fn garbage_collection_beside_pushes_loses_nothing() {
     assert_eq!(whole(&layout), tags);
 }
 
-/// Two versions in a registry.
-fn two_versions(room: &Path, registry: &Registry) -> [(String, BTreeMap<std::path::PathBuf, String>); 2] {
-    let ours = ours(&room.join("store"));
-    ["v1", "v2"].map(|version| {
-        let directory = room.join(version);
-        tree(&directory, version);
-        let reference = format!("{}/app:{version}", registry.host());
-        ours.push(&ours.build(&directory), &reference);
-        (reference, snapshot(&directory))
-    })
-}
-
 /// Processes that pull at once, each a reference; what each ended with.
 fn pull_at_once(store: &Path, destination: &Path, existing: &str, references: &[&str]) -> Vec<String> {
     let mut children: Vec<Helper> = references
@@ -136,7 +120,7 @@ fn pull_at_once(store: &Path, destination: &Path, existing: &str, references: &[
 fn f_18_processes_pull_one_reference_into_one_directory() {
     let room = tempfile::tempdir().unwrap();
     let registry = Registry::start();
-    let [(reference, wanted), _] = two_versions(room.path(), &registry);
+    let [(reference, wanted), _] = two_versions(room.path(), &registry.host());
     for (round, processes) in [2, 4, 8].into_iter().enumerate() {
         let beside = room.path().join(format!("beside{round}"));
         let destination = beside.join("destination");
@@ -153,7 +137,7 @@ fn f_18_processes_pull_one_reference_into_one_directory() {
 fn f_18_processes_pull_different_references_into_one_directory() {
     let room = tempfile::tempdir().unwrap();
     let registry = Registry::start();
-    let [v1, v2] = two_versions(room.path(), &registry);
+    let [v1, v2] = two_versions(room.path(), &registry.host());
     let references = [&*v1.0, &*v2.0, &*v1.0, &*v2.0, &*v1.0, &*v2.0];
     for (existing, refusals) in [("replace", &["Busy: "][..]), ("refuse", &["Busy: ", "Exists: "])] {
         let beside = room.path().join(existing);
@@ -181,7 +165,7 @@ fn f_18_a_killed_holder_of_the_lock_does_not_block() {
             hangs.then(|| vec![Act::Hang])
         }
     });
-    let [(reference, wanted), _] = two_versions(room.path(), &registry);
+    let [(reference, wanted), _] = two_versions(room.path(), &registry.host());
     let store = room.path().join("pulled-store");
     let destination = room.path().join("beside/destination");
     slow.store(true, Ordering::SeqCst);
@@ -197,7 +181,7 @@ fn f_18_a_killed_holder_of_the_lock_does_not_block() {
         std::thread::sleep(Duration::from_millis(2));
     }
     slow.store(false, Ordering::SeqCst);
-    let ours: Ours = ours(&store);
+    let ours = ours(&store);
     let refused = ours.try_pull(&reference, &destination, Some(&existing_is("refuse"))).err().unwrap();
     assert_eq!(refused.kind(), Kind::Busy, "{refused}");
     holder.kill();
