@@ -29,7 +29,8 @@ fn f_24_cancels_at_100_moments_of_each_verb() {
         None
     });
     two_versions(room.path(), &registry.host());
-    let ended = Helper::start(&["cancel", &registry.host(), room.path().to_str().unwrap()]).finish();
+    let ended =
+        Helper::start(room.path(), &["cancel", &registry.host(), room.path().to_str().unwrap()]).finish();
     assert_eq!(ended, VERBS);
 }
 

@@ -97,10 +97,12 @@ pub struct Helper {
 }
 
 impl Helper {
-    pub fn start(arguments: &[&str]) -> Self {
+    /// What a killed one leaves of temporary files lies in `room`.
+    pub fn start(room: &Path, arguments: &[&str]) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--ignored", "--exact", "child::child", "--nocapture", "--test-threads=1"])
             .env(WORK, arguments.join("\n"))
+            .env("TMPDIR", room)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

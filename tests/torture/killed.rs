@@ -23,8 +23,10 @@ fn f_15_build_and_push_killed_at_200_moments() {
     let mut while_pushing = 0;
     for n in 0..200 {
         let (tag, directory) = (format!("k{}", n % 20), room.path().join(format!("tree{}", n % 20)));
-        let mut child =
-            Helper::start(&["push", text(&store), text(&layout), text(&directory), &tag, "1000000"]);
+        let mut child = Helper::start(
+            room.path(),
+            &["push", text(&store), text(&layout), text(&directory), &tag, "1000000"],
+        );
         child.until("begins");
         std::thread::sleep(Duration::from_micros(random.below(span.as_micros() as u64)));
         // The tag is what it was, what was reported, or what was about to be.
@@ -79,14 +81,10 @@ fn f_15_pull_killed_at_60_moments() {
         if existing != "refuse" {
             ours.try_pull(&versions[0].0, &destination, Some(&existing_is("merge"))).unwrap();
         }
-        let mut child = Helper::start(&[
-            "pull",
-            text(&store),
-            text(&destination),
-            existing,
-            &versions[1].0,
-            &versions[0].0,
-        ]);
+        let mut child = Helper::start(
+            room.path(),
+            &["pull", text(&store), text(&destination), existing, &versions[1].0, &versions[0].0],
+        );
         child.until("begins");
         std::thread::sleep(Duration::from_micros(random.below(span.as_micros() as u64)));
         child.kill();

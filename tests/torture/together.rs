@@ -22,7 +22,10 @@ fn eight_processes_build_and_push_into_one_layout() {
     let children: Vec<Helper> = (0..8)
         .map(|n| {
             let directory = room.path().join(format!("tree{n}"));
-            Helper::start(&["push", text(&store), text(&layout), text(&directory), &format!("p{n}"), "4"])
+            Helper::start(
+                room.path(),
+                &["push", text(&store), text(&layout), text(&directory), &format!("p{n}"), "4"],
+            )
         })
         .collect();
     let mut wanted = BTreeMap::new();
@@ -109,7 +112,12 @@ fn garbage_collection_beside_pushes_loses_nothing() {
 fn pull_at_once(store: &Path, destination: &Path, existing: &str, references: &[&str]) -> Vec<String> {
     let mut children: Vec<Helper> = references
         .iter()
-        .map(|reference| Helper::start(&["pull-once", text(store), text(destination), existing, reference]))
+        .map(|reference| {
+            Helper::start(
+                store.parent().unwrap(),
+                &["pull-once", text(store), text(destination), existing, reference],
+            )
+        })
         .collect();
     children.iter_mut().for_each(|child| child.until("ready"));
     children.iter_mut().for_each(Helper::go);
@@ -170,7 +178,8 @@ fn f_18_a_killed_holder_of_the_lock_does_not_block() {
     let destination = room.path().join("beside/destination");
     slow.store(true, Ordering::SeqCst);
     let before = registry.server.lines().len();
-    let mut holder = Helper::start(&["pull-once", text(&store), text(&destination), "refuse", &reference]);
+    let mut holder =
+        Helper::start(room.path(), &["pull-once", text(&store), text(&destination), "refuse", &reference]);
     holder.until("ready");
     holder.go();
     let deadline = Instant::now() + Duration::from_secs(30);
