@@ -8,7 +8,7 @@ triple=$(host_triple)
 RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=address -Cforce-frame-pointers=yes" CARGO_TARGET_DIR=$out/target \
   CARGO_PROFILE_DEV_OPT_LEVEL=1 cargo build --quiet --lib --locked --target "$triple"
 built=$out/target/$triple/debug
-nm "$built/libcldoci.so" | grep -q ' [UTtw] __asan_' || fail "the library is not instrumented"
+nm "$built/libcldoci.so" | grep ' [UTtw] __asan_' >/dev/null || fail "the library is not instrumented"
 scripts/c-programs.sh "$built" "$out" -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1
+export UNDER_ASAN=1 ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1
 scripts/run-c-programs.sh "$out"

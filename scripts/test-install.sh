@@ -30,13 +30,13 @@ works() {
 # shellcheck disable=SC2046
 cc -Wall -Werror "$work/version.c" -o "$work/shared" $(pkg-config --cflags --libs cldoci)
 works env LD_LIBRARY_PATH="$prefix/lib" "$work/shared"
-env LD_LIBRARY_PATH="$prefix/lib" ldd "$work/shared" | grep -q "$prefix/lib/libcldoci.so" || fail "the shared program does not use the installed library"
+env LD_LIBRARY_PATH="$prefix/lib" ldd "$work/shared" | grep "$prefix/lib/libcldoci.so" >/dev/null || fail "the shared program does not use the installed library"
 
 # shellcheck disable=SC2046
 cc -Wall -Werror "$work/version.c" -o "$work/static" \
   $(pkg-config --cflags cldoci) "$prefix/lib/libcldoci.a" $(pkg-config --static --libs-only-l cldoci | sed 's/-lcldoci//')
 works "$work/static"
-if ldd "$work/static" | grep -q libcldoci; then fail "the static program needs libcldoci.so"; fi
+if ldd "$work/static" | grep libcldoci >/dev/null; then fail "the static program needs libcldoci.so"; fi
 say "install: pkg-config, shared and static: ok"
 
 if need cmake "the CMake package"; then

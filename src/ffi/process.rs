@@ -105,6 +105,10 @@ pub(super) struct Local {
     pub(super) callers: super::callback::Callers,
 }
 
+/// LeakSanitizer follows pointers from globals, but not from a page that was mapped by hand. Nothing reads it.
+#[used]
+static SEEN_BY_LEAK_CHECKERS: AtomicPtr<Local> = AtomicPtr::new(std::ptr::null_mut());
+
 /// This process's own state. A lock in it is never inherited over a fork.
 pub(super) fn local() -> &'static Local {
     let slot = &page().local;
@@ -115,7 +119,10 @@ pub(super) fn local() -> &'static Local {
             callers: super::callback::Callers::new(),
         }));
         local = match slot.compare_exchange(std::ptr::null_mut(), made, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => made,
+            Ok(_) => {
+                SEEN_BY_LEAK_CHECKERS.store(made, Ordering::Release);
+                made
+            }
             Err(first) => {
                 // SAFETY: `made` was not stored, so this is its only pointer.
                 drop(unsafe { Box::from_raw(made) });
