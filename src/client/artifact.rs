@@ -137,6 +137,24 @@ impl ArtifactBuilder {
 mod tests {
     use super::*;
 
+    /// The digest of the manifest as another program puts it together; it must never change.
+    #[test]
+    fn golden_manifest() {
+        let layer = "sha256:abababababababababababababababababababababababababababababababab";
+        let kind = ArtifactKind::Component;
+        let mut descriptor = Descriptor::new(kind.layer_media_type(), layer.parse().unwrap(), 1234);
+        descriptor.annotations.insert(media_type::ANNOTATION_BLOCKS.to_owned(), "20:1:AA==".to_owned());
+        let artifact = ArtifactBuilder::new(kind)
+            .config(*b"{\"schemaVersion\":\"v1\"}")
+            .layer(Layer { descriptor, content: Content::Bytes(Arc::from(&b""[..])) })
+            .annotation("b", "2")
+            .annotation("a", "1")
+            .finish()
+            .unwrap();
+        let golden = "sha256:a137fdf0d5c255ee2263c1eefaa7b415de2b584c58a75ea6f1e9db5c0eb66c0f";
+        assert_eq!(artifact.digest.as_str(), golden);
+    }
+
     #[test]
     fn the_manifest_of_a_kind_has_no_artifact_type_and_a_custom_one_has() {
         let component = ArtifactBuilder::new(ArtifactKind::Component).finish().unwrap();

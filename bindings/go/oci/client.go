@@ -170,7 +170,8 @@ func (c *Client) PushWith(ctx context.Context, artifact *Artifact, options ...Op
 // An absent or empty directory appears whole or not at all; into one that isn't empty the files are put one by
 // one, over those of the same name. Missing parents are made, a destination that is a link is followed.
 func (c *Client) Pull(ctx context.Context, reference string, destDir string) error {
-	_, err := c.PullWith(ctx, reference, destDir)
+	// Nobody sees the config here: its request is saved.
+	_, err := c.PullWith(ctx, reference, destDir, WithOption("fetch_config", "false"))
 	return err
 }
 

@@ -57,6 +57,7 @@ class Counters(ctypes.Structure):
 VERBS = {
     "build": "ssbn", "push": "pp", "pull": "ps", "pull_config": "p", "exists": "p", "resolve": "p", "tag": "pp",
     "copy": "pp", "list_tags": "p", "inspect": "p", "delete": "p", "attach": "pp", "referrers": "p",
+    "collect_garbage": "p", "login": "sss", "logout": "s",
     "read_layer": "pn", "save_layer": "pni",
 }
 

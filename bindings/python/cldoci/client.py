@@ -140,6 +140,18 @@ class Client(_Base):
         """Deletes a tag, or by digest a manifest."""
         self._run("delete", [reference_handle(reference)], options, None)
 
+    def collect_garbage(self, reference: Reference, **options: Any) -> int:
+        """Removes what nothing refers to from a layout; the bytes that were freed."""
+        return self._run("collect_garbage", [reference_handle(reference)], options, None).size
+
+    def login(self, registry: str, username: str, password: str, **options: Any) -> Result:
+        """Verifies a credential against a registry and keeps it as docker does."""
+        return self._run("login", [registry.encode(), username.encode(), password.encode()], options, None)
+
+    def logout(self, registry: str, **options: Any) -> bool:
+        """Removes a registry's credential; whether there was one."""
+        return self._run("logout", [registry.encode()], options, None).exists
+
     def attach(self, artifact: Artifact, subject: Reference, **options: Any) -> Result:
         """Pushes an artifact that refers to what is at ``subject``."""
         return self._run("attach", [artifact, reference_handle(subject)], options, None)
@@ -229,6 +241,18 @@ class AsyncClient(_Base):
     async def delete(self, reference: Reference, **options: Any) -> None:
         """See :meth:`Client.delete`."""
         await self._run("delete", [reference_handle(reference)], options, None)
+
+    async def collect_garbage(self, reference: Reference, **options: Any) -> int:
+        """See :meth:`Client.collect_garbage`."""
+        return (await self._run("collect_garbage", [reference_handle(reference)], options, None)).size
+
+    async def login(self, registry: str, username: str, password: str, **options: Any) -> Result:
+        """See :meth:`Client.login`."""
+        return await self._run("login", [registry.encode(), username.encode(), password.encode()], options, None)
+
+    async def logout(self, registry: str, **options: Any) -> bool:
+        """See :meth:`Client.logout`."""
+        return (await self._run("logout", [registry.encode()], options, None)).exists
 
     async def attach(self, artifact: Artifact, subject: Reference, **options: Any) -> Result:
         """See :meth:`Client.attach`."""

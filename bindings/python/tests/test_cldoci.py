@@ -106,6 +106,22 @@ class Verbs(Case):
             cldoci.Client(hosts={"ghcr.io": {"password": "canary\n"}})
         self.assertNotIn("canary", str(caught.exception))
 
+    def test_garbage_is_collected_from_a_layout(self) -> None:
+        layout = f"ocidir://{self.work}/layout"
+        self.client.push(self.client.build(self.tree, "component"), f"{layout}:v1")
+        self.client.delete(f"{layout}:v1")
+        self.assertGreater(self.client.collect_garbage(layout), 0)
+
+    def test_login_and_logout(self) -> None:
+        with tempfile.TemporaryDirectory() as config:
+            code = "import cldoci; client = cldoci.Client(); print(client.logout('registry.example.com'))"
+            env = dict(os.environ, DOCKER_CONFIG=config)
+            done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+            self.assertEqual(done.stdout, "False\n")
+        with self.assertRaises(cldoci.ArgumentError) as caught:
+            self.client.login("Not A Host", "user", "canary")
+        self.assertNotIn("canary", str(caught.exception))
+
     def test_options_are_listed(self) -> None:
         names = [option["name"] for option in cldoci.options()]
         self.assertIn("existing", names)
