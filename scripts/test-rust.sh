@@ -3,4 +3,4 @@
 . "$(dirname "$0")/lib.sh"
 
 if strict; then export CLDOCI_REQUIRE_TOOLS=1; fi
-cargo test --locked "$@"
+cargo test --locked --no-fail-fast "$@"

@@ -10,6 +10,7 @@ mod copy;
 mod diff_id;
 mod endpoint;
 mod layer;
+mod outcome;
 mod pipe;
 mod platform;
 mod pull;
@@ -21,44 +22,15 @@ use std::future::Future;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::archive::LeftOut;
 use crate::config::{Environment, Options, Secret, Settings, registry_name};
 use crate::error::Result;
-use crate::oci::{ArtifactKind, Descriptor, Digest, Reference};
+use crate::oci::{ArtifactKind, Reference};
 use crate::operation::Operation;
 use crate::registry::{CredentialProvider, Registry, Session, UploadSessions};
 use crate::store::{Store, UploadSession};
 pub use artifact::{Artifact, ArtifactBuilder, Content, Layer};
 use endpoint::{Endpoint, absolute};
-
-/// What a verb gives; counters and warnings are the [`Operation`]'s.
-#[derive(Debug, Clone, Default)]
-pub struct Outcome {
-    /// The manifest's digest (of pull_config: the config's).
-    pub digest: Option<Digest>,
-    /// The media type of what `digest` names.
-    pub media_type: Option<String>,
-    /// Its size in bytes.
-    pub size: Option<u64>,
-    /// Of exists.
-    pub exists: Option<bool>,
-    /// Of build, push, pull and inspect.
-    pub artifact: Option<Artifact>,
-    /// Of pull_config and read_layer.
-    pub bytes: Option<Vec<u8>>,
-    /// Of list_tags.
-    pub tags: Vec<String>,
-    /// Of referrers.
-    pub referrers: Vec<Descriptor>,
-    /// Of build: what was left out, and why.
-    pub left_out: Vec<LeftOut>,
-    /// How many paths were left out; `left_out` is bounded.
-    pub left_out_total: u64,
-    /// Of pull: the destination had this digest already.
-    pub unchanged: bool,
-    /// Where the credential that was used came from.
-    pub credential_source: Option<String>,
-}
+pub use outcome::Outcome;
 
 /// A client: settings, connections, tokens. Clones share them.
 #[derive(Clone)]
