@@ -37,7 +37,7 @@ GOEXPERIMENT=cgocheck2 with_library go test -count=1 ./$package
 
 say "go: tests, static library"
 go test -c -tags cldoci_static -o "$temporary/static.test" ./$package
-if ldd "$temporary/static.test" | grep -q libcldoci; then fail "the static program needs libcldoci.so"; fi
+if ldd "$temporary/static.test" | grep libcldoci >/dev/null; then fail "the static program needs libcldoci.so"; fi
 (cd $package && "$temporary/static.test" -test.short)
 
 say "go: builds that can't be"

@@ -133,6 +133,30 @@ fn r_16_content_that_is_not_what_was_named_is_not_published() {
 }
 
 #[test]
+fn r_16_an_archive_with_a_flipped_bit_is_damaged_and_not_unsafe() {
+    let bench = Bench::new(&[]);
+    let tree = bench.work.path().join("tree");
+    fs::create_dir(&tree).unwrap();
+    fs::write(tree.join("file"), "content ".repeat(1000)).unwrap();
+    let built = bench.build(&tree).unwrap().artifact.unwrap();
+    let operation = bench.client.operation(None).unwrap();
+    let layer = bench.runtime.block_on(bench.client.read_layer(&built, 0, None, None, &operation)).unwrap();
+    let mut damaged = layer.bytes.unwrap();
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 1;
+    let digest = built.layers[0].descriptor.digest.clone();
+    let registry = Registry::with(Manners::default(), move |seen| {
+        let wanted = seen.method == "GET" && seen.path.contains(&format!("/blobs/{digest}"));
+        wanted.then(|| answer(200, &[], &damaged))
+    });
+    registry.put_manifest("org/app", "v1", &built.media_type, &built.manifest);
+    registry.put_blob("org/app", b"{}");
+    let error = bench.pull(&format!("{}/org/app:v1", registry.host())).unwrap_err();
+    assert_eq!(error.kind(), Kind::Digest, "{error}");
+    assert!(!bench.out().exists());
+}
+
+#[test]
 fn r_16_content_of_another_size_is_not_published() {
     let registry = serve(Manners::default(), |manifest| manifest.layers[0].size += 1, |_| None);
     let bench = Bench::new(&[("retries", "0")]);

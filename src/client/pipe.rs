@@ -17,7 +17,7 @@ pub(super) struct PipeWriter(mpsc::Sender<Item>);
 pub(super) struct PipeReader {
     receiver: mpsc::Receiver<Item>,
     chunk: Bytes,
-    ended: bool,
+    end: Option<Result<()>>,
 }
 
 enum Item {
@@ -27,7 +27,7 @@ enum Item {
 
 pub(super) fn pipe() -> (PipeWriter, PipeReader) {
     let (sender, receiver) = mpsc::channel(DEPTH);
-    (PipeWriter(sender), PipeReader { receiver, chunk: Bytes::new(), ended: false })
+    (PipeWriter(sender), PipeReader { receiver, chunk: Bytes::new(), end: None })
 }
 
 impl PipeWriter {
@@ -43,18 +43,17 @@ impl PipeWriter {
 }
 
 impl Read for PipeReader {
+    /// Once the writer has failed, every further read tells the same error.
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        while self.chunk.is_empty() && !self.ended {
+        while self.chunk.is_empty() {
+            if let Some(end) = &self.end {
+                return Ok(end.clone().map(|()| 0)?);
+            }
+            let lost = || Err(Error::new(Kind::Cancelled, "the transfer was given up"));
             match self.receiver.blocking_recv() {
                 Some(Item::Chunk(chunk)) => self.chunk = chunk,
-                Some(Item::End(result)) => {
-                    self.ended = true;
-                    result?;
-                }
-                None => {
-                    self.ended = true;
-                    return Err(Error::new(Kind::Cancelled, "the transfer was given up").into());
-                }
+                Some(Item::End(result)) => self.end = Some(result),
+                None => self.end = Some(lost()),
             }
         }
         let count = self.chunk.len().min(into.len());

@@ -169,8 +169,19 @@ async fn unpack_layers(
                 waiting.push_back(LayerReader::open(&call, &endpoint, next)?);
             }
             let Some(mut reader) = waiting.pop_front() else { break };
-            contents.push(staging.unpack(layer, &mut reader, operation)?);
-            reader.finish()?;
+            let unpacked = staging.unpack(layer, &mut reader, operation);
+            let verified = reader.finish();
+            contents.push(match (unpacked, verified) {
+                // Bytes that were damaged on their way are not the archive's fault.
+                (Err(refused), Err(damaged))
+                    if matches!(refused.kind(), Kind::Unsafe | Kind::Protocol)
+                        && matches!(damaged.kind(), Kind::Digest | Kind::Size) =>
+                {
+                    return Err(damaged);
+                }
+                (Err(error), _) | (Ok(_), Err(error)) => return Err(error),
+                (Ok(content), Ok(())) => content,
+            });
         }
         Ok((staging, contents))
     })
