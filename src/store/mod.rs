@@ -14,7 +14,7 @@ mod trim;
 use std::fs::{File, FileTimes};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::config::Settings;
 use crate::error::{Error, Kind, Result};
@@ -30,6 +30,8 @@ pub use trim::TrimReport;
 
 /// Where the workplaces of living processes are.
 const SPOOL: &str = "spool";
+/// How often something is tried again in a store that is being deleted: about a second long.
+const ATTEMPTS: u32 = 1000;
 /// What begins the name of a private temporary store.
 const TEMPORARY_PREFIX: &str = "cldoci-";
 
@@ -98,10 +100,14 @@ impl Store {
 
     /// Does `work` again when the store was deleted under its feet.
     fn retrying<T>(mut work: impl FnMut() -> Result<T>) -> Result<T> {
-        for _ in 0..100 {
+        for attempt in 0..ATTEMPTS {
             match work() {
                 Err(error) if is_absent(&error) => {}
                 other => return other,
+            }
+            // Whoever deletes a large store needs a while, during which every attempt fails.
+            if attempt > 20 {
+                std::thread::sleep(Duration::from_millis(1));
             }
         }
         work()
