@@ -155,6 +155,7 @@ impl Transport {
         let client = self.0.clients.get(&origin, reach).await.map_err(Failure::last)?;
         // A compressed answer would break sizes and digests (Q54, G-11).
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let proxy = self.0.clients.proxy_of(&url);
         let bodied = matches!(method, Method::POST | Method::PUT | Method::PATCH);
         // Without the query, which may hold an upload's state or a signature.
         let asked = format!("{method} {}{}", origin.authority(), printable(url.path()));
@@ -172,13 +173,16 @@ impl Transport {
         let slow = self.watch(&progress, wait);
         tokio::select! {
             biased;
-            result = &mut answer => match result {
-                Ok(response) => {
+            result = &mut answer => match (result, proxy.as_deref()) {
+                (Ok(response), Some(proxy)) if response.status().as_u16() == 407 => {
+                    Err(Failure::at_proxy(proxy, &origin))
+                }
+                (Ok(response), _) => {
                     operation.log(Level::Debug, || format!("{asked}: {}", response.status().as_u16()));
                     Ok(Answer { response, _place: place })
                 }
-                Err(error) => Err(progress.source_error().map_or_else(
-                    || Failure::of(error, &origin, &self.0.settings),
+                (Err(error), proxy) => Err(progress.source_error().map_or_else(
+                    || Failure::of(error, &origin, proxy, &self.0.settings),
                     Failure::last,
                 )),
             },

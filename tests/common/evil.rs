@@ -71,6 +71,12 @@ pub fn send(bytes: impl AsRef<[u8]>) -> Vec<Act> {
     vec![Act::Send(bytes.as_ref().to_vec())]
 }
 
+/// The first part of a server's side of TLS.
+pub fn tls() -> rustls::ConfigBuilder<rustls::ServerConfig, rustls::WantsVerifier> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap()
+}
+
 type Handler = dyn Fn(&Seen) -> Vec<Act> + Send + Sync;
 
 struct Shared {
@@ -107,14 +113,18 @@ impl Evil {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         let made = rcgen::generate_simple_self_signed(names).unwrap();
         let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![made.cert.der().clone()], key)
-            .unwrap();
-        Self::launch(Box::new(handler), Some(Arc::new(config)), Some(made.cert.pem()), true)
+        let config =
+            tls().with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key).unwrap();
+        Self::start_tls_as(config, made.cert.pem(), handler)
+    }
+
+    /// With TLS as a test has it.
+    pub fn start_tls_as(
+        config: rustls::ServerConfig,
+        certificate: String,
+        handler: impl Fn(&Seen) -> Vec<Act> + Send + Sync + 'static,
+    ) -> Self {
+        Self::launch(Box::new(handler), Some(Arc::new(config)), Some(certificate), true)
     }
 
     fn launch(
@@ -205,7 +215,9 @@ impl Shared {
             }
         };
         let mut wire = BufReader::new(wire);
+        let mut spoken = false;
         while let Some(mut seen) = read_head(&mut wire) {
+            spoken = true;
             seen.connection = connection;
             let length = seen.header("content-length").and_then(|n| n.parse().ok()).unwrap_or(0_u64);
             {
@@ -229,6 +241,11 @@ impl Shared {
                 End::Reset => return,
                 _ => break,
             }
+        }
+        if !spoken {
+            // What the client sent meanwhile is read, or a reset would overtake the alert of TLS.
+            let _ = raw.shutdown(Shutdown::Write);
+            let _ = std::io::copy(&mut &raw, &mut std::io::sink());
         }
         let _ = raw.shutdown(Shutdown::Both);
     }

@@ -14,10 +14,12 @@
 mod common;
 
 mod blobs;
+mod floods;
 mod help;
 mod manifests;
 mod overload;
 mod polite;
+mod proxy;
 mod real;
 mod redirects;
 mod tls;

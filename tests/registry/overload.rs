@@ -151,3 +151,34 @@ fn a_thousand_requests_at_once_stay_within_their_places() {
         assert!((2..=32).contains(&server.most_at_once()), "{}", server.most_at_once());
     });
 }
+
+#[test]
+fn r_28_a_token_for_another_service_is_tried_once() {
+    // `issued`: the service that the token endpoint makes tokens for, whatever it is asked.
+    let guarded = |issued: &'static str| {
+        Evil::start(move |seen| {
+            let here = seen.header("authorization") == Some("Bearer for-here");
+            match seen.path.starts_with("/token") {
+                true => answer(200, &[], format!(r#"{{"token":"for-{issued}"}}"#)),
+                false if here => good(),
+                false => {
+                    let challenge =
+                        r#"Bearer realm="/token",service="here",scope="repository:test/app:pull""#;
+                    answer(401, &[("WWW-Authenticate", challenge)], "")
+                }
+            }
+        })
+    };
+    let get = |server: &Evil| {
+        run(async { repository(&server.host(), &[]).get_manifest("v1", &Operation::new()).await.map(drop) })
+    };
+    let server = guarded("elsewhere");
+    let error = get(&server).unwrap_err();
+    assert_eq!((error.kind(), error.http_status()), (Kind::Unauthorized, Some(401)));
+    let log = server.log();
+    let sent: Vec<_> = log.iter().map(|seen| seen.header("authorization")).collect();
+    assert_eq!(sent, [None, None, Some("Bearer for-elsewhere")], "{:?}", server.lines());
+    assert!(log[1].path.contains("service=here"), "{}", log[1].path);
+    // The twin.
+    get(&guarded("here")).unwrap();
+}

@@ -177,6 +177,48 @@ fn a_04_and_a_16_addresses_out_of_reach() {
 }
 
 #[test]
+fn a_16_a_second_hop_to_a_name_with_a_private_address() {
+    let bytes = noise(100);
+    let sink = Evil::start({
+        let bytes = bytes.clone();
+        move |_| answer(200, &[], &bytes)
+    });
+    let port = sink.port();
+    for (name, fine) in [("fine.test", true), ("private.test", false), ("metadata.test", false)] {
+        let before = sink.log().len();
+        // The registry leads to another server, and that one on.
+        let between = Evil::start(move |_| redirect(307, &format!("http://{name}:{port}/x")));
+        let location = format!("http://between.test:{}/y", between.port());
+        let server = Evil::start(move |_| redirect(307, &location));
+        let host = format!("reg.test:{}", server.port());
+        let names = Table::of(&[
+            ("reg.test", &["127.0.0.1"]),
+            ("between.test", &["127.0.0.1"]),
+            ("fine.test", &["127.0.0.1"]),
+            // One look-up decides: a second one would lead to the sink.
+            ("private.test", &["10.0.0.5", "127.0.0.1"]),
+            ("metadata.test", &["169.254.169.254", "127.0.0.1"]),
+        ]);
+        let mut options = Options::new();
+        options.set("plain_http_hosts", &host).unwrap();
+        let found = run(async {
+            let repository = with_options(&host, &options, Some(names));
+            let descriptor = Descriptor::of("a/b", &bytes);
+            read(repository.read_blob(&descriptor, 0, &Operation::new()).await?).await
+        });
+        assert_eq!((server.log().len(), between.log().len()), (1, 1), "{name}");
+        if fine {
+            assert_eq!(found.unwrap(), bytes);
+        } else {
+            let error = found.unwrap_err();
+            assert_eq!(error.kind(), Kind::Policy, "{error}");
+            assert!(error.message().contains(name), "{error}");
+        }
+        assert_eq!(sink.log().len() - before, usize::from(fine), "{name}");
+    }
+}
+
+#[test]
 fn a_10_a_11_a_12_a_13_what_is_the_registrys_does_not_go_along() {
     let bytes = noise(100);
     let sink = Evil::start({

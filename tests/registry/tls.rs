@@ -6,7 +6,7 @@ use cldoci::config::Options;
 use cldoci::oci::{Descriptor, media_type};
 use cldoci::{Error, Kind, Operation};
 
-use crate::common::evil::{Act, Evil, answer, send};
+use crate::common::evil::{Act, Evil, answer, send, tls};
 use crate::help::{manifest, run, with_options};
 
 fn good() -> Vec<Act> {
@@ -91,12 +91,109 @@ fn r_43_certificates_that_do_not_fit() {
     let (options, _file) = trusting(&server);
     let error = get(&server.host(), &options).unwrap_err();
     assert_eq!(error.kind(), Kind::Tls, "wrong host");
+    assert!(error.message().contains("not valid for name"), "{error}");
     let mut insecure = Options::new();
     insecure.set_host(&server.host(), "insecure", "true").unwrap();
     get(&server.host(), &insecure).unwrap();
     // It is of that host alone (A-17).
     let another = Evil::start_tls(&["127.0.0.1"], |_| good());
     assert_eq!(get(&another.host(), &insecure).unwrap_err().kind(), Kind::Tls);
+}
+
+#[test]
+fn r_43_a_certificate_that_has_expired() {
+    let serve = |until: i32| {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut parameters = rcgen::CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+        parameters.not_after = rcgen::date_time_ymd(until, 1, 1);
+        let made = parameters.self_signed(&key).unwrap();
+        let config =
+            tls().with_no_client_auth().with_single_cert(vec![made.der().clone()], der(&key)).unwrap();
+        Evil::start_tls_as(config, made.pem(), |_| good())
+    };
+    let server = serve(2020);
+    let (options, _file) = trusting(&server);
+    let error = get(&server.host(), &options).unwrap_err();
+    assert_eq!(error.kind(), Kind::Tls);
+    assert!(error.message().contains("expired"), "{error}");
+    assert_eq!(server.log().len(), 0);
+    let server = serve(4000);
+    let (options, _file) = trusting(&server);
+    get(&server.host(), &options).unwrap();
+}
+
+fn der(key: &rcgen::KeyPair) -> rustls::pki_types::PrivateKeyDer<'static> {
+    rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap()
+}
+
+#[test]
+fn r_43_a_server_that_demands_a_client_certificate() {
+    let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    // The authority of the clients, and a certificate of it.
+    let mut parameters = rcgen::CertificateParams::new([]).unwrap();
+    parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority =
+        rcgen::CertifiedIssuer::self_signed(parameters, rcgen::KeyPair::generate().unwrap()).unwrap();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let client = rcgen::CertificateParams::new(["client.test".to_owned()])
+        .unwrap()
+        .signed_by(&key, &authority)
+        .unwrap();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(authority.der().clone()).unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let verifier =
+        rustls::server::WebPkiClientVerifier::builder_with_provider(roots.into(), provider).build().unwrap();
+    let config = tls()
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(vec![own.cert.der().clone()], der(&own.signing_key))
+        .unwrap();
+    let server = Evil::start_tls_as(config, own.cert.pem(), |_| good());
+    let (mut options, _file) = trusting(&server);
+
+    let error = get(&server.host(), &options).unwrap_err();
+    assert_eq!(error.kind(), Kind::Tls, "{error}");
+    assert!(error.message().contains("client_cert"), "{error}");
+    assert_eq!(server.log().len(), 0);
+
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: String| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    options.set_host(&server.host(), "client_cert", &file("cert.pem", client.pem())).unwrap();
+    options.set_host(&server.host(), "client_key", &file("key.pem", key.serialize_pem())).unwrap();
+    get(&server.host(), &options).unwrap();
+    assert_eq!(server.log().len(), 1);
+}
+
+#[test]
+fn a_17_insecure_does_not_cover_the_token_server() {
+    let tokens = Evil::start_tls(&["other.test"], |_| answer(200, &[], r#"{"token":"granted"}"#));
+    for host in ["127.0.0.1", "localhost"] {
+        let realm = format!("{host}:{}", tokens.port());
+        let challenge = format!(r#"Bearer realm="https://{realm}/token",service="s""#);
+        let registry = Evil::start_tls(&["other.test"], move |seen| {
+            match seen.header("authorization") == Some("Bearer granted") {
+                true => good(),
+                false => answer(401, &[("WWW-Authenticate", &challenge)], ""),
+            }
+        });
+        let before = tokens.log().len();
+        let mut options = Options::new();
+        options.set("token_hosts", &realm).unwrap();
+        options.set("retries", "0").unwrap();
+        options.set_host(&registry.host(), "insecure", "true").unwrap();
+        let error = get(&registry.host(), &options).unwrap_err();
+        assert_eq!(error.kind(), Kind::Tls, "{error}");
+        assert!(error.message().contains(&realm), "{error}");
+        assert_eq!((registry.log().len(), tokens.log().len()), (1, before));
+        // The twin: the same for the token server, by its own name.
+        options.set_host(&realm, "insecure", "true").unwrap();
+        get(&registry.host(), &options).unwrap();
+        assert_eq!(tokens.log().len(), before + 1);
+    }
 }
 
 #[test]

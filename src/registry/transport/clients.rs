@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use reqwest::{Certificate, Client, Identity, NoProxy, Proxy, redirect};
+use hyper_util::client::proxy::matcher::Matcher;
+use reqwest::{Certificate, Client, Identity, Proxy, redirect};
 use url::Url;
 
 use super::resolver::{Classes, Names, Resolver};
@@ -42,7 +43,7 @@ struct Tls {
 
 pub(super) struct Clients {
     settings: Settings,
-    proxies: Proxies,
+    proxies: Arc<Proxies>,
     user_agent: String,
     names: Option<Arc<dyn Names>>,
     classes: Arc<Classes>,
@@ -63,7 +64,7 @@ impl Clients {
         }
         Ok(Self {
             settings: settings.clone(),
-            proxies: Proxies::new(settings)?,
+            proxies: Arc::new(Proxies::new(settings)?),
             user_agent,
             names,
             classes: Arc::default(),
@@ -73,6 +74,14 @@ impl Clients {
 
     pub(super) fn classes(&self) -> &Classes {
         &self.classes
+    }
+
+    /// The proxy of a request, without its credentials.
+    pub(super) fn proxy_of(&self, url: &Url) -> Option<String> {
+        self.proxies.of(url).map(|proxy| {
+            let port = proxy.port().map(|port| format!(":{port}")).unwrap_or_default();
+            printable(format!("{}://{}{port}", proxy.scheme(), proxy.host_str().unwrap_or_default()))
+        })
     }
 
     /// The client for a place.
@@ -113,8 +122,9 @@ impl Clients {
             .http2_max_header_list_size(HEADER_LIST)
             .tcp_nodelay(true)
             .dns_resolver(resolver);
-        if let Some(proxy) = self.proxies.proxy()? {
-            builder = builder.proxy(proxy);
+        if !self.proxies.is_empty() {
+            let proxies = self.proxies.clone();
+            builder = builder.proxy(Proxy::custom(move |url| proxies.of(url).cloned()));
         }
         builder = match &profile.tls {
             None => builder.tls_certs_only([]),
@@ -259,18 +269,22 @@ impl Proxies {
             .collect()
     }
 
-    fn proxy(&self) -> Result<Option<Proxy>> {
-        if self.http.is_none() && self.https.is_none() {
-            return Ok(None);
-        }
-        let (http, https) = (self.http.clone(), self.https.clone());
-        let chosen = move |url: &Url| {
-            // What is on this machine is not behind a proxy.
-            if Origin::of(url).ok()?.is_loopback() {
-                return None;
-            }
-            if url.scheme() == "https" { https.clone() } else { http.clone() }
+    fn is_empty(&self) -> bool {
+        self.http.is_none() && self.https.is_none()
+    }
+
+    /// The proxy of a request.
+    fn of(&self, url: &Url) -> Option<&Url> {
+        let proxy = match url.scheme() {
+            "https" => self.https.as_ref()?,
+            _ => self.http.as_ref()?,
         };
-        Ok(Some(Proxy::custom(chosen).no_proxy(NoProxy::from_string(&self.except))))
+        // What is on this machine is not behind a proxy.
+        if Origin::of(url).ok()?.is_loopback() {
+            return None;
+        }
+        // reqwest asks no list of exceptions for a proxy that a function chooses.
+        let reached = Matcher::builder().all("http://proxy").no(self.except.as_str()).build();
+        reached.intercept(&url.as_str().parse().ok()?).map(|_| proxy)
     }
 }

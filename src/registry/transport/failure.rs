@@ -37,8 +37,26 @@ impl Failure {
         Self { error, stage: Stage::Last }
     }
 
-    pub(crate) fn of(error: reqwest::Error, origin: &Origin, settings: &Settings) -> Self {
-        let place = origin.authority();
+    /// The proxy between wants other credentials.
+    pub(crate) fn at_proxy(proxy: &str, origin: &Origin) -> Self {
+        let text = format!(
+            "{}: the proxy {proxy} demands credentials (HTTP 407; the option proxy takes http://USER:PASSWORD@HOST:PORT)",
+            origin.authority()
+        );
+        Self::last(Error::new(Kind::Unauthorized, text).with_http_status(407))
+    }
+
+    /// `proxy`: the one between, without its credentials.
+    pub(crate) fn of(
+        error: reqwest::Error,
+        origin: &Origin,
+        proxy: Option<&str>,
+        settings: &Settings,
+    ) -> Self {
+        let place = match proxy {
+            Some(proxy) => format!("{} through the proxy {proxy}", origin.authority()),
+            None => origin.authority(),
+        };
         let made =
             |kind, text: String, stage| Self { error: Error::new(kind, format!("{place}: {text}")), stage };
         let (connect, timeout) = (error.is_connect(), error.is_timeout());
@@ -65,6 +83,9 @@ impl Failure {
                 format!("what came back is no HTTP: {}", causes.text),
                 Stage::Garbled,
             );
+        }
+        if let (true, Some(proxy)) = (causes.text.contains("proxy authorization required"), proxy) {
+            return Self::at_proxy(proxy, origin);
         }
         if connect {
             return made(Kind::Network, format!("no connection: {}", causes.text), Stage::Unconnected);
@@ -138,7 +159,9 @@ impl Causes {
 }
 
 fn tls_cure(text: &str, origin: &Origin) -> String {
-    if text.contains("UnknownIssuer") {
+    if text.contains("CertificateRequired") {
+        " (the options client_cert and client_key of this host name what it demands)".to_owned()
+    } else if text.contains("UnknownIssuer") {
         " (the option ca_file trusts another authority)".to_owned()
     } else if text.contains("InvalidContentType") || text.contains("corrupt message") {
         format!(" (if it speaks plain http, name '{}' in the option plain_http_hosts)", origin.authority())
