@@ -94,31 +94,15 @@ fn x_01_x_03_x_17_a_null_for_every_pointer_and_a_panic_in_every_function() {
             let mut arguments = Vec::new();
             let mut outputs = Vec::new();
             for (at, (kind, _)) in function.parameters.iter().enumerate() {
-                let pointer = pointers.contains(&at);
-                arguments.push(match kind.as_str() {
-                    _ if pointer && (null.is_none() || null == Some(at)) => "NULL".to_owned(),
-                    "const char *" => "\"text\"".to_owned(),
-                    "const uint8_t *" => "(const uint8_t *)\"bytes\"".to_owned(),
-                    "size_t *" => "&number".to_owned(),
-                    "int32_t *" => "&number32".to_owned(),
-                    "cldoci_progress *" => "&progress".to_owned(),
-                    "cldoci_counters *" => "&counters".to_owned(),
-                    "void *" => "&number".to_owned(),
-                    "struct cldoci_error **" | "cldoci_error **" => "&error".to_owned(),
-                    // Outputs hold garbage before the call; it must be gone after it.
-                    _ if kind.ends_with("**") => {
-                        outputs.push(at);
-                        format!("({kind})&out[{at}]")
-                    }
-                    "cldoci_progress_callback" if pointer => "callback".to_owned(),
-                    "cldoci_credential_callback" if pointer => "credential".to_owned(),
-                    "cldoci_log_callback" if pointer => "log_line".to_owned(),
-                    "cldoci_reader" if pointer => "reader".to_owned(),
-                    "cldoci_finalizer" if pointer => "finalizer".to_owned(),
-                    // A handle: of the right type where there is one, else of a wrong one.
-                    _ if pointer => format!("({kind})handle_for(\"{}\")", kind.replace("const ", "")),
-                    _ => "0".to_owned(),
-                });
+                if pointers.contains(&at) && (null.is_none() || null == Some(at)) {
+                    arguments.push("NULL".to_owned());
+                    continue;
+                }
+                // Outputs hold garbage before the call; it must be gone after it.
+                if kind.ends_with("**") && !kind.contains("cldoci_error") {
+                    outputs.push(at);
+                }
+                arguments.push(argument(kind, at));
             }
             let fresh = outputs.iter().map(|at| format!(" out[{at}] = (void *)8;")).collect::<String>();
             let check = outputs
@@ -150,6 +134,116 @@ fn x_01_x_03_x_17_a_null_for_every_pointer_and_a_panic_in_every_function() {
     }
 }
 
+/// A usable argument of this type, in the words of `null_args.c`.
+fn argument(kind: &str, at: usize) -> String {
+    match kind {
+        "const char *" => "\"text\"".to_owned(),
+        "const uint8_t *" => "(const uint8_t *)\"bytes\"".to_owned(),
+        "size_t *" | "void *" => "&number".to_owned(),
+        "int32_t *" => "&number32".to_owned(),
+        "cldoci_progress *" => "&progress".to_owned(),
+        "cldoci_counters *" => "&counters".to_owned(),
+        "cldoci_error **" => "&error".to_owned(),
+        "cldoci_progress_callback" => "callback".to_owned(),
+        "cldoci_credential_callback" => "credential".to_owned(),
+        "cldoci_log_callback" => "log_line".to_owned(),
+        "cldoci_reader" => "reader".to_owned(),
+        "cldoci_finalizer" => "finalizer".to_owned(),
+        _ if kind.ends_with("**") => format!("({kind})&out[{at}]"),
+        // A handle: of the right type where there is one, else of a wrong one.
+        _ if kind.ends_with('*') => format!("({kind})handle_for(\"{}\")", kind.replace("const ", "")),
+        _ => "0".to_owned(),
+    }
+}
+
+/// A call of this function with usable arguments but for the one at `at`.
+fn call_with(function: &support::Function, at: usize, instead: &str) -> String {
+    let arguments = function
+        .parameters
+        .iter()
+        .enumerate()
+        .map(|(other, (kind, _))| if other == at { instead.to_owned() } else { argument(kind, other) });
+    format!("{}({})", function.name, arguments.collect::<Vec<_>>().join(", "))
+}
+
+#[test]
+fn x_03_unaligned_outputs() {
+    let mut calls = String::new();
+    let mut count = 0;
+    for function in functions() {
+        for (at, (kind, _)) in function.parameters.iter().enumerate() {
+            let written = ["size_t *", "int32_t *", "cldoci_progress *", "cldoci_counters *"];
+            if !kind.ends_with("**") && !written.contains(&kind.as_str()) {
+                continue;
+            }
+            let call = call_with(&function, at, &format!("({kind})(void *)(unaligned + 1)"));
+            // A struct is filled last, when a handle of another type was refused already (misuse.c has the rest).
+            let refused = match function.returns.as_str() {
+                "cldoci_status" if kind.starts_with("cldoci_") && !kind.ends_with("**") => {
+                    format!("{call} < 0")
+                }
+                "cldoci_status" => format!("{call} == CLDOCI_ERROR_ARGUMENT"),
+                _ => format!("((void){call}, 1)"),
+            };
+            writeln!(
+                calls,
+                "  error = NULL; check_unwritten({refused}, \"{}\", {at}); cldoci_error_free(error);",
+                function.name
+            )
+            .unwrap();
+            count += 1;
+        }
+    }
+    assert!(count > 150, "{count}");
+    run(&mut null_args(&calls).command());
+}
+
+/// numbers that no choice, switch or count has.
+#[test]
+fn x_11_integers_out_of_range() {
+    let header = support::header();
+    let mut calls = String::new();
+    let (mut switches, mut numbers) = (0, 0);
+    for function in functions() {
+        for (at, (kind, name)) in function.parameters.iter().enumerate() {
+            let values: &[&str] = match kind.as_str() {
+                "int32_t" | "cldoci_status" => {
+                    &["INT32_MIN", "-1", "0", "1", "2", "3", "4", "5", "INT32_MAX"]
+                }
+                "int64_t" => &["INT64_MIN", "-1", "0", "1", "INT64_MAX"],
+                // A size of bytes is the caller's word for what can be read.
+                "size_t" if !name.ends_with("size") => &["0", "1", "(size_t)PTRDIFF_MAX + 1", "SIZE_MAX"],
+                _ => continue,
+            };
+            let option = function.name.strip_prefix("cldoci_options_set_").filter(|_| name == "value");
+            for value in values {
+                let call = call_with(&function, at, value);
+                let check = match (option, kind.as_str()) {
+                    (Some(option), "int32_t") => {
+                        switches += 1;
+                        let constant = format!("#define CLDOCI_{}_", option.to_uppercase());
+                        let known = header.lines().filter(|line| line.starts_with(&constant)).count().max(2);
+                        let fits = value.parse::<usize>().is_ok_and(|value| value < known);
+                        let status = if fits { "CLDOCI_OK" } else { "CLDOCI_ERROR_ARGUMENT" };
+                        format!("check_is({call}, {status}, \"{option} = {value}\")")
+                    }
+                    (Some(option), _) => {
+                        numbers += 1;
+                        format!("check_number({call}, {value}, \"{option}\")")
+                    }
+                    _ if function.returns == "cldoci_status" => {
+                        format!("check_status({call}, \"{}\", 0)", function.name)
+                    }
+                    _ => format!("(void){call}"),
+                };
+                writeln!(calls, "  error = NULL; {check}; cldoci_error_free(error);").unwrap();
+            }
+        }
+    }
+    assert!(switches > 150 && numbers > 80, "{switches} {numbers}");
+    run(&mut null_args(&calls).command());
+}
+
 /// The program of `null_args.c` with these calls.
 fn null_args(calls: &str) -> Program {
     let template = std::fs::read_to_string(root().join("tests/c/null_args.c")).unwrap();
@@ -161,8 +255,8 @@ fn null_args(calls: &str) -> Program {
 
 #[test]
 fn x_05_x_06_x_12_handles() {
-    // A bounded number of rounds; `CLDOCI_SOAK=1` makes it the million.
-    let rounds = if std::env::var_os("CLDOCI_SOAK").is_some() { "1000000" } else { "100000" };
+    // Seconds' worth of rounds; `CLDOCI_SOAK=1` makes it the million.
+    let rounds = if std::env::var_os("CLDOCI_SOAK").is_some() { "1000000" } else { "300000" };
     run(Program::new("handles").command().arg(rounds));
 }
 
@@ -224,6 +318,19 @@ fn x_27_closed_standard_descriptors() {
     let program = Program::new("guest");
     tree(&program);
     run(program.command().arg(program.scratch()).env("CLOSE_STANDARD", "1"));
+}
+
+#[test]
+fn x_03_x_04_misuse() {
+    let program = Program::new("misuse");
+    run(program.command().arg(program.scratch()));
+}
+
+#[test]
+fn x_27_environment() {
+    let program = Program::new("environment");
+    tree(&program);
+    run(program.command().env_remove("CLDOCI_STORE").arg(program.scratch()));
 }
 
 #[test]

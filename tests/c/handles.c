@@ -1,5 +1,5 @@
 /* double free, use after free, wrong types, made-up tokens; and nothing grows. */
-#include "check.h"
+#include "silent.h"
 
 static long resident_pages(void) {
   long size = 0, resident = 0;
@@ -16,6 +16,7 @@ int main(int argc, char **argv) {
   cldoci_reference *reference = NULL;
   uint64_t random = 88172645463325252u;
   long before;
+  int descriptors = 0, threads = 0;
   int i;
 
   OK(cldoci_options_new(&options, &error));
@@ -65,10 +66,16 @@ int main(int argc, char **argv) {
     CHECK(cldoci_error_free(error) == CLDOCI_OK);
     CHECK(cldoci_options_free(options) == CLDOCI_OK);
     CHECK(cldoci_reference_free(reference) == CLDOCI_OK);
-    if (i == 1000) before = resident_pages();
+    if (i == 1000) {
+      before = resident_pages();
+      descriptors = count_entries("/proc/self/fd");
+      threads = count_entries("/proc/self/task");
+    }
   }
   /* AddressSanitizer keeps freed memory. */
   CHECK(resident_pages() - before < 256 || getenv("UNDER_ASAN") != NULL);
+  CHECK(descriptors > 2 && count_entries("/proc/self/fd") == descriptors);
+  CHECK(threads > 0 && count_entries("/proc/self/task") == threads);
   CHECK(cldoci_debug_live_handles(CLDOCI_HANDLE_ANY) == 0);
   return 0;
 }

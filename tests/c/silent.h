@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 /* Listens on a free port of loopback; the kernel takes the connections. */
-static int silent_listen(char *reference, size_t size, int backlog) {
+static inline int silent_listen(char *reference, size_t size, int backlog) {
   struct sockaddr_in address = {.sin_family = AF_INET};
   socklen_t length = sizeof address;
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
