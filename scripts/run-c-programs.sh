@@ -26,6 +26,7 @@ while read -r program argument; do
 done <<'END'
 builder DIR
 handles 2000
+misuse DIR
 options
 operations
 callbacks
