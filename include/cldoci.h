@@ -602,7 +602,7 @@ cldoci_status cldoci_options_set_pair(cldoci_options *options,
 
 /**
  * Sets an option of one registry host: `username`, `password`, `identity_token`, `registry_token`,
- * `insecure`, `plain_http`, `host_ca_file`, `client_cert`, `client_key`, `header`, `mirrors`. They belong
+ * `insecure`, `plain_http`, `host_ca_file`, `client_cert`, `client_key`, `header`. They belong
  * to a client.
  *
  * @param options  borrowed, not NULL

@@ -58,6 +58,9 @@ fi
 
 # The oldest glibc that it runs on, by the newest symbol version that it asks for.
 glibc=$(objdump -T "$prefix/lib/libcldoci.so" | grep -o 'GLIBC_[0-9.]*' | sort -uV | tail -1)
+oldest=2.34
+newest=$(printf '%s\n' "$oldest" "${glibc#GLIBC_}" | sort -V | tail -1)
+[[ $newest == "$oldest" ]] || fail "the library needs ${glibc/_/ }, the README promises that glibc $oldest will do"
 say "install: needs ${glibc/_/ } or newer"
 
 scripts/install.sh uninstall "$prefix" >/dev/null

@@ -383,10 +383,6 @@ impl Settings {
                 Some(Value::Pairs(pairs)) => pairs.clone(),
                 _ => BTreeMap::new(),
             },
-            mirrors: match self.host_value(host, "mirrors") {
-                Some(Value::List(list)) => list.clone(),
-                _ => Vec::new(),
-            },
         }
     }
 }
@@ -414,8 +410,6 @@ pub struct HostSettings {
     pub client_key: Option<PathBuf>,
     /// Extra request headers.
     pub headers: BTreeMap<String, String>,
-    /// Hosts asked first when reading.
-    pub mirrors: Vec<String>,
 }
 
 #[cfg(test)]

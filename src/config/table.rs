@@ -170,7 +170,6 @@ pub static OPTIONS: &[OptionSpec] = &[
     row("client_cert", Type::Path, Scope::Host, "", "PEM file of the client certificate for this host"),
     row("client_key", Type::Path, Scope::Host, "", "PEM file of its key; empty = in client_cert"),
     row("header", Type::Pairs, Scope::Host, "", "an extra request header for this host, NAME=VALUE"),
-    row("mirrors", Type::List, Scope::Host, "", "hosts that are asked before this one when reading"),
 ];
 
 /// The row of an option.

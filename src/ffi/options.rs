@@ -180,7 +180,7 @@ pub unsafe extern "C" fn cldoci_options_set_pair(
 }
 
 /// Sets an option of one registry host: `username`, `password`, `identity_token`, `registry_token`,
-/// `insecure`, `plain_http`, `host_ca_file`, `client_cert`, `client_key`, `header`, `mirrors`. They belong
+/// `insecure`, `plain_http`, `host_ca_file`, `client_cert`, `client_key`, `header`. They belong
 /// to a client.
 ///
 /// @param options  borrowed, not NULL

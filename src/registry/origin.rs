@@ -118,7 +118,6 @@ impl Origin {
                 client_cert: a.client_cert.or(b.client_cert),
                 client_key: a.client_key.or(b.client_key),
                 headers: a.headers.into_iter().chain(b.headers).collect(),
-                mirrors: if a.mirrors.is_empty() { b.mirrors } else { a.mirrors },
             }
         })
     }

@@ -67,7 +67,7 @@ func WithOption(name, value string) Option {
 	}
 }
 
-// WithHostOption sets an option of one host, such as "header" or "mirrors". The host is written as in a
+// WithHostOption sets an option of one host, such as "header" or "insecure". The host is written as in a
 // reference: "ghcr.io", "localhost:5000".
 func WithHostOption(host, name, value string) Option {
 	return func(s *settings) {
