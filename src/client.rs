@@ -4,6 +4,7 @@
 //! The futures need a tokio runtime with time and I/O; they run blocking work on its blocking threads.
 
 mod artifact;
+mod blocking;
 mod build;
 mod by_hand;
 mod copy;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::artifact::{ArtifactBuilder, Content, Layer};
-use super::endpoint::blocking;
+use super::blocking::blocking;
 use super::{Call, Job, Outcome};
 use crate::archive::{PackOptions, Packed, pack};
 use crate::error::{Error, Result};

@@ -1,8 +1,8 @@
 //! tag and copy: the same manifest bytes under another name, with what they need.
 
 use super::endpoint::{Endpoint, Manifest};
-use super::push::{Blob, Remote, send_all};
-use super::sink::Sink;
+use super::push::{Remote, send_all};
+use super::sink::{Blob, Sink};
 use super::{Call, Job, Outcome};
 use crate::error::{Error, Kind, Result};
 use crate::oci::{Descriptor, Document, Reference};

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::artifact::{Artifact, Content, Layer};
-use super::endpoint::{Endpoint, Manifest, blocking};
+use super::blocking::blocking;
+use super::endpoint::{Endpoint, Manifest};
 use super::layer::LayerReader;
 use super::{Call, Client, Job, Outcome, diff_id};
 use crate::archive::{Staging, UnpackOptions, destination_identity, fingerprint};

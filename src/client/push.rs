@@ -8,24 +8,15 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::artifact::{Artifact, ArtifactBuilder, Content, Layer};
 use super::endpoint::Endpoint;
-use super::sink::Sink;
+use super::sink::{Blob, Sink};
 use super::{Call, Job, Outcome};
 use crate::error::{Error, Kind, Result};
 use crate::oci::{Descriptor, Reference};
 use crate::operation::{Count, Operation, Phase};
 use crate::registry::BlobSource;
-use crate::store::Spool;
 
 /// Up to this size a blob waits until it is known whether a larger one was there.
 const SMALL: u64 = 64 << 10;
-
-/// A blob to send, and where its bytes are.
-pub(super) struct Blob {
-    pub(super) descriptor: Descriptor,
-    pub(super) source: Arc<dyn BlobSource>,
-    /// The store's own copy, which a layout on the same file system can share.
-    pub(super) spool: Option<Arc<Spool>>,
-}
 
 /// Pushes an artifact.
 pub(super) async fn push(call: &Call, artifact: &Artifact, reference: &Reference) -> Job {

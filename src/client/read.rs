@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::{self, Write};
 
 use super::artifact::{Artifact, Content};
-use super::endpoint::{CHUNK, Endpoint, blocking};
+use super::blocking::{CHUNK, blocking};
+use super::endpoint::Endpoint;
 use super::layer::LayerReader;
 use super::pull::{fetch_config, found};
 use super::push::source;

@@ -4,13 +4,20 @@ use std::io::{Read, Write};
 use std::sync::Arc;
 
 use super::Call;
-use super::endpoint::{CHUNK, blocking};
-use super::push::Blob;
+use super::blocking::{CHUNK, blocking};
 use crate::error::{Error, Result};
 use crate::oci::Descriptor;
 use crate::operation::Count;
-use crate::registry::Repository;
-use crate::store::LayoutWriter;
+use crate::registry::{BlobSource, Repository};
+use crate::store::{LayoutWriter, Spool};
+
+/// A blob to send, and where its bytes are.
+pub(super) struct Blob {
+    pub(super) descriptor: Descriptor,
+    pub(super) source: Arc<dyn BlobSource>,
+    /// The store's own copy, which a layout on the same file system can share.
+    pub(super) spool: Option<Arc<Spool>>,
+}
 
 /// Where a push writes.
 #[derive(Clone)]
