@@ -73,7 +73,7 @@ pub fn send(bytes: impl AsRef<[u8]>) -> Vec<Act> {
 
 /// The first part of a server's side of TLS.
 pub fn tls() -> rustls::ConfigBuilder<rustls::ServerConfig, rustls::WantsVerifier> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
     rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap()
 }
 

@@ -72,7 +72,7 @@ struct Issuer {
 
 impl Issuer {
     fn new(life: u64) -> Self {
-        let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
+        let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
         let certificate = rcgen::CertificateParams::default().self_signed(&key).unwrap();
         Self { key, certificate, life, issued: AtomicUsize::new(0) }
     }
@@ -96,7 +96,7 @@ impl Issuer {
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let header = serde_json::json!({
-            "typ": "JWT", "alg": "RS256", "x5c": [STANDARD.encode(self.certificate.der())],
+            "typ": "JWT", "alg": "EdDSA", "x5c": [STANDARD.encode(self.certificate.der())],
         });
         let claims = serde_json::json!({
             "iss": "tests", "sub": "u", "aud": "registry", "nbf": now - 5, "iat": now, "exp": now + self.life,

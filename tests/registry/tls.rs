@@ -141,7 +141,7 @@ fn r_43_a_server_that_demands_a_client_certificate() {
         .unwrap();
     let mut roots = rustls::RootCertStore::empty();
     roots.add(authority.der().clone()).unwrap();
-    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
     let verifier =
         rustls::server::WebPkiClientVerifier::builder_with_provider(roots.into(), provider).build().unwrap();
     let config = tls()

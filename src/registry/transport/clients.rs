@@ -62,6 +62,8 @@ impl Clients {
                 "option 'user_agent' has a character that no header may have",
             ));
         }
+        // Ring, since AWS-LC alone is a quarter of the library. A Rust host's own choice stands.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         Ok(Self {
             settings: settings.clone(),
             proxies: Arc::new(Proxies::new(settings)?),
