@@ -503,8 +503,8 @@ typedef void (*cldoci_log_callback)(int32_t level, const char *line, void *user_
 /**
  * Asked for the credential of a repository once its registry has demanded one. Fill in `credential`
  * (`cldoci_credential_set_basic` and its like; it lives for the time of the call) and return 1, or return 0 for
- * none, so that the next source is asked; a negative number ends the operation with CLDOCI_ERROR_CREDENTIALS.
- * It is kept until the registry refuses it.
+ * none, so that the next source is asked; a negative number ends the operation with CLDOCI_ERROR_CREDENTIALS,
+ * whose message `cldoci_credential_set_failure` completes. It is kept until the registry refuses it.
  */
 typedef int32_t (*cldoci_credential_callback)(const char *registry,
                                               const char *repository,
@@ -553,6 +553,19 @@ cldoci_status cldoci_credential_set_identity_token(cldoci_credential *credential
 cldoci_status cldoci_credential_set_registry_token(cldoci_credential *credential,
                                                    const char *token,
                                                    cldoci_error **error);
+
+/**
+ * Says why there is no credential, for the message of the error that the callback's negative number makes.
+ *
+ * @param credential  borrowed, not NULL: what the callback was given
+ * @param message     borrowed, not NULL, UTF-8; copied: one line for a person, without a secret
+ * @param error       out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or what is wrong
+ * Threads: the callback's own, while it runs.
+ */
+cldoci_status cldoci_credential_set_failure(cldoci_credential *credential,
+                                            const char *message,
+                                            cldoci_error **error);
 
 /* Options ------------------------------------------------------------------------------------------------ */
 

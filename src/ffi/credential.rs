@@ -16,8 +16,8 @@ use crate::registry::{Credential, CredentialProvider};
 
 /// Asked for the credential of a repository once its registry has demanded one. Fill in `credential`
 /// (`cldoci_credential_set_basic` and its like; it lives for the time of the call) and return 1, or return 0 for
-/// none, so that the next source is asked; a negative number ends the operation with CLDOCI_ERROR_CREDENTIALS.
-/// It is kept until the registry refuses it.
+/// none, so that the next source is asked; a negative number ends the operation with CLDOCI_ERROR_CREDENTIALS,
+/// whose message `cldoci_credential_set_failure` completes. It is kept until the registry refuses it.
 #[allow(non_camel_case_types, reason = "the header's name")]
 pub type cldoci_credential_callback = Option<
     unsafe extern "C" fn(
@@ -28,7 +28,10 @@ pub type cldoci_credential_callback = Option<
     ) -> i32,
 >;
 
-pub(super) struct CredentialObject(Mutex<Option<Credential>>);
+/// What the callback filled in: a credential, or why there is none.
+type Filled = std::result::Result<Credential, String>;
+
+pub(super) struct CredentialObject(Mutex<Option<Filled>>);
 
 impl Object for CredentialObject {
     type Opaque = cldoci_credential;
@@ -36,7 +39,7 @@ impl Object for CredentialObject {
     const NAME: &'static str = "cldoci_credential";
 }
 
-fn put(credential: *mut cldoci_credential, value: Credential) -> Result<()> {
+fn put(credential: *mut cldoci_credential, value: Filled) -> Result<()> {
     *lock(&handle::get::<CredentialObject>(credential)?.0) = Some(value);
     Ok(())
 }
@@ -59,14 +62,21 @@ impl Asker {
         };
         let filled = lock(&handle::get::<CredentialObject>(handle)?.0).take();
         handle::free::<CredentialObject>(handle)?;
+        let repository_name = || printable(format!("{registry}/{repository}"));
         let failed = |why: &str| {
-            let of = printable(format!("{registry}/{repository}"));
-            Err(Error::new(Kind::Credentials, format!("the credential callback {why} for {of}")))
+            Err(Error::new(
+                Kind::Credentials,
+                format!("the credential callback {why} for {}", repository_name()),
+            ))
         };
         match (answer, filled) {
             (0, _) => Ok(None),
-            (1, Some(credential)) => Ok(Some(credential)),
-            (1, None) => failed("gave 1 and filled nothing in"),
+            (1, Some(Ok(credential))) => Ok(Some(credential)),
+            (1, _) => failed("gave 1 and filled nothing in"),
+            (_, Some(Err(why))) => Err(Error::new(
+                Kind::Credentials,
+                format!("the credential callback failed for {}: {}", repository_name(), printable(why)),
+            )),
             (code, _) => failed(&format!("failed with {code}")),
         }
     }
@@ -107,7 +117,7 @@ pub unsafe extern "C" fn cldoci_credential_set_basic(
     unsafe {
         guard::status(error, || {
             let username = text(username, "username")?;
-            put(credential, Credential::basic(username, Secret::new(text(password, "password")?))?)
+            put(credential, Ok(Credential::basic(username, Secret::new(text(password, "password")?))?))
         })
     }
 }
@@ -131,7 +141,7 @@ pub unsafe extern "C" fn cldoci_credential_set_identity_token(
     unsafe {
         guard::status(error, || {
             let username = optional_text(username, "username")?.unwrap_or("");
-            put(credential, Credential::identity_token(username, Secret::new(text(token, "token")?))?)
+            put(credential, Ok(Credential::identity_token(username, Secret::new(text(token, "token")?))?))
         })
     }
 }
@@ -152,7 +162,24 @@ pub unsafe extern "C" fn cldoci_credential_set_registry_token(
     // SAFETY: the caller keeps the header's rules for pointers.
     unsafe {
         guard::status(error, || {
-            put(credential, Credential::registry_token(Secret::new(text(token, "token")?))?)
+            put(credential, Ok(Credential::registry_token(Secret::new(text(token, "token")?))?))
         })
     }
+}
+
+/// Says why there is no credential, for the message of the error that the callback's negative number makes.
+///
+/// @param credential  borrowed, not NULL: what the callback was given
+/// @param message     borrowed, not NULL, UTF-8; copied: one line for a person, without a secret
+/// @param error       out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, or what is wrong
+/// Threads: the callback's own, while it runs.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_credential_set_failure(
+    credential: *mut cldoci_credential,
+    message: *const c_char,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { guard::status(error, || put(credential, Err(text(message, "message")?.to_owned()))) }
 }

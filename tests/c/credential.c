@@ -10,6 +10,7 @@ static int32_t give(const char *registry, const char *repository, cldoci_credent
   __atomic_add_fetch(&asked, 1, __ATOMIC_SEQ_CST);
   FAILS(cldoci_credential_set_basic(credential, "us:er", "canary", &error), ARGUMENT, "user name");
   OK(cldoci_credential_set_basic(credential, "user", "secret", &error));
+  if (*(int32_t *)user_data == -8) OK(cldoci_credential_set_failure(credential, "the vault is\nsealed", &error));
   return *(int32_t *)user_data;
 }
 
@@ -84,6 +85,10 @@ int main(void) {
   CHECK(strstr(cldoci_error_message(error, NULL), "-7") != NULL);
   OK(cldoci_error_free(error));
   error = NULL;
+
+  /* And can say why, in one line. */
+  answer = -8;
+  FAILS(cldoci_exists(client, reference, NULL, NULL, &error), CREDENTIALS, "/name: the vault is\\nsealed");
   OK(cldoci_client_free(client));
   OK(cldoci_reference_free(reference));
   CHECK(cldoci_debug_live_handles(CLDOCI_HANDLE_ANY) == 0);

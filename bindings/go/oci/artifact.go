@@ -65,7 +65,14 @@ type Layer struct {
 
 	// source is where the bytes are that the library made or found; nil in a layer made by hand.
 	source *layerSource
+	// file is where the bytes of a [FileLayer] are.
+	file string
 }
+
+// FileLayer makes a layer of a file, for an artifact that is put together by hand. Its bytes are sent as they
+// are, from the file, which must not change until the push has ended ([ErrChanged]). Data, if it is set later,
+// comes before the file.
+func FileLayer(mediaType, file string) Layer { return Layer{MediaType: mediaType, file: file} }
 
 // Descriptor names content: what is at a reference, or refers to an artifact.
 type Descriptor struct {

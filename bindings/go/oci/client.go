@@ -175,7 +175,7 @@ func (c *Client) Pull(ctx context.Context, reference string, destDir string) err
 	return err
 }
 
-// PullWith is [Client.Pull] with options for this call and a result.
+// PullWith is [Client.Pull] with options for this call and a result, which has the artifact and its config.
 func (c *Client) PullWith(ctx context.Context, reference string, destDir string, options ...Option) (*Result, error) {
 	v := c.verb(reference, pulling, options, setting{name: "existing", value: string(ExistingMerge)})
 	from, err := v.refer("reference", reference)
@@ -195,53 +195,65 @@ func (c *Client) PullWith(ctx context.Context, reference string, destDir string,
 		return nil, err
 	}
 	defer C.cldoci_result_free(result)
-	return resultOf(result), nil
+	made := resultOf(result)
+	if made.Artifact, err = v.artifactOf(ctx, result, false); err != nil {
+		return nil, v.failed(ctx, err)
+	}
+	made.Artifact.Reference = reference
+	return made, nil
 }
 
 // PullConfig gives the config's bytes as they were pushed; no layer is touched.
 func (c *Client) PullConfig(ctx context.Context, reference string) ([]byte, error) {
-	v := c.verb(reference, pulling, nil)
-	from, err := v.refer("reference", reference)
-	if err != nil {
-		return nil, err
-	}
-	defer C.cldoci_reference_free(from)
-	result, err := v.run(ctx, func(in *entry) C.cldoci_status {
-		return C.cldoci_pull_config_start(in.client, from, in.options, &in.operation, &in.object)
+	config, _, err := c.PullConfigWith(ctx, reference)
+	return config, err
+}
+
+// PullConfigWith is [Client.PullConfig] with options for this call and a result, whose digest and size are the
+// config's.
+func (c *Client) PullConfigWith(ctx context.Context, reference string, options ...Option) ([]byte, *Result, error) {
+	_, result, err := c.at(ctx, reference, pulling, options, func(in *entry, at *C.cldoci_reference) C.cldoci_status {
+		return C.cldoci_pull_config_start(in.client, at, in.options, &in.operation, &in.object)
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer C.cldoci_result_free(result)
-	return lentBytes(func(n *C.size_t) *C.uint8_t { return C.cldoci_result_bytes(result, n) }), nil
+	config := lentBytes(func(n *C.size_t) *C.uint8_t { return C.cldoci_result_bytes(result, n) })
+	return config, resultOf(result), nil
 }
 
 // Exists says whether an artifact is there. It is false only on a registry's own "not found"; what keeps the
 // answer from being known (no access, no connection, a server's failure) is an error.
 func (c *Client) Exists(ctx context.Context, reference string) (bool, error) {
-	v := c.verb(reference, failedTo("check"), nil)
-	at, err := v.refer("reference", reference)
-	if err != nil {
-		return false, err
-	}
-	defer C.cldoci_reference_free(at)
-	result, err := v.run(ctx, func(in *entry) C.cldoci_status {
+	exists, _, err := c.ExistsWith(ctx, reference)
+	return exists, err
+}
+
+// ExistsWith is [Client.Exists] with options for this call and a result.
+func (c *Client) ExistsWith(ctx context.Context, reference string, options ...Option) (bool, *Result, error) {
+	_, result, err := c.at(ctx, reference, failedTo("check"), options, func(in *entry, at *C.cldoci_reference) C.cldoci_status {
 		return C.cldoci_exists_start(in.client, at, in.options, &in.operation, &in.object)
 	})
 	if err != nil {
-		return false, err
+		return false, nil, err
 	}
 	defer C.cldoci_result_free(result)
-	return C.cldoci_result_exists(result) == 1, nil
+	return C.cldoci_result_exists(result) == 1, resultOf(result), nil
 }
 
 // Tag gives the artifact at srcRef the name destRef too: the same manifest. In one repository no blob is sent;
 // across repositories they are mounted, across registries copied.
 func (c *Client) Tag(ctx context.Context, srcRef, destRef string) error {
-	_, err := c.between(ctx, srcRef, destRef, failedTo("tag"), nil, func(in *entry, from, to *C.cldoci_reference) C.cldoci_status {
+	_, err := c.TagWith(ctx, srcRef, destRef)
+	return err
+}
+
+// TagWith is [Client.Tag] with options for this call and a result.
+func (c *Client) TagWith(ctx context.Context, srcRef, destRef string, options ...Option) (*Result, error) {
+	return c.between(ctx, srcRef, destRef, failedTo("tag"), options, func(in *entry, from, to *C.cldoci_reference) C.cldoci_status {
 		return C.cldoci_tag_start(in.client, from, to, in.options, &in.operation, &in.object)
 	})
-	return err
 }
 
 // between runs a verb that has a source and a destination.

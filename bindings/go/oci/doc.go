@@ -33,7 +33,7 @@
 // # Credentials
 //
 // What `docker login` and `podman login` left is used, credential helpers included; [WithCredentials] and its
-// siblings give others.
+// siblings give others, [WithCredentialFunc] asks a function, and [Client.Login] does what `docker login` does.
 //
 // # Building
 //

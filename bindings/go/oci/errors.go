@@ -114,7 +114,7 @@ type Error struct {
 
 	// text is what Error gives: today's words for a person.
 	text string
-	// cause is the context's error, or the one of a config that can't be marshalled.
+	// cause is the context's error, a credential function's, or the one of a config that can't be marshalled.
 	cause error
 }
 
@@ -132,7 +132,7 @@ func (e *Error) Is(target error) bool {
 	return ok && Code(s) == e.Code
 }
 
-// Unwrap gives the context's error and the system's error number, where there were any.
+// Unwrap gives the context's or the credential function's error and the system's error number, where there were any.
 func (e *Error) Unwrap() []error {
 	var all []error
 	if e.cause != nil {

@@ -7,6 +7,7 @@ package oci
 #cgo cldoci_static pkg-config: --static cldoci
 #cgo cldoci_static LDFLAGS: -l:libcldoci.a -Wl,--as-needed
 #include <stdlib.h>
+#include <string.h>
 #include <cldoci.h>
 */
 import "C"
@@ -27,7 +28,11 @@ func newString(what, text string) (*C.char, error) {
 	return C.CString(text), nil
 }
 
-func freeString(text *C.char) { C.free(unsafe.Pointer(text)) }
+// freeString wipes and frees a text, which may have been a secret.
+func freeString(text *C.char) {
+	clear(unsafe.Slice((*byte)(unsafe.Pointer(text)), C.strlen(text)))
+	C.free(unsafe.Pointer(text))
+}
 
 // lent copies a text that the library lends.
 func lent(read func(length *C.size_t) *C.char) string {
@@ -98,6 +103,9 @@ func newOptions(values []setting) (*C.cldoci_options, error) {
 }
 
 func (s setting) put(options *C.cldoci_options) error {
+	if s.set != nil {
+		return s.set(options)
+	}
 	name, err := newString("the option's name", s.name)
 	if err != nil {
 		return err

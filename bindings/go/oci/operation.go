@@ -133,6 +133,9 @@ func (v *verb) failed(ctx context.Context, err error) error {
 		return err
 	}
 	made.Reference = v.reference
+	if cause := v.client.causeOf(made); cause != nil {
+		made.cause = cause
+	}
 	if made.Code == CodeCancelled || made.Code == CodeTimeout {
 		made.cause = ctx.Err()
 		// The library's clock may be ahead of the context's timer by a moment.

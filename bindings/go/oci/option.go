@@ -2,6 +2,11 @@
 
 package oci
 
+/*
+#include <cldoci.h>
+*/
+import "C"
+
 import (
 	"strconv"
 	"strings"
@@ -12,7 +17,7 @@ import (
 // take options take those of one call. An option that is unknown, has a bad value or was given to the wrong of
 // the two is an error, of the call or of the client's first.
 //
-// What has no function of its own here is reached by its name in the library's table: [WithOption].
+// What has no function of its own here is reached by its name in the library's table: [WithOption], [Options].
 type Option func(*settings)
 
 // settings is what options come to: the library's by name, and those of this package.
@@ -28,6 +33,8 @@ type settings struct {
 type setting struct {
 	door             door
 	key, name, value string
+	lent             any                           // of ofFunction: the Go value that the library calls
+	set              func(*C.cldoci_options) error // of ofFunction
 }
 
 // door says which of the library's setters takes a setting.
@@ -37,6 +44,7 @@ const (
 	ofAll door = iota
 	ofHost
 	ofPair
+	ofFunction
 )
 
 func (s *settings) set(name, value string) {
@@ -141,6 +149,9 @@ func WithProxy(url string) Option { return WithOption("proxy", url) }
 // WithCAFile trusts the certificate authorities of a PEM file beside the system's.
 func WithCAFile(path string) Option { return WithOption("ca_file", path) }
 
+// WithCADir trusts the certificate authorities of a directory's PEM files (*.crt, *.pem) beside the system's.
+func WithCADir(directory string) Option { return WithOption("ca_dir", directory) }
+
 // WithClientCertificate shows a host a certificate. The key may be in the same file; its path is empty then.
 func WithClientCertificate(host, certificate, key string) Option {
 	return func(s *settings) {
@@ -151,6 +162,21 @@ func WithClientCertificate(host, certificate, key string) Option {
 
 // WithInsecure does not verify a host's certificate.
 func WithInsecure(host string) Option { return WithHostOption(host, "insecure", "true") }
+
+// WithHeader adds a header to every request to a host.
+func WithHeader(host, name, value string) Option {
+	return WithHostOption(host, "header", name+"="+value)
+}
+
+// WithTokenHosts names the only other hosts that may issue tokens. By default any public https host may.
+func WithTokenHosts(hosts ...string) Option {
+	return WithOption("token_hosts", strings.Join(hosts, ","))
+}
+
+// WithUploadHosts names other hosts that a registry may have uploads sent to.
+func WithUploadHosts(hosts ...string) Option {
+	return WithOption("upload_hosts", strings.Join(hosts, ","))
+}
 
 // WithPlainHTTP speaks plain HTTP to these hosts ("registry.local", "10.0.0.5:5000"). Loopback needs none.
 func WithPlainHTTP(hosts ...string) Option {

@@ -207,24 +207,58 @@ func (f *fakeRegistry) blob(digest string) []byte {
 // gives its host. Without either the test is left out, but not in CI.
 func realRegistry(t testing.TB) string {
 	t.Helper()
-	host := freeAddress(t)
-	var command *exec.Cmd
 	if path := tool("registry3"); path != "" {
-		directory := t.TempDir()
-		config := filepath.Join(directory, "config.yml")
-		text := fmt.Sprintf("version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %q}, delete: {enabled: true}}\nhttp: {addr: %q}\n", directory, host)
-		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		command = exec.Command(path, "serve", config)
-		command.Env = append(os.Environ(), "OTEL_TRACES_EXPORTER=none")
-	} else if path := tool("crane"); path != "" {
-		command = exec.Command(path, "registry", "serve", "--address", host)
-	} else if os.Getenv("CI") == "true" {
-		t.Fatal("neither registry3 nor crane was found (scripts/install-tools.sh installs them)")
-	} else {
-		t.Skip("neither registry3 nor crane was found (scripts/install-tools.sh installs them)")
+		return distribution(t, path, "")
 	}
+	if path := tool("crane"); path != "" {
+		host := freeAddress(t)
+		return started(t, host, exec.Command(path, "registry", "serve", "--address", host))
+	}
+	leftOut(t, "neither registry3 nor crane")
+	return ""
+}
+
+// privateRegistry starts Distribution, which lets in nobody but user with the password "canary".
+func privateRegistry(t testing.TB) string {
+	t.Helper()
+	path := tool("registry3")
+	if path == "" {
+		leftOut(t, "no registry3")
+	}
+	// bcrypt
+	const line = "user:$2b$05$PbwKVtYczmYnSPccm26i3eK8bSLBwIZDt1JhUOMFF9fVKR/bGmgvi\n"
+	file := filepath.Join(t.TempDir(), "htpasswd")
+	if err := os.WriteFile(file, []byte(line), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return distribution(t, path, fmt.Sprintf("auth: {htpasswd: {realm: tests, path: %q}}\n", file))
+}
+
+// leftOut skips a test that needs a tool; in CI that fails.
+func leftOut(t testing.TB, what string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatal(what + " was found (scripts/install-tools.sh installs it)")
+	}
+	t.Skip(what + " was found (scripts/install-tools.sh installs it)")
+}
+
+func distribution(t testing.TB, path, more string) string {
+	t.Helper()
+	host, directory := freeAddress(t), t.TempDir()
+	config := filepath.Join(directory, "config.yml")
+	text := fmt.Sprintf("version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %q}, delete: {enabled: true}}\nhttp: {addr: %q}\n", directory, host)
+	if err := os.WriteFile(config, []byte(text+more), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	command := exec.Command(path, "serve", config)
+	command.Env = append(os.Environ(), "OTEL_TRACES_EXPORTER=none")
+	return started(t, host, command)
+}
+
+// started runs a registry until the test ends, and gives its host once it answers.
+func started(t testing.TB, host string, command *exec.Cmd) string {
+	t.Helper()
 	var output bytes.Buffer
 	command.Stdout, command.Stderr = &output, &output
 	if err := command.Start(); err != nil {

@@ -93,6 +93,19 @@ func (c *Client) Delete(ctx context.Context, reference string, options ...Option
 	return nil
 }
 
+// CollectGarbage removes from a layout, "ocidir://PATH", the blobs that no tag and no manifest in it leads to, and
+// gives how many bytes that freed. A registry collects its own: [ErrUnsupported].
+func (c *Client) CollectGarbage(ctx context.Context, layout string, options ...Option) (int64, error) {
+	_, result, err := c.at(ctx, layout, failedTo("collect garbage"), options, func(in *entry, at *C.cldoci_reference) C.cldoci_status {
+		return C.cldoci_collect_garbage_start(in.client, at, in.options, &in.operation, &in.object)
+	})
+	if err != nil {
+		return 0, err
+	}
+	defer C.cldoci_result_free(result)
+	return int64(C.cldoci_result_size(result)), nil
+}
+
 // Attach pushes an artifact that refers to the one at subject, beside it in the same repository, and sets
 // artifact.Digest. artifact.Reference is not looked at.
 func (c *Client) Attach(ctx context.Context, artifact *Artifact, subject string, options ...Option) (*Result, error) {

@@ -160,3 +160,41 @@ func TestCredentials(t *testing.T) {
 		t.Errorf("anonymous: %v", err)
 	}
 }
+
+func TestCollectGarbage(t *testing.T) {
+	ctx, client := context.Background(), newClient(t)
+	layout := "ocidir://" + filepath.Join(t.TempDir(), "layout")
+	artifact := build(t, client, tree(t, map[string]string{"a": "1"}), oci.ArtifactTypeComponent, nil)
+	artifact.Reference = layout + ":v1"
+	if err := client.Push(ctx, artifact); err != nil {
+		t.Fatal(err)
+	}
+	if freed, err := client.CollectGarbage(ctx, layout); freed != 0 || err != nil {
+		t.Errorf("with nothing to collect: %d, %v", freed, err)
+	}
+	if err := client.Delete(ctx, artifact.Reference); err != nil {
+		t.Fatal(err)
+	}
+	if freed, err := client.CollectGarbage(ctx, layout); freed < artifact.Layers[0].Size || err != nil {
+		t.Errorf("got %d, %v", freed, err)
+	}
+	if _, err := client.CollectGarbage(ctx, newFakeRegistry(t).host()+"/org/app"); !errors.Is(err, oci.ErrUnsupported) {
+		t.Errorf("on a registry: %v", err)
+	}
+}
+
+func TestOptions(t *testing.T) {
+	byName := map[string]oci.OptionInfo{}
+	for _, option := range oci.Options() {
+		if option.Name == "" || option.Type == "" || option.Scope == "" || option.Help == "" {
+			t.Errorf("got %+v", option)
+		}
+		byName[option.Name] = option
+	}
+	if got := byName["existing"]; got.Type != "choice" || got.Scope != "call" || got.Default != "refuse" || !strings.Contains(got.Values, "merge") {
+		t.Errorf("got %+v", got)
+	}
+	if got := byName["password"]; got.Type != "secret" || got.Scope != "host" {
+		t.Errorf("got %+v", got)
+	}
+}

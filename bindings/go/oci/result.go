@@ -56,6 +56,8 @@ type Result struct {
 	MediaType string
 	// Size is the manifest's, in bytes.
 	Size int64
+	// Artifact is what a pull pulled, without its layers' bytes: Layer.Data is nil. It is nil of other calls.
+	Artifact *Artifact
 	// Unchanged says that a pull's destination held this digest already.
 	Unchanged bool
 	// LeftOut holds what a build left out; the list is bounded.

@@ -11,13 +11,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
-	"io"
 	"maps"
-	"os"
 	"runtime"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -108,7 +105,9 @@ func (v *verb) artifactOf(ctx context.Context, result *C.cldoci_result, withData
 		}
 		layer.source = &layerSource{held: found, index: at, digest: layer.Digest}
 		if withData {
-			data, err := v.readLayer(ctx, layer)
+			// Reading back is no progress of the build, and a build's options are not its own.
+			quiet := &verb{client: v.client, settings: &settings{timeout: v.settings.timeout}}
+			data, err := quiet.readLayer(ctx, layer)
 			if err != nil {
 				return nil, err
 			}
@@ -117,53 +116,6 @@ func (v *verb) artifactOf(ctx context.Context, result *C.cldoci_result, withData
 	}
 	runtime.KeepAlive(found)
 	return made, nil
-}
-
-// readLayer gives a layer's bytes from where the library has them, through a pipe, so that they are in memory
-// once.
-func (v *verb) readLayer(ctx context.Context, layer *Layer) ([]byte, error) {
-	var ends [2]int
-	if err := syscall.Pipe2(ends[:], syscall.O_CLOEXEC); err != nil {
-		errno, _ := err.(syscall.Errno)
-		return nil, &Error{Code: CodeIO, Message: fmt.Sprintf("a pipe: %v", err), Errno: errno}
-	}
-	// The library's end blocks; the runtime's poller takes this one.
-	if err := syscall.SetNonblock(ends[0], true); err != nil {
-		syscall.Close(ends[0])
-		syscall.Close(ends[1])
-		return nil, err
-	}
-	reader := os.NewFile(uintptr(ends[0]), "layer")
-	defer reader.Close()
-	type read struct {
-		data []byte
-		err  error
-	}
-	reads := make(chan read, 1)
-	// Reading back is no progress of the build, and a build's options are not its own.
-	quiet := &verb{client: v.client, settings: &settings{timeout: v.settings.timeout}}
-	result, err := quiet.operate(ctx, func(in *entry) C.cldoci_status {
-		held, at := layer.source.held.artifact, layer.source.index
-		status := C.cldoci_save_layer_start(in.client, held, at, C.int32_t(ends[1]), in.options, &in.operation, &in.object)
-		// The library has its own copy; with this one closed the reader sees the end of it.
-		syscall.Close(ends[1])
-		go func() {
-			data := make([]byte, layer.Size)
-			_, err := io.ReadFull(reader, data)
-			reads <- read{data, err}
-			io.Copy(io.Discard, reader)
-		}()
-		return status
-	})
-	if err != nil {
-		return nil, err
-	}
-	C.cldoci_result_free(result)
-	got := <-reads
-	if got.err != nil {
-		return nil, &Error{Code: CodeInternal, Message: fmt.Sprintf("layer %s: %v", layer.Digest, got.err)}
-	}
-	return got.data, nil
 }
 
 // newArtifact gives an artifact to the library as its fields are now; the caller frees it.
@@ -223,7 +175,7 @@ func (a *Artifact) setConfig(builder *C.cldoci_artifact_builder) error {
 
 // add puts a layer into an artifact. Bytes that the library has are not copied to it again.
 func (l *Layer) add(builder *C.cldoci_artifact_builder, index C.size_t) error {
-	if len(l.Data) == 0 && l.source == nil {
+	if len(l.Data) == 0 && l.source == nil && l.file == "" {
 		return &Error{Code: CodeArgument, Message: fmt.Sprintf("layer %d has no Data", index)}
 	}
 	var mediaType *C.char
@@ -240,6 +192,14 @@ func (l *Layer) add(builder *C.cldoci_artifact_builder, index C.size_t) error {
 			defer runtime.KeepAlive(l.source)
 			held, at := l.source.held.artifact, l.source.index
 			return none, failure(C.cldoci_artifact_builder_add_layer(builder, mediaType, held, at, &object), &object)
+		}
+		if l.file != "" && l.Data == nil {
+			file, err := newString("a layer's file", l.file)
+			if err != nil {
+				return none, err
+			}
+			defer freeString(file)
+			return none, failure(C.cldoci_artifact_builder_add_file(builder, mediaType, file, &object), &object)
 		}
 		data, size := bytesPointer(l.Data)
 		return none, failure(C.cldoci_artifact_builder_add_bytes(builder, mediaType, data, size, &object), &object)

@@ -9,15 +9,17 @@ package callback
 #include <stdlib.h>
 #include <cldoci.h>
 
-extern int32_t goProgress(cldoci_progress *progress, void *user_data);
-extern void goFinished(void *user_data);
+// A handle of Go's is a small number: as a pointer it would be a bad one on a goroutine's stack.
+extern int32_t goProgress(cldoci_progress *progress, uintptr_t handle);
+extern void goFinished(uintptr_t handle);
 
 static int32_t progress(const cldoci_progress *progress, void *user_data) {
-	return goProgress((cldoci_progress *)progress, user_data);
+	return goProgress((cldoci_progress *)progress, (uintptr_t)user_data);
 }
+static void finished(void *user_data) { goFinished((uintptr_t)user_data); }
 
 static cldoci_status set_callback(cldoci_options *options, uintptr_t handle, cldoci_error **error) {
-	return cldoci_options_set_progress_callback(options, progress, (void *)handle, goFinished, error);
+	return cldoci_options_set_progress_callback(options, progress, (void *)handle, finished, error);
 }
 */
 import "C"
@@ -37,16 +39,16 @@ type Watcher interface {
 }
 
 //export goProgress
-func goProgress(progress *C.cldoci_progress, userData unsafe.Pointer) C.int32_t {
-	if cgo.Handle(uintptr(userData)).Value().(Watcher).Progress(int(progress.phase), uint64(progress.bytes_done)) {
+func goProgress(progress *C.cldoci_progress, handle C.uintptr_t) C.int32_t {
+	if cgo.Handle(handle).Value().(Watcher).Progress(int(progress.phase), uint64(progress.bytes_done)) {
 		return 1
 	}
 	return 0
 }
 
 //export goFinished
-func goFinished(userData unsafe.Pointer) {
-	handle := cgo.Handle(uintptr(userData))
+func goFinished(of C.uintptr_t) {
+	handle := cgo.Handle(of)
 	watcher := handle.Value().(Watcher)
 	handle.Delete()
 	watcher.Finished()
