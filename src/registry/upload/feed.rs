@@ -1,5 +1,6 @@
 //! Where a blob's bytes come from: read on a thread that may block, while they are sent.
 
+use std::collections::VecDeque;
 use std::io::Read;
 use std::sync::Arc;
 
@@ -39,15 +40,16 @@ pub(super) fn payload(source: &Arc<dyn BlobSource>, start: u64, length: u64, met
             Err(error) => return drop(sender.blocking_send(Err(error.into()))),
         };
         let mut left = length;
+        let mut buffers = Buffers::default();
         while left > 0 {
             let want = usize::try_from(left).unwrap_or(CHUNK).min(CHUNK);
-            let mut chunk = Vec::with_capacity(want);
+            let mut chunk = buffers.take(want);
             let sent = match reader.by_ref().take(want as u64).read_to_end(&mut chunk) {
                 Ok(read) if read < want => {
                     let why = format!("the blob's source ended {} bytes early", left - read as u64);
                     Err(Error::new(Kind::Changed, why).into())
                 }
-                Ok(_) => Ok(Bytes::from(chunk)),
+                Ok(_) => Ok(buffers.lend(chunk)),
                 Err(error) => Err(error),
             };
             let failed = sent.is_err();
@@ -59,4 +61,52 @@ pub(super) fn payload(source: &Arc<dyn BlobSource>, start: u64, length: u64, met
         }
     });
     Payload::Stream(Outflow { length, chunks, meter: meter.clone(), start })
+}
+
+/// The buffers of chunks that are on their way, oldest first: one that is out is used again, since fresh pages
+/// would cost a quarter of an upload's CPU time.
+#[derive(Default)]
+struct Buffers(VecDeque<Bytes>);
+
+impl Buffers {
+    fn take(&mut self, size: usize) -> Vec<u8> {
+        match self.0.pop_front().map(Bytes::try_into_mut) {
+            Some(Ok(mut sent)) => {
+                sent.clear();
+                return sent.into();
+            }
+            Some(Err(on_its_way)) => self.0.push_front(on_its_way),
+            None => {}
+        }
+        Vec::with_capacity(size)
+    }
+
+    fn lend(&mut self, chunk: Vec<u8>) -> Bytes {
+        let chunk = Bytes::from(chunk);
+        self.0.push_back(chunk.clone());
+        chunk
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_is_used_again_once_it_is_out_and_not_before() {
+        let mut buffers = Buffers::default();
+        let mut fill = |byte| {
+            let mut chunk = buffers.take(CHUNK);
+            assert!(chunk.is_empty());
+            chunk.resize(CHUNK, byte);
+            buffers.lend(chunk)
+        };
+        let (first, second) = (fill(1), fill(2));
+        assert_ne!(first.as_ptr(), second.as_ptr());
+        let place = first.as_ptr();
+        drop(first);
+        let third = fill(3);
+        assert_eq!(third.as_ptr(), place);
+        assert!(second.iter().all(|byte| *byte == 2) && third.iter().all(|byte| *byte == 3));
+    }
 }
