@@ -1418,6 +1418,23 @@ cldoci_status cldoci_options_set_fill_source_hash(cldoci_options *options,
                                                   int32_t value,
                                                   cldoci_error **error);
 
+/**
+ * Build: keep the layer in the store, and take it again, without reading a file of the tree, while every
+ * file's device, inode, mode, size, mtime and ctime, every path and every link are as they were. A tree that
+ * was changed in the last seconds before a build is not remembered. A write through a memory map, or a clock
+ * that was set back, can go unseen, so leave it off where that can be. Belongs to a client or a call.
+ * Default: 0.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    1 or 0
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_reuse_unchanged(cldoci_options *options,
+                                                 int32_t value,
+                                                 cldoci_error **error);
+
 /** `refuse` of `cldoci_options_set_existing`. */
 #define CLDOCI_EXISTING_REFUSE 0
 /** `merge` of `cldoci_options_set_existing`. */
@@ -2555,7 +2572,8 @@ cldoci_status cldoci_result_counters(const cldoci_result *result,
                                      cldoci_error **error);
 
 /**
- * Whether pull found that the destination holds the artifact already, and touched nothing.
+ * Whether pull found that the destination holds the artifact already, and touched nothing; or build, with the
+ * option `reuse_unchanged`, that the tree is as it was at the build before, and read no file.
  *
  * @param result  borrowed, not NULL
  * @return 1 or 0

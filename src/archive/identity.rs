@@ -41,6 +41,18 @@ impl Identity {
         (self.device, self.inode)
     }
 
+    /// All of it, for a digest.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = u64> {
+        let changed = self.changed.map(i64::cast_unsigned);
+        [self.device, self.inode, self.size, u64::from(self.mode)].into_iter().chain(changed)
+    }
+
+    /// The ctime, in seconds since 1970: when content, mode or name were last changed, which nobody can set.
+    pub(super) fn change_time(&self) -> i64 {
+        let [_, _, seconds, _] = self.changed;
+        seconds
+    }
+
     pub(super) fn size(&self) -> u64 {
         self.size
     }

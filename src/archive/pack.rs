@@ -8,6 +8,7 @@ use rustix::io::{Errno, read};
 use super::LeftOut;
 use super::gzip::{self, Sink};
 use super::options::PackOptions;
+use super::state::{TreeState, Watch};
 use super::tar_header::{self, Entry, RECORD};
 use super::walk::{Found, Walk};
 use crate::error::{Error, Kind, Result, printable};
@@ -26,6 +27,8 @@ pub struct Packed {
     pub left_out: Vec<LeftOut>,
     /// How many paths were left out.
     pub left_out_total: u64,
+    /// The tree's state when it was packed.
+    pub state: TreeState,
 }
 
 /// Packs `directory` and writes the layer to `out`. The same tree and options give the same bytes everywhere
@@ -41,7 +44,8 @@ pub fn pack(
     // Errors of the root and of the ignore file come before a byte is written.
     let walk = Walk::new(directory, options, operation)?;
     let (packed, totals) = gzip::compress(options.threads, operation, out, move |sink| {
-        Packer { sink, options, operation, header: Vec::new(), size: 0, entries: 0 }.run(walk)
+        let watch = Watch::new(options);
+        Packer { sink, options, operation, watch, header: Vec::new(), size: 0, entries: 0 }.run(walk)
     })?;
     Ok(Packed { tar_size: totals.size, blocks: totals.table, ..packed })
 }
@@ -50,6 +54,7 @@ struct Packer<'a, 'scope, 'env> {
     sink: &'a mut Sink<'scope, 'env>,
     options: &'a PackOptions,
     operation: &'a Operation,
+    watch: Watch,
     header: Vec<u8>,
     size: u64,
     entries: u64,
@@ -58,6 +63,7 @@ struct Packer<'a, 'scope, 'env> {
 impl Packer<'_, '_, '_> {
     fn run(mut self, mut walk: Walk<'_>) -> Result<Packed> {
         while let Some(found) = walk.next()? {
+            self.watch.see(walk.path(), &found);
             match found {
                 Found::Directory => self.header(&walk, Entry::Directory)?,
                 Found::Link(target) => self.header(&walk, Entry::Link(&target))?,
@@ -76,7 +82,8 @@ impl Packer<'_, '_, '_> {
         }
         self.sink.zeros(tar_header::END)?;
         let (left_out, left_out_total) = walk.into_left_out();
-        Ok(Packed { tar_size: 0, blocks: None, entries: self.entries, left_out, left_out_total })
+        let (entries, state) = (self.entries, self.watch.finish());
+        Ok(Packed { tar_size: 0, blocks: None, entries, left_out, left_out_total, state })
     }
 
     fn header(&mut self, walk: &Walk<'_>, entry: Entry<'_>) -> Result<()> {

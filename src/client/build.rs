@@ -3,22 +3,32 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::artifact::{ArtifactBuilder, Content, Layer};
 use super::blocking::blocking;
 use super::{Call, Job, Outcome};
-use crate::archive::{PackOptions, Packed, pack};
+use crate::archive::{LeftOut, PackOptions, Packed, pack, tree_state};
 use crate::error::{Error, Result};
 use crate::oci::{ArtifactKind, Descriptor, fill_source_hash, media_type};
-use crate::operation::Phase;
-use crate::store::Spool;
+use crate::operation::{Operation, Phase};
+use crate::store::{BuildRecord, Spool, Store};
+
+/// A layer that lies in the store, and how it came to be.
+struct Built {
+    spool: Spool,
+    blocks: Option<String>,
+    left_out: Vec<LeftOut>,
+    left_out_total: u64,
+    unchanged: bool,
+}
 
 /// Builds a directory into an artifact whose one layer lies in the store.
 pub(super) async fn build(call: &Call, directory: PathBuf, kind: ArtifactKind, config: Vec<u8>) -> Job {
     call.operation.enter(Phase::Packing);
     let mut options = PackOptions::from_settings(&call.settings, &kind);
     let (client, settings, operation) = (call.client.clone(), call.settings.clone(), call.operation.clone());
-    let (packed, spool) = blocking(move || {
+    let built = blocking(move || {
         let store = client.store()?;
         if let Some(store) = &store {
             options.leave_out.push(store.identity()?);
@@ -26,14 +36,28 @@ pub(super) async fn build(call: &Call, directory: PathBuf, kind: ArtifactKind, c
         for path in settings.list("leave_out") {
             options.leave_out.extend(identity(&directory.join(path)));
         }
+        let reuse = store.filter(|_| settings.bool("reuse_unchanged"));
+        if let Some(store) = &reuse
+            && let Some(built) = unchanged(store, &directory, &options, &operation)?
+        {
+            return Ok(built);
+        }
+        let begun = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
         let mut writer = client.spooling()?.spool()?;
         let packed = pack(&directory, &options, &operation, &mut writer)?;
-        Ok::<(Packed, Spool), Error>((packed, writer.finish()?))
+        let spool = writer.finish()?;
+        if let Some(store) = reuse.filter(|_| packed.state.is_settled(begun.cast_signed())) {
+            // A store that can't be written costs the next build its short cut, no more.
+            let _ = note(&store, &directory, &packed, &spool);
+        }
+        let Packed { blocks, left_out, left_out_total, .. } = packed;
+        Ok::<Built, Error>(Built { spool, blocks, left_out, left_out_total, unchanged: false })
     })
     .await?;
+    let Built { spool, blocks, left_out, left_out_total, unchanged } = built;
     let mut descriptor = Descriptor::new(kind.layer_media_type(), spool.digest().clone(), spool.size());
     descriptor.annotations = call.settings.pairs("layer_annotation");
-    if let Some(blocks) = packed.blocks {
+    if let Some(blocks) = blocks {
         descriptor.annotations.insert(media_type::ANNOTATION_BLOCKS.to_owned(), blocks);
     }
     let config = match config.as_slice() {
@@ -53,10 +77,39 @@ pub(super) async fn build(call: &Call, directory: PathBuf, kind: ArtifactKind, c
         media_type: Some(artifact.media_type.clone()),
         size: Some(artifact.manifest.len() as u64),
         artifact: Some(artifact),
-        left_out: packed.left_out,
-        left_out_total: packed.left_out_total,
+        left_out,
+        left_out_total,
+        unchanged,
         ..Outcome::default()
     })
+}
+
+/// The layer of an earlier build, where the tree's state is what it was then.
+fn unchanged(
+    store: &Store,
+    directory: &Path,
+    options: &PackOptions,
+    operation: &Operation,
+) -> Result<Option<Built>> {
+    let Some(record) = store.built(directory)? else { return Ok(None) };
+    let (state, left_out, left_out_total) = tree_state(directory, options, operation)?;
+    if state.digest != record.state {
+        return Ok(None);
+    }
+    let layer = Descriptor::new("", record.layer, record.size);
+    let spool = store.spool_of(&layer, operation)?;
+    Ok(spool.map(|spool| Built { spool, blocks: record.blocks, left_out, left_out_total, unchanged: true }))
+}
+
+fn note(store: &Store, directory: &Path, packed: &Packed, spool: &Spool) -> Result<()> {
+    store.keep_spool(spool)?;
+    let record = BuildRecord {
+        state: packed.state.digest.clone(),
+        layer: spool.digest().clone(),
+        size: spool.size(),
+        blocks: packed.blocks.clone(),
+    };
+    store.set_built(directory, &record)
 }
 
 /// The device and inode of a path, where it exists.

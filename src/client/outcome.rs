@@ -27,7 +27,7 @@ pub struct Outcome {
     pub left_out: Vec<LeftOut>,
     /// How many paths were left out; `left_out` is bounded.
     pub left_out_total: u64,
-    /// Of pull: the destination had this digest already.
+    /// Of pull: the destination had this digest already. Of build with `reuse_unchanged`: the tree was not read.
     pub unchanged: bool,
     /// Where the credential that was used came from.
     pub credential_source: Option<String>,

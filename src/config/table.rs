@@ -142,6 +142,7 @@ pub static OPTIONS: &[OptionSpec] = &[
     row("case_collisions", Type::Choice(&["warn", "error", "ignore"]), Scope::Both, "warn", "build: names that are equal but for case, which other systems can't tell apart"),
     row("source_date_epoch", Type::Int(0, 8_589_934_591), Scope::Both, "0", "build: the modification time of every entry, in seconds; SOURCE_DATE_EPOCH in the environment"),
     row("fill_source_hash", Type::Bool, Scope::Call, "false", "build: put the layer's digest into an empty sourceHash of the config"),
+    row("reuse_unchanged", Type::Bool, Scope::Both, "false", "build: keep the layer in the store, and take it again while every file's device, inode, mode, size, mtime and ctime are as they were; a write through a memory map, or a clock that was set back, can go unseen"),
     row("leave_out", Type::List, Scope::Call, "", "build: paths, relative to the directory, that are left out (a layout inside the tree, say)"),
     // Push, tag, copy.
     row("mount_from", Type::List, Scope::Call, "", "push: repositories of the same registry to mount blobs from"),

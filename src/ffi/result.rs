@@ -174,7 +174,8 @@ pub unsafe extern "C" fn cldoci_result_counters(
     }
 }
 
-/// Whether pull found that the destination holds the artifact already, and touched nothing.
+/// Whether pull found that the destination holds the artifact already, and touched nothing; or build, with the
+/// option `reuse_unchanged`, that the tree is as it was at the build before, and read no file.
 ///
 /// @param result  borrowed, not NULL
 /// @return 1 or 0

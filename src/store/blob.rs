@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::directory::{Directory, is_absent, shown};
@@ -18,6 +19,11 @@ pub(super) fn directory_of(root: &Directory, digest: &Digest) -> Result<Option<D
         Some(blobs) => blobs.child(digest.algorithm().name()),
         None => Ok(None),
     }
+}
+
+/// Where a blob is, from a store's or a layout's root.
+pub(super) fn path_of(digest: &Digest) -> PathBuf {
+    [BLOBS, digest.algorithm().name(), digest.hex()].iter().collect()
 }
 
 /// The same, made where it is absent.

@@ -1,4 +1,4 @@
-//! What the store remembers: upload sessions, and what was published where. Small files of JSON; one that
+//! What the store remembers: upload sessions, what was published where, what was built of what. Small files of JSON; one that
 //! can't be read counts as none.
 
 use std::io::{Read, Write};
@@ -14,6 +14,7 @@ use super::{Store, touch};
 use crate::error::{Error, Kind, Result};
 use crate::oci::Digest;
 
+pub(super) const BUILT: &str = "built";
 pub(super) const PUBLISHED: &str = "published";
 pub(super) const UPLOADS: &str = "uploads";
 /// No record is longer.
@@ -56,6 +57,19 @@ pub struct PublishRecord {
     pub durable: bool,
     /// The boot during which it was published.
     pub boot_id: String,
+}
+
+/// What a directory was built into.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuildRecord {
+    /// The state of the tree.
+    pub state: Digest,
+    /// The layer.
+    pub layer: Digest,
+    /// The layer's length in bytes.
+    pub size: u64,
+    /// The layer's table of blocks.
+    pub blocks: Option<String>,
 }
 
 /// The running boot's identity; empty where the system has none to give.
@@ -119,6 +133,16 @@ impl Store {
     /// Forgets an upload session.
     pub fn remove_upload_session(&self, key: &str) -> Result<()> {
         self.remove(UPLOADS, &name_of(key.as_bytes()))
+    }
+
+    /// What a directory was built into the last time.
+    pub fn built(&self, directory: &Path) -> Result<Option<BuildRecord>> {
+        self.load(BUILT, &key_of(directory)?)
+    }
+
+    /// Remembers what a directory was built into.
+    pub fn set_built(&self, directory: &Path, record: &BuildRecord) -> Result<()> {
+        self.save(BUILT, &key_of(directory)?, record)
     }
 
     /// What was published in a directory. After a reboot, only if that was durable.

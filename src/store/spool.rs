@@ -1,16 +1,19 @@
 //! Spools: content on its way, kept as long as somebody refers to it.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::Store;
+use super::blob::{self, make_directory_of};
 use super::directory::{Access, Directory, is_absent, shown};
 use super::lock::{Lock, Mode};
 use super::temporary::{Kept, Temporary, is_unique_name, unique_name};
 use crate::error::{Error, Kind, Result};
-use crate::oci::{Algorithm, Digest, Hasher};
+use crate::oci::{Algorithm, Descriptor, Digest, Hasher};
+use crate::operation::Operation;
 
 /// The lock that says that a workplace's owner lives. One for all its files, so that a thousand spools
 /// cost one descriptor.
@@ -174,5 +177,43 @@ impl Spool {
 
     pub(super) fn path(&self) -> PathBuf {
         self.file.path()
+    }
+}
+
+impl Store {
+    /// Keeps a spool's content as a blob, which shares its bytes.
+    pub fn keep_spool(&self, spool: &Spool) -> Result<()> {
+        let directory = make_directory_of(&self.root()?, spool.digest())?;
+        // What is there may be damaged.
+        directory.remove(spool.digest().hex())?;
+        // Where the file system has no links, nothing is kept.
+        directory.link(&spool.path(), spool.digest().hex());
+        Ok(())
+    }
+
+    /// A kept blob as a spool, which shares its bytes; none where it is gone or damaged.
+    pub fn spool_of(&self, blob: &Descriptor, operation: &Operation) -> Result<Option<Spool>> {
+        let Some(mut file) = self.open_blob(blob)? else { return Ok(None) };
+        let workplace = self.workplace()?;
+        let path = self.path().join(blob::path_of(&blob.digest));
+        let mut hasher = Hasher::new(blob.digest.algorithm());
+        let mut buffer = vec![0; 256 << 10];
+        loop {
+            operation.check()?;
+            match file.read(&mut buffer).map_err(|e| Error::io(shown(&path), e))? {
+                0 => break,
+                count => hasher.update(buffer.get(..count).unwrap_or_default()),
+            }
+        }
+        if hasher.finish() != blob.digest {
+            return Ok(None);
+        }
+        let linked = Temporary::link(workplace.directory.clone(), &path, file)?;
+        Ok(linked.map(|linked| Spool {
+            digest: blob.digest.clone(),
+            size: blob.size,
+            file: linked.release(),
+            _workplace: workplace,
+        }))
     }
 }

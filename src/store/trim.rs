@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use super::directory::Directory;
 use super::lock::{Lock, Mode};
 use super::partial::PARTIAL;
-use super::record::{PUBLISHED, UPLOADS};
+use super::record::{BUILT, PUBLISHED, UPLOADS};
 use super::spool::Workplace;
 use super::{SPOOL, Store, touch};
 use crate::config::Settings;
@@ -60,7 +60,7 @@ impl Store {
         Workplace::collect(&self.path().join(SPOOL), "")?;
         let now = SystemTime::now();
         let mut report = TrimReport::default();
-        for kind in [PUBLISHED, UPLOADS] {
+        for kind in [BUILT, PUBLISHED, UPLOADS] {
             let Some(directory) = root.child(kind)? else { continue };
             for item in items(&directory, 0, now)? {
                 if item.used > max_age && directory.remove(&item.name)? {

@@ -209,3 +209,24 @@ pub unsafe extern "C" fn cldoci_options_set_fill_source_hash(
     // SAFETY: the caller keeps the header's rules for pointers.
     unsafe { guard::status(error, || set_bool(options, "fill_source_hash", value)) }
 }
+
+/// Build: keep the layer in the store, and take it again, without reading a file of the tree, while every
+/// file's device, inode, mode, size, mtime and ctime, every path and every link are as they were. A tree that
+/// was changed in the last seconds before a build is not remembered. A write through a memory map, or a clock
+/// that was set back, can go unseen, so leave it off where that can be. Belongs to a client or a call.
+/// Default: 0.
+///
+/// @param options  borrowed, not NULL
+/// @param value    1 or 0
+/// @param error    out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+/// Threads: one at a time for one handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_options_set_reuse_unchanged(
+    options: *mut cldoci_options,
+    value: i32,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { guard::status(error, || set_bool(options, "reuse_unchanged", value)) }
+}
