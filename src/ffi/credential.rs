@@ -62,21 +62,15 @@ impl Asker {
         };
         let filled = lock(&handle::get::<CredentialObject>(handle)?.0).take();
         handle::free::<CredentialObject>(handle)?;
-        let repository_name = || printable(format!("{registry}/{repository}"));
         let failed = |why: &str| {
-            Err(Error::new(
-                Kind::Credentials,
-                format!("the credential callback {why} for {}", repository_name()),
-            ))
+            let of = printable(format!("{registry}/{repository}"));
+            Err(Error::new(Kind::Credentials, format!("{why} for {of}")))
         };
         match (answer, filled) {
             (0, _) => Ok(None),
             (1, Some(Ok(credential))) => Ok(Some(credential)),
             (1, _) => failed("gave 1 and filled nothing in"),
-            (_, Some(Err(why))) => Err(Error::new(
-                Kind::Credentials,
-                format!("the credential callback failed for {}: {}", repository_name(), printable(why)),
-            )),
+            (_, Some(Err(why))) => Err(Error::new(Kind::Credentials, printable(why))),
             (code, _) => failed(&format!("failed with {code}")),
         }
     }
@@ -93,7 +87,7 @@ impl CredentialProvider for Provider {
             // Nobody listens where the operation has ended meanwhile.
             let _ = sender.send(asker.ask(&registry, &repository));
         }));
-        let lost = |_| Error::new(Kind::Credentials, "the credential callback did not come back");
+        let lost = |_| Error::new(Kind::Credentials, "did not come back");
         receiver.recv().map_err(lost)?
     }
 }

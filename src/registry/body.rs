@@ -73,6 +73,9 @@ impl Inflow {
     }
 }
 
+/// What a body of unknown length gets at first.
+const FIRST_ROOM: usize = 64 << 10;
+
 /// The whole body, or nothing where it is longer than `limit`; reads no further then.
 pub(crate) async fn read_all(
     answer: Answer,
@@ -83,8 +86,10 @@ pub(crate) async fn read_all(
     if answer.response.content_length().is_some_and(|length| length > limit as u64) {
         return Ok(None);
     }
+    // A token's answer never outgrows this, so that no part of it is left behind unwiped.
+    let room = answer.response.content_length().map_or(FIRST_ROOM, |length| length as usize);
     let mut inflow = Inflow::new(answer, settings, operation);
-    let mut whole = Vec::new();
+    let mut whole = Vec::with_capacity(room.min(limit));
     while let Some(chunk) = inflow.chunk().await? {
         if whole.len() + chunk.len() > limit {
             return Ok(None);

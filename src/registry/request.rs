@@ -94,6 +94,8 @@ impl Repository {
                     // One answer to a challenge for each request.
                     if !answered {
                         answered = true;
+                        // The attempt may have found out that it speaks TLS.
+                        let origin = self.origin()?;
                         fresh = self.auth_answer(&origin, &call.scope, &headers, used, operation).await?;
                         if fresh.is_some() {
                             continue;

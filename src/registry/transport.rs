@@ -9,6 +9,7 @@ mod resolver;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
@@ -236,7 +237,7 @@ impl Transport {
         realm: &Realm,
         method: Method,
         mut headers: HeaderMap,
-        form: Option<String>,
+        form: Option<Bytes>,
         operation: &Operation,
     ) -> Result<(u16, HeaderMap, Vec<u8>)> {
         let payload = match form {
@@ -245,7 +246,7 @@ impl Transport {
                     header::CONTENT_TYPE,
                     HeaderValue::from_static("application/x-www-form-urlencoded"),
                 );
-                Payload::Bytes(form.into())
+                Payload::Bytes(form)
             }
             None => Payload::Empty,
         };

@@ -88,7 +88,7 @@ int main(void) {
 
   /* And can say why, in one line. */
   answer = -8;
-  FAILS(cldoci_exists(client, reference, NULL, NULL, &error), CREDENTIALS, "/name: the vault is\\nsealed");
+  FAILS(cldoci_exists(client, reference, NULL, NULL, &error), CREDENTIALS, "callback: the vault is\\nsealed");
   OK(cldoci_client_free(client));
   OK(cldoci_reference_free(reference));
   CHECK(cldoci_debug_live_handles(CLDOCI_HANDLE_ANY) == 0);

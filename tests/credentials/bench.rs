@@ -13,6 +13,7 @@ use cldoci::{Error, Operation, Result};
 use crate::common::evil::{Act, Seen};
 use crate::common::guard::{Guard, Rules};
 use crate::common::registry::{Manners, Registry as Server};
+use crate::support;
 
 /// In every secret of these tests. It may be in no message.
 pub const CANARY: &str = "canary";
@@ -178,4 +179,26 @@ pub fn error<T: std::fmt::Debug>(result: Result<T>) -> Error {
 pub fn auth(user: &str, password: &str) -> String {
     use base64::Engine;
     base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"))
+}
+
+/// A program of `tests/c`, in a directory with the library.
+pub struct CProgram(tempfile::TempDir);
+
+impl CProgram {
+    pub fn new(name: &str) -> Self {
+        let directory = support::installed();
+        let source = support::root().join("tests/c").join(format!("{name}.c"));
+        support::compile(&source, &directory.path().join("program"), directory.path());
+        Self(directory)
+    }
+
+    /// It knows of this home alone.
+    pub fn command(&self, home: &Home, more: &[(&str, &str)]) -> Command {
+        let mut command = Command::new(self.0.path().join("program"));
+        command.env_clear().env("HOME", home.path()).envs(more.iter().copied());
+        if !more.iter().any(|(name, _)| *name == "PATH") {
+            command.env("PATH", format!("{}/bin:/usr/bin:/bin", home.path().display()));
+        }
+        command
+    }
 }

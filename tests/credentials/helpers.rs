@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use cldoci::Kind;
 use cldoci::config::Options;
 
-use crate::bench::{Guarded, Home, Side, auth, error, run};
+use crate::bench::{CProgram, Guarded, Home, Side, auth, error, run};
 use crate::common::guard::Rules;
+use crate::support::run as run_program;
 
 fn broken(home: &Home) {
     home.docker(r#"{"credsStore":"t"}"#);
@@ -165,5 +166,30 @@ fn inside() {
         let error = error(run(home.client(&[("PATH", &path)]).read(&guarded.host())).0);
         assert_eq!(error.kind(), Kind::Credentials);
         assert!(error.message().contains(why), "{error}");
+    }
+}
+
+/// Hosts written in C that reap for themselves: in a handler, in a thread, or by ignoring SIGCHLD.
+#[test]
+fn a_20_a_helper_answers_in_a_host_that_reaps_every_child() {
+    let guarded = Guarded::new(Rules::default().user("u", "canary"));
+    let home = Home::new();
+    home.docker(r#"{"credsStore":"t"}"#);
+    home.helper("t", r#"echo '{"Username":"u","Secret":"canary"}'"#);
+    let program = CProgram::new("reaping");
+    for how in ["handler", "thread", "ignore"] {
+        let mut command = program.command(&home, &[]);
+        run_program(command.args([how, &format!("{}/team/app:v1", guarded.host()), "20"]));
+    }
+    // One that fails is told as such, where its status can't be known too.
+    home.helper("t", "echo 'the vault is shut'; exit 1");
+    for how in ["handler", "thread", "ignore"] {
+        let mut command = program.command(&home, &[]);
+        let output = command.args([how, &format!("{}/team/app:v1", guarded.host())]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            !output.status.success() && said.contains("CREDENTIALS") && !said.contains("vault"),
+            "{said}"
+        );
     }
 }

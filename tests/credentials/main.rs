@@ -14,10 +14,13 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../support/mod.rs"]
+mod support;
 
 mod bench;
 mod helpers;
 mod login;
+mod memory;
 mod real;
 mod sources;
 mod tokens;

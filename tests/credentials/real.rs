@@ -13,10 +13,11 @@ use cldoci::oci::Descriptor;
 use cldoci::{Client, Kind, Operation};
 use rcgen::SigningKey;
 
-use crate::bench::{Home, Side, auth, error, run};
+use crate::bench::{CProgram, Home, Side, auth, error, run};
 use crate::common::evil::{Evil, Seen, answer};
 use crate::common::guard::basic;
 use crate::common::servers::{Server, tool};
+use crate::support::run as run_program;
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
@@ -194,6 +195,10 @@ fn docker_credential_pass_keeps_gives_and_forgets() {
     let config = std::fs::read_to_string(home.path().join(".docker/config.json")).unwrap();
     assert!(!config.contains(&auth("u", "canary")), "{config}");
     run(round_trip(&home.client(&variables), host, "a")).unwrap();
+    let hosts = CProgram::new("reaping");
+    for how in ["handler", "thread", "ignore"] {
+        run_program(hosts.command(&home, &variables).args([how, &format!("{host}/a:v1"), "3"]));
+    }
     run(client.logout(host, None, &Operation::new())).unwrap();
     assert_eq!(error(run(round_trip(&home.client(&variables), host, "a"))).kind(), Kind::Unauthorized);
 }

@@ -379,3 +379,22 @@ fn a_17_plain_http_for_a_registry_does_not_cover_its_token_server() {
     assert_eq!(error.kind(), Kind::Tls, "{error}");
     assert!(tokens.lines().is_empty());
 }
+
+/// On loopback the first answer tells the scheme; the realm is read by what was found out, not by the guess.
+#[test]
+fn q14_a_relative_realm_of_a_registry_whose_scheme_was_found_out() {
+    let server = Evil::start_tls(&["127.0.0.1"], |seen: &Seen| match seen.header("authorization") {
+        _ if seen.path.starts_with("/token") => answer(200, &[], r#"{"token":"x"}"#),
+        Some("Bearer x") => answer(
+            404,
+            &[("Content-Type", "application/json")],
+            r#"{"errors":[{"code":"MANIFEST_UNKNOWN"}]}"#,
+        ),
+        _ => answer(401, &[("WWW-Authenticate", r#"Bearer realm="/token",service="s""#)], ""),
+    });
+    let home = Home::new();
+    let mut options = Options::new();
+    options.set_path("ca_file", home.write("ca.pem", server.certificate.as_ref().unwrap())).unwrap();
+    let side = Side::new(&options, home.environment(&[]), None);
+    assert!(!run(side.read(&server.host())).0.unwrap());
+}

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use base64::Engine;
+use bytes::Bytes;
 use http::Method;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use serde::Deserialize;
@@ -216,19 +217,20 @@ fn username(credential: &Credential) -> Option<&str> {
     }
 }
 
-fn form(request: &Request<'_>) -> String {
+/// Wiped when nobody sends it any more.
+fn form(request: &Request<'_>) -> Bytes {
     let mut form = Serializer::new(String::new());
-    match request.credential.map(|c| &c.0) {
+    let secret = match request.credential.map(|c| &c.0) {
         Some(Form::Identity { token, .. }) => {
-            form.append_pair("grant_type", "refresh_token").append_pair("refresh_token", token.expose());
+            form.append_pair("grant_type", "refresh_token");
+            Some(("refresh_token", token))
         }
         Some(Form::Basic { username, password }) => {
-            form.append_pair("grant_type", "password")
-                .append_pair("username", username)
-                .append_pair("password", password.expose());
+            form.append_pair("grant_type", "password").append_pair("username", username);
+            Some(("password", password))
         }
-        _ => {}
-    }
+        _ => None,
+    };
     form.append_pair("service", request.service).append_pair("client_id", CLIENT_ID);
     if !request.scopes.is_empty() {
         form.append_pair("scope", &request.scopes.join(" "));
@@ -236,7 +238,18 @@ fn form(request: &Request<'_>) -> String {
     if request.offline {
         form.append_pair("access_type", "offline");
     }
-    form.finish()
+    let mut text = form.finish();
+    if let Some((name, secret)) = secret {
+        // Last, and with room enough (a byte takes three at most), so that growing leaves no copy of it behind.
+        text.reserve_exact("&=".len() + name.len() + 3 * secret.expose().len());
+        text = Serializer::for_suffix(text, 0).append_pair(name, secret.expose()).finish();
+    }
+    wiped(text)
+}
+
+/// Bytes that are wiped when the last who holds them lets go.
+fn wiped(text: String) -> Bytes {
+    Bytes::from_owner(Zeroizing::new(text.into_bytes()))
 }
 
 /// The `Authorization` of basic authentication; none for a credential that has no password.
@@ -256,8 +269,7 @@ pub(super) fn basic(credential: &Credential) -> Option<HeaderValue> {
 
 /// A header that is never shown; `None` where the text is none that a header can carry.
 pub(super) fn header(scheme: &str, text: &str) -> Option<HeaderValue> {
-    let whole = Zeroizing::new(format!("{scheme} {text}"));
-    let mut value = HeaderValue::from_str(&whole).ok()?;
+    let mut value = HeaderValue::from_maybe_shared(wiped(format!("{scheme} {text}"))).ok()?;
     value.set_sensitive(true);
     Some(value)
 }
@@ -373,7 +385,7 @@ mod tests {
         let identity = Credential::identity_token("", Secret::new("r&t")).unwrap();
         assert_eq!(
             form(&request(&realm, Some(&identity), &scopes)),
-            "grant_type=refresh_token&refresh_token=r%26t&service=a%26x%3Db&client_id=cldoci&scope=repository%3Aa%3Apull%26x%3Dy+aws"
+            "grant_type=refresh_token&service=a%26x%3Db&client_id=cldoci&scope=repository%3Aa%3Apull%26x%3Dy+aws&refresh_token=r%26t"
         );
     }
 

@@ -16,6 +16,11 @@ const TRIES: usize = 3;
 
 /// The file's bytes; `None` where there is none.
 pub(in crate::registry::auth) fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>> {
+    read_beside(path, || ())
+}
+
+/// The same; `meanwhile` stands for what others do while the file is being read.
+fn read_beside(path: &Path, mut meanwhile: impl FnMut()) -> Result<Option<Zeroizing<Vec<u8>>>> {
     let bad = |why: &str| {
         let name = printable(path.as_os_str().as_encoded_bytes());
         Error::new(Kind::Credentials, format!("the credential file {name} {why}"))
@@ -47,6 +52,7 @@ pub(in crate::registry::auth) fn read(path: &Path) -> Result<Option<Zeroizing<Ve
         // Room for all from the start: growing would leave copies that are not wiped.
         let mut text = Zeroizing::new(Vec::with_capacity(SIZE_LIMIT + 1));
         (&mut file).take(SIZE_LIMIT as u64 + 1).read_to_end(&mut text).map_err(failed)?;
+        meanwhile();
         if text.len() > SIZE_LIMIT {
             return Err(bad("is larger than 1 MiB"));
         }
@@ -103,5 +109,39 @@ mod tests {
             assert_eq!(error.kind(), Kind::Credentials, "{path:?}");
             assert!(error.message().contains(why), "{error}");
         }
+    }
+    #[test]
+    fn a_26_a_file_that_changes_while_it_is_read_is_read_again_and_never_half() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("config.json");
+        std::fs::write(&path, "old").unwrap();
+        let mut times = 0;
+        let change = |text: &str| std::fs::write(&path, text).unwrap();
+        let got = read_beside(&path, || {
+            times += 1;
+            if times < TRIES {
+                change(&"new".repeat(times));
+            }
+        });
+        assert_eq!(got.unwrap().unwrap().as_slice(), b"newnew");
+        assert_eq!(times, TRIES);
+        // One that never rests.
+        let mut length = 0;
+        let error = read_beside(&path, || {
+            length += 1;
+            change(&"x".repeat(length));
+        });
+        let error = error.unwrap_err();
+        assert!(error.kind() == Kind::Credentials && error.message().ends_with("changed while it was read"));
+        assert_eq!(length, TRIES);
+        // As docker and cldoci replace it: what was opened is whole, the old one.
+        change("old");
+        let other = dir.path().join("other");
+        let got = read_beside(&path, || {
+            std::fs::write(&other, "new").unwrap();
+            std::fs::rename(&other, &path).unwrap();
+        });
+        assert_eq!(got.unwrap().unwrap().as_slice(), b"old");
+        assert_eq!(read(&path).unwrap().unwrap().as_slice(), b"new");
     }
 }
