@@ -138,27 +138,39 @@ impl Repository {
         call.commit = true;
         let reply = self.exchange(&call, operation).await?;
         let (claim, status) = (Claim::of(&reply.headers), reply.status);
-        // Q41 has 200 and 202 too, R-13 distrusts them: they must be confirmed.
+        // Q41 has 200 and 202 too.
         if !matches!(status, 200..=202) {
             return Err(self.complain(reply, target, operation).await?);
         }
         claim.check(bytes, &place)?;
         let put = Put { subject_known: reply.headers.contains_key("oci-subject") };
-        let confirmed = status == 201 || matches!(claim, Claim::One(_));
+        let confirmed = matches!(claim, Claim::One(_));
         reply.drain(&self.settings, operation).await?;
         if !confirmed {
-            let found = self.head_manifest(target, operation).await?;
-            if !found.is_some_and(|found| found.digest.verify(bytes)) {
-                return Err(Error::new(
-                    Kind::Protocol,
-                    format!(
-                        "{place}: HTTP {status} for a manifest that is not there afterwards, 201 was due"
-                    ),
-                )
-                .with_http_status(status));
-            }
+            self.confirm_manifest(target, bytes, status, operation).await?;
         }
         Ok(put)
+    }
+
+    /// Looks whether a manifest is there after a PUT whose answer did not say what it stored.
+    async fn confirm_manifest(
+        &self,
+        target: &str,
+        bytes: &[u8],
+        status: u16,
+        operation: &Operation,
+    ) -> Result<()> {
+        let (kind, found) = match self.head_manifest(target, operation).await? {
+            Some(found) if found.digest.verify(bytes) => return Ok(()),
+            Some(found) => (Kind::Digest, format!("has the digest {} afterwards", found.digest)),
+            None => (Kind::Protocol, "is not there afterwards".to_owned()),
+        };
+        let place = self.place(target);
+        Err(Error::new(
+            kind,
+            format!("{place}: HTTP {status} for the PUT of {}, which {found}", Digest::of(bytes)),
+        )
+        .with_http_status(status))
     }
 
     /// Deletes a tag, or by digest a manifest.

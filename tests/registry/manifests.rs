@@ -236,35 +236,59 @@ fn r_30_heads_that_are_no_heads() {
 }
 
 #[test]
-fn r_36_and_r_37_what_a_put_of_a_manifest_answers() {
+fn r_37_what_a_put_of_a_manifest_answers_and_what_is_there_after_it() {
     let right = digest(&good()).to_string();
     let wrong = digest(b"x").to_string();
-    let put = |status: u16, claim: Option<String>, found: bool| {
-        let server = Evil::start(move |seen| match seen.method.as_str() {
-            "PUT" => match &claim {
+    let other = || manifest(&Descriptor::of(media_type::EMPTY, b"{ }"), &[]);
+    // What is there afterwards: nothing, or a manifest, told by HEAD or by GET alone.
+    let put = |status: u16, claim: Option<String>, after: Option<Vec<u8>>, head_says: bool| {
+        let server = Evil::start(move |seen| match (seen.method.as_str(), &after) {
+            ("PUT", _) => match &claim {
                 Some(claim) => answer(status, &[("Docker-Content-Digest", claim)], ""),
                 None => answer(status, &[], ""),
             },
-            _ if found => answer(200, &[TYPE], if seen.method == "HEAD" { Vec::new() } else { good() }),
-            _ => error(404, "MANIFEST_UNKNOWN"),
+            (_, None) => error(404, "MANIFEST_UNKNOWN"),
+            ("HEAD", Some(bytes)) => {
+                let (length, claim) = (bytes.len().to_string(), digest(bytes).to_string());
+                let all = [TYPE, ("Content-Length", &length), ("Docker-Content-Digest", &claim)];
+                send(head(200, if head_says { &all } else { &all[..2] }))
+            }
+            (_, Some(bytes)) => answer(200, &[TYPE], bytes),
         });
-        run(async {
+        let result = run(async {
             repository(&server.host(), &[])
                 .put_manifest("v1", TYPE.1, &good(), &Operation::new())
                 .await
                 .map(drop)
-        })
+        });
+        (result, server.log().len())
     };
-    put(201, Some(right.clone()), false).unwrap();
-    put(201, None, false).unwrap();
-    assert_eq!(put(201, Some(wrong.clone()), true).unwrap_err().kind(), Kind::Digest);
-    // A server that says yes to everything must show the manifest (Q58).
-    for status in [200, 202] {
-        put(status, Some(right.clone()), false).unwrap();
-        put(status, None, true).unwrap();
-        let error = put(status, None, false).unwrap_err();
+    // The answer's own word is enough.
+    let (result, requests) = put(201, Some(right.clone()), None, false);
+    result.unwrap();
+    assert_eq!(requests, 1);
+    let (result, requests) = put(201, Some(wrong.clone()), Some(good()), true);
+    let error = result.unwrap_err();
+    assert!(error.kind() == Kind::Digest && error.message().contains(&wrong), "{error}");
+    assert_eq!(requests, 1);
+    // One that says nothing must show the manifest (Q58).
+    for status in [200, 201, 202] {
+        for (head_says, requests) in [(true, 2), (false, 3)] {
+            let (result, asked) = put(status, None, Some(good()), head_says);
+            result.unwrap();
+            assert_eq!(asked, requests);
+            let error = put(status, None, Some(other()), head_says).0.unwrap_err();
+            assert_eq!((error.kind(), error.http_status()), (Kind::Digest, Some(status)));
+            assert!(error.message().contains(digest(&other()).as_str()), "{error}");
+        }
+        let error = put(status, None, None, false).0.unwrap_err();
         assert_eq!((error.kind(), error.http_status()), (Kind::Protocol, Some(status)));
+        put(status, Some(right.clone()), None, false).0.unwrap();
     }
+}
+
+#[test]
+fn r_36_a_manifest_whose_blob_is_unknown_is_told_and_not_put_again() {
     let unknown = Evil::start(|_| error(400, "MANIFEST_BLOB_UNKNOWN"));
     run(async {
         let repository = repository(&unknown.host(), &[]);
