@@ -179,6 +179,11 @@ impl Error {
     pub fn errno(&self) -> Option<i32> {
         self.0.errno
     }
+    /// Whether a file system, or a user's share of it, has no room left (ENOSPC, EDQUOT).
+    pub(crate) fn is_disk_full(&self) -> bool {
+        use rustix::io::Errno;
+        [Errno::NOSPC, Errno::DQUOT].iter().any(|full| self.errno() == Some(full.raw_os_error()))
+    }
     /// Whether the same call may succeed later.
     pub fn retryable(&self) -> bool {
         self.0.retryable

@@ -34,6 +34,34 @@ enum Keep {
     Nothing,
     Partial(Box<Partial>),
     Blob(Box<BlobWriter>),
+    /// The store could not take it all: what is there resumes a download that fails, and goes with one that
+    /// does not.
+    Part(Box<Partial>),
+}
+
+impl Keep {
+    /// Writes down what came. A full store must not fail a pull that has room at its destination.
+    fn write(&mut self, chunk: &[u8]) {
+        let written = match self {
+            Self::Partial(partial) => partial.write_all(chunk),
+            Self::Blob(blob) => blob.write_all(chunk),
+            Self::Nothing | Self::Part(_) => return,
+        };
+        if written.is_err() {
+            *self = match std::mem::replace(self, Self::Nothing) {
+                Self::Partial(partial) => Self::Part(partial),
+                _ => Self::Nothing,
+            };
+        }
+    }
+}
+
+/// What a store made, unless it is full.
+fn unless_full<T>(made: Result<Option<T>>) -> Result<Option<T>> {
+    match made {
+        Err(error) if error.is_disk_full() => Ok(None),
+        made => made,
+    }
 }
 
 impl LayerReader {
@@ -64,7 +92,7 @@ impl LayerReader {
                 return Ok(made);
             }
             if descriptor.size >= RESUMABLE {
-                if let Some(partial) = store.partial(descriptor)? {
+                if let Some(partial) = unless_full(store.partial(descriptor))? {
                     offset = partial.length();
                     if offset > 0 {
                         made.local = Some(Box::new(partial.prefix()));
@@ -74,7 +102,8 @@ impl LayerReader {
                     made.keep = Keep::Partial(Box::new(partial));
                 }
             } else if cache {
-                made.keep = Keep::Blob(Box::new(store.create_blob(descriptor)?));
+                let blob = unless_full(store.create_blob(descriptor).map(Some))?;
+                made.keep = blob.map_or(Keep::Nothing, |blob| Keep::Blob(Box::new(blob)));
             }
         }
         if offset < descriptor.size || descriptor.size == 0 {
@@ -99,7 +128,7 @@ impl LayerReader {
         if let Some(found) = self.hasher.take().map(Hasher::finish)
             && found != self.descriptor.digest
         {
-            if let Keep::Partial(partial) = self.keep {
+            if let Keep::Partial(partial) | Keep::Part(partial) = self.keep {
                 partial.discard()?;
             }
             return Err(Error::new(
@@ -111,7 +140,9 @@ impl LayerReader {
         match self.keep {
             Keep::Nothing => Ok(()),
             Keep::Partial(partial) => partial.finish(self.cache),
-            Keep::Blob(blob) => blob.commit(),
+            Keep::Part(partial) => partial.discard(),
+            // The last of it may find no room.
+            Keep::Blob(blob) => unless_full(blob.commit().map(Some)).map(drop),
         }
     }
 
@@ -136,15 +167,7 @@ impl Read for LayerReader {
         {
             count = network.read(into)?;
             let chunk = into.get(..count).unwrap_or_default();
-            let written = match &mut self.keep {
-                Keep::Partial(partial) => partial.write_all(chunk),
-                Keep::Blob(blob) => blob.write_all(chunk),
-                Keep::Nothing => Ok(()),
-            };
-            if written.is_err() {
-                // A full store must not fail a pull that has room at its destination.
-                self.keep = Keep::Nothing;
-            }
+            self.keep.write(chunk);
         }
         if let (Some(hasher), Some(chunk)) = (&mut self.hasher, into.get(..count)) {
             hasher.update(chunk);

@@ -68,6 +68,11 @@ impl Ours {
         self.build_with(directory, &ArtifactKind::Component, None)
     }
 
+    pub fn try_build(&self, directory: &Path) -> Result<Done> {
+        let kind = ArtifactKind::Component;
+        self.run(|client, operation| client.build(directory, &kind, CONFIG, None, operation))
+    }
+
     pub fn build_with(&self, directory: &Path, kind: &ArtifactKind, options: Option<&Options>) -> Artifact {
         let done = self.run(|client, operation| client.build(directory, kind, CONFIG, options, operation));
         done.unwrap().outcome.artifact.unwrap()
@@ -90,6 +95,11 @@ impl Ours {
     pub fn try_pull(&self, from: &str, into: &Path, options: Option<&Options>) -> Result<Done> {
         let from = reference(from);
         self.run(|client, operation| client.pull(&from, into, options, operation))
+    }
+
+    /// Writes the first layer's bytes to a file.
+    pub fn save_layer(&self, artifact: &Artifact, file: fs::File) -> Result<Done> {
+        self.run(|client, operation| client.read_layer(artifact, 0, Some(file), None, operation))
     }
 
     pub fn pull_config(&self, from: &str) -> Vec<u8> {

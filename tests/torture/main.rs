@@ -21,6 +21,7 @@ mod workflow;
 mod blocked;
 mod cancel;
 mod child;
+mod full;
 mod killed;
 mod together;
 
