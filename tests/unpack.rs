@@ -6,6 +6,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stdout,
     reason = "a test fails by panicking"
 )]
 
@@ -23,3 +24,5 @@ mod links;
 mod peers;
 #[path = "unpack/publish.rs"]
 mod publish;
+#[path = "common/servers.rs"]
+mod servers;

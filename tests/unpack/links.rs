@@ -3,9 +3,10 @@
 use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use cldoci::archive::{Confinement, Staging, UnpackOptions};
+use cldoci::archive::{Confinement, Existing, Staging, UnpackOptions};
 use cldoci::oci::Descriptor;
 use cldoci::{Kind, Operation};
+use rustix::io::Errno;
 
 use crate::harness::*;
 
@@ -205,8 +206,68 @@ fn t_24_no_hard_link_through_a_symbolic_one() {
     );
 }
 
+const DESTINATION: &str = "CLDOCI_TEST_DESTINATION";
+
 #[test]
 fn t_23_a_hard_link_that_can_not_be_made_is_not_a_copy() {
+    let Some(strace) = crate::servers::tool("strace") else { return };
+    for (errno, name) in [(Errno::PERM, "EPERM"), (Errno::MLINK, "EMLINK"), (Errno::XDEV, "EXDEV")] {
+        for existing in ["refuse", "replace", "merge"] {
+            let world = World::new();
+            let (destination, log) = (world.dest(), world.root.path().join("dest.log"));
+            if existing != "refuse" {
+                std::fs::create_dir(&destination).unwrap();
+                std::fs::write(destination.join("old"), "as it was").unwrap();
+            }
+            let inject = format!("inject=linkat:error={name}");
+            let output = std::process::Command::new(&strace)
+                .args(["-f", "-qq", "-e", "trace=linkat", "-e", &inject, "-o"])
+                .arg(&log)
+                .arg(std::env::current_exe().unwrap())
+                .args(["--ignored", "--exact", "links::child_that_pulls_a_hard_link", "--nocapture"])
+                .env(DESTINATION, &destination)
+                .env("CLDOCI_TEST_EXISTING", existing)
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            let failed = said.lines().find_map(|line| line.strip_prefix("failed ")).expect(&said);
+            let words = std::io::Error::from(errno).to_string();
+            let words = words.split(" (os error").next().unwrap();
+            assert_eq!(failed, format!("Io {} entry 'h': writing it: {words}", errno.raw_os_error()));
+            assert_eq!(std::fs::read_to_string(&log).unwrap().matches("(INJECTED)").count(), 1);
+            std::fs::remove_file(&log).unwrap();
+            match existing {
+                "refuse" => assert!(!destination.exists()),
+                _ => assert_eq!(tree(&destination), ["old=as it was"]),
+            }
+            world.check();
+        }
+    }
+}
+
+#[test]
+#[ignore = "t_23 runs it as a process of its own"]
+fn child_that_pulls_a_hard_link() {
+    let Some(destination) = std::env::var_os(DESTINATION) else { return };
+    let existing = match &*std::env::var("CLDOCI_TEST_EXISTING").unwrap() {
+        "replace" => Existing::Replace,
+        "merge" => Existing::Merge,
+        _ => Existing::Refuse,
+    };
+    let archive = tar(&[file("f", "x"), hardlink("h", "f"), file("later", "y")]);
+    let pull = || {
+        let mut staging = Staging::prepare(destination.as_ref(), &UnpackOptions { existing, ..options() })?;
+        staging.unpack(&Descriptor::of(TAR, &archive), &mut &archive[..], &Operation::new())?;
+        staging.publish(&Operation::new())
+    };
+    match pull() {
+        Ok(()) => println!("\npulled"),
+        Err(error) => println!("\nfailed {:?} {} {error}", error.kind(), error.errno().unwrap_or(0)),
+    }
+}
+
+#[test]
+fn t_23_as_many_hard_links_as_the_file_system_allows() {
     // ext4 has 65,000 links to a file, tmpfs any number.
     let mut entries = vec![file("f", "x")];
     entries.extend((0..65_001).map(|n| hardlink(format!("h{n}"), "f")));
