@@ -122,6 +122,63 @@ fn files_stay_short_enough_to_read() {
     assert!(long.is_empty(), "over 450 lines: {long:?}");
 }
 
+/// The code of a file, without its tests and comments.
+fn code(text: &str) -> String {
+    without_comments(text.split("#[cfg(test)]").next().unwrap())
+}
+
+/// Where code takes in what somebody else sized without a bound: a whole body of an answer (G7), and a reader to
+/// its end without a `take`.
+fn unbounded(code: &str) -> Vec<String> {
+    let dense: String = code.split_whitespace().collect();
+    let mut found = Vec::new();
+    for whole in
+        [".bytes().await", ".text().await", ".json().await", ".json::<", ".bytes_stream(", "body::to_bytes("]
+    {
+        found.extend(dense.match_indices(whole).map(|_| whole.to_owned()));
+    }
+    for (at, word) in [".read_to_end(", ".read_to_string("].iter().flat_map(|w| dense.match_indices(w)) {
+        let statement = dense[..at].rsplit([';', '{', '}']).next().unwrap();
+        if !statement.contains(".take(") {
+            found.push(format!("{statement}{word}"));
+        }
+    }
+    found
+}
+
+#[test]
+fn only_one_module_takes_in_what_a_server_sends() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        let name = path.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap().display().to_string();
+        let code = code(&text);
+        let exempt = name == "src/registry/body.rs" || name.ends_with("/tests.rs");
+        if !exempt && ["registry", "client"].contains(&room(&path).as_str()) {
+            wrong.extend(unbounded(&code).into_iter().map(|what| format!("{name}: {what}")));
+            if code.contains("response.chunk()") {
+                wrong.push(format!("{name}: reads a response's body"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_reader_of_bodies_sees_what_it_should() {
+    for bad in [
+        "let all = response.bytes().await?;",
+        "response\n    .text()\n    .await",
+        "answer.json::<Token>()",
+        "reader.read_to_end(&mut all)?;",
+        "let mut x = file;\nx.read_to_string(&mut all)",
+    ] {
+        assert_eq!(unbounded(bad).len(), 1, "{bad}");
+    }
+    for good in ["file.take(limit)\n  .read_to_end(&mut all)?;", "name.bytes().all(|b| b > 1)"] {
+        assert!(unbounded(good).is_empty(), "{good}");
+    }
+}
+
 #[test]
 fn the_import_reader_sees_what_it_should() {
     assert_eq!(imports("use crate::{error::Error, oci};\nlet x = crate::ffi::y();"), ["error", "oci", "ffi"]);

@@ -91,8 +91,13 @@ pub(crate) async fn read_all(
     let mut inflow = Inflow::new(answer, settings, operation);
     let mut whole = Vec::with_capacity(room.min(limit));
     while let Some(chunk) = inflow.chunk().await? {
-        if whole.len() + chunk.len() > limit {
+        let length = whole.len() + chunk.len();
+        if length > limit {
             return Ok(None);
+        }
+        if length > whole.capacity() {
+            // Doubling, but never beyond what may come.
+            whole.reserve_exact((2 * length).min(limit) - whole.len());
         }
         whole.extend_from_slice(&chunk);
     }

@@ -2,7 +2,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 struct Counting;
 
@@ -53,28 +53,35 @@ pub struct Used {
     pub largest: usize,
 }
 
-/// Runs one piece of work with nothing else in this process, and gives what it allocated. Its input is made
-/// before, or bit by bit.
-pub fn measured<T>(work: impl FnOnce() -> T) -> (T, Used) {
+/// Held by a test from its beginning: what another one allocates meanwhile would be counted.
+pub struct Alone(#[expect(dead_code, reason = "held, not used")] MutexGuard<'static, ()>);
+
+pub fn alone() -> Alone {
     static ALONE: Mutex<()> = Mutex::new(());
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let before = LIVE.load(Ordering::SeqCst);
-    PEAK.store(before, Ordering::SeqCst);
-    LARGEST.store(0, Ordering::SeqCst);
-    let result = work();
-    let peak = PEAK.load(Ordering::SeqCst) - before;
-    (result, Used { peak, largest: LARGEST.load(Ordering::SeqCst) })
+    Alone(ALONE.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+impl Alone {
+    /// Runs one piece of work, and gives what it allocated. Its input is made before, or bit by bit.
+    pub fn measured<T>(&self, work: impl FnOnce() -> T) -> (T, Used) {
+        let before = LIVE.load(Ordering::SeqCst);
+        PEAK.store(before, Ordering::SeqCst);
+        LARGEST.store(0, Ordering::SeqCst);
+        let result = work();
+        let peak = PEAK.load(Ordering::SeqCst) - before;
+        (result, Used { peak, largest: LARGEST.load(Ordering::SeqCst) })
+    }
 }
 
 /// The counter counts: what it says of a known piece of work.
 #[test]
 fn a_known_piece_of_work_is_counted() {
-    let ((), used) = measured(|| {
+    let ((), used) = alone().measured(|| {
         let one = vec![1_u8; 5 << 20];
         let two = vec![1_u8; 3 << 20];
         drop((one, two));
         drop(vec![1_u8; 6 << 20]);
     });
     assert_eq!(used.largest, 6 << 20);
-    assert!((8 << 20..9 << 20).contains(&used.peak), "{used:?}");
+    assert!((8_000_000..9_000_000).contains(&used.peak), "{used:?}");
 }

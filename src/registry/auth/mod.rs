@@ -199,9 +199,12 @@ impl Auth {
     /// A 401 that says nothing: the API's root may say more (Q12).
     async fn ping(&self, ask: Ask<'_>) -> Result<Option<Scheme>> {
         let root = ask.transport.realm(ask.origin, "/v2/", ask.operation)?;
-        let (_, headers, _) =
-            ask.transport.token_request(&root, Method::GET, HeaderMap::new(), None, ask.operation).await?;
-        Ok(self.scheme(ask.origin, &Challenges::of(&headers), None))
+        match ask.transport.token_request(&root, Method::GET, HeaderMap::new(), None, ask.operation).await {
+            Ok((_, headers, _)) => Ok(self.scheme(ask.origin, &Challenges::of(&headers), None)),
+            Err(error) if error.kind() == Kind::Cancelled => Err(error),
+            // What went wrong here is not what was asked: the 401 is the answer.
+            Err(_) => Ok(None),
+        }
     }
 
     /// No credential, and no token, goes over plain HTTP but to where plain HTTP is the rule.
