@@ -14,6 +14,7 @@ mod operation;
 pub mod registry;
 pub mod store;
 mod sys;
+mod thread;
 
 pub use client::{Artifact, ArtifactBuilder, Client, Content, Layer, Outcome};
 pub use error::{Error, Kind, Result, printable};

@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Mutex, PoisonError};
-use std::thread::{Builder, Scope, scope};
+use std::thread::{Scope, scope};
 
 use libdeflater::Crc;
 
@@ -12,6 +12,7 @@ use super::blocks::{BLOCK_SIZE, HEADER, TableWriter};
 use super::gzip_block::BlockCompressor;
 use crate::error::{Error, Kind, Result};
 use crate::operation::Operation;
+use crate::thread::spawn_scoped;
 
 /// Buffers of one block; they go round.
 struct Block {
@@ -65,15 +66,12 @@ pub(super) fn compress<T: Send>(
             crc: Crc::new(),
             size: 0,
         };
-        let producer = Builder::new()
-            .name("cldoci-pack".to_owned())
-            .spawn_scoped(scope, move || {
-                let mut sink = sink;
-                let made = produce(&mut sink)?;
-                let (crc, size) = sink.finish()?;
-                Ok((made, crc, size))
-            })
-            .map_err(|error| Error::io("can't start a thread", error))?;
+        let producer = spawn_scoped(scope, "cldoci-pack", move || {
+            let mut sink = sink;
+            let made = produce(&mut sink)?;
+            let (crc, size) = sink.finish()?;
+            Ok((made, crc, size))
+        })?;
         let written = write(operation, out, &order_receiver, idle_sender);
         // Ends the producer, should it still run.
         drop(order_receiver);
@@ -189,10 +187,7 @@ impl Sink<'_, '_> {
         if self.workers_left > 0 {
             self.workers_left -= 1;
             let jobs = self.jobs;
-            Builder::new()
-                .name("cldoci-gzip".to_owned())
-                .spawn_scoped(self.scope, move || work(jobs))
-                .map_err(|error| Error::io("can't start a thread", error))?;
+            spawn_scoped(self.scope, "cldoci-gzip", move || work(jobs))?;
         }
         let (done, result) = sync_channel(1);
         self.order.send(result).map_err(|_| stopped())?;

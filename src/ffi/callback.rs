@@ -82,7 +82,7 @@ impl Callers {
         let mut queue = lock(&self.queue);
         queue.jobs.push_back(job);
         if queue.idle < queue.jobs.len() && queue.threads < THREADS {
-            let builder = std::thread::Builder::new().name(format!("{THREAD_PREFIX}-call"));
+            let builder = crate::thread::builder(&format!("{THREAD_PREFIX}-call"));
             if signals::blocked(|| builder.spawn(|| self.serve())).is_ok() {
                 queue.threads += 1;
             }

@@ -10,7 +10,7 @@ use super::credential::Provider;
 use super::guard;
 use super::handle::{self, Object};
 use super::options;
-use super::process::lock;
+use super::process::{local, lock};
 use super::reference::ReferenceObject;
 use super::runtime::{Engine, Weight};
 use super::status::cldoci_status;
@@ -72,6 +72,8 @@ pub unsafe extern "C" fn cldoci_client_new(
     unsafe {
         guard::status(error, || {
             let place = out(client, "client", std::ptr::null_mut())?;
+            // The runtime's plan looks into the environment, too.
+            local();
             let set = options::copy(options)?.unwrap_or_default();
             let provider =
                 set.credentials.map(|asker| Arc::new(Provider(asker)) as Arc<dyn CredentialProvider>);

@@ -101,6 +101,8 @@ fn wiped_by_handler() -> *mut Page {
 pub(super) struct Local {
     /// The runtime, as long as a client or an operation holds it.
     pub(super) engine: Mutex<std::sync::Weak<Engine>>,
+    /// How the runtime is made.
+    pub(super) plan: Mutex<tokio::runtime::Builder>,
     /// The threads that run the caller's functions.
     pub(super) callers: super::callback::Callers,
 }
@@ -116,6 +118,7 @@ pub(super) fn local() -> &'static Local {
     if local.is_null() {
         let made = Box::into_raw(Box::new(Local {
             engine: Mutex::new(std::sync::Weak::new()),
+            plan: Mutex::new(super::runtime::plan()),
             callers: super::callback::Callers::new(),
         }));
         local = match slot.compare_exchange(std::ptr::null_mut(), made, Ordering::AcqRel, Ordering::Acquire) {

@@ -5,19 +5,19 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 
 use super::guard::THREAD_PREFIX;
 use super::process::{local, lock};
 use super::signals;
 use crate::error::{Error, Kind, Result};
+use crate::thread;
 
 /// Threads that wait for sockets.
 const WORKERS: usize = 2;
 /// Threads for work that blocks: files, name look-ups.
 const BLOCKING: usize = 32;
-const STACK: usize = 2 << 20;
 /// An idle thread for blocking work ends after this time.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
@@ -33,6 +33,19 @@ pub(super) enum Weight {
     Transfer,
     /// It asks or changes one thing.
     Question,
+}
+
+/// The runtime to be. tokio looks into the environment when this is made, which is when the first client is.
+pub(super) fn plan() -> Builder {
+    let mut builder = Builder::new_multi_thread();
+    builder
+        .worker_threads(WORKERS)
+        .max_blocking_threads(BLOCKING)
+        .thread_keep_alive(KEEP_ALIVE)
+        .thread_stack_size(thread::STACK)
+        .thread_name(format!("{THREAD_PREFIX}-io"))
+        .enable_all();
+    builder
 }
 
 /// The runtime and its gates.
@@ -59,16 +72,9 @@ impl Engine {
             Error::new(Kind::Io, format!("no threads can be started ({why}): raise the limit of processes"))
                 .with_retryable(true)
         };
-        let mut builder = tokio::runtime::Builder::new_multi_thread();
-        builder
-            .worker_threads(WORKERS)
-            .max_blocking_threads(BLOCKING)
-            .thread_keep_alive(KEEP_ALIVE)
-            .thread_stack_size(STACK)
-            .thread_name(format!("{THREAD_PREFIX}-io"))
-            .enable_all();
         // tokio panics where the system has no thread to give (F-12).
-        let built = catch_unwind(AssertUnwindSafe(|| signals::blocked(|| builder.build())));
+        let build = || lock(&local().plan).build();
+        let built = catch_unwind(AssertUnwindSafe(|| signals::blocked(build)));
         let runtime = match built {
             Ok(built) => built.map_err(|e| no_threads(e.to_string()))?,
             Err(_) => return Err(no_threads("EAGAIN".to_owned())),

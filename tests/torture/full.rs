@@ -96,7 +96,7 @@ fn child_with_a_full_disk() {
     with_big_store.push(&with_big_store.build(&huge), &reference);
     for cache in ["false", "true"] {
         let small_store = Ours::with(|options: &mut Options| {
-            options.set_path("store", &small.join("store")).unwrap();
+            options.set_path("store", small.join("store")).unwrap();
             options.set("cache", cache).unwrap();
         });
         let into = room.join(format!("pulled-{cache}"));
@@ -191,7 +191,7 @@ fn child_without_inodes() {
     let reference = format!("{}/app:v1", server.host());
     ours.push(&ours.build(&heavy), &reference);
     let cramped = Ours::with(|options: &mut Options| {
-        options.set_path("store", &small.join("store")).unwrap();
+        options.set_path("store", small.join("store")).unwrap();
         options.set("cache", "true").unwrap();
     });
     cramped.build(&light);

@@ -4,13 +4,13 @@
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
-use std::thread;
 
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
 use crate::archive::BlockTable;
 use crate::archive::blocks::{BLOCK_SIZE, HEADER};
 use crate::error::{Error, Kind, Result};
+use crate::thread::spawn_scoped;
 
 use super::chunk::Chunk;
 use super::gzip::{self, Begun, Source};
@@ -56,12 +56,9 @@ pub(super) fn stream(
     }
     let (jobs, queue) = sync_channel(2 * threads);
     let queue = Mutex::new(queue);
-    let begun = thread::scope(|scope| {
+    let begun = std::thread::scope(|scope| {
         for _ in 0..threads {
-            thread::Builder::new()
-                .name("cldoci-inflate".to_owned())
-                .spawn_scoped(scope, || work(&queue))
-                .map_err(|error| Error::io("starting a thread", error))?;
+            spawn_scoped(scope, "cldoci-inflate", || work(&queue))?;
         }
         blocks(source, output, table, jobs, 2 * threads)
     })?;

@@ -4,7 +4,6 @@
 use std::io::Read;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Mutex, OnceLock};
-use std::thread;
 
 use rustix::fs::{Mode, fchmod, fstat};
 
@@ -12,6 +11,7 @@ use crate::archive::{BlockTable, blocks::BLOCK_SIZE};
 use crate::error::{Error, Kind, Result, printable};
 use crate::oci::{Algorithm, Descriptor, Digest, Hasher, media_type};
 use crate::operation::Operation;
+use crate::thread::spawn_scoped;
 
 use super::UnpackOptions;
 use super::chunk::Pool;
@@ -64,8 +64,7 @@ pub(super) fn unpack(
     let mut output = Output { pool: pool.clone(), sender, left: limit, limit, hasher };
     let content = OnceLock::new();
     let mask = permissions_left(directories)?;
-    let started = |error| Error::io("starting a thread", error);
-    let result = thread::scope(|scope| {
+    let result = std::thread::scope(|scope| {
         let hashed = &content;
         let decode = move || {
             let mut source = Source::new(input);
@@ -86,17 +85,10 @@ pub(super) fn unpack(
         };
         let reading = Input::new(receiver);
         let run = || -> Result<()> {
-            thread::Builder::new()
-                .name("cldoci-decode".to_owned())
-                .spawn_scoped(scope, decode)
-                .map_err(started)?;
+            spawn_scoped(scope, "cldoci-decode", decode)?;
             // The last of two entries wins only if they are written in order.
             for _ in 0..if options.last_wins { 1 } else { threads } {
-                let writer = || work(&queue, &shared);
-                thread::Builder::new()
-                    .name("cldoci-write".to_owned())
-                    .spawn_scoped(scope, writer)
-                    .map_err(started)?;
+                spawn_scoped(scope, "cldoci-write", || work(&queue, &shared))?;
             }
             let mut reader = Reader::new(reading, options.rules());
             let writers = Writers::new(jobs, &shared);
