@@ -1,5 +1,7 @@
 /* X-27: the environment is read when a client is made and not later, so a host may change it while verbs run. While
-   a client is made it may not: that is the race of getenv and setenv itself. */
+   a client is made it may not: that is the race of getenv and setenv itself. Where the system's certificates lie
+   (SSL_CERT_FILE, SSL_CERT_DIR) is asked by the TLS library before the first connection by https, and glibc asks
+   for its own names while it resolves one. */
 #include "silent.h"
 #include <dlfcn.h>
 #include <pthread.h>
@@ -37,7 +39,7 @@ int main(int argc, char **argv) {
   char store[2048], other[2048], tree[2048], place[2048];
   cldoci_error *error = NULL;
   cldoci_client *client = NULL, *later = NULL;
-  cldoci_reference *reference = NULL;
+  cldoci_reference *reference = NULL, *nobody = NULL;
   cldoci_result *result = NULL;
   cldoci_artifact *artifact = NULL;
   struct stat status;
@@ -59,6 +61,11 @@ int main(int argc, char **argv) {
   CHECK(dlsym(RTLD_DEFAULT, "getenv") == (void *)(uintptr_t)getenv);
   before = __atomic_load_n(&asked, __ATOMIC_SEQ_CST);
   __atomic_store_n(&show, 1, __ATOMIC_SEQ_CST);
+
+  /* A registry where nobody listens. */
+  OK(cldoci_reference_parse("127.0.0.1:1/app:v1", &nobody, &error));
+  FAILS(cldoci_exists(client, nobody, NULL, NULL, &error), NETWORK, "127.0.0.1:1");
+  OK(cldoci_reference_free(nobody));
 
   /* Each client has the store that the environment named when it was made. */
   OK(cldoci_build(client, tree, "component", NULL, 0, NULL, &result, &error));
