@@ -7,7 +7,7 @@ REGISTRY ?=
 MINUTES ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo registry examples release tools test test-rust test-install lint header third-party asan valgrind golden abi bench soak install uninstall ci
+.PHONY: help demo registry examples release tools test test-rust test-install lint header third-party asan valgrind golden abi counts bench bench-full soak install uninstall ci
 
 help: ## lists the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -58,8 +58,14 @@ golden: ## the golden digests on a plain x86-64 (qemu)
 abi: ## compares the ABI with the checked-in baseline
 	@scripts/abi.sh
 
-bench: ## measures against the peers and the limits
+counts: examples ## the counts that must not grow: system calls, allocations, instructions, memory
+	@scripts/counts.sh
+
+bench: ## measures against the peers and the limits, writes docs/performance.md: 15 minutes
 	@scripts/bench.sh
+
+bench-full: ## the same with all trees, 8 GiB, 1,000,000 files
+	@scripts/bench.sh --full
 
 soak: ## the tests, again and again for MINUTES=
 	@scripts/soak.sh "$(MINUTES)"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Measures against the peers and the limits, all in one run; docs/performance.md says how to read it.
+# Measures against the peers and the limits, all in one run, and writes docs/performance.md, which says how to read it.
 . "$(dirname "$0")/lib.sh"
 
 scripts/install-tools.sh go debian
 make --no-print-directory examples
 need python3 "the benchmarks" || exit 1
-python3 benches/run.py "${@:-speed}"
+python3 benches/macro "$@"

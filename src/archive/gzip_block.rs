@@ -21,25 +21,26 @@ const FLATNESS_LIMIT: u64 = 25_600;
 const SAMPLES: usize = 4;
 const SAMPLE_SIZE: usize = 16 << 10;
 
-/// Compresses blocks, each independent of all others.
-pub(crate) struct BlockCompressor {
+/// Compresses blocks, each independent of all others. Public for the benchmark of this stage alone.
+pub struct BlockCompressor {
     compressor: Compressor,
     walker: Walker,
 }
 
 impl BlockCompressor {
-    pub(crate) fn new() -> Result<Self> {
+    /// With the format's level.
+    pub fn new() -> Result<Self> {
         let level = CompressionLvl::new(LEVEL).map_err(|_| defect())?;
         Ok(Self { compressor: Compressor::new(level), walker: Walker::new() })
     }
 
     /// How large the output buffer for `length` bytes of tar must be.
-    pub(crate) fn bound(&mut self, length: usize) -> usize {
+    pub fn bound(&mut self, length: usize) -> usize {
         self.compressor.deflate_compress_bound(length) + EMPTY_STORED.len() + 1 + SLACK
     }
 
     /// Compresses `tar` into `out`, of at least [`Self::bound`] bytes, and says how many bytes it took.
-    pub(crate) fn compress(&mut self, tar: &[u8], last: bool, out: &mut [u8]) -> Result<usize> {
+    pub fn compress(&mut self, tar: &[u8], last: bool, out: &mut [u8]) -> Result<usize> {
         if tar.len() == BLOCK_SIZE && is_flat(tar) && !self.shrinks(tar, out) {
             return store(tar, last, out).ok_or_else(defect);
         }

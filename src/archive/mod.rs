@@ -18,6 +18,8 @@ mod unpack;
 mod walk;
 
 pub use blocks::BlockTable;
+#[doc(hidden)]
+pub use gzip_block::BlockCompressor;
 pub use link::link_stays_inside;
 pub use options::{CaseCollisions, Links, PackOptions};
 pub use pack::{Packed, pack};

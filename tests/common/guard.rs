@@ -88,7 +88,7 @@ impl Guard {
         let scope = if repository.is_empty() {
             String::new()
         } else {
-            let actions = if action == "pull" { "pull" } else { "pull,push" };
+            let actions = if action == "push" { "pull,push" } else { action };
             format!(r#",scope="repository:{repository}:{actions}""#)
         };
         Some(challenge(&format!(r#"Bearer realm="{realm}",service="tests"{scope}"#)))

@@ -1,6 +1,7 @@
 // Todays does what cldctl's own Go package does today, with the same libraries, so that the tests can hold
 // the library against it: its artifacts must stay pullable, and ours must be pullable by it.
 //
+//	todays build DIR         builds DIR, prints the layer's digest
 //	todays push DIR REF      builds DIR and pushes it, prints the manifest's digest
 //	todays pull REF DIR      pulls into DIR
 //	todays config REF        prints the config blob
@@ -11,6 +12,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"os"
@@ -38,6 +40,14 @@ func main() {
 
 func run(args []string) error {
 	switch {
+	case len(args) == 2 && args[0] == "build":
+		layer, err := archive(args[1])
+		if err != nil {
+			return err
+		}
+		// Its callers hash what they get.
+		fmt.Printf("sha256:%x\n", sha256.Sum256(layer))
+		return nil
 	case len(args) == 3 && args[0] == "push":
 		layer, err := archive(args[1])
 		if err != nil {
@@ -55,7 +65,7 @@ func run(args []string) error {
 		}
 		return push(layer, args[1])
 	}
-	return fmt.Errorf("usage: todays push DIR REF | pull REF DIR | config REF | fixture REF")
+	return fmt.Errorf("usage: todays build DIR | push DIR REF | pull REF DIR | config REF | fixture REF")
 }
 
 // push uploads one layer on an empty image: a Docker schema 2 manifest, no config of ours, no annotations.
@@ -180,13 +190,19 @@ func skipped(path string) bool {
 	return strings.HasPrefix(base, ".") && base != ".env.example" && base != ".dockerignore"
 }
 
-// archive writes the tree with the machine's times, owners and modes, directories without a trailing slash,
-// a link to a file under its absolute target, and a link to a directory or to nothing not at all.
+// archive writes the tree into a temporary file, which is then read whole: with the machine's times, owners and
+// modes, directories without a trailing slash, a link to a file under its absolute target, and a link to a
+// directory or to nothing not at all.
 func archive(directory string) ([]byte, error) {
-	var out bytes.Buffer
-	zipped := gzip.NewWriter(&out)
+	out, err := os.CreateTemp("", "todays-*.tar.gz")
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(out.Name())
+	defer out.Close()
+	zipped := gzip.NewWriter(out)
 	entries := tar.NewWriter(zipped)
-	err := filepath.Walk(directory, func(path string, info os.FileInfo, err error) error {
+	err = filepath.Walk(directory, func(path string, info os.FileInfo, err error) error {
 		if err != nil {
 			return err
 		}
@@ -241,7 +257,7 @@ func archive(directory string) ([]byte, error) {
 	if err := zipped.Close(); err != nil {
 		return nil, err
 	}
-	return out.Bytes(), nil
+	return os.ReadFile(out.Name())
 }
 
 // fixture is an archive as today's code has pushed them, with every odd entry at once.

@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# The guard against getting slower: counts that do not depend on the clock, of the example tool on trees that are
+# made here. System calls and allocations for each further file, instructions for each further file and for each
+# byte of a large one, and the memory that the header promises. The requests are counted by tests/requests.rs.
+. "$(dirname "$0")/lib.sh"
+
+need strace "the count of system calls" || exit 0
+need valgrind "the count of instructions and allocations" || exit 0
+[[ -x build/examples/cldoci ]] || make --no-print-directory examples
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+tool=$root/build/examples/cldoci
+few=200 many=1200 large=$((16 << 20)) huge=$((256 << 20))
+export CLDOCI_STORE=$work/store CLDOCI_THREADS=2 DOCKER_CONFIG=$work/none
+
+for count in $few $many; do
+  mkdir "$work/tree$count"
+  for ((n = 0; n < count; n++)); do printf 'the file %s\n' "$n" >"$work/tree$count/file$n"; done
+done
+mkdir "$work/tree$large" "$work/tree$huge"
+# Lines of 16 bytes.
+seq -f '%015.0f' $((large / 16)) >"$work/tree$large/file"
+truncate -s $huge "$work/tree$huge/file"
+
+failed=0
+# bound WHAT FOUND MOST
+bound() {
+  local verdict=ok
+  if awk "BEGIN { exit !($2 > $3) }"; then
+    verdict="TOO MANY"
+    failed=1
+  fi
+  printf '%-52s %10s  at most %8s  %s\n' "$1" "$2" "$3" "$verdict"
+}
+
+# Each prints its number for a build or a pull of the tree of that size.
+verb() {
+  case $1 in
+    build) printf '%s\0' "$tool" build "$work/tree$2" "ocidir://$work/layout$2:v1" --kind component ;;
+    pull) printf '%s\0' "$tool" pull "ocidir://$work/layout$2:v1" "$work/out" ;;
+  esac
+}
+calls() { counted "$1" "$2" strace -c -f -o "$work/log"; awk '$NF == "total" { print $4 }' "$work/log"; }
+instructions() { counted "$1" "$2" valgrind --tool=callgrind --callgrind-out-file=/dev/null --log-file="$work/log"; sed -n 's/.*Collected : //p' "$work/log"; }
+allocations() { counted "$1" "$2" valgrind --log-file="$work/log"; sed -n 's/.*total heap usage: \([0-9,]*\) allocs.*/\1/p' "$work/log" | tr -d ,; }
+memory() { counted "$1" "$2" "$work/launch" "$work/log"; awk '{ print int($4 / 1024) }' "$work/log"; }
+counted() {
+  local arguments
+  mapfile -d '' arguments < <(verb "$1" "$2")
+  rm -rf "$work/out"
+  "${@:3}" "${arguments[@]}" >/dev/null
+}
+
+# slope COUNTER VERB SMALL LARGE: what each further file costs.
+slope() {
+  local less more
+  less=$("$1" "$2" "$3")
+  more=$("$1" "$2" "$4")
+  [[ $less =~ ^[0-9]+$ && $more =~ ^[0-9]+$ ]] || fail "$1 of $2 gave no number: $less, $more"
+  awk "BEGIN { printf \"%.2f\", ($more - $less) / ($4 - $3) }"
+}
+
+"${CC:-cc}" -std=c99 -O2 benches/macro/launch.c -o "$work/launch"
+bound "build: system calls a file" "$(slope calls build $few $many)" 5.2
+bound "pull: system calls a file" "$(slope calls pull $few $many)" 4.4
+bound "build: system calls of $few files" "$(calls build $few)" 2000
+bound "pull: system calls of $few files" "$(calls pull $few)" 1600
+bound "build: allocations a file" "$(slope allocations build $few $many)" 8
+bound "pull: allocations a file" "$(slope allocations pull $few $many)" 11
+bound "build: instructions a file" "$(slope instructions build $few $many)" 48000
+bound "pull: instructions a file" "$(slope instructions pull $few $many)" 19000
+bound "build: instructions a byte of a large file" "$(slope instructions build $few $large)" 85
+bound "pull: instructions a byte of a large file" "$(slope instructions pull $few $large)" 14
+limit=$((24 + 4 * $(nproc)))
+bound "build of $((huge >> 20)) MiB: peak memory, MiB" "$(memory build $huge)" $limit
+bound "pull of $((huge >> 20)) MiB: peak memory, MiB" "$(memory pull $huge)" $limit
+exit $failed
