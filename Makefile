@@ -7,7 +7,7 @@ REGISTRY ?=
 MINUTES ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo registry examples release tools test test-rust test-install lint header third-party asan valgrind golden abi counts bench bench-full soak install uninstall ci
+.PHONY: help demo registry examples release portable wheel tools test test-rust test-install lint header third-party asan valgrind golden abi counts bench bench-full soak install uninstall ci
 
 help: ## lists the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -21,6 +21,13 @@ registry: ## starts a real registry (CNCF Distribution) on loopback, until Ctrl-
 
 release: ## builds the library: target/release/libcldoci.{so,a}
 	@cargo build --release --lib --locked
+
+portable: release ## the same library for glibc 2.28 and newer: build/portable/libcldoci.so
+	@scripts/install-tools.sh zig
+	@scripts/portable.sh
+
+wheel: portable ## the Python wheel, for glibc 2.28 and newer: build/wheel
+	@scripts/wheel.sh
 
 examples: release ## builds examples/c into build/examples
 	@scripts/examples.sh
@@ -70,8 +77,8 @@ bench-full: ## the same with all trees, 8 GiB, 1,000,000 files
 soak: ## the tests, again and again for MINUTES=
 	@scripts/soak.sh "$(MINUTES)"
 
-install: release ## installs below $(DESTDIR)$(PREFIX)
-	@scripts/install.sh install "$(PREFIX)" "$(DESTDIR)"
+install: $(if $(PORTABLE),portable,release) ## installs below $(DESTDIR)$(PREFIX); PORTABLE=1: the library for glibc 2.28
+	@PORTABLE=$(PORTABLE) scripts/install.sh install "$(PREFIX)" "$(DESTDIR)"
 
 uninstall: ## removes what install put there
 	@scripts/install.sh uninstall "$(PREFIX)" "$(DESTDIR)"

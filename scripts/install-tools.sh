@@ -2,7 +2,7 @@
 # Installs what the tests need beyond Rust, a C compiler, make and Go, into build/tools and nowhere else.
 #
 #   scripts/install-tools.sh            everything
-#   scripts/install-tools.sh GROUP...   go (registries, peers) | debian (registry 2, nginx, valgrind, …) | deny
+#   scripts/install-tools.sh GROUP...   go (registries, peers) | debian (registry 2, nginx, valgrind, …) | deny | zig
 #
 # Versions are pinned here; Debian's by its release. A tool that is there already costs nothing.
 . "$(dirname "$0")/lib.sh"
@@ -31,6 +31,8 @@ debian_tools=(
 )
 
 deny_version=0.20.2
+# Only its linker is used, and its lists of what each glibc has.
+zig_version=0.17.0
 
 bin=$tools/bin
 stamps=$tools/stamps
@@ -158,13 +160,29 @@ install_deny() {
   fi
 }
 
+install_zig() {
+  local stamp=$stamps/zig-$zig_version
+  [[ -e $stamp && -x $bin/zig ]] && return
+  rm -rf "$tools/zig" "$tools/zig.new"
+  if python3 -m pip install --quiet --no-deps --only-binary :all: --target "$tools/zig.new" "ziglang==$zig_version" >"$logs/zig.log" 2>&1; then
+    mv "$tools/zig.new" "$tools/zig"
+    printf '#!/bin/sh\nexec %q "$@"\n' "$tools/zig/ziglang/zig" >"$bin/zig.new"
+    chmod 0755 "$bin/zig.new"
+    mv "$bin/zig.new" "$bin/zig"
+    rm -f "$stamps"/zig-*
+    : >"$stamp"
+  else
+    lacks zig "the library for glibc 2.28 (see $logs/zig.log)"
+  fi
+}
+
 groups=("$@")
-((${#groups[@]})) || groups=(go debian deny)
+((${#groups[@]})) || groups=(go debian deny zig)
 pids=()
 for group in "${groups[@]}"; do
   case $group in
-    go | debian | deny) "install_$group" & pids+=($!) ;;
-    *) fail "unknown group $group: go, debian or deny" ;;
+    go | debian | deny | zig) "install_$group" & pids+=($!) ;;
+    *) fail "unknown group $group: go, debian, deny or zig" ;;
   esac
 done
 for pid in "${pids[@]}"; do wait "$pid"; done

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Puts the release build below DESTDIR PREFIX, or removes it from there.
 #   scripts/install.sh install|uninstall PREFIX [DESTDIR]
+# PORTABLE=1 takes the shared library of scripts/portable.sh.
 . "$(dirname "$0")/lib.sh"
 
 action=${1:-} prefix=${2:-} destination=${3:-}
@@ -26,10 +27,12 @@ put() { install -D -m "$1" "$2" "$target/$3"; }
 
 case $action in
   install)
-    for file in target/release/libcldoci.{so,a}; do
+    shared=target/release/libcldoci.so
+    [[ -z ${PORTABLE:-} ]] || shared=$build/portable/libcldoci.so
+    for file in "$shared" target/release/libcldoci.a; do
       [[ -e $file ]] || fail "$file is missing: run make install, which builds it"
     done
-    put 0755 target/release/libcldoci.so "$library"
+    put 0755 "$shared" "$library"
     ln -sf "${library##*/}" "$target/lib/libcldoci.so.$abi"
     ln -sf "libcldoci.so.$abi" "$target/lib/libcldoci.so"
     put 0644 target/release/libcldoci.a lib/libcldoci.a

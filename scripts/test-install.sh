@@ -36,6 +36,14 @@ env LD_LIBRARY_PATH="$prefix/lib" ldd "$work/shared" | grep "$prefix/lib/libcldo
 cc -Wall -Werror "$work/version.c" -o "$work/static" \
   $(pkg-config --cflags cldoci) "$prefix/lib/libcldoci.a" $(pkg-config --static --libs-only-l cldoci | sed 's/-lcldoci//')
 works "$work/static"
+# Where there is nothing but the archive, the flags do as they are.
+mkdir -p "$work/archive/lib"
+cp -r "$prefix/include" "$work/archive"
+cp -r "$prefix/lib/pkgconfig" "$prefix/lib/libcldoci.a" "$work/archive/lib"
+# shellcheck disable=SC2046
+cc -Wall -Werror "$work/version.c" -o "$work/archived" \
+  $(PKG_CONFIG_PATH=$work/archive/lib/pkgconfig pkg-config --define-variable=prefix="$work/archive" --static --cflags --libs cldoci)
+works "$work/archived"
 if ldd "$work/static" | grep libcldoci >/dev/null; then fail "the static program needs libcldoci.so"; fi
 say "install: pkg-config, shared and static: ok"
 
@@ -62,6 +70,15 @@ oldest=2.34
 newest=$(printf '%s\n' "$oldest" "${glibc#GLIBC_}" | sort -V | tail -1)
 [[ $newest == "$oldest" ]] || fail "the library needs ${glibc/_/ }, the README promises that glibc $oldest will do"
 say "install: needs ${glibc/_/ } or newer"
+
+if need zig "the library for glibc 2.28"; then
+  scripts/portable.sh
+  PORTABLE=1 scripts/install.sh install "$prefix" >/dev/null
+  works env LD_LIBRARY_PATH="$prefix/lib" "$work/shared"
+  glibc=$(objdump -T "$prefix/lib/libcldoci.so" | grep -o 'GLIBC_[0-9.]*' | sort -uV | tail -1)
+  [[ $glibc == GLIBC_2.28 ]] || fail "installed with PORTABLE=1 it needs ${glibc/_/ }"
+  say "install: with PORTABLE=1 it needs glibc 2.28"
+fi
 
 scripts/install.sh uninstall "$prefix" >/dev/null
 left=$(find "$prefix" ! -type d)

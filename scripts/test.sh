@@ -2,7 +2,7 @@
 # Every test: Rust, the install, the workflow from C on a layout and on a real registry, Go, Python, the snippets.
 . "$(dirname "$0")/lib.sh"
 
-scripts/install-tools.sh go debian
+scripts/install-tools.sh go debian zig
 scripts/test-rust.sh
 scripts/test-install.sh
 scripts/test-demo.sh

@@ -32,6 +32,8 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     files = {f"cldoci/{path.name}": path.read_bytes() for path in sorted((HERE / "cldoci").iterdir()) if path.is_file() and path.suffix != ".so"}
     if library:
         files["cldoci/libcldoci.so"] = pathlib.Path(library).read_bytes()
+    for licence in ("LICENSE-APACHE", "LICENSE-MIT", "THIRD-PARTY"):
+        files[f"{info}/licenses/{licence}"] = (HERE.parent.parent / licence).read_bytes()
     files[f"{info}/METADATA"] = (
         f"Metadata-Version: 2.1\nName: cldoci\nVersion: {version}\nSummary: {_project('description')}\n"
         f"License: {_project('license')}\nRequires-Python: {_project('requires-python')}\n"
@@ -47,5 +49,7 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     name = f"cldoci-{version}-{tag}.whl"
     with zipfile.ZipFile(pathlib.Path(wheel_directory) / name, "w", zipfile.ZIP_DEFLATED) as wheel:
         for path, content in files.items():
-            wheel.writestr(zipfile.ZipInfo(path, (1980, 1, 1, 0, 0, 0)), content)
+            # The same bytes on every day.
+            entry = zipfile.ZipInfo(path, (1980, 1, 1, 0, 0, 0))
+            wheel.writestr(entry, content, zipfile.ZIP_DEFLATED)
     return name
