@@ -18,7 +18,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
         &["options", "options/client", "options/limits", "options/build", "options/transfer", "options/list"],
     ),
     ("References", &["reference"]),
-    ("The client and its verbs", &["client", "read", "write", "layer", "login"]),
+    ("The client and its verbs", &["client", "build", "read", "write", "layer", "login"]),
     ("Results", &["result", "result/lists"]),
     ("Operations", &["operation"]),
     ("Artifacts", &["artifact"]),

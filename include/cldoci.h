@@ -711,30 +711,6 @@ cldoci_status cldoci_options_set_log_callback(cldoci_options *options,
 cldoci_status cldoci_options_free(cldoci_options *options);
 
 /**
- * A client. Its settings are fixed here, and the environment is read here and not later; nothing is
- * connected and no thread is started. One client serves any number of calls and threads, and keeps its
- * connections between them.
- *
- * @param options  borrowed, may be NULL: all defaults; copied
- * @param client   out, not NULL: set to NULL, on success to a client that you free
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT where an option or a variable of the environment is not
- *         usable
- * Threads: any, at once.
- */
-cldoci_status cldoci_client_new(const cldoci_options *options, cldoci_client **client, cldoci_error **error);
-
-/**
- * Frees a client. Never waits: operations under way go on, and the library's threads end soon after the
- * last client and operation.
- *
- * @param client  consumed; NULL is fine
- * @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
- * Threads: any.
- */
-cldoci_status cldoci_client_free(cldoci_client *client);
-
-/**
  * Builds a directory into an artifact: a deterministic tar+gzip layer, the config, an OCI image manifest.
  * The same tree and options give the same digest everywhere. Nothing is sent; the layer lies in the store
  * as long as the artifact lives.
@@ -785,6 +761,88 @@ cldoci_status cldoci_build_start(const cldoci_client *client,
                                  const cldoci_options *options,
                                  cldoci_operation **operation,
                                  cldoci_error **error);
+
+/**
+ * Builds a directory and pushes the artifact, in one pass where the registry allows it: the layer is sent
+ * while it is packed, so that nothing is spooled, and building and sending overlap. It is sent without being
+ * asked for before: where it is often there already, `cldoci_build` and `cldoci_push` are better apart. A
+ * layout, a reference with a digest, a registry that takes no body without a length, and the option
+ * `reuse_unchanged` get a build and then a push.
+ *
+ * The result has the artifact, the digest, what was left out and why, counters and warnings.
+ *
+ * @param client         borrowed, not NULL
+ * @param directory      borrowed, not NULL, a path of any bytes; copied
+ * @param artifact_type  borrowed, not NULL, UTF-8; copied: `component`, `datacenter`, `module`, or a media
+ *                       type of your own
+ * @param config         borrowed, may be NULL where `config_size` is 0 (an empty config `{}`); copied
+ * @param config_size    how many bytes
+ * @param reference      borrowed, not NULL: where it is to be
+ * @param options        borrowed, may be NULL: for this call; they beat the client's
+ * @param result         out, may be NULL: set to NULL, on success to a result that you free
+ * @param error          out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or what it failed with
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_build_and_push(const cldoci_client *client,
+                                    const char *directory,
+                                    const char *artifact_type,
+                                    const uint8_t *config,
+                                    size_t config_size,
+                                    const cldoci_reference *reference,
+                                    const cldoci_options *options,
+                                    cldoci_result **result,
+                                    cldoci_error **error);
+
+/**
+ * Starts `cldoci_build_and_push` and returns at once; the operation tells how it goes.
+ *
+ * @param client         borrowed, not NULL
+ * @param directory      borrowed, not NULL, a path of any bytes; copied
+ * @param artifact_type  borrowed, not NULL, UTF-8; copied: `component`, `datacenter`, `module`, or a media
+ *                       type of your own
+ * @param config         borrowed, may be NULL where `config_size` is 0 (an empty config `{}`); copied
+ * @param config_size    how many bytes
+ * @param reference      borrowed, not NULL: where it is to be
+ * @param options        borrowed, may be NULL: for this call; they beat the client's
+ * @param operation      out, not NULL: set to NULL, on success to an operation that you free
+ * @param error          out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or why it could not be started
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_build_and_push_start(const cldoci_client *client,
+                                          const char *directory,
+                                          const char *artifact_type,
+                                          const uint8_t *config,
+                                          size_t config_size,
+                                          const cldoci_reference *reference,
+                                          const cldoci_options *options,
+                                          cldoci_operation **operation,
+                                          cldoci_error **error);
+
+/**
+ * A client. Its settings are fixed here, and the environment is read here and not later; nothing is
+ * connected and no thread is started. One client serves any number of calls and threads, and keeps its
+ * connections between them.
+ *
+ * @param options  borrowed, may be NULL: all defaults; copied
+ * @param client   out, not NULL: set to NULL, on success to a client that you free
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT where an option or a variable of the environment is not
+ *         usable
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_client_new(const cldoci_options *options, cldoci_client **client, cldoci_error **error);
+
+/**
+ * Frees a client. Never waits: operations under way go on, and the library's threads end soon after the
+ * last client and operation.
+ *
+ * @param client  consumed; NULL is fine
+ * @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
+ * Threads: any.
+ */
+cldoci_status cldoci_client_free(cldoci_client *client);
 
 /**
  * Pushes an artifact to a registry or a layout. Blobs that are there are skipped, mountable ones are
@@ -1801,58 +1859,6 @@ cldoci_status cldoci_client_new(const cldoci_options *options, cldoci_client **c
 cldoci_status cldoci_client_free(cldoci_client *client);
 
 /**
- * Builds a directory into an artifact: a deterministic tar+gzip layer, the config, an OCI image manifest.
- * The same tree and options give the same digest everywhere. Nothing is sent; the layer lies in the store
- * as long as the artifact lives.
- *
- * The result has the artifact, the digest, and what was left out and why.
- *
- * @param client         borrowed, not NULL
- * @param directory      borrowed, not NULL, a path of any bytes; copied
- * @param artifact_type  borrowed, not NULL, UTF-8; copied: `component`, `datacenter`, `module`, or a media
- *                       type of your own
- * @param config         borrowed, may be NULL where `config_size` is 0 (an empty config `{}`); copied
- * @param config_size    how many bytes
- * @param options        borrowed, may be NULL: for this call; they beat the client's
- * @param result         out, may be NULL: set to NULL, on success to a result that you free
- * @param error          out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, or what it failed with
- * Threads: any, at once.
- */
-cldoci_status cldoci_build(const cldoci_client *client,
-                           const char *directory,
-                           const char *artifact_type,
-                           const uint8_t *config,
-                           size_t config_size,
-                           const cldoci_options *options,
-                           cldoci_result **result,
-                           cldoci_error **error);
-
-/**
- * Starts `cldoci_build` and returns at once; the operation tells how it goes.
- *
- * @param client         borrowed, not NULL
- * @param directory      borrowed, not NULL, a path of any bytes; copied
- * @param artifact_type  borrowed, not NULL, UTF-8; copied: `component`, `datacenter`, `module`, or a media
- *                       type of your own
- * @param config         borrowed, may be NULL where `config_size` is 0 (an empty config `{}`); copied
- * @param config_size    how many bytes
- * @param options        borrowed, may be NULL: for this call; they beat the client's
- * @param operation      out, not NULL: set to NULL, on success to an operation that you free
- * @param error          out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, or why it could not be started
- * Threads: any, at once.
- */
-cldoci_status cldoci_build_start(const cldoci_client *client,
-                                 const char *directory,
-                                 const char *artifact_type,
-                                 const uint8_t *config,
-                                 size_t config_size,
-                                 const cldoci_options *options,
-                                 cldoci_operation **operation,
-                                 cldoci_error **error);
-
-/**
  * Pushes an artifact to a registry or a layout. Blobs that are there are skipped, mountable ones are
  * mounted, the manifest goes last: the tag points to the old artifact or to the whole new one.
  *
@@ -1934,6 +1940,116 @@ cldoci_status cldoci_pull_start(const cldoci_client *client,
                                 const cldoci_options *options,
                                 cldoci_operation **operation,
                                 cldoci_error **error);
+
+/**
+ * Builds a directory into an artifact: a deterministic tar+gzip layer, the config, an OCI image manifest.
+ * The same tree and options give the same digest everywhere. Nothing is sent; the layer lies in the store
+ * as long as the artifact lives.
+ *
+ * The result has the artifact, the digest, and what was left out and why.
+ *
+ * @param client         borrowed, not NULL
+ * @param directory      borrowed, not NULL, a path of any bytes; copied
+ * @param artifact_type  borrowed, not NULL, UTF-8; copied: `component`, `datacenter`, `module`, or a media
+ *                       type of your own
+ * @param config         borrowed, may be NULL where `config_size` is 0 (an empty config `{}`); copied
+ * @param config_size    how many bytes
+ * @param options        borrowed, may be NULL: for this call; they beat the client's
+ * @param result         out, may be NULL: set to NULL, on success to a result that you free
+ * @param error          out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or what it failed with
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_build(const cldoci_client *client,
+                           const char *directory,
+                           const char *artifact_type,
+                           const uint8_t *config,
+                           size_t config_size,
+                           const cldoci_options *options,
+                           cldoci_result **result,
+                           cldoci_error **error);
+
+/**
+ * Starts `cldoci_build` and returns at once; the operation tells how it goes.
+ *
+ * @param client         borrowed, not NULL
+ * @param directory      borrowed, not NULL, a path of any bytes; copied
+ * @param artifact_type  borrowed, not NULL, UTF-8; copied: `component`, `datacenter`, `module`, or a media
+ *                       type of your own
+ * @param config         borrowed, may be NULL where `config_size` is 0 (an empty config `{}`); copied
+ * @param config_size    how many bytes
+ * @param options        borrowed, may be NULL: for this call; they beat the client's
+ * @param operation      out, not NULL: set to NULL, on success to an operation that you free
+ * @param error          out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or why it could not be started
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_build_start(const cldoci_client *client,
+                                 const char *directory,
+                                 const char *artifact_type,
+                                 const uint8_t *config,
+                                 size_t config_size,
+                                 const cldoci_options *options,
+                                 cldoci_operation **operation,
+                                 cldoci_error **error);
+
+/**
+ * Builds a directory and pushes the artifact, in one pass where the registry allows it: the layer is sent
+ * while it is packed, so that nothing is spooled, and building and sending overlap. It is sent without being
+ * asked for before: where it is often there already, `cldoci_build` and `cldoci_push` are better apart. A
+ * layout, a reference with a digest, a registry that takes no body without a length, and the option
+ * `reuse_unchanged` get a build and then a push.
+ *
+ * The result has the artifact, the digest, what was left out and why, counters and warnings.
+ *
+ * @param client         borrowed, not NULL
+ * @param directory      borrowed, not NULL, a path of any bytes; copied
+ * @param artifact_type  borrowed, not NULL, UTF-8; copied: `component`, `datacenter`, `module`, or a media
+ *                       type of your own
+ * @param config         borrowed, may be NULL where `config_size` is 0 (an empty config `{}`); copied
+ * @param config_size    how many bytes
+ * @param reference      borrowed, not NULL: where it is to be
+ * @param options        borrowed, may be NULL: for this call; they beat the client's
+ * @param result         out, may be NULL: set to NULL, on success to a result that you free
+ * @param error          out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or what it failed with
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_build_and_push(const cldoci_client *client,
+                                    const char *directory,
+                                    const char *artifact_type,
+                                    const uint8_t *config,
+                                    size_t config_size,
+                                    const cldoci_reference *reference,
+                                    const cldoci_options *options,
+                                    cldoci_result **result,
+                                    cldoci_error **error);
+
+/**
+ * Starts `cldoci_build_and_push` and returns at once; the operation tells how it goes.
+ *
+ * @param client         borrowed, not NULL
+ * @param directory      borrowed, not NULL, a path of any bytes; copied
+ * @param artifact_type  borrowed, not NULL, UTF-8; copied: `component`, `datacenter`, `module`, or a media
+ *                       type of your own
+ * @param config         borrowed, may be NULL where `config_size` is 0 (an empty config `{}`); copied
+ * @param config_size    how many bytes
+ * @param reference      borrowed, not NULL: where it is to be
+ * @param options        borrowed, may be NULL: for this call; they beat the client's
+ * @param operation      out, not NULL: set to NULL, on success to an operation that you free
+ * @param error          out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or why it could not be started
+ * Threads: any, at once.
+ */
+cldoci_status cldoci_build_and_push_start(const cldoci_client *client,
+                                          const char *directory,
+                                          const char *artifact_type,
+                                          const uint8_t *config,
+                                          size_t config_size,
+                                          const cldoci_reference *reference,
+                                          const cldoci_options *options,
+                                          cldoci_operation **operation,
+                                          cldoci_error **error);
 
 /**
  * Gets the config's bytes as they were pushed; no layer is touched. The result has the bytes, their media

@@ -6,6 +6,7 @@
 mod artifact;
 mod blocking;
 mod build;
+mod build_and_push;
 mod by_hand;
 mod copy;
 mod diff_id;
@@ -141,6 +142,25 @@ impl Client {
         self.run(options, operation, move |call: Call| async move {
             let kind = build::kind_of(&kind, &call)?;
             build::build(&call, directory?, kind, config).await
+        })
+    }
+
+    /// Builds a directory and pushes it, in one pass where the registry allows it: the layer is sent while it
+    /// is packed, without being asked for before.
+    pub fn build_and_push(
+        &self,
+        directory: &Path,
+        kind: &ArtifactKind,
+        config: &[u8],
+        reference: &Reference,
+        options: Option<&Options>,
+        operation: &Operation,
+    ) -> impl Future<Output = Job> + Send + use<> {
+        let (directory, reference) = (absolute(directory), anchored(reference));
+        let (kind, config) = (kind.clone(), config.to_vec());
+        self.run(options, operation, move |call: Call| async move {
+            let kind = build::kind_of(&kind, &call)?;
+            build_and_push::build_and_push(&call, directory?, kind, config, &reference?).await
         })
     }
 

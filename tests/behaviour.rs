@@ -90,6 +90,7 @@ macro_rules! everywhere {
                 a_digest_names_one_artifact,
                 what_is_there_is_not_moved_again,
                 a_build_is_reproducible,
+                built_and_pushed_in_one_pass,
                 what_a_build_leaves_out_is_told,
                 what_is_not_there_is_not_found,
                 bad_input_is_named,

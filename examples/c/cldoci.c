@@ -174,17 +174,15 @@ static void build(const char *directory, const char *where) {
   cldoci_reference *target = reference(where);
   cldoci_operation *operation = NULL;
   cldoci_artifact *artifact = NULL;
-  cldoci_result *built, *pushed;
+  cldoci_result *built;
   uint8_t *config = NULL;
   size_t size = 0, i, listed;
 
   if (tool.kind == NULL) usage("build needs --kind");
   if (tool.config != NULL) config = read_file(tool.config, &size);
-  check(cldoci_build_start(tool.client, directory, tool.kind, config, size, tool.call_options, &operation, &tool.error));
+  check(cldoci_build_and_push_start(tool.client, directory, tool.kind, config, size, target, tool.call_options, &operation, &tool.error));
   built = finish(operation);
   check(cldoci_result_artifact(built, &artifact, &tool.error));
-  check(cldoci_push_start(tool.client, artifact, target, NULL, &operation, &tool.error));
-  pushed = finish(operation);
 
   listed = cldoci_result_left_out_count(built);
   if (tool.json) {
@@ -210,7 +208,6 @@ static void build(const char *directory, const char *where) {
     }
   }
   free(config);
-  cldoci_result_free(pushed);
   cldoci_artifact_free(artifact);
   cldoci_result_free(built);
   cldoci_reference_free(target);

@@ -10,64 +10,83 @@ use super::blocking::blocking;
 use super::{Call, Job, Outcome};
 use crate::archive::{LeftOut, PackOptions, Packed, pack, tree_state};
 use crate::error::{Error, Result};
-use crate::oci::{ArtifactKind, Descriptor, fill_source_hash, media_type};
+use crate::oci::{ArtifactKind, Descriptor, Digest, fill_source_hash, media_type};
 use crate::operation::{Operation, Phase};
 use crate::store::{BuildRecord, Spool, Store};
 
-/// A layer that lies in the store, and how it came to be.
-struct Built {
-    spool: Spool,
-    blocks: Option<String>,
-    left_out: Vec<LeftOut>,
-    left_out_total: u64,
-    unchanged: bool,
+/// A layer, and how it came to be.
+pub(super) struct Built {
+    pub(super) layer: Content,
+    pub(super) digest: Digest,
+    pub(super) size: u64,
+    pub(super) blocks: Option<String>,
+    pub(super) left_out: Vec<LeftOut>,
+    pub(super) left_out_total: u64,
+    pub(super) unchanged: bool,
 }
 
 /// Builds a directory into an artifact whose one layer lies in the store.
 pub(super) async fn build(call: &Call, directory: PathBuf, kind: ArtifactKind, config: Vec<u8>) -> Job {
     call.operation.enter(Phase::Packing);
-    let mut options = PackOptions::from_settings(&call.settings, &kind);
-    let (client, settings, operation) = (call.client.clone(), call.settings.clone(), call.operation.clone());
+    let (inner, of) = (call.clone(), kind.clone());
     let built = blocking(move || {
-        let store = client.store()?;
-        if let Some(store) = &store {
-            options.leave_out.push(store.identity()?);
-        }
-        for path in settings.list("leave_out") {
-            options.leave_out.extend(identity(&directory.join(path)));
-        }
-        let reuse = store.filter(|_| settings.bool("reuse_unchanged"));
+        let (client, operation) = (&inner.client, &inner.operation);
+        let options = pack_options(&inner, &directory, &of)?;
+        let reuse = client.store()?.filter(|_| inner.settings.bool("reuse_unchanged"));
         if let Some(store) = &reuse
-            && let Some(built) = unchanged(store, &directory, &options, &operation)?
+            && let Some(built) = unchanged(store, &directory, &options, operation)?
         {
             return Ok(built);
         }
         let begun = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
         let mut writer = client.spooling()?.spool()?;
-        let packed = pack(&directory, &options, &operation, &mut writer)?;
+        let packed = pack(&directory, &options, operation, &mut writer)?;
         let spool = writer.finish()?;
         if let Some(store) = reuse.filter(|_| packed.state.is_settled(begun.cast_signed())) {
             // A store that can't be written costs the next build its short cut, no more.
             let _ = note(&store, &directory, &packed, &spool);
         }
-        let Packed { blocks, left_out, left_out_total, .. } = packed;
-        Ok::<Built, Error>(Built { spool, blocks, left_out, left_out_total, unchanged: false })
+        Ok(Built::of_spool(spool, packed))
     })
     .await?;
-    let Built { spool, blocks, left_out, left_out_total, unchanged } = built;
-    let mut descriptor = Descriptor::new(kind.layer_media_type(), spool.digest().clone(), spool.size());
+    artifact(call, kind, &config, built)
+}
+
+/// What goes in; the store and the layouts that the options name do not (B-08).
+pub(super) fn pack_options(call: &Call, directory: &Path, kind: &ArtifactKind) -> Result<PackOptions> {
+    let mut options = PackOptions::from_settings(&call.settings, kind);
+    if let Some(store) = call.client.store()? {
+        options.leave_out.push(store.identity()?);
+    }
+    for path in call.settings.list("leave_out") {
+        options.leave_out.extend(identity(&directory.join(path)));
+    }
+    Ok(options)
+}
+
+impl Built {
+    fn of_spool(spool: Spool, packed: Packed) -> Self {
+        let (digest, size) = (spool.digest().clone(), spool.size());
+        let Packed { blocks, left_out, left_out_total, .. } = packed;
+        let layer = Content::Spooled(Arc::new(spool));
+        Self { layer, digest, size, blocks, left_out, left_out_total, unchanged: false }
+    }
+}
+
+/// The artifact of a layer, and what else a build tells.
+pub(super) fn artifact(call: &Call, kind: ArtifactKind, config: &[u8], built: Built) -> Job {
+    let Built { layer, digest, size, blocks, left_out, left_out_total, unchanged } = built;
+    let mut descriptor = Descriptor::new(kind.layer_media_type(), digest, size);
     descriptor.annotations = call.settings.pairs("layer_annotation");
     if let Some(blocks) = blocks {
         descriptor.annotations.insert(media_type::ANNOTATION_BLOCKS.to_owned(), blocks);
     }
-    let config = match config.as_slice() {
+    let config = match config {
         [] => b"{}".to_vec(),
         config if call.settings.bool("fill_source_hash") => fill_source_hash(config, &descriptor.digest),
-        _ => config,
+        config => config.to_vec(),
     };
-    let mut builder = ArtifactBuilder::new(kind)
-        .config(config)
-        .layer(Layer { descriptor, content: Content::Spooled(Arc::new(spool)) });
+    let mut builder = ArtifactBuilder::new(kind).config(config).layer(Layer { descriptor, content: layer });
     for (key, value) in call.settings.pairs("annotation") {
         builder = builder.annotation(key, value);
     }
@@ -98,7 +117,11 @@ fn unchanged(
     }
     let layer = Descriptor::new("", record.layer, record.size);
     let spool = store.spool_of(&layer, operation)?;
-    Ok(spool.map(|spool| Built { spool, blocks: record.blocks, left_out, left_out_total, unchanged: true }))
+    Ok(spool.map(|spool| {
+        let (digest, size) = (spool.digest().clone(), spool.size());
+        let layer = Content::Spooled(Arc::new(spool));
+        Built { layer, digest, size, blocks: record.blocks, left_out, left_out_total, unchanged: true }
+    }))
 }
 
 fn note(store: &Store, directory: &Path, packed: &Packed, spool: &Spool) -> Result<()> {

@@ -27,12 +27,22 @@ pub(super) async fn push(call: &Call, artifact: &Artifact, reference: &Reference
             format!("{reference}: the artifact has the digest {}, not {wanted}", artifact.digest),
         ));
     }
+    push_with(call, &target, artifact, &artifact.layers).await
+}
+
+/// Pushes an artifact whose layers are there.
+pub(super) async fn push_all_but_layers(call: &Call, target: &Endpoint, artifact: &Artifact) -> Job {
+    push_with(call, target, artifact, &[]).await
+}
+
+/// Pushes the config, these of the layers, and the manifest.
+async fn push_with(call: &Call, target: &Endpoint, artifact: &Artifact, layers: &[Layer]) -> Job {
     let mut mount_from = call.settings.list("mount_from").to_vec();
-    let mut blobs = Vec::with_capacity(artifact.layers.len() + 1);
+    let mut blobs = Vec::with_capacity(layers.len() + 1);
     blobs.push(config_blob(call, artifact)?);
-    for layer in &artifact.layers {
+    for layer in layers {
         if let Content::Remote(from) = &layer.content {
-            mount_from.extend(Endpoint::new(call, from)?.mountable_into(&target));
+            mount_from.extend(Endpoint::new(call, from)?.mountable_into(target));
         }
         blobs.push(blob(call, layer)?);
     }
@@ -42,7 +52,7 @@ pub(super) async fn push(call: &Call, artifact: &Artifact, reference: &Reference
         Descriptor::new(artifact.media_type.clone(), artifact.digest.clone(), artifact.manifest.len() as u64);
     send_all(call, &sink, &blobs).await?;
     call.operation.enter(Phase::Publishing);
-    let tag = reference.tag().or(if target.digest.is_none() { Some("latest") } else { None });
+    let tag = target.reference.tag().or(if target.digest.is_none() { Some("latest") } else { None });
     let put = sink.put_manifest(call, &descriptor, &artifact.manifest, tag).await;
     let listed = match put {
         // The registry lost a blob, or a cache in front of it said too early that it has it (Q59, R-36).

@@ -1,5 +1,5 @@
-//! `cldoci_client`, and the verbs that move artifacts: each converts, calls the core, and waits or gives an
-//! operation. `read` and `write` have the other verbs.
+//! `cldoci_client`, push and pull: each verb converts, calls the core, and waits or gives an operation.
+//! `build`, `read` and `write` have the other verbs.
 
 use std::ffi::c_char;
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ use super::process::{local, lock};
 use super::reference::ReferenceObject;
 use super::runtime::{Engine, Weight};
 use super::status::cldoci_status;
-use super::text::{bytes, out, path, text};
+use super::text::{out, path};
 use super::types::{
     cldoci_artifact, cldoci_client, cldoci_error, cldoci_operation, cldoci_options, cldoci_reference,
     cldoci_result,
@@ -23,7 +23,6 @@ use super::verb::{Call, Finish};
 use crate::client::Client;
 use crate::config::Environment;
 use crate::error::Result;
-use crate::oci::ArtifactKind;
 use crate::operation::Logger;
 use crate::registry::CredentialProvider;
 
@@ -96,95 +95,6 @@ pub unsafe extern "C" fn cldoci_client_new(
 pub unsafe extern "C" fn cldoci_client_free(client: *mut cldoci_client) -> cldoci_status {
     // SAFETY: no error object is asked for.
     unsafe { guard::status(std::ptr::null_mut(), || handle::free::<ClientObject>(client)) }
-}
-
-unsafe fn build(
-    client: *const cldoci_client,
-    directory: *const c_char,
-    artifact_type: *const c_char,
-    config: *const u8,
-    config_size: usize,
-    options: *const cldoci_options,
-    finish: Finish,
-    error: *mut *mut cldoci_error,
-) -> cldoci_status {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        guard::status(error, || {
-            let finish = finish.begin()?;
-            let call = Call::new(client, options)?;
-            let directory = path(directory, "directory")?;
-            let kind = ArtifactKind::from_name(text(artifact_type, "artifact_type")?)?;
-            let config = bytes(config, config_size, "config")?;
-            call.run("build", Weight::Transfer, finish, |client, options, operation| {
-                client.build(directory, &kind, config, options, operation)
-            })
-        })
-    }
-}
-
-/// Builds a directory into an artifact: a deterministic tar+gzip layer, the config, an OCI image manifest.
-/// The same tree and options give the same digest everywhere. Nothing is sent; the layer lies in the store
-/// as long as the artifact lives.
-///
-/// The result has the artifact, the digest, and what was left out and why.
-///
-/// @param client         borrowed, not NULL
-/// @param directory      borrowed, not NULL, a path of any bytes; copied
-/// @param artifact_type  borrowed, not NULL, UTF-8; copied: `component`, `datacenter`, `module`, or a media
-///                       type of your own
-/// @param config         borrowed, may be NULL where `config_size` is 0 (an empty config `{}`); copied
-/// @param config_size    how many bytes
-/// @param options        borrowed, may be NULL: for this call; they beat the client's
-/// @param result         out, may be NULL: set to NULL, on success to a result that you free
-/// @param error          out, may be NULL: set to NULL, on failure to an error that you free
-/// @return CLDOCI_OK, or what it failed with
-/// Threads: any, at once.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn cldoci_build(
-    client: *const cldoci_client,
-    directory: *const c_char,
-    artifact_type: *const c_char,
-    config: *const u8,
-    config_size: usize,
-    options: *const cldoci_options,
-    result: *mut *mut cldoci_result,
-    error: *mut *mut cldoci_error,
-) -> cldoci_status {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        build(client, directory, artifact_type, config, config_size, options, Finish::Wait(result), error)
-    }
-}
-
-/// Starts `cldoci_build` and returns at once; the operation tells how it goes.
-///
-/// @param client         borrowed, not NULL
-/// @param directory      borrowed, not NULL, a path of any bytes; copied
-/// @param artifact_type  borrowed, not NULL, UTF-8; copied: `component`, `datacenter`, `module`, or a media
-///                       type of your own
-/// @param config         borrowed, may be NULL where `config_size` is 0 (an empty config `{}`); copied
-/// @param config_size    how many bytes
-/// @param options        borrowed, may be NULL: for this call; they beat the client's
-/// @param operation      out, not NULL: set to NULL, on success to an operation that you free
-/// @param error          out, may be NULL: set to NULL, on failure to an error that you free
-/// @return CLDOCI_OK, or why it could not be started
-/// Threads: any, at once.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn cldoci_build_start(
-    client: *const cldoci_client,
-    directory: *const c_char,
-    artifact_type: *const c_char,
-    config: *const u8,
-    config_size: usize,
-    options: *const cldoci_options,
-    operation: *mut *mut cldoci_operation,
-    error: *mut *mut cldoci_error,
-) -> cldoci_status {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        build(client, directory, artifact_type, config, config_size, options, Finish::Start(operation), error)
-    }
 }
 
 unsafe fn push(

@@ -7,6 +7,7 @@
 
 mod access;
 pub mod artifact;
+pub mod build;
 pub mod builder;
 pub mod callback;
 pub mod client;

@@ -163,8 +163,10 @@ impl Transport {
         let mut request = reqwest::Request::new(method, url);
         let (body, progress) = payload.into_body(operation);
         if bodied {
-            // Also of nothing (Q32), and never chunked (Q44).
-            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(progress.length));
+            // Also of nothing (Q32), and chunked only where there is no telling (Q44).
+            if let Some(length) = progress.length {
+                headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+            }
             *request.body_mut() = Some(body);
         }
         *request.headers_mut() = headers;

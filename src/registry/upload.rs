@@ -2,6 +2,7 @@
 //! host is known to take (Q28 to Q48).
 
 mod feed;
+mod growing;
 mod session;
 mod transfer;
 
@@ -59,11 +60,13 @@ pub(super) enum Strategy {
 pub(super) struct Habits {
     strategy: Strategy,
     mounts_from_itself: bool,
+    /// A body whose length shows at its end.
+    takes_growing: bool,
 }
 
 impl Default for Habits {
     fn default() -> Self {
-        Self { strategy: Strategy::Whole, mounts_from_itself: true }
+        Self { strategy: Strategy::Whole, mounts_from_itself: true, takes_growing: true }
     }
 }
 

@@ -229,8 +229,13 @@ impl Shared {
             self.most_at_once.fetch_max(at_once, Ordering::SeqCst);
             let mut whole = true;
             if self.reads_bodies {
-                let read = wire.by_ref().take(length).read_to_end(&mut seen.body);
-                whole = read.is_ok_and(|read| read as u64 == length);
+                whole = match seen.header("transfer-encoding") {
+                    Some("chunked") => read_chunks(&mut wire, &mut seen.body).is_some(),
+                    _ => {
+                        let read = wire.by_ref().take(length).read_to_end(&mut seen.body);
+                        read.is_ok_and(|read| read as u64 == length)
+                    }
+                };
                 self.log.lock().unwrap()[seen.index].body.clone_from(&seen.body);
             }
             let end = if whole { self.act(&(self.handler)(&seen), &mut wire, &raw) } else { End::Closed };
@@ -286,6 +291,24 @@ enum End {
     Open,
     Closed,
     Reset,
+}
+
+/// A chunked body, or nothing where it ends before its last chunk.
+fn read_chunks(wire: &mut impl BufRead, body: &mut Vec<u8>) -> Option<()> {
+    loop {
+        let mut line = String::new();
+        wire.read_line(&mut line).ok()?;
+        let length = u64::from_str_radix(line.trim_end(), 16).ok()?;
+        let read = wire.by_ref().take(length).read_to_end(body).ok()?;
+        line.clear();
+        wire.read_line(&mut line).ok()?;
+        if read as u64 != length || line != "\r\n" {
+            return None;
+        }
+        if length == 0 {
+            return Some(());
+        }
+    }
 }
 
 fn read_head(wire: &mut BufReader<Box<dyn Wire>>) -> Option<Seen> {

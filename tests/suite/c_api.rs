@@ -8,7 +8,7 @@ use std::ptr::{null, null_mut};
 use cldoci::ffi::{
     artifact::*, client::*, error::*, layer::*, operation::*, options::*, progress::*, read::*,
 };
-use cldoci::ffi::{reference::*, result::lists::*, result::*, status::*, types::*, write::*};
+use cldoci::ffi::{build::*, reference::*, result::lists::*, result::*, status::*, types::*, write::*};
 
 use super::{Api, Description, Failure, Outcome, Report};
 
@@ -194,6 +194,23 @@ impl Api for CApi {
             pairs,
             Box::new(|o, op, e| unsafe {
                 cldoci_build_start(self.0, dir.as_ptr(), kind.as_ptr(), config_at, config.len(), o, op, e)
+            }),
+        )
+    }
+    fn build_and_push(
+        &self,
+        dir: &Path,
+        kind: &str,
+        config: &[u8],
+        to: &str,
+        pairs: &[(&str, &str)],
+    ) -> Outcome<Self> {
+        let (dir, kind, to) = (path(dir), c(kind), reference(to)?);
+        run(
+            pairs,
+            Box::new(|o, op, e| unsafe {
+                let (dir, kind, size) = (dir.as_ptr(), kind.as_ptr(), config.len());
+                cldoci_build_and_push_start(self.0, dir, kind, config.as_ptr(), size, to.0, o, op, e)
             }),
         )
     }

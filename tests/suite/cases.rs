@@ -137,6 +137,34 @@ pub fn a_build_is_reproducible<A: Api>(place: &dyn Place) {
     assert_ne!(other.digest.as_deref(), Some(made.digest.as_str()));
 }
 
+/// The same artifact as by a build and a push, and all that both tell.
+pub fn built_and_pushed_in_one_pass<A: Api>(place: &dyn Place) {
+    let made = made::<A>(place);
+    fs::write(made.tree.join(".env"), "SECRET=1").unwrap();
+    let reference = place.reference("org/app", ":one");
+    let report = made.api.build_and_push(&made.tree, "component", CONFIG, &reference, &[]).unwrap();
+    assert_eq!(report.digest.as_deref(), Some(made.digest.as_str()));
+    assert_eq!(report.left_out.len(), 1);
+    assert_eq!((report.uploaded, report.skipped, report.mounted), (2, 0, 0));
+    let artifact = report.artifact.unwrap();
+    assert_eq!(A::describe(&artifact), A::describe(&made.artifact));
+    let layer = made.api.read_layer(&artifact, 0).unwrap().bytes;
+    assert_eq!(layer, made.api.read_layer(&made.artifact, 0).unwrap().bytes);
+    let out = place.scratch().join("out");
+    made.api.pull(&reference, &out, &[]).unwrap();
+    fs::remove_file(made.tree.join(".env")).unwrap();
+    assert_eq!(snapshot(&out), snapshot(&made.tree));
+    // By a digest, which must be right before anything is sent.
+    let requests = place.requests();
+    let wrong = place.reference("org/app", &format!("@sha256:{}", "0".repeat(64)));
+    refused(
+        made.api.build_and_push(&made.tree, "component", CONFIG, &wrong, &[]),
+        "DIGEST",
+        "has the digest",
+    );
+    assert_eq!(place.requests(), requests);
+}
+
 /// Nothing goes missing unseen.
 pub fn what_a_build_leaves_out_is_told<A: Api>(place: &dyn Place) {
     let api = client::<A>(place);

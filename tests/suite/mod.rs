@@ -15,6 +15,14 @@ pub trait Api: Sized + Send + Sync {
     /// A client with these options.
     fn client(options: &[(&str, &str)]) -> Result<Self, Failure>;
     fn build(&self, dir: &Path, kind: &str, config: &[u8], options: &[(&str, &str)]) -> Outcome<Self>;
+    fn build_and_push(
+        &self,
+        dir: &Path,
+        kind: &str,
+        config: &[u8],
+        reference: &str,
+        options: &[(&str, &str)],
+    ) -> Outcome<Self>;
     fn push(&self, artifact: &Self::Artifact, reference: &str, options: &[(&str, &str)]) -> Outcome<Self>;
     fn pull(&self, reference: &str, dir: &Path, options: &[(&str, &str)]) -> Outcome<Self>;
     fn pull_config(&self, reference: &str) -> Outcome<Self>;

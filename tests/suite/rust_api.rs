@@ -86,6 +86,17 @@ impl Api for RustApi {
         let kind = ArtifactKind::from_name(kind).map_err(failure)?;
         self.run(options, |c, o, op| c.build(dir, &kind, config, o, op))
     }
+    fn build_and_push(
+        &self,
+        dir: &Path,
+        kind: &str,
+        config: &[u8],
+        to: &str,
+        options: &[(&str, &str)],
+    ) -> Outcome<Self> {
+        let (kind, to) = (ArtifactKind::from_name(kind).map_err(failure)?, reference(to)?);
+        self.run(options, |c, o, op| c.build_and_push(dir, &kind, config, &to, o, op))
+    }
     fn push(&self, artifact: &Artifact, to: &str, options: &[(&str, &str)]) -> Outcome<Self> {
         let to = reference(to)?;
         self.run(options, |c, o, op| c.push(artifact, &to, o, op))

@@ -5,7 +5,7 @@ use std::ptr::{null, null_mut};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use cldoci::ffi::{client::*, operation::*, read::*, status::*, write::*};
+use cldoci::ffi::{build::*, client::*, operation::*, read::*, status::*, write::*};
 use cldoci::oci::Digest;
 use cldoci::store::Layout;
 

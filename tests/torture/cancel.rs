@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::ptr::{null, null_mut};
 use std::time::{Duration, Instant};
 
-use cldoci::ffi::{client::*, debug::*, operation::*, read::*, status::*, types::*, write::*};
+use cldoci::ffi::{build::*, client::*, debug::*, operation::*, read::*, status::*, types::*, write::*};
 
 use super::child::Helper;
 use super::common::registry::{Manners, Registry};
@@ -34,10 +34,11 @@ fn f_24_cancels_at_100_moments_of_each_verb() {
     assert_eq!(ended, VERBS);
 }
 
-const VERBS: [&str; 9] = [
+const VERBS: [&str; 10] = [
     "build",
     "push to a layout",
     "push to a registry",
+    "build and push",
     "pull",
     "pull that replaces",
     "tag",
@@ -191,6 +192,25 @@ impl Bench {
                         cldoci_push_start(client, artifact.0, to.0, null(), op, e)
                     });
                     as_before_or_complete(before, exists(&at), digest, done.is_some());
+                });
+            }
+            "build and push" => {
+                let (kind, config) = (c("component"), b"{}");
+                let digests: Vec<_> = ["v1", "v2"]
+                    .map(|v| client.build(&self.tree(v), "component", config, &[]).unwrap().digest.unwrap())
+                    .into();
+                cancel_each(&client, |n, round| {
+                    let at = match n % 4 {
+                        3 => self.remote("one-pass/moving:tag"),
+                        _ => self.remote(&format!("one-pass/n{n}:tag")),
+                    };
+                    let directory = path(&self.tree(version(n / 4)));
+                    let (to, before) = (reference(&at).unwrap(), exists(&at));
+                    let done = round(&|client, op, e| unsafe {
+                        let (directory, kind, config) = (directory.as_ptr(), kind.as_ptr(), config.as_ptr());
+                        cldoci_build_and_push_start(client, directory, kind, config, 2, to.0, null(), op, e)
+                    });
+                    as_before_or_complete(before, exists(&at), &digests[n / 4 % 2], done.is_some());
                 });
             }
             "pull" => {

@@ -28,8 +28,8 @@ pub(crate) enum Payload {
 
 /// A body that is read while it is sent.
 pub(crate) struct Outflow {
-    /// How long it is.
-    pub(crate) length: u64,
+    /// How long it is; none where that shows at its end.
+    pub(crate) length: Option<u64>,
     /// Its chunks; an error ends the request with that error.
     pub(crate) chunks: mpsc::Receiver<io::Result<Bytes>>,
     /// The blob's progress, and where in the blob this body begins.
@@ -40,7 +40,7 @@ pub(crate) struct Outflow {
 
 /// How far a body on its way out is.
 pub(crate) struct Progressing {
-    pub(crate) length: u64,
+    pub(crate) length: Option<u64>,
     state: Arc<State>,
 }
 
@@ -93,7 +93,7 @@ impl Payload {
             }
         };
         state.out.store(true, Ordering::Release);
-        (body, Progressing { length, state })
+        (body, Progressing { length: Some(length), state })
     }
 }
 
@@ -121,7 +121,7 @@ impl Stream for Counted {
                 self.operation.count(Count::Sent(length));
                 let sent = self.state.bytes.fetch_add(length, Ordering::Relaxed) + length;
                 self.outflow.meter.at(self.outflow.start + sent);
-                if sent >= self.outflow.length {
+                if self.outflow.length.is_some_and(|length| sent >= length) {
                     self.end();
                 }
                 Poll::Ready(Some(Ok(bytes)))

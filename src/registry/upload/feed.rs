@@ -60,7 +60,7 @@ pub(super) fn payload(source: &Arc<dyn BlobSource>, start: u64, length: u64, met
             left -= want as u64;
         }
     });
-    Payload::Stream(Outflow { length, chunks, meter: meter.clone(), start })
+    Payload::Stream(Outflow { length: Some(length), chunks, meter: meter.clone(), start })
 }
 
 /// The buffers of chunks that are on their way, oldest first: one that is out is used again, since fresh pages

@@ -165,7 +165,7 @@ impl<'a> Upload<'a> {
     }
 
     /// The PUT that ends an upload, with what is left of the blob from `start` on.
-    async fn commit(&self, hop: &Hop, start: u64, operation: &Operation) -> Result<Outcome> {
+    pub(super) async fn commit(&self, hop: &Hop, start: u64, operation: &Operation) -> Result<Outcome> {
         let mut url = hop.url.clone();
         // Appended as it is: the rest of the query is the server's signed state (Q29, R-15).
         let query = match url.query() {

@@ -1,0 +1,149 @@
+//! build_and_push: directory → artifact at a registry, in one pass where the registry allows it.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use bytes::{Bytes, BytesMut};
+use tokio::sync::{mpsc, oneshot};
+
+use super::artifact::{Artifact, Content};
+use super::blocking::{CHUNK, blocking};
+use super::build::{Built, artifact, build, pack_options};
+use super::endpoint::Endpoint;
+use super::{Call, Job, Outcome, push};
+use crate::archive::pack;
+use crate::error::{Error, Kind, Result};
+use crate::oci::{Algorithm, ArtifactKind, Descriptor, Hasher, Reference};
+use crate::operation::Phase;
+use crate::registry::Repository;
+
+/// Chunks that wait to be sent.
+const DEPTH: usize = 4;
+
+/// Builds a directory and pushes it. To a registry that takes a body without a length the layer goes while it
+/// is packed, and no file is spooled.
+pub(super) async fn build_and_push(
+    call: &Call,
+    directory: PathBuf,
+    kind: ArtifactKind,
+    config: Vec<u8>,
+    reference: &Reference,
+) -> Job {
+    let target = Endpoint::new(call, reference)?;
+    // A digest must be known before anything is sent; a layer that is taken again is not packed.
+    let at_once = target.digest.is_none() && !call.settings.bool("reuse_unchanged");
+    let streamed = match target.repository().filter(|_| at_once) {
+        Some(repository) => {
+            let repository = repository.clone().for_push(call.settings.list("mount_from"));
+            stream(call, &directory, &kind, &repository, reference).await?
+        }
+        None => None,
+    };
+    let (built, pushed) = match streamed {
+        Some(layer) => {
+            let built = artifact(call, kind, &config, layer)?;
+            let pushed = push::push_all_but_layers(call, &target, made(&built)?).await?;
+            (built, pushed)
+        }
+        None => {
+            let built = build(call, directory, kind, config).await?;
+            let pushed = push::push(call, made(&built)?, reference).await?;
+            (built, pushed)
+        }
+    };
+    Ok(Outcome {
+        left_out: built.left_out,
+        left_out_total: built.left_out_total,
+        unchanged: built.unchanged,
+        ..pushed
+    })
+}
+
+fn made(outcome: &Outcome) -> Result<&Artifact> {
+    outcome.artifact.as_ref().ok_or_else(|| Error::new(Kind::Internal, "a build without an artifact"))
+}
+
+/// Packs into a repository; nothing where the registry did not take it so.
+async fn stream(
+    call: &Call,
+    directory: &Path,
+    kind: &ArtifactKind,
+    repository: &Repository,
+    reference: &Reference,
+) -> Result<Option<Built>> {
+    call.operation.enter(Phase::Uploading);
+    let (mut writer, chunks) = ChunkWriter::new();
+    let (tell, described) = oneshot::channel();
+    let (inner, place, of) = (call.clone(), directory.to_owned(), kind.clone());
+    let packing = blocking(move || {
+        let options = pack_options(&inner, &place, &of)?;
+        let packed = pack(&place, &options, &inner.operation, &mut writer)?;
+        let layer = writer.finish(of.layer_media_type())?;
+        let _ = tell.send(layer.clone());
+        Ok((packed, layer))
+    });
+    let sending = repository.upload_growing(chunks, async { described.await.ok() }, &call.operation);
+    let (packed, sent) = tokio::join!(packing, call.operation.run(sending));
+    match (packed, sent) {
+        (Ok((packed, layer)), Ok(true)) => Ok(Some(Built {
+            layer: Content::Remote(reference.clone()),
+            digest: layer.digest,
+            size: layer.size,
+            blocks: packed.blocks,
+            left_out: packed.left_out,
+            left_out_total: packed.left_out_total,
+            unchanged: false,
+        })),
+        // The end of the upload ends the packing, not the other way round.
+        (Err(error), _) if error.kind() != Kind::Cancelled => Err(error),
+        (_, Err(error)) => Err(error),
+        (_, Ok(_)) => Ok(None),
+    }
+}
+
+/// Takes a blob in, hashes it, and hands it on in chunks.
+struct ChunkWriter {
+    sender: mpsc::Sender<io::Result<Bytes>>,
+    chunk: BytesMut,
+    hasher: Hasher,
+    size: u64,
+}
+
+impl ChunkWriter {
+    fn new() -> (Self, mpsc::Receiver<io::Result<Bytes>>) {
+        let (sender, receiver) = mpsc::channel(DEPTH);
+        let chunk = BytesMut::with_capacity(CHUNK);
+        (Self { sender, chunk, hasher: Hasher::new(Algorithm::Sha256), size: 0 }, receiver)
+    }
+
+    fn send(&mut self) -> Result<()> {
+        let chunk = std::mem::replace(&mut self.chunk, BytesMut::with_capacity(CHUNK)).freeze();
+        let over = || Error::new(Kind::Cancelled, "the upload is over");
+        self.sender.blocking_send(Ok(chunk)).map_err(|_| over())
+    }
+
+    /// The last chunk is out: what it all was.
+    fn finish(mut self, media_type: &str) -> Result<Descriptor> {
+        if !self.chunk.is_empty() {
+            self.send()?;
+        }
+        Ok(Descriptor::new(media_type, self.hasher.finish(), self.size))
+    }
+}
+
+impl Write for ChunkWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let room = CHUNK - self.chunk.len();
+        let taken = bytes.get(..room).unwrap_or(bytes);
+        self.chunk.extend_from_slice(taken);
+        self.hasher.update(taken);
+        self.size += taken.len() as u64;
+        if self.chunk.len() >= CHUNK {
+            self.send()?;
+        }
+        Ok(taken.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
