@@ -7,8 +7,8 @@
 need python3 "the tests of the Python package" || exit 0
 
 temporary=$(mktemp -d)
-registry_pid=
-trap '[[ -z $registry_pid ]] || kill "$registry_pid"; rm -rf "$temporary"' EXIT
+registries=()
+trap '((${#registries[@]} == 0)) || kill "${registries[@]}"; rm -rf "$temporary"' EXIT
 prefix=${1:-}
 if [[ -z $prefix ]]; then
   prefix=$temporary/prefix
@@ -24,13 +24,25 @@ PYTHONPATH=$root/bindings/python LD_LIBRARY_PATH=$prefix/lib run
 
 if need registry3 "Python on a registry"; then
   say "python: on a registry, installed library"
-  port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-  printf 'version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: 127.0.0.1:%s}\n' \
-    "$temporary/registry" "$port" >"$temporary/registry.yml"
-  OTEL_TRACES_EXPORTER=none registry3 serve "$temporary/registry.yml" >"$temporary/registry.log" 2>&1 &
-  registry_pid=$!
-  until (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do kill -0 "$registry_pid"; done
-  PYTHONPATH=$root/bindings/python LD_LIBRARY_PATH=$prefix/lib CLDOCI_TEST_REGISTRY=127.0.0.1:$port run
+  # start NAME MORE_CONFIGURATION: sets `host`.
+  start() {
+    local port
+    port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    printf 'version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: 127.0.0.1:%s}\n%s' \
+      "$temporary/$1" "$port" "$2" >"$temporary/$1.yml"
+    OTEL_TRACES_EXPORTER=none registry3 serve "$temporary/$1.yml" >"$temporary/$1.log" 2>&1 &
+    registries+=("$!")
+    until (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do kill -0 "${registries[-1]}"; done
+    host=127.0.0.1:$port
+  }
+  start registry ''
+  export CLDOCI_TEST_REGISTRY=$host
+  # user, canary
+  printf 'user:$2b$05$PbwKVtYczmYnSPccm26i3eK8bSLBwIZDt1JhUOMFF9fVKR/bGmgvi\n' >"$temporary/htpasswd"
+  start private "auth: {htpasswd: {realm: tests, path: $temporary/htpasswd}}"
+  export CLDOCI_TEST_PRIVATE_REGISTRY=$host
+  PYTHONPATH=$root/bindings/python LD_LIBRARY_PATH=$prefix/lib run
+  unset CLDOCI_TEST_REGISTRY CLDOCI_TEST_PRIVATE_REGISTRY
 fi
 
 if need zig "the wheel for glibc 2.28"; then

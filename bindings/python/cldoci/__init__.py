@@ -12,14 +12,18 @@ from .types import (
     Artifact,
     ComponentConfig,
     Counters,
+    Credential,
     DatacenterConfig,
     Layer,
     Layout,
     LeftOut,
     ModuleConfig,
+    NewLayer,
     Progress,
+    Reference,
     Referrer,
     Result,
+    parse_reference,
 )
 
 #: The C library's version.
@@ -27,8 +31,8 @@ __version__: str = C.cldoci_version_string().decode()
 
 
 def options() -> List[Dict[str, str]]:
-    """Every option: name, type, scope (client, call, both, host), default, help."""
-    parts = ("name", "type", "scope", "default", "help")
+    """Every option: name, type, scope (client, call, both, host), default, values, help."""
+    parts = ("name", "type", "scope", "default", "values", "help")
     return [
         {part: getattr(C, f"cldoci_option_{part}")(index).decode() for part in parts}
         for index in range(C.cldoci_option_count())
@@ -36,6 +40,7 @@ def options() -> List[Dict[str, str]]:
 
 
 __all__ = [
-    "Artifact", "AsyncClient", "Client", "ComponentConfig", "Counters", "DatacenterConfig", "Layer", "Layout",
-    "LeftOut", "ModuleConfig", "Progress", "Referrer", "Result", "errors", "options",
+    "Artifact", "AsyncClient", "Client", "ComponentConfig", "Counters", "Credential", "DatacenterConfig", "Layer",
+    "Layout", "LeftOut", "ModuleConfig", "NewLayer", "Progress", "Reference", "Referrer", "Result", "errors",
+    "options", "parse_reference",
 ] + [name for name in dir(errors) if name.endswith("Error")]

@@ -113,7 +113,7 @@ def reference_handle(reference: Any) -> Handle:
 class Operation:
     """One running verb."""
 
-    __slots__ = ("_handle", "_keep")
+    __slots__ = ("_handle", "_keep", "__weakref__")
 
     def __init__(self, verb: str, client: Handle, arguments: List[Any], options: Mapping[str, Any], keep: List[Handle]) -> None:
         settings = options_handle(options)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
-from typing import Any, Awaitable, Callable, Dict, List, Mapping, Optional, Tuple, Union
+from typing import Any, Awaitable, BinaryIO, Callable, Dict, Iterable, List, Mapping, Optional, Tuple, Union
 
-from ._handles import Handle, Operation, make, options_handle, path_bytes, reference_handle
+from ._callbacks import Asker, CredentialCallback, alive, set_credential_callback, set_logger
+from ._handles import Handle, Operation, call, make, options_handle, path_bytes, reference_handle
+from .errors import CredentialsError
+from .types import Artifact, Layout, NewLayer, Progress, Referrer, Result, _Config, progress_of
+from .types import Reference as ParsedReference
 
-from .types import Artifact, Layout, Progress, Result, _Config, progress_of
-
-Reference = Union[str, Layout]
+Reference = Union[str, Layout, ParsedReference]
 Config = Union[_Config, Mapping[str, Any], bytes, str, None]
 ProgressCallback = Callable[[Progress], None]
 
@@ -22,16 +25,37 @@ _STEP_MS = 100
 class _Base:
     """Settings of a client, and how each verb's arguments become the C call's."""
 
-    def __init__(self, *, hosts: Optional[Mapping[str, Mapping[str, Any]]] = None, **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        hosts: Optional[Mapping[str, Mapping[str, Any]]] = None,
+        credential_callback: Optional[CredentialCallback] = None,
+        logger: Optional[logging.Logger] = None,
+        **options: Any,
+    ) -> None:
         """Options of a client by name (``store=…``, ``retries=…``; ``cldoci.options()`` lists them); ``hosts``
-        has those of one host: ``{"ghcr.io": {"username": "u", "password": "p"}}``."""
+        has those of one host: ``{"ghcr.io": {"username": "u", "password": "p"}}``.
+
+        ``credential_callback(registry, repository)`` is asked once a registry has demanded a credential, after
+        ``hosts`` and before docker's and podman's files and helpers. It gives a :class:`Credential`, or None so
+        that the next of them is asked; what it raises is the cause of the verb's :class:`CredentialsError`. It is
+        called on another thread, possibly on several at once. ``logger`` is told what goes on; no line holds a
+        secret."""
         self._options: Dict[str, Any] = options
         self._hosts = dict(hosts or {})
+        self._asker = Asker(credential_callback) if credential_callback is not None else None
+        self._logger = logger
         self._pid = os.getpid()
         self._client = self._new()
+        if self._asker is not None or logger is not None:
+            alive.add(self)
 
     def _new(self) -> Handle:
         options = options_handle(self._options, self._hosts)
+        if self._asker is not None:
+            set_credential_callback(options, self._asker)
+        if self._logger is not None:
+            set_logger(options, self._logger)
         return make("client_new", "client_free", options.value)
 
     def _handle(self) -> Handle:
@@ -56,19 +80,64 @@ class _Base:
                 raw.append(argument.value)
             else:
                 raw.append(argument)
-        return Operation(verb, self._handle(), raw, options, keep)
+        operation = Operation(verb, self._handle(), raw, options, keep)
+        if self._asker is not None or self._logger is not None:
+            alive.add(operation)
+        return operation
+
+    def _explain(self, error: BaseException) -> None:
+        if self._asker is not None and isinstance(error, CredentialsError):
+            self._asker.explain(error)
+
+    def make_artifact(
+        self,
+        kind: str,
+        *,
+        config: Config = None,
+        config_media_type: Optional[str] = None,
+        layers: "Iterable[NewLayer | bytes | os.PathLike[str]]" = (),
+        annotations: Optional[Mapping[str, str]] = None,
+    ) -> Artifact:
+        """Puts an artifact together by hand, without a directory. ``kind`` is as of :meth:`Client.build`;
+        ``config_media_type`` is for a kind of your own. Nothing is sent."""
+        builder = make("artifact_builder_new", "artifact_builder_free", self._handle().value, kind.encode())
+        data = _config_bytes(config)
+        if data:
+            media_type = config_media_type.encode() if config_media_type else None
+            call("artifact_builder_set_config", builder.value, media_type, data, len(data))
+        for index, layer in enumerate(layers):
+            if not isinstance(layer, NewLayer):
+                layer = NewLayer(layer)
+            content, media_type = layer.content, layer.media_type.encode() if layer.media_type else None
+            if isinstance(content, tuple):
+                artifact, at = content
+                call("artifact_builder_add_layer", builder.value, media_type, artifact._handle.value, at)
+            elif isinstance(content, (bytes, bytearray, memoryview)):
+                call("artifact_builder_add_bytes", builder.value, media_type, bytes(content), len(content))
+            else:
+                call("artifact_builder_add_file", builder.value, media_type, path_bytes(content))
+            for key, value in layer.annotations.items():
+                call("artifact_builder_set_layer_annotation", builder.value, index, key.encode(), value.encode())
+        for key, value in (annotations or {}).items():
+            call("artifact_builder_set_annotation", builder.value, key.encode(), value.encode())
+        return Artifact(make("artifact_builder_finish", "artifact_free", builder.value))
 
     def _build(self, directory: Any, kind: str, config: Config, options: Dict[str, Any]) -> Tuple[str, List[Any], Dict[str, Any]]:
         if isinstance(config, _Config):
             options.setdefault("fill_source_hash", True)
-            config = config.to_json()
-        elif isinstance(config, Mapping):
-            config = json.dumps(config, ensure_ascii=False, separators=(",", ":")).encode()
-        elif isinstance(config, str):
-            config = config.encode()
-        config = config or b""
+        data = _config_bytes(config)
         options = {{"annotations": "annotation", "layer_annotations": "layer_annotation"}.get(k, k): v for k, v in options.items()}
-        return "build", [path_bytes(directory), kind.encode(), config, len(config)], options
+        return "build", [path_bytes(directory), kind.encode(), data, len(data)], options
+
+
+def _config_bytes(config: Config) -> bytes:
+    if isinstance(config, _Config):
+        return config.to_json()
+    if isinstance(config, Mapping):
+        return json.dumps(config, ensure_ascii=False, separators=(",", ":")).encode()
+    if isinstance(config, str):
+        return config.encode()
+    return config or b""
 
 
 class Client(_Base):
@@ -84,8 +153,9 @@ class Client(_Base):
             if progress is not None:
                 progress(progress_of(operation.progress()))
             return Result(operation.result())
-        except BaseException:
+        except BaseException as error:
             operation.cancel()
+            self._explain(error)
             raise
         finally:
             operation.close()
@@ -156,7 +226,7 @@ class Client(_Base):
         """Pushes an artifact that refers to what is at ``subject``."""
         return self._run("attach", [artifact, reference_handle(subject)], options, None)
 
-    def referrers(self, reference: Reference, **options: Any) -> List[Any]:
+    def referrers(self, reference: Reference, **options: Any) -> List[Referrer]:
         """What refers to the artifact."""
         return self._run("referrers", [reference_handle(reference)], options, None).referrers
 
@@ -164,7 +234,7 @@ class Client(_Base):
         """One layer's bytes, verified."""
         return self._run("read_layer", [artifact, index], options, None).bytes or b""
 
-    def save_layer(self, artifact: Artifact, index: int, file: Any, **options: Any) -> Result:
+    def save_layer(self, artifact: Artifact, index: int, file: BinaryIO, **options: Any) -> Result:
         """Writes one layer's bytes into an open binary file."""
         file.flush()
         return self._run("save_layer", [artifact, index, file.fileno()], options, None)
@@ -189,8 +259,9 @@ class AsyncClient(_Base):
                 progress(progress_of(operation.progress()))
             operation.wait(0)
             return Result(operation.result())
-        except BaseException:
+        except BaseException as error:
             operation.cancel()
+            self._explain(error)
             raise
         finally:
             if ticker is not None:
@@ -201,6 +272,11 @@ class AsyncClient(_Base):
         """See :meth:`Client.build`."""
         verb, arguments, options = self._build(directory, kind, config, options)
         return (await self._run(verb, arguments, options, progress)).artifact
+
+    async def build_result(self, directory: Any, kind: str, config: Config = None, *, progress: Optional[ProgressCallback] = None, **options: Any) -> Result:
+        """See :meth:`Client.build_result`."""
+        verb, arguments, options = self._build(directory, kind, config, options)
+        return await self._run(verb, arguments, options, progress)
 
     async def push(self, artifact: Artifact, reference: Reference, *, progress: Optional[ProgressCallback] = None, **options: Any) -> Result:
         """See :meth:`Client.push`."""
@@ -258,13 +334,18 @@ class AsyncClient(_Base):
         """See :meth:`Client.attach`."""
         return await self._run("attach", [artifact, reference_handle(subject)], options, None)
 
-    async def referrers(self, reference: Reference, **options: Any) -> List[Any]:
+    async def referrers(self, reference: Reference, **options: Any) -> List[Referrer]:
         """See :meth:`Client.referrers`."""
         return (await self._run("referrers", [reference_handle(reference)], options, None)).referrers
 
     async def read_layer(self, artifact: Artifact, index: int = 0, **options: Any) -> bytes:
         """See :meth:`Client.read_layer`."""
         return (await self._run("read_layer", [artifact, index], options, None)).bytes or b""
+
+    async def save_layer(self, artifact: Artifact, index: int, file: BinaryIO, **options: Any) -> Result:
+        """See :meth:`Client.save_layer`."""
+        file.flush()
+        return await self._run("save_layer", [artifact, index, file.fileno()], options, None)
 
     async def __aenter__(self) -> "AsyncClient":
         return self

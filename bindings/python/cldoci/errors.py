@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
 import ctypes
-from typing import Optional
+from typing import List, Optional, Type
 
 from ._library import C
 
@@ -82,7 +83,7 @@ class CancelledError(Error):
     code = -7
 
 
-class TimeoutError(Error, TimeoutError):  # noqa: A001 - the standard one is its base
+class TimeoutError(Error, builtins.TimeoutError):  # noqa: A001 - the status's name
     """A deadline passed."""
 
     code = -8
@@ -196,7 +197,7 @@ class SizeError(Error):
     code = -50
 
 
-def _all(base: type) -> list:
+def _all(base: Type[Error]) -> List[Type[Error]]:
     return [base] + [found for child in base.__subclasses__() for found in _all(child)]
 
 

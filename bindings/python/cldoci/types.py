@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import json
+import os
 from dataclasses import dataclass, field, fields
 from typing import Any, Dict, List, Optional, Tuple
 
 from . import _library
-from ._handles import Handle, call, data, table, text
+from ._handles import Handle, call, data, make, table, text
 from ._library import C
 
 
@@ -23,6 +24,49 @@ class Layout:
     @property
     def _layout_parts(self) -> Tuple[Any, Optional[str], Optional[str]]:
         return self.path, self.tag, self.digest
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A reference by its parts; of a layout there is the path and no registry."""
+
+    registry: Optional[str]
+    repository: Optional[str]
+    path: Optional[str]
+    tag: Optional[str]
+    digest: Optional[str]
+    _text: str = field(repr=False)
+
+    def __str__(self) -> str:
+        return self._text
+
+
+def parse_reference(reference: str) -> Reference:
+    """Reads a reference as every verb does: ``nginx`` is ``docker.io/library/nginx:latest``."""
+    handle = make("reference_parse", "reference_free", reference.encode())
+    parts = {name: text(f"reference_{name}", handle.value) for name in ("registry", "repository", "path", "tag", "digest")}
+    return Reference(**parts, _text=text("reference_string", handle.value) or "")
+
+
+@dataclass(frozen=True)
+class Credential:
+    """What a registry is shown: a user name with a password or access token, an OAuth2 refresh token
+    (``identity_token``), or a bearer token that is sent as it is (``registry_token``)."""
+
+    username: str = ""
+    password: str = field(default="", repr=False)
+    identity_token: str = field(default="", repr=False)
+    registry_token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class NewLayer:
+    """A layer for :meth:`Client.make_artifact`: bytes, a file's path, or a layer of an artifact as
+    ``(artifact, index)``. A file is read again when the artifact is pushed, and must not change until then."""
+
+    content: "bytes | os.PathLike[str] | str | Tuple[Artifact, int]"
+    media_type: Optional[str] = None
+    annotations: Dict[str, str] = field(default_factory=dict)
 
 
 class _Config:
@@ -133,6 +177,7 @@ class Referrer:
     media_type: str
     artifact_type: Optional[str]
     size: int
+    annotations: Dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -216,6 +261,7 @@ class Result:
                 text("result_referrer_media_type", at, index) or "",
                 text("result_referrer_artifact_type", at, index),
                 C.cldoci_result_referrer_size(at, index),
+                _pairs("result_referrer_annotation", at, index),
             )
             for index in range(C.cldoci_result_referrer_count(at))
         ]
@@ -250,6 +296,6 @@ def _artifact_of(handle: Handle) -> Optional[Artifact]:
 
 
 __all__ = [
-    "Artifact", "ComponentConfig", "Counters", "DatacenterConfig", "Layer", "Layout", "LeftOut", "ModuleConfig",
-    "Progress", "Referrer", "Result",
+    "Artifact", "ComponentConfig", "Counters", "Credential", "DatacenterConfig", "Layer", "Layout", "LeftOut",
+    "ModuleConfig", "NewLayer", "Progress", "Reference", "Referrer", "Result", "parse_reference",
 ]

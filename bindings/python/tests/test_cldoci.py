@@ -3,6 +3,7 @@ registry."""
 
 import asyncio
 import gc
+import inspect
 import multiprocessing
 import os
 import pathlib
@@ -12,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+import typing
 import unittest
 
 import cldoci
@@ -141,6 +143,32 @@ class Verbs(Case):
         del client
         gc.collect()
         self.assertEqual([C.cldoci_debug_live_handles(kind) for kind in range(1, 12)], before)
+
+
+class Hints(unittest.TestCase):
+    def test_every_public_name_has_its_types_and_words(self) -> None:
+        package = pathlib.Path(cldoci.__file__).parent
+        self.assertTrue((package / "py.typed").is_file())
+        seen = 0
+        for name in cldoci.__all__:
+            found = getattr(cldoci, name)
+            for part in [found, *vars(found).values()] if inspect.isclass(found) else [found]:
+                if inspect.isfunction(part) and not part.__name__.startswith("_"):
+                    seen += 1
+                    self.assertTrue(part.__doc__, part)
+                    parameters = [p for p in inspect.signature(part).parameters.values() if p.name != "self"]
+                    hints = typing.get_type_hints(part)
+                    self.assertEqual({p.name for p in parameters} | {"return"}, set(hints), part)
+        self.assertGreaterEqual(seen, 40)
+
+    def test_both_clients_have_the_same_verbs(self) -> None:
+        def verbs(of: type) -> set:
+            return {name for name in dir(of) if not name.startswith("_")}
+
+        self.assertEqual(verbs(cldoci.Client), verbs(cldoci.AsyncClient))
+        for name in verbs(cldoci.Client):
+            blocking, coroutine = (inspect.signature(getattr(of, name)) for of in (cldoci.Client, cldoci.AsyncClient))
+            self.assertEqual(str(blocking), str(coroutine), name)
 
 
 class Asyncio(Case):
