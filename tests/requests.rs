@@ -13,7 +13,7 @@
 mod common;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use cldoci::config::{Environment, Options};
 use cldoci::oci::{ArtifactKind, Reference};
@@ -26,7 +26,7 @@ struct Side {
     client: Client,
     runtime: tokio::runtime::Runtime,
     host: String,
-    work: std::path::PathBuf,
+    work: PathBuf,
 }
 
 impl Side {
@@ -64,18 +64,23 @@ impl Side {
         self.runtime.block_on(verb(&self.client, &Operation::new())).unwrap()
     }
 
-    /// A built artifact of its own for each `n`. Building asks nobody.
-    fn build(&self, kind: &str, n: usize) -> Artifact {
+    /// A tree of its own for each `n`, and a kind with its config.
+    fn tree(&self, kind: &str, n: usize) -> (PathBuf, (ArtifactKind, &'static [u8])) {
         let directory = self.work.join(format!("tree{n}"));
         fs::create_dir_all(&directory).unwrap();
         fs::write(directory.join("file"), format!("the content of {n}\n").repeat(200)).unwrap();
-        let (kind, config) = match kind {
+        let kind = match kind {
             "plain" => (ArtifactKind::from_name("application/vnd.example.thing").unwrap(), &b""[..]),
             kind => (ArtifactKind::from_name(kind).unwrap(), &br#"{"schemaVersion":"v1"}"#[..]),
         };
-        self.run(|client, operation| client.build(&directory, &kind, config, None, operation))
-            .artifact
-            .unwrap()
+        (directory, kind)
+    }
+
+    /// That tree built. Building asks nobody.
+    fn build(&self, kind: &str, n: usize) -> Artifact {
+        let (directory, (kind, config)) = self.tree(kind, n);
+        let built = self.run(|client, operation| client.build(&directory, &kind, config, None, operation));
+        built.artifact.unwrap()
     }
 
     fn push(&self, artifact: &Artifact, name: &str) -> Outcome {
@@ -106,11 +111,16 @@ fn seed(side: &Side, n: usize) {
 }
 
 #[rustfmt::skip]
-const VERBS: [Verb; 16] = [
-    Verb { name: "push to a new repository", prepare: |_, _| {}, call: |side, n| {
+const VERBS: [Verb; 17] = [
+    Verb { name: "build and push to a new repository", prepare: |_, _| {}, call: |side, n| {
+        let (directory, kind) = side.tree("plain", n);
+        let at = side.at(&format!("new/app:v{n}"));
+        side.run(|c, o| c.build_and_push(&directory, &kind.0, kind.1, &at, None, o));
+    }},
+    Verb { name: "push of a ready artifact", prepare: |_, _| {}, call: |side, n| {
         side.push(&side.build("plain", n), &format!("new/app:v{n}"));
     }},
-    Verb { name: "push the same again", prepare: seed, call: |side, n| {
+    Verb { name: "the same pushed again", prepare: seed, call: |side, n| {
         side.push(&side.build("plain", n), &format!("seed/app:v{n}"));
     }},
     Verb { name: "pull", prepare: seed, call: |side, n| {

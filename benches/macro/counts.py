@@ -1,6 +1,4 @@
 """Requests of each verb: ours and every peer's, anonymous and with tokens, counted by the meter."""
-import time
-
 import tools
 import trees
 from measure import remove
@@ -18,12 +16,15 @@ def count(bench, tokens):
     with Registry(bench.work) as registry, Meter(registry.host, tokens) as meter:
         if tokens:
             meter.login(bench)
-        for number, tool in enumerate(tools.every(bench, meter.host)):
-            at = tool.at(f"t{number}/app")
+        every = tools.every(bench, meter.host)
+        for number, tool in enumerate(every):
+            # Of a tool that only builds and pushes, what it built is pulled.
+            at = tool.at(f"t{number}/{'app' if tool.push else 'built'}")
             out = bench.work / "out"
             rows = {
-                "push to a new repository": lambda: tool.build_push(tree, at) if tool.build_push else tool.push(layout, at),
-                "push the same again": lambda: tool.build_push(tree, at) if tool.build_push else tool.push(layout, at),
+                "build and push to a new repository": tool.build_push and (lambda: tool.build_push(tree, tool.at(f"t{number}/built"))),
+                "push of a ready artifact": tool.push and (lambda: tool.push(layout, at)),
+                "the same pushed again": tool.push and (lambda: tool.push(layout, at)),
                 "pull": tool.pull and (lambda: tool.pull(at, out)),
                 "pull again, unchanged": tool.pull and (lambda: tool.pull(at, out, again=True)),
                 "tag in one repository": tool.tag and (lambda: tool.tag(at, "v2")),
@@ -34,9 +35,6 @@ def count(bench, tokens):
             }
             for verb, command in rows.items():
                 if command:
-                    if verb == "push the same again":
-                        # oras writes the second of the push into its manifest.
-                        time.sleep(1.1)
                     meter.reset()
                     bench.run(command())
                     found.setdefault(verb, {})[tool.name] = meter.requests
