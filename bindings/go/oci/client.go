@@ -97,28 +97,8 @@ func (c *Client) BuildFromDirectory(ctx context.Context, dir string, artifactTyp
 // out and why.
 func (c *Client) BuildWith(ctx context.Context, dir string, artifactType ArtifactType, config any, options ...Option) (*Artifact, *Result, error) {
 	v := c.verb("", failedTo("build"), options)
-	if hasSourceHash(config) {
-		v.settings.set("fill_source_hash", "true")
-	}
-	bytes, err := marshalConfig(config)
-	if err != nil {
-		return nil, nil, &Error{
-			Code: CodeArgument, Message: err.Error(), cause: err, text: fmt.Sprintf("failed to marshal config: %v", err),
-		}
-	}
-	directory, err := newString("the directory", dir)
-	if err != nil {
-		return nil, nil, v.failed(ctx, err)
-	}
-	defer freeString(directory)
-	kind, err := newString("the artifact's type", string(artifactType.orComponent()))
-	if err != nil {
-		return nil, nil, v.failed(ctx, err)
-	}
-	defer freeString(kind)
-	data, size := bytesPointer(bytes)
-	result, err := v.run(ctx, func(in *entry) C.cldoci_status {
-		return C.cldoci_build_start(in.client, directory, kind, data, size, in.options, &in.operation, &in.object)
+	result, err := v.build(ctx, dir, artifactType, config, func(in *entry, b *buildInput) C.cldoci_status {
+		return C.cldoci_build_start(in.client, b.directory, b.kind, b.config, b.size, in.options, &in.operation, &in.object)
 	})
 	if err != nil {
 		return nil, nil, err
@@ -129,6 +109,64 @@ func (c *Client) BuildWith(ctx context.Context, dir string, artifactType Artifac
 		return nil, nil, v.failed(ctx, err)
 	}
 	return artifact, resultOf(result), nil
+}
+
+// BuildAndPush builds a directory as [Client.BuildFromDirectory] does and pushes it, in one pass where the
+// registry allows it: the layer is sent while it is packed, without being asked for before. The layers' Data
+// is not filled; [Client.ReadLayer] gets it from where it was pushed to.
+func (c *Client) BuildAndPush(ctx context.Context, dir string, artifactType ArtifactType, config any, reference string, options ...Option) (*Artifact, *Result, error) {
+	v := c.verb(reference, failedTo("build and push"), options)
+	target, err := v.refer("reference", reference)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer C.cldoci_reference_free(target)
+	result, err := v.build(ctx, dir, artifactType, config, func(in *entry, b *buildInput) C.cldoci_status {
+		return C.cldoci_build_and_push_start(in.client, b.directory, b.kind, b.config, b.size, target, in.options, &in.operation, &in.object)
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	defer C.cldoci_result_free(result)
+	artifact, err := v.artifactOf(ctx, result, false)
+	if err != nil {
+		return nil, nil, v.failed(ctx, err)
+	}
+	artifact.Reference = reference
+	return artifact, resultOf(result), nil
+}
+
+// buildInput is what a build takes, as C has it.
+type buildInput struct {
+	directory, kind *C.char
+	config          *C.uint8_t
+	size            C.size_t
+}
+
+// build runs a verb that builds; the caller frees the result.
+func (v *verb) build(ctx context.Context, dir string, artifactType ArtifactType, config any, start func(*entry, *buildInput) C.cldoci_status) (*C.cldoci_result, error) {
+	if hasSourceHash(config) {
+		v.settings.set("fill_source_hash", "true")
+	}
+	bytes, err := marshalConfig(config)
+	if err != nil {
+		return nil, &Error{
+			Code: CodeArgument, Message: err.Error(), cause: err, text: fmt.Sprintf("failed to marshal config: %v", err),
+		}
+	}
+	directory, err := newString("the directory", dir)
+	if err != nil {
+		return nil, v.failed(ctx, err)
+	}
+	defer freeString(directory)
+	kind, err := newString("the artifact's type", string(artifactType.orComponent()))
+	if err != nil {
+		return nil, v.failed(ctx, err)
+	}
+	defer freeString(kind)
+	data, size := bytesPointer(bytes)
+	input := &buildInput{directory: directory, kind: kind, config: data, size: size}
+	return v.run(ctx, func(in *entry) C.cldoci_status { return start(in, input) })
 }
 
 // Push sends an artifact to artifact.Reference and sets artifact.Digest. It sends what the fields say at this

@@ -83,6 +83,38 @@ func TestBuildFillsEveryField(t *testing.T) {
 	}
 }
 
+func TestBuildAndPush(t *testing.T) {
+	for name, host := range map[string]func(testing.TB) string{
+		"real":   realRegistry,
+		"layout": func(t testing.TB) string { return "ocidir://" + t.TempDir() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, client := context.Background(), newClient(t)
+			source := tree(t, map[string]string{"cld.yml": "name: x", "src/main.go": "package main", ".env": "SECRET=1"})
+			config := oci.ComponentConfig{SchemaVersion: "v1", Name: "x"}
+			reference := host(t) + "/myorg/one:v1"
+			artifact, result, err := client.BuildAndPush(ctx, source, oci.ArtifactTypeComponent, config, reference)
+			if err != nil {
+				t.Fatal(err)
+			}
+			built := build(t, client, source, oci.ArtifactTypeComponent, config)
+			if artifact.Digest != built.Digest || result.Digest != built.Digest || artifact.Reference != reference {
+				t.Errorf("pushed %s (%s) to %q, a build makes %s", artifact.Digest, result.Digest, artifact.Reference, built.Digest)
+			}
+			if len(result.LeftOut) != 1 || artifact.Layers[0].Data != nil {
+				t.Errorf("got %+v", result)
+			}
+			data, err := client.ReadLayer(ctx, &artifact.Layers[0])
+			if err != nil || !bytes.Equal(data, built.Layers[0].Data) {
+				t.Errorf("read a layer of %d bytes, %v", len(data), err)
+			}
+			if _, _, err := client.BuildAndPush(ctx, source, oci.ArtifactTypeComponent, config, "no reference"); err == nil {
+				t.Error("pushed to what is no reference")
+			}
+		})
+	}
+}
+
 func TestWorkflow(t *testing.T) {
 	for name, host := range map[string]func(testing.TB) string{
 		"fake":   func(t testing.TB) string { return newFakeRegistry(t).host() },

@@ -55,7 +55,7 @@ class Counters(ctypes.Structure):
 
 # The inputs of every verb between the client and the options.
 VERBS = {
-    "build": "ssbn", "push": "pp", "pull": "ps", "pull_config": "p", "exists": "p", "resolve": "p", "tag": "pp",
+    "build": "ssbn", "build_and_push": "ssbnp", "push": "pp", "pull": "ps", "pull_config": "p", "exists": "p", "resolve": "p", "tag": "pp",
     "copy": "pp", "list_tags": "p", "inspect": "p", "delete": "p", "attach": "pp", "referrers": "p",
     "collect_garbage": "p", "login": "sss", "logout": "s",
     "read_layer": "pn", "save_layer": "pni",

@@ -170,6 +170,12 @@ class Client(_Base):
         verb, arguments, options = self._build(directory, kind, config, options)
         return self._run(verb, arguments, options, progress)
 
+    def build_and_push(self, directory: Any, kind: str, config: Config, reference: Reference, *, progress: Optional[ProgressCallback] = None, **options: Any) -> Result:
+        """Builds and pushes, in one pass where the registry allows it: the layer is sent while it is packed,
+        without being asked for before."""
+        _, arguments, options = self._build(directory, kind, config, options)
+        return self._run("build_and_push", arguments + [reference_handle(reference)], options, progress)
+
     def push(self, artifact: Artifact, reference: Reference, *, progress: Optional[ProgressCallback] = None, **options: Any) -> Result:
         """Pushes an artifact to a registry or a layout."""
         return self._run("push", [artifact, reference_handle(reference)], options, progress)
@@ -277,6 +283,11 @@ class AsyncClient(_Base):
         """See :meth:`Client.build_result`."""
         verb, arguments, options = self._build(directory, kind, config, options)
         return await self._run(verb, arguments, options, progress)
+
+    async def build_and_push(self, directory: Any, kind: str, config: Config, reference: Reference, *, progress: Optional[ProgressCallback] = None, **options: Any) -> Result:
+        """See :meth:`Client.build_and_push`."""
+        _, arguments, options = self._build(directory, kind, config, options)
+        return await self._run("build_and_push", arguments + [reference_handle(reference)], options, progress)
 
     async def push(self, artifact: Artifact, reference: Reference, *, progress: Optional[ProgressCallback] = None, **options: Any) -> Result:
         """See :meth:`Client.push`."""

@@ -78,6 +78,12 @@ class Verbs(Case):
         inspected = self.client.inspect(f"{self.place}:v1.0.0")
         self.assertEqual(self.client.read_layer(inspected), self.client.read_layer(artifact))
 
+    def test_built_and_pushed_in_one_pass(self) -> None:
+        result = self.client.build_and_push(self.tree, "component", {"name": "api"}, f"{self.place}:one")
+        artifact = self.client.build(self.tree, "component", {"name": "api"})
+        self.assertEqual(result.digest, artifact.digest)
+        self.assertEqual(self.client.read_layer(result.artifact), self.client.read_layer(artifact))
+
     def test_what_is_left_out_is_told(self) -> None:
         (self.tree / ".env").write_text("SECRET=1")
         result = self.client.build_result(self.tree, "component")
