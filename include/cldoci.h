@@ -995,7 +995,7 @@ cldoci_status cldoci_options_set_cache(cldoci_options *options, int32_t value, c
 cldoci_status cldoci_options_set_timeout_ms(cldoci_options *options, int64_t value, cldoci_error **error);
 
 /**
- * Blobs that one call transfers at once. Belongs to a client or a call. Default: 4.
+ * Transfers of one call at once: blobs, and ranges of large ones. Belongs to a client or a call. Default: 4.
  *
  * @param options  borrowed, not NULL
  * @param value    the number
@@ -1004,6 +1004,30 @@ cldoci_status cldoci_options_set_timeout_ms(cldoci_options *options, int64_t val
  * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_parallel(cldoci_options *options, int64_t value, cldoci_error **error);
+
+/**
+ * Connections that one large blob may come over, within parallel, where one is slow and the server takes
+ * Range (not over HTTP/2); 1 = one. Belongs to a client or a call. Default: 4.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    the number
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_ranges(cldoci_options *options, int64_t value, cldoci_error **error);
+
+/**
+ * Bytes a second of one connection below which a large blob is asked for in ranges; 0 = never. Belongs to a
+ * client or a call. Default: 8388608.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    the number
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_ranges_below(cldoci_options *options, int64_t value, cldoci_error **error);
 
 /**
  * Threads that compress and inflate; 0 = one for each core. Belongs to a client or a call. Default: 0.

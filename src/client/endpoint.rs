@@ -366,10 +366,17 @@ async fn download(
     operation: &Operation,
 ) -> Result<()> {
     let mut reader = repository.read_blob(descriptor, offset, operation).await?;
-    while let Some(chunk) = reader.chunk().await? {
+    let gone = || Error::new(Kind::Cancelled, "the reader is gone");
+    loop {
+        // Its place is somebody else's as soon as nobody reads.
+        let chunk = tokio::select! {
+            biased;
+            chunk = reader.chunk() => chunk?,
+            () = writer.closed() => return Err(gone()),
+        };
+        let Some(chunk) = chunk else { return Ok(()) };
         if !writer.send(chunk).await {
-            return Err(Error::new(Kind::Cancelled, "the reader is gone"));
+            return Err(gone());
         }
     }
-    Ok(())
 }

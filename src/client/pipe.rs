@@ -36,6 +36,11 @@ impl PipeWriter {
         self.0.send(Item::Chunk(chunk)).await.is_ok()
     }
 
+    /// Waits until the reader is gone.
+    pub(super) async fn closed(&self) {
+        self.0.closed().await;
+    }
+
     /// The end: all is well, or why not.
     pub(super) async fn finish(self, result: Result<()>) {
         let _ = self.0.send(Item::End(result)).await;

@@ -103,7 +103,9 @@ pub static OPTIONS: &[OptionSpec] = &[
     row("cache", Type::Bool, Scope::Both, "false", "keep pulled blobs in the store and take them from it"),
     // Transport.
     row("timeout_ms", Type::Int(0, MAX), Scope::Both, "0", "deadline of a whole call in milliseconds; 0 = none"),
-    row("parallel", Type::Int(1, 64), Scope::Both, "4", "blobs that one call transfers at once"),
+    row("parallel", Type::Int(1, 64), Scope::Both, "4", "transfers of one call at once: blobs, and ranges of large ones"),
+    row("ranges", Type::Int(1, 6), Scope::Both, "4", "connections that one large blob may come over, within parallel, where one is slow and the server takes Range (not over HTTP/2); 1 = one"),
+    row("ranges_below", Type::Int(0, MAX), Scope::Both, "8388608", "bytes a second of one connection below which a large blob is asked for in ranges; 0 = never"),
     row("threads", Type::Int(0, 256), Scope::Both, "0", "threads that compress and inflate; 0 = one for each core"),
     row("retries", Type::Int(0, 100), Scope::Both, "5", "how often one request is tried again"),
     row("connect_timeout_ms", Type::Int(1, DAY), Scope::Client, "10000", "time for a connection, TLS included"),

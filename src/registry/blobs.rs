@@ -1,15 +1,14 @@
 //! Blobs: whether they are there, and their bytes, verified, over broken connections.
 
 use bytes::Bytes;
-use http::{Method, header};
-use tokio::sync::OwnedSemaphorePermit;
+use http::{Method, Version, header};
 
-use super::Repository;
 use super::body::{self, Inflow};
-use super::reply::Reply;
+use super::ranges::{Ranges, Whole, is_part};
 use super::request::{Call, Target, pause_for};
 use super::retry::{Next, Tries};
-use super::transport::{Lane, Transfer};
+use super::transport::{Transfer, take};
+use super::{Place, Repository};
 use crate::error::{Error, Kind, Result, printable};
 use crate::oci::{Descriptor, Digest, Hasher};
 use crate::operation::{Count, Meter, Operation};
@@ -68,17 +67,33 @@ impl Repository {
             source: Source::Waiting,
             tries: Tries::new(self.settings.int("retries"), operation.deadline()),
             ranges: true,
+            spreads: true,
             operation: operation.clone(),
             meter: operation.meter(),
             start: offset,
             opened_at: offset,
-            _place: self.registry.transport().place(Transfer::Download, operation).await?,
+            _place: self.download_place(operation).await?,
         };
         // What is wrong at once is told at once.
         if offset < descriptor.size {
             reader.open().await?;
         }
         Ok(reader)
+    }
+
+    /// A place for one download, kept over its retries.
+    async fn download_place(&self, operation: &Operation) -> Result<Place> {
+        let call = operation.run(take(&self.transfers)).await?;
+        Ok(Place {
+            _call: call,
+            _client: self.registry.transport().place(Transfer::Download, operation).await?,
+        })
+    }
+
+    /// A place for one more, that nobody waits for.
+    pub(super) fn spare_place(&self) -> Option<Place> {
+        let call = self.transfers.clone().try_acquire_owned().ok()?;
+        Some(Place { _call: call, _client: self.registry.transport().spare_place()? })
     }
 }
 
@@ -96,18 +111,20 @@ pub struct BlobReader {
     tries: Tries,
     /// The server's ranges are usable.
     ranges: bool,
+    /// It may come over several connections.
+    spreads: bool,
     operation: Operation,
     meter: Meter,
     start: u64,
     /// Where the newest attempt began.
     opened_at: u64,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 enum Source {
     /// To be opened.
     Waiting,
-    Open(Box<Inflow>),
+    Open(Box<Ranges>),
     Done,
 }
 
@@ -131,7 +148,7 @@ impl BlobReader {
                 Source::Done => return Ok(None),
                 Source::Waiting if self.position == self.size => return self.finish(),
                 Source::Waiting => self.open().await?,
-                Source::Open(inflow) => match inflow.chunk().await {
+                Source::Open(ranges) => match ranges.chunk().await {
                     Ok(Some(bytes)) => {
                         if let Some(bytes) = self.take(bytes)? {
                             return Ok(Some(bytes));
@@ -141,6 +158,7 @@ impl BlobReader {
                     Ok(None) => {
                         return Err(self.wrong_size(format!("the registry sent {} bytes", self.position)));
                     }
+                    Err(_) if ranges.is_spread() => self.resume_alone()?,
                     Err(error) => self.broken(error).await?,
                 },
             }
@@ -188,6 +206,16 @@ impl BlobReader {
         }
     }
 
+    /// After ranges that failed: the rest over one connection, with all the patience that has.
+    fn resume_alone(&mut self) -> Result<()> {
+        self.operation.check()?;
+        self.spreads = false;
+        self.source = Source::Waiting;
+        self.opened_at = self.position;
+        self.operation.count(Count::Retry);
+        Ok(())
+    }
+
     /// After a break: another attempt from where it broke, if there is one left.
     async fn broken(&mut self, error: Error) -> Result<()> {
         self.operation.check()?;
@@ -211,9 +239,13 @@ impl BlobReader {
     /// Asks the registry, not what it redirected to before: signed URLs expire (Q26).
     async fn open(&mut self) -> Result<()> {
         loop {
-            let path = self.repository.path(&format!("blobs/{}", self.digest));
-            let mut call = Call::new(Method::GET, Target::Path(path), self.repository.scope.clone());
-            call.lane = Lane::Held;
+            let whole = Whole {
+                repository: self.repository.clone(),
+                digest: self.digest.clone(),
+                size: self.size,
+                operation: self.operation.clone(),
+            };
+            let mut call = whole.call();
             let ranged = self.position > 0 && self.ranges;
             if ranged {
                 call = call.header(header::RANGE, &format!("bytes={}-", self.position));
@@ -222,12 +254,12 @@ impl BlobReader {
             body::check_encoding(&reply.headers).map_err(|error| error.context(&self.place))?;
             match reply.status {
                 200 => {
-                    if let Some(length) = content_length(&reply).filter(|length| *length != self.size) {
+                    if let Some(length) = reply.content_length().filter(|length| *length != self.size) {
                         return Err(self.wrong_size(format!("the registry has {length}")));
                     }
                     self.skip = self.position;
                 }
-                206 if ranged && self.fits(&reply) => self.skip = 0,
+                206 if ranged && is_part(&reply, self.position, self.size, self.size) => self.skip = 0,
                 // What does not fit is not appended: all of it again, and what is known thrown away.
                 206 | 416 if ranged => {
                     self.ranges = false;
@@ -239,33 +271,19 @@ impl BlobReader {
                     return Err(complaint.into_error(&self.place));
                 }
             }
+            let takes_ranges = reply.status == 206 || reply.header(header::ACCEPT_RANGES) == Some("bytes");
             let Some(answer) = reply.into_answer() else {
                 return Err(Error::new(Kind::Internal, "a body was read before"));
             };
+            // On a connection of HTTP/2 further requests would share what there is.
+            let shares = answer.response.version() >= Version::HTTP_2;
+            let spreads = self.spreads && takes_ranges && !shares && self.skip == 0;
             let inflow = Inflow::new(answer, &self.repository.settings, &self.operation);
-            self.source = Source::Open(Box::new(inflow));
+            let start = self.position - self.skip;
+            self.source = Source::Open(Box::new(Ranges::new(whole, inflow, start, spreads)));
             return Ok(());
         }
     }
-
-    /// Whether a partial answer is the part that was asked for (Q77).
-    fn fits(&self, reply: &Reply) -> bool {
-        let Some(range) = reply.header(header::CONTENT_RANGE).and_then(|text| text.strip_prefix("bytes "))
-        else {
-            return false;
-        };
-        let Some((span, total)) = range.split_once('/') else { return false };
-        let Some((first, last)) = span.split_once('-') else { return false };
-        let number = |text: &str| text.trim().parse::<u64>().ok();
-        number(first) == Some(self.position)
-            && number(last) == Some(self.size - 1)
-            && (total.trim() == "*" || number(total) == Some(self.size))
-            && content_length(reply).is_none_or(|length| length == self.size - self.position)
-    }
-}
-
-fn content_length(reply: &Reply) -> Option<u64> {
-    reply.header(header::CONTENT_LENGTH)?.parse().ok()
 }
 
 impl std::fmt::Debug for BlobReader {

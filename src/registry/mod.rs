@@ -7,6 +7,7 @@ mod login;
 mod manifests;
 mod origin;
 mod policy;
+mod ranges;
 mod referrers;
 mod reply;
 mod request;
@@ -20,6 +21,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::Settings;
 use crate::error::{Error, Kind, Result, printable};
@@ -87,6 +89,7 @@ impl Registry {
             scope: Scope::pull(&reference.repository),
             extra_headers,
             fresh: Arc::default(),
+            transfers: Arc::new(Semaphore::new(settings.size("parallel"))),
         })
     }
 
@@ -141,6 +144,14 @@ pub struct Repository {
     extra_headers: HeaderMap,
     /// A blob of this call was not there: what is pushed is new, so its small blobs are sent unasked.
     fresh: Arc<AtomicBool>,
+    /// What this call may receive at once.
+    transfers: Arc<Semaphore>,
+}
+
+/// A transfer's place: with its call, and with the client.
+struct Place {
+    _call: OwnedSemaphorePermit,
+    _client: OwnedSemaphorePermit,
 }
 
 impl Repository {

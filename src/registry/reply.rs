@@ -45,6 +45,11 @@ impl Reply {
         self.headers.get(name)?.to_str().ok().filter(|text| text.len() <= HEADER_LIMIT)
     }
 
+    /// The body's length, where it is told.
+    pub(crate) fn content_length(&self) -> Option<u64> {
+        self.header(header::CONTENT_LENGTH)?.parse().ok()
+    }
+
     /// The body, to be received; none where [`Self::read`] was called.
     pub(crate) fn into_answer(self) -> Option<Answer> {
         match self.body {

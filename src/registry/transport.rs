@@ -47,6 +47,8 @@ pub(crate) enum Transfer {
 /// How many places there are.
 const SHORT_PLACES: usize = 32;
 const TRANSFER_PLACES: usize = 24;
+/// How many segments of blobs a client holds in memory, beside what is being given out.
+const SEGMENTS: usize = 6;
 /// The longest answer of a token endpoint.
 const TOKEN_LIMIT: usize = 64 << 10;
 
@@ -79,6 +81,7 @@ struct Inner {
     short: Arc<Semaphore>,
     downloads: Arc<Semaphore>,
     uploads: Arc<Semaphore>,
+    segments: Arc<Semaphore>,
 }
 
 impl Transport {
@@ -90,6 +93,7 @@ impl Transport {
             short: Arc::new(Semaphore::new(SHORT_PLACES)),
             downloads: Arc::new(Semaphore::new(TRANSFER_PLACES)),
             uploads: Arc::new(Semaphore::new(TRANSFER_PLACES)),
+            segments: Arc::new(Semaphore::new(SEGMENTS)),
         })))
     }
 
@@ -123,6 +127,16 @@ impl Transport {
             Transfer::Upload => &self.0.uploads,
         };
         operation.run(take(places)).await
+    }
+
+    /// A place for one more download that nobody waits for.
+    pub(crate) fn spare_place(&self) -> Option<OwnedSemaphorePermit> {
+        self.0.downloads.clone().try_acquire_owned().ok()
+    }
+
+    /// Room in memory for a segment of a blob that comes before its turn.
+    pub(crate) fn room(&self) -> Option<OwnedSemaphorePermit> {
+        self.0.segments.clone().try_acquire_owned().ok()
     }
 
     /// Sends one request and waits for the head of the answer.
@@ -270,6 +284,7 @@ impl Transport {
     }
 }
 
-async fn take(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit> {
+/// Waits for one of these places.
+pub(super) async fn take(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit> {
     places.clone().acquire_owned().await.map_err(|_| Error::new(Kind::Internal, "the connections are closed"))
 }

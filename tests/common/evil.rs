@@ -4,7 +4,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -40,11 +40,34 @@ pub enum Act {
     /// The same bytes so many times, or until nobody reads.
     Repeat(Vec<u8>, u64),
     Wait(Duration),
+    /// Until another answer opens the gate.
+    Until(Arc<Gate>),
+    Open(Arc<Gate>),
     /// Until the client closes.
     Hang,
     Close,
     /// A TCP reset.
     Reset,
+}
+
+/// Holds answers back until another one lets them go on.
+#[derive(Debug, Default)]
+pub struct Gate(Mutex<bool>, Condvar);
+
+impl Gate {
+    pub fn is_open(&self) -> bool {
+        *self.0.lock().unwrap()
+    }
+    pub fn open(&self) {
+        *self.0.lock().unwrap() = true;
+        self.1.notify_all();
+    }
+    fn wait(&self) {
+        let closed = self.0.lock().unwrap();
+        let limit = Duration::from_secs(60);
+        let waited = self.1.wait_timeout_while(closed, limit, |open| !*open).unwrap().1;
+        assert!(!waited.timed_out(), "a gate was never opened");
+    }
 }
 
 /// An answer with a `Content-Length`.
@@ -262,6 +285,14 @@ impl Shared {
                 Act::Send(bytes) => wire.write_all(bytes).and_then(|()| wire.flush()),
                 Act::Repeat(bytes, times) => {
                     (0..*times).try_for_each(|_| wire.write_all(bytes)).and_then(|()| wire.flush())
+                }
+                Act::Until(gate) => {
+                    gate.wait();
+                    Ok(())
+                }
+                Act::Open(gate) => {
+                    gate.open();
+                    Ok(())
                 }
                 Act::Wait(time) => {
                     std::thread::sleep(*time);

@@ -20,6 +20,7 @@ mod manifests;
 mod overload;
 mod polite;
 mod proxy;
+mod ranges;
 mod real;
 mod redirects;
 mod tls;

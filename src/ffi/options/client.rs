@@ -94,7 +94,7 @@ pub unsafe extern "C" fn cldoci_options_set_timeout_ms(
     unsafe { guard::status(error, || set_int(options, "timeout_ms", value)) }
 }
 
-/// Blobs that one call transfers at once. Belongs to a client or a call. Default: 4.
+/// Transfers of one call at once: blobs, and ranges of large ones. Belongs to a client or a call. Default: 4.
 ///
 /// @param options  borrowed, not NULL
 /// @param value    the number
@@ -109,6 +109,42 @@ pub unsafe extern "C" fn cldoci_options_set_parallel(
 ) -> cldoci_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     unsafe { guard::status(error, || set_int(options, "parallel", value)) }
+}
+
+/// Connections that one large blob may come over, within parallel, where one is slow and the server takes
+/// Range (not over HTTP/2); 1 = one. Belongs to a client or a call. Default: 4.
+///
+/// @param options  borrowed, not NULL
+/// @param value    the number
+/// @param error    out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+/// Threads: one at a time for one handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_options_set_ranges(
+    options: *mut cldoci_options,
+    value: i64,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { guard::status(error, || set_int(options, "ranges", value)) }
+}
+
+/// Bytes a second of one connection below which a large blob is asked for in ranges; 0 = never. Belongs to a
+/// client or a call. Default: 8388608.
+///
+/// @param options  borrowed, not NULL
+/// @param value    the number
+/// @param error    out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+/// Threads: one at a time for one handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_options_set_ranges_below(
+    options: *mut cldoci_options,
+    value: i64,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { guard::status(error, || set_int(options, "ranges_below", value)) }
 }
 
 /// Threads that compress and inflate; 0 = one for each core. Belongs to a client or a call. Default: 0.

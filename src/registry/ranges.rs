@@ -1,0 +1,353 @@
+//! One blob's bytes in order, over one connection or, where that is slow, over several: segments asked for by
+//! `Range`, in a bounded window. Nothing here is verified; whoever reads has the digest of the whole.
+//!
+//! It begins as the one ordinary GET. Where that proves slow and much is left, one segment further on is asked
+//! for; only when its bytes come, and before the first connection gets there, is the rest asked for so. Until
+//! then nothing is lost: a server that does not honour ranges leaves the first connection alone.
+
+mod fetch;
+mod pace;
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::body::Inflow;
+use crate::error::{Error, Result};
+use crate::operation::{Count, Level};
+use fetch::{Fetch, Seat};
+pub(crate) use fetch::{Whole, is_part};
+use pace::Pace;
+
+/// One request's part. The memory of a window, and what a round trip costs, both hang on it.
+const SEGMENT: u64 = 1 << 20;
+/// What must be left of a blob for ranges to be worth their requests.
+const LEAST: u64 = 8 * SEGMENT;
+/// How often one segment is asked for again after it broke.
+const AGAIN: u32 = 2;
+/// A segment is a straggler when it is waited for so many times as long as one takes.
+const STRAGGLES: u32 = 2;
+/// Differences below this are chance.
+const CHANCE: Duration = Duration::from_millis(100);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// The ordinary GET, which may still prove slow.
+    Measured,
+    /// The ordinary GET, for good.
+    Alone,
+    /// The first segment was asked for.
+    Probing,
+    /// Ranges are honoured.
+    Spread,
+}
+
+struct Segment {
+    end: u64,
+    /// Two where a straggler was asked for again; the first that has the next byte gives it.
+    fetches: Vec<Fetch>,
+    failures: u32,
+    /// Its place among the segments in memory; the first of a window needs none, since it is given out as it
+    /// comes.
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+pub(crate) struct Ranges {
+    whole: Whole,
+    mode: Mode,
+    pace: Pace,
+    connections: usize,
+    position: u64,
+    segments: VecDeque<Segment>,
+    /// Where the next segment begins.
+    next: u64,
+    /// How long a segment takes.
+    usual: Option<Duration>,
+    /// How long the first segment was waited for while others were done.
+    starved: Duration,
+}
+
+impl Ranges {
+    /// What comes of the ordinary answer, which begins at `start`. `may_spread`: its server takes ranges.
+    pub(crate) fn new(whole: Whole, inflow: Inflow, start: u64, may_spread: bool) -> Self {
+        let settings = &whole.repository.settings;
+        let connections = settings.size("ranges");
+        let mode = if may_spread && connections > 1 { Mode::Measured } else { Mode::Alone };
+        let first = Segment {
+            end: whole.size,
+            fetches: vec![Fetch::ordinary(inflow, start)],
+            failures: 0,
+            _room: None,
+        };
+        Self {
+            mode,
+            pace: Pace::new(settings.int("ranges_below")),
+            connections,
+            position: start,
+            segments: VecDeque::from([first]),
+            next: whole.size,
+            usual: None,
+            starved: Duration::ZERO,
+            whole,
+        }
+    }
+
+    /// Whether the ordinary answer was given up for ranges.
+    pub(crate) fn is_spread(&self) -> bool {
+        self.mode == Mode::Spread
+    }
+
+    /// The next bytes; nothing at the answer's end. After an error there is nothing more to get here.
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>> {
+        loop {
+            if matches!(self.mode, Mode::Probing | Mode::Spread) {
+                self.fill();
+                // Requests go out and segments come in while the reader is busy with the first one.
+                poll_fn(|context| Poll::Ready(self.poll(context).is_ready())).await;
+            }
+            self.mend()?;
+            if let Some(bytes) = self.take() {
+                return Ok(Some(bytes));
+            }
+            let over = match self.mode {
+                Mode::Spread => self.position == self.whole.size,
+                _ => self.segments.front().is_none_or(|s| !s.fetches.iter().any(Fetch::is_running)),
+            };
+            if over {
+                return Ok(None);
+            }
+            self.fill();
+            self.wait().await;
+        }
+    }
+
+    /// The next bytes that are here, and what follows from having come so far.
+    fn take(&mut self) -> Option<Bytes> {
+        loop {
+            let (position, mode) = (self.position, self.mode);
+            let head = self.segments.front_mut()?;
+            let left = head.end.saturating_sub(position);
+            if mode == Mode::Spread && left == 0 {
+                self.segments.pop_front();
+                self.starved = Duration::ZERO;
+                continue;
+            }
+            let mut bytes = head.fetches.iter_mut().find_map(|fetch| fetch.take(position))?;
+            if mode == Mode::Spread {
+                // The ordinary answer goes on where the ranges begin.
+                bytes.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+            }
+            self.position += bytes.len() as u64;
+            if mode == Mode::Probing && bytes.len() as u64 >= left {
+                // Here, and the first segment has not come yet: ranges would be no faster.
+                self.stay_alone();
+            }
+            return Some(bytes);
+        }
+    }
+
+    /// Waits until something comes, or until it is time to do something about it.
+    async fn wait(&mut self) {
+        let (begun, patience) = (Instant::now(), self.patience());
+        let came = tokio::select! {
+            biased;
+            () = poll_fn(|context| self.poll(context)) => true,
+            () = tokio::time::sleep(patience.unwrap_or_default()), if patience.is_some() => false,
+        };
+        let waited = begun.elapsed();
+        match self.mode {
+            Mode::Measured => {
+                let bytes = self.segments.iter().flat_map(|s| &s.fetches).map(Fetch::queued).sum();
+                if let Some(ahead) = self.pace.came(bytes, waited) {
+                    self.probe(bytes + ahead);
+                }
+            }
+            Mode::Spread => {
+                self.starved += waited;
+                if !came {
+                    self.ask_straggler();
+                }
+            }
+            Mode::Alone | Mode::Probing => {}
+        }
+    }
+
+    /// How long nothing has to be done but to wait.
+    fn patience(&self) -> Option<Duration> {
+        match self.mode {
+            Mode::Measured => Some(self.pace.left()),
+            Mode::Spread => Some(self.straggles_after()?.saturating_sub(self.starved)),
+            Mode::Alone | Mode::Probing => None,
+        }
+    }
+
+    /// How long the first segment may take; nothing where that is not known or it was asked for again already.
+    fn straggles_after(&self) -> Option<Duration> {
+        let head = self.segments.front().filter(|head| head.fetches.len() == 1)?;
+        let segments = (head.end.saturating_sub(self.position)).div_ceil(SEGMENT).max(1);
+        let usual = self.usual?.saturating_mul(u32::try_from(segments).unwrap_or(u32::MAX));
+        Some(usual.saturating_mul(STRAGGLES).max(CHANCE))
+    }
+
+    fn ask_straggler(&mut self) {
+        self.starved = Duration::ZERO;
+        let Some(seat) = self.seat() else { return };
+        let (position, whole) = (self.position, self.whole.clone());
+        if let Some(head) = self.segments.front_mut() {
+            head.fetches.push(Fetch::part(&whole, position, head.end, seat));
+            whole.operation.count(Count::Retry);
+        }
+    }
+
+    /// Asks for the first segment, `ahead` of what was given out, so far that its bytes can be here before the
+    /// first connection is.
+    fn probe(&mut self, ahead: u64) {
+        let start = self.position.saturating_add(ahead.max(SEGMENT));
+        if self.whole.size.saturating_sub(start) < LEAST {
+            return;
+        }
+        // Nothing is asked for where there is no room: the next window asks again.
+        let (Some(seat), Some(room)) = (self.seat(), self.whole.repository.registry.transport().room())
+        else {
+            return;
+        };
+        let whole = &self.whole;
+        whole.operation.log(Level::Debug, || {
+            format!("blob {}: comes slowly, ranges are asked for from byte {start} on", whole.digest)
+        });
+        self.mode = Mode::Probing;
+        if let Some(head) = self.segments.front_mut() {
+            head.end = start;
+        }
+        self.next = start;
+        self.push(seat, Some(room));
+    }
+
+    /// The next segment.
+    fn push(&mut self, seat: Seat, room: Option<OwnedSemaphorePermit>) {
+        let (start, end) = (self.next, self.whole.size.min(self.next.saturating_add(SEGMENT)));
+        let fetches = vec![Fetch::part(&self.whole, start, end, seat)];
+        self.segments.push_back(Segment { end, fetches, failures: 0, _room: room });
+        self.next = end;
+    }
+
+    /// Asks for what is not under way, as far as there are connections and room.
+    fn fill(&mut self) {
+        if self.mode != Mode::Spread {
+            return;
+        }
+        let mut start = self.position;
+        for index in 0..self.segments.len() {
+            let Some((end, bare)) = self.segments.get(index).map(|s| (s.end, s.fetches.is_empty())) else {
+                return;
+            };
+            if bare {
+                let Some(seat) = self.seat() else { return };
+                let fetch = Fetch::part(&self.whole, start, end, seat);
+                if let Some(segment) = self.segments.get_mut(index) {
+                    segment.fetches.push(fetch);
+                }
+            }
+            start = end;
+        }
+        while self.next < self.whole.size {
+            let room = self.whole.repository.registry.transport().room();
+            if room.is_none() && !self.segments.is_empty() {
+                return;
+            }
+            let Some(seat) = self.seat() else { return };
+            self.push(seat, room);
+        }
+    }
+
+    /// A place for one more request: the blob's own, or one that nobody else waits for.
+    fn seat(&self) -> Option<Seat> {
+        let running = || self.segments.iter().flat_map(|s| &s.fetches).filter(|fetch| fetch.is_running());
+        if running().count() >= self.connections {
+            return None;
+        }
+        if !running().any(Fetch::has_own_seat) {
+            return Some(Seat::Own);
+        }
+        self.whole.repository.spare_place().map(|place| Seat::Spare { _place: place })
+    }
+
+    /// Polls every request; of the first segment only what is empty, since what it has is given out first.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let mut changed = Poll::Pending;
+        for (index, segment) in self.segments.iter_mut().enumerate() {
+            for fetch in &mut segment.fetches {
+                if (index == 0 && !fetch.is_empty()) || fetch.poll(context).is_pending() {
+                    continue;
+                }
+                changed = Poll::Ready(());
+                if index > 0 && self.mode == Mode::Probing && !fetch.is_empty() {
+                    self.mode = Mode::Spread;
+                }
+                if let Some(time) = fetch.took() {
+                    self.usual = Some(self.usual.map_or(time, |usual| (usual * 3 + time) / 4));
+                }
+            }
+        }
+        changed
+    }
+
+    /// Takes out the requests that failed; what is left without one is asked for again, or the ranges are given
+    /// up.
+    fn mend(&mut self) -> Result<()> {
+        let (mode, operation) = (self.mode, self.whole.operation.clone());
+        let mut failed = None;
+        for segment in &mut self.segments {
+            let Segment { end, fetches, failures, .. } = segment;
+            // An ordinary answer that ends early is judged by its reader.
+            let ordinary_end = if mode == Mode::Spread { *end } else { 0 };
+            fetches.retain_mut(|fetch| match fetch.failure(ordinary_end) {
+                None => true,
+                Some(error) => {
+                    *failures += 1;
+                    failed = Some((error, fetch.is_ordinary()));
+                    false
+                }
+            });
+            let Some((error, ordinary)) = failed.take() else { continue };
+            operation.check()?;
+            // What the ordinary answer breaks with is told to whoever resumes it.
+            if mode != Mode::Spread && ordinary {
+                return Err(error);
+            }
+            if fetches.is_empty() {
+                if mode != Mode::Spread || *failures > AGAIN || !error.retryable() {
+                    return self.give_up(error);
+                }
+                operation.count(Count::Retry);
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on with the ordinary answer where it is still open.
+    fn give_up(&mut self, error: Error) -> Result<()> {
+        let open = |s: &Segment| s.fetches.iter().any(|fetch| fetch.is_ordinary() && fetch.is_running());
+        if !self.segments.front().is_some_and(open) {
+            return Err(error);
+        }
+        let digest = &self.whole.digest;
+        self.whole.operation.log(Level::Debug, || format!("blob {digest}: no ranges: {}", error.message()));
+        self.stay_alone();
+        Ok(())
+    }
+
+    fn stay_alone(&mut self) {
+        self.mode = Mode::Alone;
+        self.segments.truncate(1);
+        if let Some(head) = self.segments.front_mut() {
+            head.end = self.whole.size;
+            head.fetches.retain(Fetch::is_ordinary);
+        }
+        self.next = self.whole.size;
+    }
+}
