@@ -261,7 +261,18 @@ impl Repository {
                 Some(session) => session,
                 None => self.begin_session(operation).await?,
             };
-            let (error, next) = match upload.send(hop, strategy.with_least(least), operation).await? {
+            let begun = hop.clone();
+            let sent = match upload.send(hop, strategy.with_least(least), operation).await {
+                Ok(sent) => sent,
+                Err(error) => {
+                    self.abandon(&begun, strategy, &error, operation).await;
+                    return Err(error);
+                }
+            };
+            if let Outcome::Refused(error) | Outcome::Passing(error, _) = &sent {
+                self.abandon(&begun, strategy, error, operation).await;
+            }
+            let (error, next) = match sent {
                 Outcome::Done => {
                     self.registry.change_habits(host, |habits| habits.strategy = strategy);
                     return Ok(());
@@ -298,6 +309,15 @@ impl Repository {
                 Next::TooLong(wait) => return Err(too_long(error, wait)),
                 Next::Stop => return Err(error),
             }
+        }
+    }
+}
+
+impl Repository {
+    /// Cancels an upload that its registry answered with an error; what can be resumed stays.
+    async fn abandon(&self, hop: &Hop, strategy: Strategy, error: &Error, operation: &Operation) {
+        if error.http_status().is_some() && !matches!(strategy, Strategy::Chunked(_)) {
+            self.cancel_session(hop, operation).await;
         }
     }
 }

@@ -95,7 +95,7 @@ impl Repository {
     }
 
     /// What a failed upload left behind; that it can't be removed is no matter (Q43).
-    async fn cancel_session(&self, hop: &Hop, operation: &Operation) {
+    pub(super) async fn cancel_session(&self, hop: &Hop, operation: &Operation) {
         let target = Target::Url { url: hop.url.clone(), own: hop.own };
         let mut call = Call::new(Method::DELETE, target, self.push_scope());
         call.safe = false;
