@@ -164,7 +164,11 @@ fn a_body_limit_is_an_error_that_names_it() {
     fs::create_dir(&source).unwrap();
     tree(&source);
     let error = ours.try_push(&ours.build(&source), &proxy.reference("org/orders:v1")).err().unwrap();
-    assert!(error.to_string().contains("413"), "{error}");
+    assert_eq!(error.kind(), Kind::Limit, "{error}");
+    assert!(
+        error.to_string().contains("413") && error.to_string().contains("client_max_body_size"),
+        "{error}"
+    );
 
     // What fits passes.
     let small = ours.path("small");

@@ -174,7 +174,9 @@ impl Complaint {
             403 => "the registry refuses access",
             404 => "not found",
             405 => "the registry does not support it",
-            413 => "the registry finds it too large",
+            413 => {
+                "it is larger than the registry, or a proxy before it, takes in one body (nginx: client_max_body_size)"
+            }
             429 => "the registry asks to slow down",
             200..=399 => "an answer that the protocol has not here",
             500..=599 => "the registry failed",

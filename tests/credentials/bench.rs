@@ -186,9 +186,12 @@ pub struct CProgram(tempfile::TempDir);
 
 impl CProgram {
     pub fn new(name: &str) -> Self {
+        Self::of(&format!("tests/c/{name}.c"))
+    }
+
+    pub fn of(source: &str) -> Self {
         let directory = support::installed();
-        let source = support::root().join("tests/c").join(format!("{name}.c"));
-        support::compile(&source, &directory.path().join("program"), directory.path());
+        support::compile(&support::root().join(source), &directory.path().join("program"), directory.path());
         Self(directory)
     }
 

@@ -299,3 +299,26 @@ fn a_09_an_upload_goes_to_the_registrys_own_host_or_to_a_listed_one() {
     assert_eq!((seen.method.as_str(), seen.body.as_slice()), ("PUT", b"{}".as_slice()));
     assert!(seen.header("x-secret").is_none() && seen.header("authorization").is_none());
 }
+
+#[test]
+fn the_user_agent_and_extra_headers_are_sent_to_their_host_alone() {
+    let (server, other) = (Evil::start(|_| answer(404, &[], "")), Evil::start(|_| answer(404, &[], "")));
+    let mut options = Options::new();
+    options.set_host(&server.host(), "header", "X-Tenant=team a").unwrap();
+    let read = |host: &str, options: &Options| {
+        run(async {
+            with_options(host, options, None).head_manifest("v1", &Operation::new()).await.err().unwrap()
+        })
+    };
+    read(&server.host(), &options);
+    read(&other.host(), &options);
+    let ours = concat!("cldoci/", env!("CARGO_PKG_VERSION"));
+    assert_eq!(
+        (server.log()[0].header("user-agent"), server.log()[0].header("x-tenant")),
+        (Some(ours), Some("team a"))
+    );
+    assert_eq!((other.log()[0].header("user-agent"), other.log()[0].header("x-tenant")), (Some(ours), None));
+    options.set("user_agent", "cldctl/1.2").unwrap();
+    read(&server.host(), &options);
+    assert_eq!(server.log().last().unwrap().header("user-agent"), Some("cldctl/1.2"));
+}

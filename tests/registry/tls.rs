@@ -233,3 +233,23 @@ fn a_ca_file_that_is_none_is_named() {
     let error = get(&server.host(), &options).unwrap_err();
     assert!(error.message().contains("/nonexistent/ca.pem"), "{error}");
 }
+
+#[test]
+fn a_ca_directory_is_read_whole_and_what_is_no_certificate_is_named() {
+    let server = Evil::start_tls(&["localhost", "127.0.0.1"], |_| good());
+    let other = Evil::start_tls(&["localhost", "127.0.0.1"], |_| good());
+    let directory = tempfile::tempdir().unwrap();
+    let put = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+    put("a.crt", other.certificate.as_ref().unwrap());
+    put("notes.txt", "no certificate, and not looked at");
+    let mut options = Options::new();
+    options.set_path("ca_dir", directory.path()).unwrap();
+    get(&other.host(), &options).unwrap();
+    assert_eq!(get(&server.host(), &options).unwrap_err().kind(), Kind::Tls);
+    put("b.pem", server.certificate.as_ref().unwrap());
+    get(&server.host(), &options).unwrap();
+    get(&other.host(), &options).unwrap();
+    options.set_path("ca_dir", directory.path().join("absent")).unwrap();
+    let error = get(&other.host(), &options).unwrap_err();
+    assert!(error.message().contains("absent"), "{error}");
+}

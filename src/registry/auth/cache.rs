@@ -136,3 +136,87 @@ impl Tokens {
         Err(NoToken::Refused(refused))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::config::{Environment, Options, Settings};
+
+    /// A token endpoint that numbers what it gives: its port, and how many it gave.
+    fn endpoint() -> (u16, Arc<AtomicUsize>) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let given = Arc::new(AtomicUsize::new(0));
+        std::thread::spawn({
+            let given = given.clone();
+            move || {
+                for stream in listener.incoming() {
+                    let (mut stream, mut seen) = (stream.unwrap(), Vec::new());
+                    let mut chunk = [0; 4096];
+                    while !seen.ends_with(b"\r\n\r\n") {
+                        match stream.read(&mut chunk) {
+                            Ok(0) | Err(_) => break,
+                            Ok(n) => seen.extend_from_slice(&chunk[..n]),
+                        }
+                    }
+                    let number = given.fetch_add(1, Ordering::SeqCst) + 1;
+                    let body = format!(r#"{{"token":"t{number}","expires_in":300}}"#);
+                    let head = format!(
+                        "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+                        body.len()
+                    );
+                    let _ = stream.write_all((head + &body).as_bytes());
+                }
+            }
+        });
+        (port, given)
+    }
+
+    /// Every request asks here first, an upload's commit as well: so a token is renewed before it ends, and no
+    /// commit goes out with one that is about to (Q17).
+    #[test]
+    fn q17_a_token_is_renewed_when_its_time_has_come_and_not_before() {
+        let (port, given) = endpoint();
+        let settings = Settings::for_client(&Options::new(), Environment::default()).unwrap();
+        let transport = Transport::new(&settings, None).unwrap();
+        let origin = Origin::of_registry(&format!("127.0.0.1:{port}"), false).unwrap();
+        let operation = Operation::new();
+        let realm = transport.realm(&origin, "/token", &operation).unwrap();
+        let key = Key {
+            origin: origin.clone(),
+            identity: Identity::ANONYMOUS,
+            service: "s".to_owned(),
+            scope: Scope::push("team/app"),
+        };
+        let refused = HeaderValue::from_static("Bearer t2");
+        let wish =
+            |stale| Wish { key: key.clone(), realm: &realm, credential: None, challenged: None, stale };
+        let tokens = Tokens::default();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let get = async |stale| match tokens.get(&transport, &wish(stale), &operation).await {
+                Ok(header) => header,
+                Err(_) => panic!("no token"),
+            };
+            assert_eq!(get(None).await, "Bearer t1");
+            assert_eq!(get(None).await, "Bearer t1");
+            assert_eq!(given.load(Ordering::SeqCst), 1);
+            // Its time has come: the moment lies before the end that the server told.
+            tokens.slot(&key).lock().await.token.as_mut().unwrap().renew = Instant::now();
+            assert_eq!(get(None).await, "Bearer t2");
+            assert_eq!(get(None).await, "Bearer t2");
+            assert_eq!(given.load(Ordering::SeqCst), 2);
+            // One that the registry refused is not given again; who comes late with it gets the newer one.
+            assert_eq!(get(Some(&refused)).await, "Bearer t3");
+            assert_eq!(get(Some(&refused)).await, "Bearer t3");
+            assert_eq!(given.load(Ordering::SeqCst), 3);
+            // Another identity has another token.
+            let mut other = wish(None);
+            other.key.identity = Credential::basic("u", Secret::new("p")).unwrap().identity();
+            assert!(matches!(tokens.get(&transport, &other, &operation).await, Ok(header) if header == "Bearer t4"));
+        });
+    }
+}
