@@ -16,7 +16,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use cldoci::config::{Environment, Options};
-use cldoci::oci::{Descriptor, Digest, ImageManifest, Reference, media_type};
+use cldoci::oci::{ArtifactKind, Descriptor, Digest, ImageManifest, Reference, media_type};
 use cldoci::{Client, Error, Kind, Outcome};
 use common::evil::{Act, Evil, Seen, answer, head};
 use common::registry::{Manners, Registry};
@@ -275,4 +275,37 @@ fn an_interrupted_download_is_resumed_by_the_next_run() {
     let range = last.header("range").expect("the second run asked for a range");
     let from: usize = range.trim_start_matches("bytes=").split('-').next().unwrap().parse().unwrap();
     assert!(from > 0 && from <= half, "{range}");
+}
+
+#[test]
+fn blobs_go_and_come_several_at_once_and_never_more_than_the_limit() {
+    for parallel in [1, 3] {
+        let bench = Bench::new(&[("parallel", &parallel.to_string())]);
+        // Slow enough that those that may overlap do.
+        let slow =
+            |seen: &Seen| seen.path.contains("/blobs/") && matches!(seen.method.as_str(), "PUT" | "GET");
+        let slowly = move |seen: &Seen, acts: Vec<Act>| match slow(seen) {
+            true => [vec![Act::Wait(std::time::Duration::from_millis(50))], acts].concat(),
+            false => acts,
+        };
+        let [registry, other] = [(); 2].map(|()| Registry::with_each(Manners::default(), slowly));
+        let mut builder = cldoci::ArtifactBuilder::new(ArtifactKind::Component).config(b"{}".to_vec());
+        for n in 0..8_u8 {
+            other.put_blob("org/app", &[n; 70_000]);
+            let mut layer = cldoci::Layer::from_bytes("application/octet-stream", &[n; 70_000]);
+            let title = media_type::ANNOTATION_TITLE.to_owned();
+            layer.descriptor.annotations.insert(title, format!("file{n}"));
+            builder = builder.layer(layer);
+        }
+        let artifact = builder.finish().unwrap();
+        let reference: Reference = format!("{}/org/app:v1", registry.host()).parse().unwrap();
+        let operation = bench.client.operation(None).unwrap();
+        bench.runtime.block_on(bench.client.push(&artifact, &reference, None, &operation)).unwrap();
+        let expected = parallel.min(2)..=parallel;
+        assert!(expected.contains(&registry.server.most_at_once()), "pushing");
+        other.put_manifest("org/app", "v1", media_type::OCI_MANIFEST, &artifact.manifest);
+        bench.pull(&format!("{}/org/app:v1", other.host())).unwrap();
+        assert_eq!(fs::read_dir(bench.out()).unwrap().count(), 8);
+        assert!(expected.contains(&other.server.most_at_once()), "pulling");
+    }
 }

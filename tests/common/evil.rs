@@ -261,8 +261,14 @@ impl Shared {
                 };
                 self.log.lock().unwrap()[seen.index].body.clone_from(&seen.body);
             }
-            let end = if whole { self.act(&(self.handler)(&seen), &mut wire, &raw) } else { End::Closed };
+            let acts = if whole { (self.handler)(&seen) } else { vec![Act::Close] };
+            // Once the client may have its answer, the request is none that is being answered.
+            let (before, last) = acts.split_at(acts.len().saturating_sub(1));
+            let mut end = self.act(before, &mut wire, &raw);
             self.at_once.fetch_sub(1, Ordering::SeqCst);
+            if let End::Open = end {
+                end = self.act(last, &mut wire, &raw);
+            }
             match end {
                 End::Open if self.reads_bodies => {}
                 // No shutdown: the last descriptor's close sends the reset.

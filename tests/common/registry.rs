@@ -83,6 +83,22 @@ impl Registry {
         Self { server, state }
     }
 
+    /// `change` may change an answer that the registry gives.
+    pub fn with_each(
+        manners: Manners,
+        change: impl Fn(&Seen, Vec<Act>) -> Vec<Act> + Send + Sync + 'static,
+    ) -> Self {
+        let state = Arc::<Mutex<State>>::default();
+        let server = Evil::start({
+            let state = state.clone();
+            move |seen| {
+                let acts = state.lock().unwrap().handle(&manners, seen).unwrap_or_else(|acts| acts);
+                change(seen, acts)
+            }
+        });
+        Self { server, state }
+    }
+
     pub fn host(&self) -> String {
         self.server.host()
     }
