@@ -2,6 +2,7 @@
 
   python3 benches/macro          what `make bench` runs: at most 15 minutes on two cores
   python3 benches/macro --full   what `make bench-full` runs: all trees, 8 GiB, 1,000,000 files
+  … --only PART...               some parts of either
 
 Needs `make examples` and `scripts/install-tools.sh`. Everything lies on tmpfs; the registry is CNCF Distribution 3.
 """
@@ -9,6 +10,7 @@ import argparse
 import os
 import pathlib
 import platform
+import signal
 import sys
 import tempfile
 
@@ -32,24 +34,41 @@ def machine():
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--full", action="store_true")
-    full = parser.parse_args().full
+    parser.add_argument("--only", nargs="+", metavar="PART", help="requests, speed, cores, memory, files, durable, large")
+    arguments = parser.parse_args()
+    full, large = arguments.full, {name: tree for name, tree in trees.FULL.items() if name not in trees.QUICK}
     if not os.path.isdir("/dev/shm"):
         sys.exit("there is no tmpfs at /dev/shm: figures of a disk would say more about the disk")
+    # A run that is ended takes its registry and its trees along.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
     with tempfile.TemporaryDirectory(prefix="cldoci-bench-", dir="/dev/shm") as work:
         bench = Bench(pathlib.Path(work))
-        section("machine", f"{machine()}; `make bench{'-full' * full}`.")
-        counts.requests(bench)
-        found = verbs.speed(bench, trees.QUICK, "speed")
-        section("goals", verbs.goals(found["Go's source"]))
-        limits.stages(bench, found["Go's source"])
-        guest.startup(bench, found["component (10 files)"])
-        scale.cores(bench)
-        scale.memory(bench, [10, 100, 1000, 2000, 8000] if full else [10, 100, 1000])
-        scale.files(bench, [10, 100, 1000, 10_000, 100_000, 1_000_000] if full else [10, 100, 1000, 10_000])
-        guest.durable(bench)
-        if full:
-            found |= verbs.speed(bench, {name: tree for name, tree in trees.FULL.items() if name not in trees.QUICK}, "speed-large")
-        verbs.throughput(found)
+        parts = {
+            "requests": lambda: counts.requests(bench),
+            "speed": lambda: speed(bench),
+            "cores": lambda: scale.cores(bench),
+            "memory": lambda: scale.memory(bench, [10, 100, 1000, 2000, 8000] if full else [10, 100, 1000]),
+            "files": lambda: scale.files(bench, [10 ** n for n in range(1, 7 if full else 5)]),
+            "durable": lambda: guest.durable(bench),
+            "large": lambda: verbs.speed(bench, large, "speed-large"),
+        }
+        chosen = arguments.only or [part for part in parts if full or part != "large"]
+        if not arguments.only:
+            section("machine", f"{machine()}; `make bench{'-full' * full}`.")
+        found = {}
+        for part in chosen:
+            found |= parts[part]() or {}
+        if found:
+            verbs.throughput(found)
+
+
+def speed(bench):
+    """Whole verbs, and what is held against them."""
+    found = verbs.speed(bench, trees.QUICK, "speed")
+    section("goals", verbs.goals(found["Go's source"]))
+    limits.stages(bench, found["Go's source"])
+    guest.startup(bench, found["component (10 files)"])
+    return found
 
 
 main()
