@@ -6,13 +6,13 @@ use std::io::{self, Read};
 use std::sync::Mutex;
 
 use super::artifact::ArtifactObject;
-use super::client::ClientObject;
 use super::guard;
 use super::handle::{self, Object};
 use super::process::lock;
 use super::status::cldoci_status;
 use super::text::{bytes, optional_text, out, path, text};
 use super::types::{cldoci_artifact, cldoci_artifact_builder, cldoci_client, cldoci_error};
+use super::verb::ClientObject;
 use crate::client::{ArtifactBuilder, Client, Layer};
 use crate::error::{Error, Kind, Result, printable};
 use crate::oci::{ArtifactKind, check_media_type};

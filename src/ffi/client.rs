@@ -2,54 +2,26 @@
 //! `build`, `read` and `write` have the other verbs.
 
 use std::ffi::c_char;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use super::artifact::ArtifactObject;
-use super::callback::ProgressCallback;
 use super::credential::Provider;
 use super::guard;
-use super::handle::{self, Object};
+use super::handle;
 use super::options;
-use super::process::{local, lock};
+use super::process::local;
 use super::reference::ReferenceObject;
-use super::runtime::{Engine, Weight};
+use super::runtime::Weight;
 use super::status::cldoci_status;
 use super::text::{out, path};
 use super::types::{
     cldoci_artifact, cldoci_client, cldoci_error, cldoci_operation, cldoci_options, cldoci_reference,
     cldoci_result,
 };
-use super::verb::{Call, Finish};
+use super::verb::{Call, ClientObject, Finish};
 use crate::client::Client;
 use crate::config::Environment;
-use crate::error::Result;
-use crate::operation::Logger;
 use crate::registry::CredentialProvider;
-
-pub(super) struct ClientObject {
-    pub(super) client: Client,
-    /// For calls that bring none of their own.
-    pub(super) progress: Option<Arc<ProgressCallback>>,
-    pub(super) logger: Option<Logger>,
-    /// Kept from the first verb on, so that connections outlive each of them.
-    engine: Mutex<Option<Arc<Engine>>>,
-}
-
-impl Object for ClientObject {
-    type Opaque = cldoci_client;
-    const TYPE: u8 = 8;
-    const NAME: &'static str = "cldoci_client";
-}
-
-impl ClientObject {
-    pub(super) fn engine(&self) -> Result<Arc<Engine>> {
-        let mut engine = lock(&self.engine);
-        if let Some(engine) = &*engine {
-            return Ok(engine.clone());
-        }
-        Ok(engine.insert(Engine::acquire()?).clone())
-    }
-}
 
 /// A client. Its settings are fixed here, and the environment is read here and not later; nothing is
 /// connected and no thread is started. One client serves any number of calls and threads, and keeps its
@@ -77,9 +49,7 @@ pub unsafe extern "C" fn cldoci_client_new(
             let provider =
                 set.credentials.map(|asker| Arc::new(Provider(asker)) as Arc<dyn CredentialProvider>);
             let client = Client::with_credentials(&set.options, Environment::capture(), provider)?;
-            let object =
-                ClientObject { client, progress: set.progress, logger: set.logger, engine: Mutex::new(None) };
-            *place = handle::insert(object)?;
+            *place = handle::insert(ClientObject::new(client, set.progress, set.logger))?;
             Ok(())
         })
     }

@@ -1,16 +1,16 @@
 //! What every verb does at the border: take the handles, start the work, and wait for it or hand it out.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::callback::ProgressCallback;
-use super::client::ClientObject;
-use super::handle::{self, Pinned};
+use super::handle::{self, Object, Pinned};
 use super::operation::OperationObject;
 use super::options;
+use super::process::lock;
 use super::result::ResultObject;
 use super::running::Running;
-use super::runtime::Weight;
+use super::runtime::{Engine, Weight};
 use super::text::{optional_out, out};
 use super::types::{cldoci_client, cldoci_operation, cldoci_options, cldoci_result};
 use crate::client::{Client, Outcome};
@@ -43,6 +43,40 @@ impl Finish {
                 Self::Start(operation) => Begun::Start(out(operation, "operation", std::ptr::null_mut())?),
             })
         }
+    }
+}
+
+/// What a client's handle holds.
+pub(super) struct ClientObject {
+    pub(super) client: Client,
+    /// For calls that bring none of their own.
+    pub(super) progress: Option<Arc<ProgressCallback>>,
+    pub(super) logger: Option<Logger>,
+    /// Kept from the first verb on, so that connections outlive each of them.
+    engine: Mutex<Option<Arc<Engine>>>,
+}
+
+impl Object for ClientObject {
+    type Opaque = cldoci_client;
+    const TYPE: u8 = 8;
+    const NAME: &'static str = "cldoci_client";
+}
+
+impl ClientObject {
+    pub(super) fn new(
+        client: Client,
+        progress: Option<Arc<ProgressCallback>>,
+        logger: Option<Logger>,
+    ) -> Self {
+        Self { client, progress, logger, engine: Mutex::new(None) }
+    }
+
+    pub(super) fn engine(&self) -> Result<Arc<Engine>> {
+        let mut engine = lock(&self.engine);
+        if let Some(engine) = &*engine {
+            return Ok(engine.clone());
+        }
+        Ok(engine.insert(Engine::acquire()?).clone())
     }
 }
 

@@ -5,8 +5,8 @@ use http::{Method, Version, header};
 
 use super::body::{self, Inflow};
 use super::ranges::{Ranges, Whole, is_part};
-use super::request::{Call, Target, pause_for};
-use super::retry::{Next, Tries};
+use super::request::{Call, Target};
+use super::retry::{Next, Tries, pause_for};
 use super::transport::{Transfer, take};
 use super::{Place, Repository};
 use crate::error::{Error, Kind, Result, printable};

@@ -1,5 +1,6 @@
 //! The registry protocol over HTTP: transport, authentication, retries, blobs, manifests, tags, referrers.
 
+mod address;
 mod auth;
 mod blobs;
 mod body;

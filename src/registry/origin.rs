@@ -4,7 +4,7 @@ use std::fmt;
 
 use url::Url;
 
-use super::policy::{self, Class};
+use super::address::{self, Class};
 use crate::config::{HostSettings, Settings};
 use crate::error::{Error, Kind, Result, printable};
 
@@ -82,9 +82,9 @@ impl Origin {
 
     /// Whether the host is this machine by its name alone: 127/8, ::1, localhost, *.localhost (RFC 6761).
     pub(crate) fn is_loopback(&self) -> bool {
-        policy::literal(&self.host).map_or_else(
+        address::literal(&self.host).map_or_else(
             || self.host == "localhost" || self.host.ends_with(".localhost"),
-            |address| policy::classify(address) == Class::Loopback,
+            |address| address::classify(address) == Class::Loopback,
         )
     }
 

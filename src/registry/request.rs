@@ -8,9 +8,9 @@ use super::auth::{Authorization, Scope};
 use super::origin::Origin;
 use super::policy::{self, Reach};
 use super::reply::Reply;
-use super::retry::{Next, Tries};
+use super::retry::{Next, Tries, pause_for, too_long};
 use super::transport::{Answer, Failure, Lane, Outgoing, Payload, Stage};
-use crate::error::{Error, Kind, Result, printable};
+use crate::error::{Error, Kind, Result};
 use crate::operation::{Count, Operation};
 
 /// The most redirects of one request.
@@ -257,29 +257,5 @@ impl Repository {
             wait: self.registry.transport().settings().duration(wait),
         };
         self.registry.transport().send(outgoing, operation).await
-    }
-}
-
-/// Waits, unless the operation ends first.
-pub(crate) async fn pause_for(pause: std::time::Duration, operation: &Operation) -> Result<()> {
-    operation
-        .run(async {
-            tokio::time::sleep(pause).await;
-            Ok(())
-        })
-        .await
-}
-
-/// A pause that is longer than there is time for is an error at once, with the value in it.
-pub(crate) fn too_long(error: Error, wait: std::time::Duration) -> Error {
-    let status = error.http_status();
-    let made = Error::new(
-        Kind::RateLimited,
-        format!("{}; it asks to wait {} s", error.message(), printable(wait.as_secs().to_string())),
-    )
-    .with_retry_after(wait);
-    match status {
-        Some(status) => made.with_http_status(status),
-        None => made,
     }
 }

@@ -1,4 +1,4 @@
-//! What is tried again, and when: pure, but for the clock and the dice.
+//! What is tried again, and when.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, Instant, SystemTime};
@@ -6,6 +6,8 @@ use std::time::{Duration, Instant, SystemTime};
 use http::{HeaderMap, header};
 
 use super::transport::Stage;
+use crate::error::{Error, Kind, Result, printable};
+use crate::operation::Operation;
 
 /// The first pause and the longest.
 const FIRST: Duration = Duration::from_millis(200);
@@ -114,6 +116,30 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
     }
     let then = httpdate::parse_http_date(text).ok()?;
     Some(then.duration_since(now).unwrap_or(Duration::ZERO))
+}
+
+/// Waits, unless the operation ends first.
+pub(crate) async fn pause_for(pause: Duration, operation: &Operation) -> Result<()> {
+    operation
+        .run(async {
+            tokio::time::sleep(pause).await;
+            Ok(())
+        })
+        .await
+}
+
+/// A pause that is longer than there is time for is an error at once, with the value in it.
+pub(crate) fn too_long(error: Error, wait: Duration) -> Error {
+    let status = error.http_status();
+    let made = Error::new(
+        Kind::RateLimited,
+        format!("{}; it asks to wait {} s", error.message(), printable(wait.as_secs().to_string())),
+    )
+    .with_retry_after(wait);
+    match status {
+        Some(status) => made.with_http_status(status),
+        None => made,
+    }
 }
 
 #[cfg(test)]

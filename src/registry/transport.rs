@@ -14,9 +14,10 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
+use super::address::{Class, classify, literal};
 use super::body;
 use super::origin::Origin;
-use super::policy::{self, Class, Reach, Realm};
+use super::policy::{self, Reach, Realm};
 use crate::config::Settings;
 use crate::error::{Error, Kind, Result, printable};
 use crate::operation::{Count, Level, Operation};
@@ -104,8 +105,8 @@ impl Transport {
 
     /// The class of a registry's own address: at once where its name is one, else as it was last resolved.
     pub(crate) fn class_of(&self, origin: &Origin) -> Option<Class> {
-        match policy::literal(&origin.host) {
-            Some(address) => Some(policy::classify(address)),
+        match literal(&origin.host) {
+            Some(address) => Some(classify(address)),
             None if origin.is_loopback() => Some(Class::Loopback),
             None => self.0.clients.classes().get(&origin.host),
         }

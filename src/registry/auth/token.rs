@@ -16,7 +16,7 @@ use crate::config::Secret;
 use crate::error::{Error, Kind, printable};
 use crate::operation::{Count, Operation};
 use crate::registry::policy::Realm;
-use crate::registry::request::pause_for;
+use crate::registry::retry::pause_for;
 use crate::registry::retry::{Next, Tries};
 use crate::registry::transport::Transport;
 

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use crate::error::{Error, Kind, Result, printable};
-use crate::registry::policy::{Class, Reach, classify};
+use crate::registry::address::{Class, classify};
+use crate::registry::policy::Reach;
 
 /// Looks names up: the system, or a caller's own table.
 pub trait Names: Send + Sync {
