@@ -6,7 +6,7 @@ use cldoci::config::{Options, Secret};
 use cldoci::registry::{Credential, CredentialProvider};
 use cldoci::{Kind, Result};
 
-use crate::bench::{Guarded, Home, Side, auth, error, run};
+use crate::bench::{CANARY, Guarded, Home, Side, auth, error, run};
 use crate::common::guard::Rules;
 
 fn rules() -> Rules {
@@ -184,4 +184,24 @@ fn the_credentials_option_narrows_the_chain() {
         assert!(error.message().contains("there is no credential for it"), "{error}");
     }
     assert_eq!(who(&guarded, &home.client(&[])).0, "docker");
+}
+
+/// What holds the whole suite: each server of the tests looks for credentials where none may be.
+#[test]
+fn the_tests_own_servers_notice_a_credential_that_went_astray() {
+    use crate::common::evil::{Evil, answer};
+    use std::io::{Read, Write};
+    let said = |request: &str| {
+        let server = Evil::start(|_| answer(200, &[], ""));
+        let mut stream = std::net::TcpStream::connect(server.host()).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        stream.read_exact(&mut [0; 12]).unwrap();
+        drop(stream);
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(server))).is_ok()
+    };
+    let (secret, basic) = (CANARY, auth("u", CANARY));
+    assert!(said(&format!("GET /v2/ HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {basic}\r\n\r\n")));
+    assert!(!said(&format!("GET /v2/?password={CANARY} HTTP/1.1\r\nHost: x\r\n\r\n")));
+    assert!(!said(&format!("GET /v2/ HTTP/1.1\r\nHost: x\r\nCookie: {basic}\r\n\r\n")));
+    assert!(!said(&format!("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{secret}", secret.len())));
 }
