@@ -121,6 +121,5 @@ fn a_30_our_own_copies_of_headers_and_tokens_are_wiped() {
         let counts = count(kind, &registry(false, bearer), &[SECRET, needle], &Home::new());
         gone(&counts, needle);
         assert!(counts.after[1] <= 2 && counts.before[1] > 0, "{counts:?}");
-        println!("copies of {needle} in the buffers of HTTP: {:?}", counts.after[1]);
     }
 }

@@ -85,6 +85,23 @@ fn each_source_wins_over_those_behind_it() {
 }
 
 #[test]
+fn q21_each_source_works_without_the_others_there() {
+    let guarded = Guarded::new(rules());
+    let host = guarded.host();
+    // The variable where there is no file at all.
+    let inline = entry(&host, "env");
+    assert_eq!(who(&guarded, &Home::new().client(&[("DOCKER_AUTH_CONFIG", &inline)])).0, "env");
+    // A store in podman's file, as in docker's.
+    let home = Home::new();
+    home.helper("all", &format!("NAME=store; {HELPER}"));
+    let file = home.write("auth.json", r#"{"credsStore":"all"}"#);
+    let variables = [("REGISTRY_AUTH_FILE", file.to_str().unwrap())];
+    let (user, source) = who(&guarded, &home.client(&variables));
+    assert_eq!(user, "store");
+    assert!(source.starts_with("podman auth file") && source.ends_with("(credsStore: all)"), "{source}");
+}
+
+#[test]
 fn dockers_own_order_is_helper_then_store_then_auths() {
     let guarded = Guarded::new(rules());
     let host = guarded.host();

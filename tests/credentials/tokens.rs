@@ -90,7 +90,7 @@ fn a_token_that_ended_is_renewed_once() {
 }
 
 #[test]
-fn q17_a_token_that_ends_before_the_commit_is_renewed_and_the_commit_sent_again() {
+fn q16_q17_a_token_that_ends_before_the_commit_is_renewed_and_the_commit_sent_again_whole() {
     let fired = Arc::new(AtomicUsize::new(0));
     let guarded = Guarded::with(rules(), {
         let fired = fired.clone();
@@ -106,6 +106,10 @@ fn q17_a_token_that_ends_before_the_commit_is_renewed_and_the_commit_sent_again(
     let puts: Vec<_> = guarded.server.server.lines().into_iter().filter(|l| l.starts_with("PUT")).collect();
     assert_eq!(puts.len(), 2);
     assert_eq!(puts[0], puts[1], "the session is the same");
+    // The 401 came when the body had been sent: all of it is sent again.
+    let log = guarded.server.server.log();
+    let bodies: Vec<_> = log.iter().filter(|seen| seen.method == "PUT").map(|seen| &seen.body).collect();
+    assert!(!bodies[0].is_empty() && bodies[0] == bodies[1]);
 }
 
 #[test]

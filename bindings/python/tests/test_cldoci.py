@@ -140,6 +140,30 @@ class Verbs(Case):
         self.client.build(self.tree, "component", progress=seen.append)
         self.assertEqual(seen[-1].phase, "done")
 
+    def test_progress_drives_a_bar(self) -> None:
+        class Bar:  # what of tqdm's the README uses
+            n, total = 0, None
+
+            def update(bar, more: int) -> None:
+                self.assertGreaterEqual(more, 0)
+                bar.n += more
+
+        (self.tree / "noise").write_bytes(os.urandom(8 << 20))
+        self.client.push(self.client.build(self.tree, "component"), f"{self.place}:v1")
+        for run in (
+            lambda show: self.client.pull(f"{self.place}:v1", self.work / "out", progress=show),
+            lambda show: asyncio.run(cldoci.AsyncClient(store=self.store).pull(f"{self.place}:v1", self.work / "out2", progress=show)),
+        ):
+            bar = Bar()
+
+            def show(progress: cldoci.Progress) -> None:
+                bar.total = progress.bytes_total or None
+                bar.update(progress.bytes_done - bar.n)
+
+            run(show)
+            self.assertEqual(bar.n, bar.total)
+            self.assertGreater(bar.n, 8 << 20)
+
     def test_handles_are_freed(self) -> None:
         del self.client
         gc.collect()

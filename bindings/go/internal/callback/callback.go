@@ -1,6 +1,6 @@
 //go:build cgo && linux
 
-// Package callback calls the C interface with callbacks into Go, which package oci does without: its tests
+// Package callback calls the C interface with progress callbacks into Go, where package oci asks instead: its tests
 // prove that a host whose callbacks run on a runtime of its own is served.
 package callback
 
