@@ -5,7 +5,9 @@
 if strict; then export CLDOCI_REQUIRE_TOOLS=1; fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-mkdir "$work/tmp"
+# Some tests go on as another user.
+chmod 0755 "$work"
+mkdir -m 1777 "$work/tmp"
 TMPDIR=$work/tmp cargo test --locked --no-fail-fast "$@" 2>&1 | tee "$work/log"
 
 # (The servers of the tests look by themselves whether one came to where it must not.)
