@@ -32,8 +32,8 @@ def frame(title, y_label, names, parts):
 
 
 def short(value):
-    """A number for an axis: 1,000 and more in figures with commas, small ones as they are."""
-    return f"{value:,.0f}" if value >= 1 else f"{value:g}"
+    """A number in three figures, from 1,000 on with commas."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 class Axis:
