@@ -122,6 +122,34 @@ fn r_43_a_certificate_that_has_expired() {
     get(&server.host(), &options).unwrap();
 }
 
+/// Certificates of `tests/registry/certificates`.
+macro_rules! certificate {
+    ($name:literal) => {
+        include_str!(concat!("certificates/", $name))
+    };
+}
+
+#[test]
+fn r_43_a_certificate_signed_with_sha_1() {
+    use rustls::pki_types::pem::PemObject;
+    let serve = |certificate: &str| {
+        let leaf = rustls::pki_types::CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();
+        let key =
+            rustls::pki_types::PrivateKeyDer::from_pem_slice(certificate!("key.pem").as_bytes()).unwrap();
+        let config = tls().with_no_client_auth().with_single_cert(vec![leaf], key).unwrap();
+        Evil::start_tls_as(config, certificate!("authority.pem").to_owned(), |_| good())
+    };
+    let server = serve(certificate!("sha1.pem"));
+    let (options, _file) = trusting(&server);
+    let error = get(&server.host(), &options).unwrap_err();
+    assert_eq!(error.kind(), Kind::Tls, "{error}");
+    assert!(error.message().contains("SHA-1"), "{error}");
+    assert_eq!(server.log().len(), 0);
+    let server = serve(certificate!("sha256.pem"));
+    let (options, _file) = trusting(&server);
+    get(&server.host(), &options).unwrap();
+}
+
 fn der(key: &rcgen::KeyPair) -> rustls::pki_types::PrivateKeyDer<'static> {
     rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap()
 }

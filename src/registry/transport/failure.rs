@@ -134,7 +134,7 @@ impl Causes {
         } else if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
             let garbage =
                 matches!(tls, rustls::Error::InvalidMessage(_) | rustls::Error::InappropriateMessage { .. });
-            self.tls = Some((printable(tls.to_string()), !garbage));
+            self.tls = Some((tls_words(tls), !garbage));
         } else if let Some(hyper) = cause.downcast_ref::<hyper::Error>() {
             self.garbled |= hyper.is_parse();
             self.ended |= hyper.is_incomplete_message();
@@ -156,6 +156,23 @@ impl Causes {
         }
         self.text = printable(cause.to_string());
     }
+}
+
+/// What rustls says; of a signature that nobody accepts any more in words of ours.
+fn tls_words(error: &rustls::Error) -> String {
+    use rustls::{CertificateError, Error};
+    /// ecdsa-with-SHA1 and sha1WithRSAEncryption, as DER.
+    const SHA_1: [&[u8]; 2] = [&[42, 134, 72, 206, 61, 4, 1], &[42, 134, 72, 134, 247, 13, 1, 1, 5]];
+    let Error::InvalidCertificate(CertificateError::UnsupportedSignatureAlgorithmContext {
+        signature_algorithm_id: id,
+        ..
+    }) = error
+    else {
+        return printable(error.to_string());
+    };
+    let sha_1 = SHA_1.iter().any(|known| id.windows(known.len()).any(|part| part == *known));
+    let how = if sha_1 { "with SHA-1, which can be forged" } else { "in a way that is not supported" };
+    format!("invalid peer certificate: it is signed {how}: the server needs a newer certificate")
 }
 
 fn tls_cure(text: &str, origin: &Origin) -> String {
