@@ -309,3 +309,54 @@ fn blobs_go_and_come_several_at_once_and_never_more_than_the_limit() {
         assert!(expected.contains(&other.server.most_at_once()), "pulling");
     }
 }
+
+#[test]
+fn r_32_indexes_that_do_not_end() {
+    let registry = Registry::start();
+    let index = |child: &Descriptor| {
+        let child = serde_json::to_string(child).unwrap();
+        let media_type = media_type::OCI_INDEX;
+        format!(r#"{{"schemaVersion":2,"mediaType":"{media_type}","manifests":[{child}]}}"#).into_bytes()
+    };
+    // A thousand indexes, each with the one before in it.
+    let (manifest, layer) = artifact(|_| {});
+    registry.put_blob("org/app", &layer);
+    registry.put_blob("org/app", b"{}");
+    registry.put_manifest("org/app", "0", media_type::OCI_MANIFEST, &manifest);
+    let mut inner = Descriptor::of(media_type::OCI_MANIFEST, &manifest);
+    for depth in 1..=1000 {
+        let bytes = index(&inner);
+        registry.put_manifest("org/app", &depth.to_string(), media_type::OCI_INDEX, &bytes);
+        inner = Descriptor::of(media_type::OCI_INDEX, &bytes);
+    }
+    let at = |tag: usize| format!("{}/org/app:{tag}", registry.host());
+    let bench = Bench::new(&[]);
+    let copied = |tag: usize| {
+        let (from, to): (Reference, Reference) =
+            (at(tag).parse().unwrap(), format!("{}/org/copy:{tag}", registry.host()).parse().unwrap());
+        let operation = bench.client.operation(None).unwrap();
+        bench.runtime.block_on(bench.client.copy(&from, &to, None, &operation))
+    };
+    for tag in [1000, 50] {
+        let before = registry.server.log().len();
+        let error = bench.pull(&at(tag)).unwrap_err();
+        assert!(error.kind() == Kind::Limit && error.message().contains("nested deeper than"), "{error}");
+        assert!(!bench.out().exists());
+        let error = copied(tag).unwrap_err();
+        assert!(error.kind() == Kind::Limit && error.message().contains("nested deeper than"), "{error}");
+        assert_eq!(registry.tagged("org/copy", &tag.to_string()), None);
+        assert!(registry.server.log().len() - before < 40, "asked on and on");
+    }
+    copied(7).unwrap();
+    bench.pull(&at(7)).unwrap();
+
+    // No index can have its own digest in it, so one that points to itself is one that a registry makes up.
+    let own = Digest::of(b"a digest that no index has");
+    let itself = index(&Descriptor::new(media_type::OCI_INDEX, own.clone(), 1));
+    let liar = Evil::start(move |_| answer(200, &[("Content-Type", media_type::OCI_INDEX)], &itself));
+    fs::remove_dir_all(bench.out()).unwrap();
+    let error = bench.pull(&format!("{}/org/app:v1", liar.host())).unwrap_err();
+    assert!(matches!(error.kind(), Kind::Digest | Kind::Size), "{error}");
+    assert!(liar.log().len() <= 3, "{:?}", liar.lines());
+    assert!(!bench.out().exists());
+}

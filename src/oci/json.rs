@@ -5,71 +5,90 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 /// Checks that `bytes` are one JSON object without a duplicate key at any depth, without trailing bytes, and
-/// no deeper than serde_json's own limit of 128. Hands each top-level key to `key`, which may refuse it.
+/// no deeper than serde_json's own limit of 128. Hands each top-level key, with the length of the array that is
+/// its value, to `key`, which may refuse it. Reads no further than `most` values, at all depths.
 pub(super) fn check_object(
     bytes: &[u8],
-    key: &mut dyn FnMut(&str) -> Result<(), String>,
-) -> Result<(), String> {
+    most: usize,
+    key: &mut dyn FnMut(&str, usize) -> Result<(), String>,
+) -> Result<(), Refused> {
+    let malformed = |error: serde_json::Error| Refused::Malformed(error.to_string());
     if bytes.iter().find(|b| !b.is_ascii_whitespace()) != Some(&b'{') {
-        return Err("is not a JSON object".to_owned());
+        return Err(Refused::Malformed("is not a JSON object".to_owned()));
     }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    Strict { top: Some(key) }.deserialize(&mut deserializer).map_err(|e| e.to_string())?;
-    deserializer.end().map_err(|e| e.to_string())
+    let mut left = most;
+    match (Strict { left: &mut left, top: Some(key) }).deserialize(&mut deserializer) {
+        Err(_) if left == 0 => Err(Refused::TooMany),
+        Err(error) => Err(malformed(error)),
+        Ok(_) => deserializer.end().map_err(malformed),
+    }
 }
 
-type OnKey<'a> = &'a mut dyn FnMut(&str) -> Result<(), String>;
+/// Why a document is refused.
+pub(super) enum Refused {
+    TooMany,
+    Malformed(String),
+}
 
+type OnKey<'a> = &'a mut dyn FnMut(&str, usize) -> Result<(), String>;
+
+/// Gives the length of an array, and 0 for all else.
 struct Strict<'a> {
+    left: &'a mut usize,
     top: Option<OnKey<'a>>,
 }
 
 impl<'de> DeserializeSeed<'de> for Strict<'_> {
-    type Value = ();
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+    type Value = usize;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<usize, D::Error> {
+        *self.left = self.left.checked_sub(1).ok_or_else(|| de::Error::custom("too many values"))?;
         deserializer.deserialize_any(self)
     }
 }
 
 impl<'de> Visitor<'de> for Strict<'_> {
-    type Value = ();
+    type Value = usize;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("JSON")
     }
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
+    fn visit_bool<E>(self, _: bool) -> Result<usize, E> {
+        Ok(0)
     }
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
+    fn visit_i64<E>(self, _: i64) -> Result<usize, E> {
+        Ok(0)
     }
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
+    fn visit_u64<E>(self, _: u64) -> Result<usize, E> {
+        Ok(0)
     }
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
+    fn visit_f64<E>(self, _: f64) -> Result<usize, E> {
+        Ok(0)
     }
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
+    fn visit_str<E>(self, _: &str) -> Result<usize, E> {
+        Ok(0)
     }
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
+    fn visit_unit<E>(self) -> Result<usize, E> {
+        Ok(0)
     }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        while seq.next_element_seed(Strict { top: None })?.is_some() {}
-        Ok(())
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<usize, A::Error> {
+        let mut count = 0;
+        while seq.next_element_seed(Strict { left: &mut *self.left, top: None })?.is_some() {
+            count += 1;
+        }
+        Ok(count)
     }
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<usize, A::Error> {
         let mut seen = std::collections::HashSet::new();
         while let Some(key) = map.next_key::<String>()? {
+            let length = map.next_value_seed(Strict { left: &mut *self.left, top: None })?;
             if let Some(top) = self.top.as_mut() {
-                top(&key).map_err(de::Error::custom)?;
+                top(&key, length).map_err(de::Error::custom)?;
             }
-            map.next_value_seed(Strict { top: None })?;
             if !seen.insert(key) {
                 return Err(de::Error::custom("an object has a key twice"));
             }
         }
-        Ok(())
+        Ok(0)
     }
 }

@@ -117,6 +117,8 @@ impl Document {
     }
 }
 
+/// How many JSON values a descriptor and its share of the rest may have.
+const VALUES: usize = 16;
 const KNOWN_KEYS: [&str; 9] = [
     "schemaVersion",
     "mediaType",
@@ -134,18 +136,36 @@ const KNOWN_KEYS: [&str; 9] = [
 /// that could be read as two things. `limit` bounds the descriptors.
 pub fn parse_document(bytes: &[u8], declared: &str, limit: usize) -> Result<Document> {
     let bad = |why: String| Error::new(Kind::Protocol, format!("the manifest {}", printable(why)));
-    let mut keys = Vec::new();
-    json::check_object(bytes, &mut |key| {
+    let (mut keys, mut count) = (Vec::new(), 0);
+    let most = limit.max(1000).saturating_mul(VALUES);
+    let checked = json::check_object(bytes, most, &mut |key, length| {
         if let Some(known) = KNOWN_KEYS.iter().find(|known| known.eq_ignore_ascii_case(key)) {
             // Go's parser takes `Layers` for `layers`; ours does not. Whatever it means, it is ambiguous.
             if *known != key {
                 return Err(format!("has the key '{key}' for '{known}'"));
             }
             keys.push(*known);
+            if matches!(key, "layers" | "manifests") {
+                count = length;
+            }
         }
         Ok(())
-    })
-    .map_err(bad)?;
+    });
+    // Before anything is made of them: in memory they are larger than here.
+    let too_many = |what: String| {
+        Error::new(
+            Kind::Limit,
+            format!(
+                "the manifest lists {what}, over the limit of {limit} descriptors (option max_descriptors)"
+            ),
+        )
+    };
+    match checked {
+        Ok(()) if count > limit => return Err(too_many(count.to_string())),
+        Ok(()) => {}
+        Err(json::Refused::TooMany) => return Err(too_many(format!("over {most} values"))),
+        Err(json::Refused::Malformed(why)) => return Err(bad(why)),
+    }
     let has = |key: &str| keys.contains(&key);
     if has("fsLayers") {
         return Err(bad("is of Docker's schema 1, which no registry should still serve".to_owned()));
@@ -161,22 +181,12 @@ pub fn parse_document(bytes: &[u8], declared: &str, limit: usize) -> Result<Docu
     } else {
         return Err(bad("has neither 'config' and 'layers' nor 'manifests'".to_owned()));
     };
-    let (version, count, own) = match &mut document {
-        Document::Image(manifest) => {
-            (manifest.schema_version, manifest.layers.len(), &mut manifest.media_type)
-        }
-        Document::Index(index) => (index.schema_version, index.manifests.len(), &mut index.media_type),
+    let (version, own) = match &mut document {
+        Document::Image(manifest) => (manifest.schema_version, &mut manifest.media_type),
+        Document::Index(index) => (index.schema_version, &mut index.media_type),
     };
     if version != 2 {
         return Err(bad(format!("has schemaVersion {version}, not 2")));
-    }
-    if count > limit {
-        return Err(Error::new(
-            Kind::Limit,
-            format!(
-                "the manifest lists {count} descriptors, over the limit of {limit} (option max_descriptors)"
-            ),
-        ));
     }
     let from_header = media_type::is_manifest(&declared);
     if own.is_empty() {

@@ -139,3 +139,55 @@ fn r_30_heads_without_end() {
         assert!(used.peak <= 4 * MIB && used.largest <= 2 * MIB, "{used:?}");
     }
 }
+
+/// How long one of these descriptors is.
+fn one_of_them() -> usize {
+    crowd("layers", 2).len() - crowd("layers", 1).len()
+}
+
+/// An index or a manifest of so many descriptors, as short as they can be.
+fn crowd(of: &str, count: usize) -> Vec<u8> {
+    let empty = Descriptor::of(media_type::EMPTY, b"{}").digest;
+    let one = format!(r#"{{"mediaType":"m","digest":"{empty}","size":2}}"#);
+    let all = vec![one.as_str(); count].join(",");
+    let rest = match of {
+        "layers" => format!(r#""config":{one},"#),
+        _ => String::new(),
+    };
+    format!(r#"{{"schemaVersion":2,{rest}"{of}":[{all}]}}"#).into_bytes()
+}
+
+/// A manifest that is almost 8 MiB of annotations.
+fn fits_of_annotations() -> Vec<u8> {
+    let all: Vec<String> = (0..600_000).map(|n| format!(r#""{n:x}":"""#)).collect();
+    let whole = String::from_utf8(crowd("layers", 1)).unwrap();
+    format!(r#"{},"annotations":{{{}}}}}"#, whole.strip_suffix('}').unwrap(), all.join(",")).into_bytes()
+}
+
+#[test]
+fn r_11_r_32_a_million_descriptors() {
+    let alone = alone();
+    for (of, media_type) in [("layers", media_type::OCI_MANIFEST), ("manifests", media_type::OCI_INDEX)] {
+        let serve =
+            move |bytes: Vec<u8>| move |_: &Seen| answer(200, &[("Content-Type", media_type)], &bytes);
+        // By default it is the document that is too large.
+        let (error, used) = pull(&alone, &[], serve(crowd(of, 1_000_000)));
+        assert!(error.kind() == Kind::Limit && error.message().contains("max_manifest_bytes"), "{error}");
+        let documents_of_the_test = 3 * crowd(of, 1_000_000).len();
+        assert!(used.peak <= documents_of_the_test + 20 * MIB, "{used:?}");
+        // As many as fit into the largest document are too many, and are not kept to be counted.
+        let fits = crowd(of, (8 << 20) / one_of_them() - 10);
+        assert!((7_000_000..8 << 20).contains(&fits.len()));
+        let copies = 3 * fits.len();
+        let (error, used) = pull(&alone, &[], serve(fits));
+        assert!(error.kind() == Kind::Limit && error.message().contains("max_descriptors"), "{error}");
+        assert!(used.peak <= copies + 20 * MIB, "{used:?}");
+        let fits = fits_of_annotations();
+        let copies = 3 * fits.len();
+        let (error, used) = pull(&alone, &[], serve(fits));
+        assert!(error.kind() == Kind::Limit && error.message().contains("160000 values"), "{error}");
+        assert!(used.peak <= copies + 24 * MIB, "{used:?}");
+        let (error, _) = pull(&alone, &[("max_manifest_bytes", "134217728")], serve(crowd(of, 1_000_000)));
+        assert!(error.kind() == Kind::Limit && error.message().contains("max_descriptors"), "{error}");
+    }
+}
