@@ -5,6 +5,7 @@
 scripts/install-tools.sh go debian zig
 scripts/test-rust.sh
 scripts/test-install.sh
+scripts/test-release.sh
 scripts/test-demo.sh
 
 # The bindings against one installation.

@@ -334,7 +334,13 @@ fn x_27_environment() {
 }
 
 #[test]
-fn x_26_loaded_and_unloaded_a_thousand_times() {
+fn x_27_umask_locale_limits_and_descriptors_closed_by_the_host() {
+    let program = Program::new("limits");
+    run(program.command().arg(program.scratch()));
+}
+
+#[test]
+fn x_26_loaded_and_unloaded_a_thousand_times_and_twice_at_once() {
     let directory = installed();
     let program = directory.path().join("program");
     run(Command::new("cc")
@@ -343,7 +349,9 @@ fn x_26_loaded_and_unloaded_a_thousand_times() {
         .arg(root().join("tests/c/dlopen.c"))
         .args(["-ldl", "-o"])
         .arg(&program));
-    run(Command::new(&program).arg(support::library()).env("HOME", directory.path()));
+    let copy = directory.path().join("another-version.so");
+    std::fs::copy(support::library(), &copy).unwrap();
+    run(Command::new(&program).arg(support::library()).arg(copy).env("HOME", directory.path()));
 }
 
 /// nothing that changes the host's process, seen from outside.

@@ -10,7 +10,6 @@
     reason = "a test fails by panicking"
 )]
 
-use std::fs::File;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
@@ -250,25 +249,4 @@ fn b_05_a_path_of_5000_bytes_is_listed() {
     }
     let script = "import sys,tarfile\nfor e in tarfile.open(sys.argv[1], 'r|gz'): print(e.name + '/')";
     assert!(run(Command::new(python).arg("-c").arg(script).arg(&layer)).stdout == wanted.as_bytes());
-}
-
-#[test]
-#[ignore = "takes a minute: 8 GiB"]
-fn b_05_a_file_over_8_gib() {
-    let (place, Some(tar), Some(python)) = (tempfile::tempdir().unwrap(), tool("tar"), tool("python3"))
-    else {
-        return;
-    };
-    let tree = place.path().join("tree");
-    std::fs::create_dir(&tree).unwrap();
-    File::create(tree.join("large")).unwrap().set_len((8 << 30) + 1).unwrap();
-    std::fs::write(tree.join("next"), "x").unwrap();
-    let layer = place.path().join("layer.tgz");
-    std::fs::write(&layer, layer_of(&tree)).unwrap();
-    let listed = run(Command::new(tar).arg("-tvzf").arg(&layer));
-    let listed = String::from_utf8(listed.stdout).unwrap();
-    assert!(listed.contains(" 8589934593 ") && listed.trim_end().ends_with(" next"), "{listed}");
-    let script = "import sys,tarfile\nfor e in tarfile.open(sys.argv[1], 'r|gz'): print(e.name, e.size)";
-    let listed = run(Command::new(python).arg("-c").arg(script).arg(&layer));
-    assert_eq!(String::from_utf8(listed.stdout).unwrap(), "large 8589934593\nnext 1\n");
 }

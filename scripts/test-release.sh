@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# What only the release of the library can show: a file over 8 GiB in seconds (B-05), and descriptors that the host
+# closes (X-27), for which a debug build of Rust ends the process.
+. "$(dirname "$0")/lib.sh"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export HOME=$work
+cargo build --quiet --release --lib --locked
+scripts/c-programs.sh target/release build/release
+
+from=$SECONDS
+mkdir "$work/limits"
+build/release/tests/limits "$work/limits" closed || fail "limits, with descriptors closed by the host"
+say "release: descriptors that the host closes: ok ($((SECONDS - from)) s)"
+
+from=$SECONDS
+mkdir "$work/tree"
+truncate -s $(((8 << 30) + 1)) "$work/tree/large"
+echo x >"$work/tree/next"
+echo '{}' >"$work/config"
+cldoci() { build/release/examples/cldoci "$@"; }
+cldoci build "$work/tree" "ocidir://$work/layout:v1" --kind component --config "$work/config" >/dev/null
+layer=$(find "$work/layout/blobs" -type f -size +1M)
+built=$((SECONDS - from))
+# GNU tar reads all of it: the second name stands behind 8 GiB.
+listed=$(tar -tvzf "$layer" | awk '{ print $3, $NF }' | tr '\n' ' ')
+[[ $listed == "8589934593 large 2 next " ]] || fail "GNU tar lists $listed"
+say "release: a file of 8 GiB + 1: ok (built in $built s, listed in $((SECONDS - from - built)) s)"
+
+# The limit is on what a file says that it holds, whatever it takes on the disk.
+truncate -s 1T "$work/tree/large"
+if cldoci build "$work/tree" "ocidir://$work/layout:v2" --kind component --config "$work/config" 2>"$work/said"; then
+  fail "a file of 1 TiB was built over the limit"
+fi
+grep -q 'large.*max_unpacked_bytes' "$work/said" || fail "of a file of 1 TiB it says: $(cat "$work/said")"
+say "release: a sparse file of 1 TiB is over the limit: ok"
