@@ -5,9 +5,10 @@
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-export HOME=$work
 cargo build --quiet --release --lib --locked
 scripts/c-programs.sh target/release build/release
+export HOME=$work
+unset XDG_CACHE_HOME CLDOCI_STORE
 
 from=$SECONDS
 mkdir "$work/limits"
@@ -23,8 +24,17 @@ cldoci() { build/release/examples/cldoci "$@"; }
 cldoci build "$work/tree" "ocidir://$work/layout:v1" --kind component --config "$work/config" >/dev/null
 layer=$(find "$work/layout/blobs" -type f -size +1M)
 built=$((SECONDS - from))
-# GNU tar reads all of it: the second name stands behind 8 GiB.
-listed=$(tar -tvzf "$layer" | awk '{ print $3, $NF }' | tr '\n' ' ')
+# Python inflates all of it, and GNU tar reads it: the second name stands behind 8 GiB.
+need python3 "the list of 8 GiB" || exit 0
+inflate="
+import sys, zlib
+whole = zlib.decompressobj(31)
+with open(sys.argv[1], 'rb') as layer:
+    while piece := layer.read(1 << 13):
+        sys.stdout.buffer.write(whole.decompress(piece))
+assert whole.eof and not whole.unused_data
+"
+listed=$(python3 -c "$inflate" "$layer" | tar -tvf - | awk '{ print $3, $NF }' | tr '\n' ' ')
 [[ $listed == "8589934593 large 2 next " ]] || fail "GNU tar lists $listed"
 say "release: a file of 8 GiB + 1: ok (built in $built s, listed in $((SECONDS - from - built)) s)"
 
