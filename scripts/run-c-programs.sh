@@ -18,6 +18,12 @@ checked() {
   say "$name: $what: clean ($((SECONDS - from)) s)"
 }
 
+# Programs that were tried under valgrind alone.
+more=""
+[[ -z ${UNDER_VALGRIND:-} ]] || more="guest DIR
+dlopen LIBRARIES
+limits DIR"
+
 # Program and argument; a directory with a tree, and the library twice. Left out: `fork`, whose children leave what
 # they inherited behind (a leak, to a checker) and have no time for valgrind, and `thousand`, whose limit of
 # descriptors is below those that valgrind keeps for itself. helgrind and drd take every lock and every atomic of
@@ -30,17 +36,15 @@ while read -r program argument; do
   mkdir -p "$home/$program"
   # shellcheck disable=SC2086
   checked "$program" "$@" "$out/tests/$program" $(sed "s#DIR#$home/$program#; s#LIBRARIES#$libraries#" <<<"$argument")
-done <<'END'
+done <<END
 builder DIR
 handles 2000
 misuse DIR
 options
 operations
 callbacks
-credential
-guest DIR
-dlopen LIBRARIES
-limits DIR
+credential${more:+
+$more}
 END
 
 export CLDOCI="$* $out/examples/cldoci"
