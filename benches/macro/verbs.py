@@ -53,7 +53,7 @@ def measure(bench, name, make, rounds):
             bench.run(seed())
             stored[tool] = registry.stored() - before
         for verb, by_tool in verbs.items():
-            runs[verb] = bench.pairs(by_tool, rounds, registry, warm_up=size < METERED)
+            runs[verb] = bench.pairs(by_tool, rounds, registry, warm_up=size < METERED or verb == AGAIN)
         with Meter(registry.host) as meter:
             verbs, seeds = commands(bench, meter.host, tree, layout)
             for verb, by_tool in verbs.items() if size < METERED else ():
