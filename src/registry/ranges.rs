@@ -61,6 +61,7 @@ pub(crate) struct Ranges {
     mode: Mode,
     pace: Pace,
     connections: usize,
+    start: u64,
     position: u64,
     segments: VecDeque<Segment>,
     /// Where the next segment begins.
@@ -87,6 +88,7 @@ impl Ranges {
             mode,
             pace: Pace::new(settings.int("ranges_below")),
             connections,
+            start,
             position: start,
             segments: VecDeque::from([first]),
             next: whole.size,
@@ -207,7 +209,9 @@ impl Ranges {
     /// first connection is.
     fn probe(&mut self, ahead: u64) {
         let start = self.position.saturating_add(ahead.max(SEGMENT));
-        if self.whole.size.saturating_sub(start) < LEAST {
+        // A layer that waits for its turn is not read so far: it must not hold what the one before it could use.
+        let is_read = self.position - self.start >= SEGMENT;
+        if !is_read || self.whole.size.saturating_sub(start) < LEAST {
             return;
         }
         // Nothing is asked for where there is no room: the next window asks again.
