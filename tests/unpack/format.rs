@@ -213,3 +213,21 @@ fn old_and_odd_forms_that_all_readers_read_alike() {
     accepted(&tar(&[dir("d"), file("d/f", "x")]), &["d/", "d/f=x"]);
     accepted(&tar(&[]), &[]);
 }
+
+/// The body of each file is all that is wanted of its buffer. As many files as a batch holds would have kept
+/// every buffer from the decoder, and the pull would have waited for ever.
+#[test]
+fn small_files_far_apart_leave_buffers_to_the_decoder() {
+    let comment = vec![b'c'; 700_000];
+    let names: Vec<String> = (0..31).map(|n| format!("f{n:02}")).collect();
+    let want: Vec<String> = names.iter().map(|name| format!("{name}=x")).collect();
+    let want: Vec<&str> = want.iter().map(String::as_str).collect();
+    let together = tar(&names.iter().map(|name| file(name, "x")).collect::<Vec<_>>());
+    let apart = tar(&names
+        .iter()
+        .map(|name| [pax(b'x', &[("comment", &comment)]), file(name, "x")].concat())
+        .collect::<Vec<_>>());
+    for (threads, archive) in [(1, &together), (1, &apart), (2, &apart)] {
+        accepted_with(&UnpackOptions { threads, ..options() }, archive, &want);
+    }
+}

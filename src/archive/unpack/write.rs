@@ -43,6 +43,9 @@ pub(super) enum Job {
 const BATCH_FILES: usize = 32;
 const BATCH_BYTES: usize = 256 << 10;
 const BATCH_DIRECTORIES: usize = 4;
+/// The decoder waits for a buffer as long as it takes, so a batch that waits itself keeps few of them: with what
+/// the reader has in hand fewer than the smallest pool has.
+const BATCH_CHUNKS: usize = 4;
 
 /// What the writers share.
 #[derive(Default)]
@@ -103,11 +106,12 @@ pub(super) struct Writers<'a> {
     batch: Vec<Job>,
     bytes: usize,
     directories: usize,
+    chunks: usize,
 }
 
 impl<'a> Writers<'a> {
     pub(super) fn new(queue: SyncSender<Vec<Job>>, shared: &'a Shared) -> Self {
-        Self { queue, shared, batch: Vec::new(), bytes: 0, directories: 0 }
+        Self { queue, shared, batch: Vec::new(), bytes: 0, directories: 0, chunks: 0 }
     }
 
     /// An error, of no account itself, once a writer has failed.
@@ -123,11 +127,23 @@ impl<'a> Writers<'a> {
         };
         self.directories += usize::from(another);
         self.bytes += pieces.iter().map(Piece::len).sum::<usize>();
+        self.chunks += self.new_chunks(&pieces);
         self.batch.push(Job::Whole(file, pieces));
         let full = self.batch.len() >= BATCH_FILES
             || self.bytes >= BATCH_BYTES
-            || self.directories >= BATCH_DIRECTORIES;
+            || self.directories >= BATCH_DIRECTORIES
+            || self.chunks >= BATCH_CHUNKS;
         if full { self.send() } else { Ok(()) }
+    }
+
+    /// How many buffers these pieces keep that the batch does not keep yet.
+    fn new_chunks(&self, pieces: &[Piece]) -> usize {
+        let last = self.batch.iter().rev().find_map(|job| match job {
+            Job::Whole(_, pieces) => pieces.last(),
+            Job::Part(_, _, piece) => Some(piece),
+        });
+        let shared = last.zip(pieces.first()).is_some_and(|(a, b)| Arc::ptr_eq(&a.chunk, &b.chunk));
+        pieces.len() - usize::from(shared)
     }
 
     /// Makes a large file, whose parts follow.
@@ -155,7 +171,7 @@ impl<'a> Writers<'a> {
             return Ok(());
         }
         *self.shared.busy.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        (self.bytes, self.directories) = (0, 0);
+        (self.bytes, self.directories, self.chunks) = (0, 0, 0);
         self.queue.send(std::mem::take(&mut self.batch)).map_err(|_| stopped())
     }
 
