@@ -49,8 +49,13 @@ fn classify_v6(address: Ipv6Addr) -> Class {
         classify_v4(Ipv4Addr::new(a, b, c, d))
     };
     match segments {
-        // Mapped, translated (RFC 6052), 6to4 and, deprecated, compatible.
-        [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => embedded(high, low),
+        // Mapped, translated (RFC 7915, RFC 6052), 6to4 and, deprecated, compatible.
+        [0, 0, 0, 0, 0, 0xffff, high, low]
+        | [0, 0, 0, 0, 0xffff, 0, high, low]
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => embedded(high, low),
+        // A network's own translator (RFC 8215): the IPv4 address comes last, or only that network knows where.
+        [0x64, 0xff9b, 1, _, 0, 0, high, low] => embedded(high, low),
+        [0x64, 0xff9b, 1, ..] => Class::Private,
         [0x2002, high, low, ..] => embedded(high, low),
         [0, 0, 0, 0, 0, 0, 0, 0] => Class::Unusable,
         [0, 0, 0, 0, 0, 0, high, low] => embedded(high, low),

@@ -1,6 +1,6 @@
 //! Log-in and log-out.
 
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use cldoci::config::{Options, Secret};
 use cldoci::{Client, Kind, Operation, Outcome, Result};
@@ -113,6 +113,27 @@ fn other_keys_stay_and_a_link_is_followed() {
     assert_eq!(config(&home), text.replace("\"eDp5\"}", &format!("\"eDp5\"}}{entry}")));
     run(client(&home, &[]).logout(&host, None, &Operation::new())).unwrap();
     assert_eq!(config(&home), text);
+}
+
+#[test]
+fn the_file_stays_its_owners_and_is_never_opened_to_more() {
+    let (guarded, home) = (guarded(), Home::new());
+    home.docker("{}");
+    let path = home.path().join(".docker/config.json");
+    let root = rustix::process::geteuid().is_root();
+    if root {
+        std::os::unix::fs::chown(&path, Some(12_345), Some(12_346)).unwrap();
+    }
+    let owner = |path: &std::path::Path| path.metadata().map(|found| (found.uid(), found.gid())).unwrap();
+    let before = owner(&path);
+    // What was shared with a group stays so; what all could read is private once it holds a password.
+    for (mode, want) in [(0o640, 0o640), (0o660, 0o660), (0o644, 0o600), (0o400, 0o600)] {
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+        login(&client(&home, &[]), &guarded.host(), "u", "canary").0.unwrap();
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o7777, want, "{mode:o}");
+        run(client(&home, &[]).logout(&guarded.host(), None, &Operation::new())).unwrap();
+        assert_eq!(owner(&path), before, "root {root}");
+    }
 }
 
 #[test]

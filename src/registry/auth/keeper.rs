@@ -1,9 +1,9 @@
 //! Keeps a credential the way docker does, and forgets it: in the helper that the configuration names, else
 //! in the configuration's `auths`. Blocks.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -172,6 +172,9 @@ impl Locked {
         let write = || {
             let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
             file.write_all(made.as_bytes())?;
+            if let Ok(old) = std::fs::metadata(&self.path) {
+                succeed(&file, &old)?;
+            }
             file.sync_all()?;
             std::fs::rename(&temporary, &self.path)?;
             File::open(directory)?.sync_all()
@@ -181,6 +184,18 @@ impl Locked {
             failed(&self.path)(error)
         })
     }
+}
+
+/// Hands a new file to those who had the old one: its owner, where root logs in for somebody, and a group that
+/// it was shared with on purpose, which it was not where all could read it.
+fn succeed(file: &File, old: &Metadata) -> std::io::Result<()> {
+    let own = file.metadata()?;
+    let same = (own.uid(), own.gid()) == (old.uid(), old.gid());
+    if !same && fchown(file, Some(old.uid()), Some(old.gid())).is_err() {
+        return Ok(());
+    }
+    let shared = if old.mode() & 0o007 == 0 { old.mode() & 0o060 } else { 0 };
+    file.set_permissions(Permissions::from_mode(0o600 | shared))
 }
 
 /// The file that a path means: a configuration is often a link into a repository of such files, and the
