@@ -23,6 +23,8 @@ pub(super) enum Leads {
     Nowhere,
     /// In a circle.
     Round,
+    /// Up again from another link, which may come to lead elsewhere: no pull takes it.
+    UpFromLink,
 }
 
 /// Follows `target` from the directory at `parent`, whose path below the root is `parent_path`; `root` is how
@@ -38,7 +40,7 @@ pub(super) fn resolve(
     let mut names: VecDeque<Vec<u8>> = parts(target).collect();
     let mut at: OwnedFd = openat(parent, ".", step, Mode::empty())?;
     let mut path = parent_path.to_vec();
-    let mut links = 0;
+    let (mut links, mut up_from_link) = (0, false);
     while let Some(name) = names.pop_front() {
         if FileType::from_raw_mode(fstat(&at)?.st_mode) != FileType::Directory {
             return Ok(Leads::Nowhere);
@@ -71,6 +73,10 @@ pub(super) fn resolve(
             continue;
         }
         path.truncate(parent_end);
+        // Up to the first link all names are of the text itself.
+        if links == 0 && names.iter().any(|name| name == b"..") {
+            up_from_link = true;
+        }
         links += 1;
         if links > LINK_LIMIT {
             return Ok(Leads::Round);
@@ -83,7 +89,7 @@ pub(super) fn resolve(
             names.push_front(name);
         }
     }
-    Ok(Leads::Inside)
+    Ok(if up_from_link { Leads::UpFromLink } else { Leads::Inside })
 }
 
 /// The names in a path.

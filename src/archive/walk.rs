@@ -162,6 +162,7 @@ impl<'a> Walk<'a> {
             Leads::Outside => "leaves the tree",
             Leads::Nowhere => "leads to nothing that goes in",
             Leads::Round => "leads in a circle",
+            Leads::UpFromLink => "goes up again from another link",
         };
         match self.options.links {
             Links::Follow => self.follow(start),

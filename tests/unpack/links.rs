@@ -88,6 +88,42 @@ fn t_15_a_chain_of_links_each_lexically_inside() {
 }
 
 #[test]
+fn t_15_no_merge_turns_a_link_outwards() {
+    let merge = |options| UnpackOptions { existing: Existing::Merge, ..options };
+    // Each is inside at first; a merged "a/s -> .." would have turned both to "../x".
+    let turned = [&[link("t", "a/s/../x")][..], &[dir("d"), link("a/s", "../d"), link("t", "a/s/../x")]];
+    for entries in turned {
+        refused(&tar(entries), Kind::Unsafe, "entry 't' is a symbolic link that goes up behind another");
+        both_ways(|options| {
+            let world = World::new();
+            world.pull(&options, &[(TAR, &tar(&[file("kept", "1")]))]).unwrap();
+            let error = world.pull(&merge(options.clone()), &[(TAR, &tar(entries))]).unwrap_err();
+            assert_eq!(error.kind(), Kind::Unsafe);
+            let skip = UnpackOptions { skip_special: true, ..merge(options) };
+            let warnings = world.pull(&skip, &[(TAR, &tar(entries))]).unwrap();
+            assert!(
+                warnings[0].contains("'t' was left out: it is a symbolic link that goes up"),
+                "{warnings:?}"
+            );
+            world.check();
+        });
+    }
+    // A directory stays one: what goes up from it, or only at its beginning, is as good after a merge.
+    both_ways(|options| {
+        let world = World::new();
+        let good = tar(&[dir("a/b"), link("a/t", "b/../../x"), link("a/u", "../a/s")]);
+        world.pull(&options, &[(TAR, &good)]).unwrap();
+        let error = world.pull(&merge(options.clone()), &[(TAR, &tar(&[link("a/b", "../..")]))]).unwrap_err();
+        assert_eq!(error.kind(), Kind::Unsafe);
+        world.pull(&merge(options), &[(TAR, &tar(&[dir("a"), link("a/s", ".."), file("x", "1")]))]).unwrap();
+        assert_eq!(std::fs::read_to_string(world.dest().join("a/t")).unwrap(), "1");
+        let into = std::fs::canonicalize(world.dest().join("a/u")).unwrap();
+        assert_eq!(into, world.dest().canonicalize().unwrap());
+        world.check();
+    });
+}
+
+#[test]
 fn t_15_so_many_links_that_the_tree_is_searched_for_them() {
     let mut entries: Vec<_> = (0..6000).map(|n| link(format!("d/{n:060}"), "x")).collect();
     let world = World::new();

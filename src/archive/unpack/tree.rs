@@ -66,7 +66,8 @@ pub(super) fn walk(
 }
 
 /// Proves that each symbolic link leads nowhere outside, by resolving it beneath the root. One that dangles
-/// inside is allowed; one that leaves is removed with a warning where `skip` says so, else UNSAFE.
+/// inside is allowed; one that leaves, or could once another pull is merged into this one's tree, is removed
+/// with a warning where `skip` says so, else UNSAFE.
 pub(super) fn prove_links(
     directories: &mut Directories,
     notes: &Notes,
@@ -75,13 +76,23 @@ pub(super) fn prove_links(
     operation: &Operation,
 ) -> Result<()> {
     let root = directories.root().clone();
-    let prove = |directory: &OwnedFd, path: &[u8]| {
-        let why =
-            match resolve(&root, path, confinement).map_err(|error| Error::io(printable(path), error))? {
-                Leads::Inside => return Ok(()),
-                Leads::Outside => "is a symbolic link that leaves the destination through other links",
-                Leads::Loop => "is a symbolic link in a loop, or behind too many others",
-            };
+    // Directories of its own, since those that are walked are held meanwhile.
+    let mut beneath = Directories::new(super::staging::duplicate(&root)?, confinement);
+    let mut prove = |directory: &OwnedFd, path: &[u8]| {
+        let failed = |error| Error::io(printable(path), error);
+        let text = match readlinkat(directory, name::split(path).1, Vec::new()) {
+            // Another entry of that name came after it, or it was left out before.
+            Err(Errno::INVAL | Errno::NOENT) => return Ok(()),
+            result => result.map_err(|error| failed(error.into()))?.into_bytes(),
+        };
+        let why = match resolve(&root, path, confinement).map_err(failed)? {
+            Leads::Inside if goes_up_behind_directories(&mut beneath, path, &text).map_err(failed)? => {
+                return Ok(());
+            }
+            Leads::Inside => "is a symbolic link that goes up behind another, or behind what is not there",
+            Leads::Outside => "is a symbolic link that leaves the destination through other links",
+            Leads::Loop => "is a symbolic link in a loop, or behind too many others",
+        };
         if !skip {
             return Err(Error::new(Kind::Unsafe, format!("entry '{}' {why}", printable(path))));
         }
@@ -114,6 +125,34 @@ pub(super) fn set_times(directories: &mut Directories, notes: &Notes) -> Result<
             .map_err(|error| failed(error.into()))?;
     }
     Ok(())
+}
+
+/// Whether all that the text of the link at `path` goes up from again are directories. A name that is another
+/// link, or not there, can come to mean another place by a merge, and what was inside is outside then; a
+/// directory stays one.
+fn goes_up_behind_directories(directories: &mut Directories, path: &[u8], text: &[u8]) -> io::Result<bool> {
+    let parts = || text.split(|&byte| byte == b'/').filter(|part| !matches!(*part, b"" | b"."));
+    let Some(last) = parts().collect::<Vec<_>>().iter().rposition(|part| *part == b"..") else {
+        return Ok(true);
+    };
+    let mut at = name::split(path).0.to_vec();
+    for part in parts().take(last) {
+        if part == b".." {
+            at = name::split(&at).0.to_vec();
+            continue;
+        }
+        at = name::join(&at, part);
+        match directories.open(&at) {
+            Ok(_) => {}
+            Err(error) => {
+                return match Errno::from_io_error(&error) {
+                    Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NAMETOOLONG) => Ok(false),
+                    _ => Err(error),
+                };
+            }
+        }
+    }
+    Ok(true)
 }
 
 enum Leads {
