@@ -138,11 +138,8 @@ impl Ranges {
                 self.starved = Duration::ZERO;
                 continue;
             }
-            let mut bytes = head.fetches.iter_mut().find_map(|fetch| fetch.take(position))?;
-            if mode == Mode::Spread {
-                // The ordinary answer goes on where the ranges begin.
-                bytes.truncate(usize::try_from(left).unwrap_or(usize::MAX));
-            }
+            // Of the ordinary answer it may be more than is left; the next segment is taken from there on.
+            let bytes = head.fetches.iter_mut().find_map(|fetch| fetch.take(position))?;
             self.position += bytes.len() as u64;
             if mode == Mode::Probing && bytes.len() as u64 >= left {
                 // Here, and the first segment has not come yet: ranges would be no faster.
