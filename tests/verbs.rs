@@ -278,6 +278,30 @@ fn an_interrupted_download_is_resumed_by_the_next_run() {
 }
 
 #[test]
+fn a_kept_blob_that_was_damaged_is_fetched_again() {
+    let registry = serve(Manners::default(), |_| {}, |_| None);
+    let reference = format!("{}/org/app:v1", registry.host());
+    let asked = || registry.server.log().iter().filter(|seen| is_layer(seen)).count();
+    let bench = Bench::new(&[("cache", "true")]);
+    let layer = bench.pull(&reference).unwrap().artifact.unwrap().layers[0].descriptor.digest.clone();
+    let kept = bench.work.path().join("store/blobs/sha256").join(layer.hex());
+    let good = fs::read(&kept).unwrap();
+    let again = || {
+        let pulled = fs::read(bench.out().join("file")).unwrap();
+        fs::remove_dir_all(bench.out()).unwrap();
+        bench.pull(&reference).unwrap();
+        assert_eq!(fs::read(bench.out().join("file")).unwrap(), pulled);
+        assert_eq!(fs::read(&kept).unwrap(), good);
+    };
+    again();
+    assert_eq!(asked(), 1, "a good one is not fetched again");
+    // As a loss of power can leave it: the length is right.
+    fs::write(&kept, vec![0; good.len()]).unwrap();
+    again();
+    assert_eq!(asked(), 2);
+}
+
+#[test]
 fn blobs_go_and_come_several_at_once_and_never_more_than_the_limit() {
     for parallel in [1, 3] {
         let bench = Bench::new(&[("parallel", &parallel.to_string())]);

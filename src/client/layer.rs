@@ -9,7 +9,7 @@ use super::pipe::PipeReader;
 use crate::error::{Error, Kind, Result};
 use crate::oci::{Descriptor, Hasher};
 use crate::operation::Meter;
-use crate::store::{BlobWriter, Partial};
+use crate::store::{BlobWriter, Partial, Store};
 
 /// Layers from this size on are written to the store as they come, so that an interrupted download resumes.
 const RESUMABLE: u64 = 16 << 20;
@@ -37,6 +37,8 @@ enum Keep {
     /// The store could not take it all: what is there resumes a download that fails, and goes with one that
     /// does not.
     Part(Box<Partial>),
+    /// Nothing comes: the store has it whole. One that is damaged goes, so that the next try fetches it.
+    Kept(Store),
 }
 
 impl Keep {
@@ -45,7 +47,7 @@ impl Keep {
         let written = match self {
             Self::Partial(partial) => partial.write_all(chunk),
             Self::Blob(blob) => blob.write_all(chunk),
-            Self::Nothing | Self::Part(_) => return,
+            Self::Nothing | Self::Part(_) | Self::Kept(_) => return,
         };
         if written.is_err() {
             *self = match std::mem::replace(self, Self::Nothing) {
@@ -89,6 +91,7 @@ impl LayerReader {
             if let Some(file) = store.open_blob(descriptor)? {
                 made.local = Some(Box::new(file));
                 made.hasher = Some(Hasher::new(descriptor.digest.algorithm()));
+                made.keep = Keep::Kept(store.clone());
                 return Ok(made);
             }
             if descriptor.size >= RESUMABLE {
@@ -128,17 +131,20 @@ impl LayerReader {
         if let Some(found) = self.hasher.take().map(Hasher::finish)
             && found != self.descriptor.digest
         {
-            if let Keep::Partial(partial) | Keep::Part(partial) = self.keep {
-                partial.discard()?;
+            let mut mended = self.resumed;
+            match self.keep {
+                Keep::Partial(partial) | Keep::Part(partial) => partial.discard()?,
+                Keep::Kept(store) => mended = store.remove_blob(&self.descriptor.digest)?,
+                Keep::Nothing | Keep::Blob(_) => {}
             }
             return Err(Error::new(
                 Kind::Digest,
                 format!("blob {} has the digest {found}", self.descriptor.digest),
             )
-            .with_retryable(self.resumed));
+            .with_retryable(mended));
         }
         match self.keep {
-            Keep::Nothing => Ok(()),
+            Keep::Nothing | Keep::Kept(_) => Ok(()),
             Keep::Partial(partial) => partial.finish(self.cache),
             Keep::Part(partial) => partial.discard(),
             // The last of it may find no room.

@@ -18,7 +18,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::config::Settings;
 use crate::error::{Error, Kind, Result};
-use crate::oci::Descriptor;
+use crate::oci::{Descriptor, Digest};
 pub use blob::BlobWriter;
 use directory::{Access, Directory, is_absent, shown};
 pub use layout::{GcReport, Layout, LayoutWriter};
@@ -150,6 +150,14 @@ impl Store {
             }
             Err(error) if error.kind() == Kind::Size => Ok(None),
             other => other,
+        }
+    }
+
+    /// Removes a kept blob, which its reader found damaged; whether it was there.
+    pub fn remove_blob(&self, digest: &Digest) -> Result<bool> {
+        match blob::directory_of(&self.root()?, digest)? {
+            Some(directory) => directory.remove(digest.hex()),
+            None => Ok(false),
         }
     }
 }
