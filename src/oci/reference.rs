@@ -13,6 +13,8 @@ const DOCKER_HUB: &str = "docker.io";
 const DOCKER_HUB_ALIASES: [&str; 2] = ["index.docker.io", "registry-1.docker.io"];
 /// The scheme of a local image layout.
 const LAYOUT_SCHEME: &str = "ocidir://";
+/// The longest reference: longer than any path, host, name, tag and digest together.
+const LONGEST: usize = 8192;
 /// The longest repository name (distribution/reference, `RepositoryNameTotalLengthMax`).
 const REPOSITORY_LIMIT: usize = 255;
 
@@ -136,6 +138,13 @@ impl FromStr for Reference {
     fn from_str(text: &str) -> Result<Self> {
         if text.is_empty() {
             return Err(bad("the reference is empty"));
+        }
+        if text.len() > LONGEST {
+            return Err(bad(format!(
+                "the reference has {} bytes, over the limit of {LONGEST}: '{}'",
+                text.len(),
+                printable(text.get(..64).unwrap_or_default())
+            )));
         }
         if let Some(control) = text.chars().find(|c| c.is_control() || c.is_whitespace())
             && (!text.starts_with(LAYOUT_SCHEME) || control == '\0')

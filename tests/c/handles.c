@@ -9,11 +9,42 @@ static long resident_pages(void) {
   return resident;
 }
 
+/* The types that need a client. */
+static void artifact(const cldoci_client *client) {
+  cldoci_error *error = NULL;
+  cldoci_artifact_builder *builder = NULL;
+  cldoci_artifact *made = NULL;
+
+  OK(cldoci_artifact_builder_new(client, "component", &builder, &error));
+  OK(cldoci_artifact_builder_finish(builder, &made, &error));
+  CHECK(cldoci_artifact_builder_free(builder) == CLDOCI_OK);
+  CHECK(cldoci_artifact_free(made) == CLDOCI_OK);
+}
+
+/* A client, and an operation and a result of each. */
+static void client_and_verb(const char *missing) {
+  cldoci_error *error = NULL;
+  cldoci_client *client = NULL;
+  cldoci_reference *reference = NULL;
+  cldoci_operation *operation = NULL;
+  cldoci_result *result = NULL;
+
+  OK(cldoci_client_new(NULL, &client, &error));
+  OK(cldoci_reference_layout(missing, "v1", NULL, &reference, &error));
+  OK(cldoci_exists_start(client, reference, NULL, &operation, &error));
+  CHECK(cldoci_operation_wait(operation, -1, NULL) == CLDOCI_OK);
+  OK(cldoci_operation_result(operation, &result, &error));
+  CHECK(cldoci_result_exists(result) == 0);
+  CHECK(cldoci_result_free(result) == CLDOCI_OK && cldoci_operation_free(operation) == CLDOCI_OK);
+  CHECK(cldoci_reference_free(reference) == CLDOCI_OK && cldoci_client_free(client) == CLDOCI_OK);
+}
+
 int main(int argc, char **argv) {
   int rounds = argc > 1 ? atoi(argv[1]) : 100000;
   cldoci_error *error = NULL;
   cldoci_options *options = NULL;
   cldoci_reference *reference = NULL;
+  cldoci_client *client = NULL;
   uint64_t random = 88172645463325252u;
   long before;
   int descriptors = 0, threads = 0;
@@ -57,8 +88,9 @@ int main(int argc, char **argv) {
   CHECK((uint64_t)(double)token == token);
   cldoci_options_free(options);
 
-  /* flat over many of each; a million when CLDOCI_SOAK is set. */
+  /* flat over many of each. */
   before = 0;
+  OK(cldoci_client_new(NULL, &client, NULL));
   for (i = 0; i < rounds; i++) {
     OK(cldoci_options_new(&options, NULL));
     OK(cldoci_reference_parse("localhost:5000/app:v1", &reference, NULL));
@@ -66,6 +98,9 @@ int main(int argc, char **argv) {
     CHECK(cldoci_error_free(error) == CLDOCI_OK);
     CHECK(cldoci_options_free(options) == CLDOCI_OK);
     CHECK(cldoci_reference_free(reference) == CLDOCI_OK);
+    if (i % 10 == 0) artifact(client);
+    /* These start and end threads. */
+    if (i % 500 == 0) client_and_verb("/nonexistent/layout");
     if (i == 1000) {
       before = resident_pages();
       descriptors = count_entries("/proc/self/fd");
@@ -76,6 +111,7 @@ int main(int argc, char **argv) {
   CHECK(resident_pages() - before < 256 || getenv("UNDER_ASAN") != NULL);
   CHECK(descriptors > 2 && count_entries("/proc/self/fd") == descriptors);
   CHECK(threads > 0 && count_entries("/proc/self/task") == threads);
+  CHECK(cldoci_client_free(client) == CLDOCI_OK);
   CHECK(cldoci_debug_live_handles(CLDOCI_HANDLE_ANY) == 0);
   return 0;
 }
