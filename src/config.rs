@@ -54,10 +54,21 @@ enum Value {
 type Values = BTreeMap<&'static str, Value>;
 
 /// Options as a caller sets them, by name. Each value is checked when it is set.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Options {
     values: Values,
     hosts: BTreeMap<String, Values>,
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let shown = |values: &Values| -> BTreeMap<_, _> {
+            let show = |name| find(name).is_some_and(OptionSpec::is_shown);
+            values.iter().map(|(name, value)| (*name, Some(value.clone()).filter(|_| show(*name)))).collect()
+        };
+        let hosts: BTreeMap<_, _> = self.hosts.iter().map(|(host, values)| (host, shown(values))).collect();
+        f.debug_struct("Options").field("values", &shown(&self.values)).field("hosts", &hosts).finish()
+    }
 }
 
 impl Options {
@@ -162,8 +173,10 @@ fn put(values: &mut Values, spec: &'static OptionSpec, value: Value) {
 
 /// Text to value. The message never holds the value of a secret.
 fn parse(spec: &OptionSpec, text: &str) -> Result<Value> {
-    let bad =
-        |want: String| argument(format!("option '{}' is '{}', wants {want}", spec.name, printable(text)));
+    let bad = |want: String| {
+        let is = if spec.is_shown() { format!(" is '{}',", printable(text)) } else { String::new() };
+        argument(format!("option '{}'{is} wants {want}", spec.name))
+    };
     if text.contains(['\0', '\r', '\n']) {
         return Err(argument(format!("option '{}' has a control character", spec.name)));
     }
@@ -380,7 +393,9 @@ impl Settings {
             client_cert: path("client_cert"),
             client_key: path("client_key"),
             headers: match self.host_value(host, "header") {
-                Some(Value::Pairs(pairs)) => pairs.clone(),
+                Some(Value::Pairs(pairs)) => {
+                    pairs.iter().map(|(name, value)| (name.clone(), Secret::new(value))).collect()
+                }
                 _ => BTreeMap::new(),
             },
         }
@@ -408,8 +423,8 @@ pub struct HostSettings {
     pub client_cert: Option<PathBuf>,
     /// Its key.
     pub client_key: Option<PathBuf>,
-    /// Extra request headers.
-    pub headers: BTreeMap<String, String>,
+    /// Extra request headers; a value can be a secret.
+    pub headers: BTreeMap<String, Secret>,
 }
 
 #[cfg(test)]
@@ -459,6 +474,20 @@ mod tests {
         assert!(!error.message().contains("canary"));
         options.set_host("ghcr.io", "password", "canary").unwrap();
         assert!(!format!("{options:?}").contains("canary"));
+        options.set("proxy", "http://u:canary@proxy.test:3128").unwrap();
+        options.set_host("ghcr.io", "header", "X-Key=canary").unwrap();
+        options.set_host("ghcr.io", "username", "shown").unwrap();
+        let host = client(&options).host("ghcr.io");
+        assert_eq!(host.headers["X-Key"].expose(), "canary");
+        for text in [format!("{options:?}"), format!("{host:?}")] {
+            assert!(text.contains("shown") && !text.contains("canary"), "{text}");
+        }
+        // Written as in a request, which is wrong here.
+        let error = options.set_host("ghcr.io", "header", "Authorization: Bearer canary").unwrap_err();
+        assert!(
+            error.message().contains("wants KEY=VALUE") && !error.message().contains("canary"),
+            "{error}"
+        );
         for bad in ["gh cr/io", "", "myhost", "library", "ghcr.io/org", "https://ghcr.io", "u@ghcr.io"] {
             assert!(options.set_host(bad, "insecure", "true").is_err(), "{bad}");
         }

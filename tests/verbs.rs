@@ -384,3 +384,22 @@ fn r_32_indexes_that_do_not_end() {
     assert!(liar.log().len() <= 3, "{:?}", liar.lines());
     assert!(!bench.out().exists());
 }
+
+#[test]
+fn an_extra_header_is_sent_and_one_that_is_none_is_not_shown() {
+    let registry = serve(Manners::default(), |_| {}, |_| None);
+    let exists = |header: &str| {
+        let mut options = Options::new();
+        options.set_host(&registry.host(), "header", header).unwrap();
+        let client = Client::with_environment(&options, Environment::default()).unwrap();
+        let operation = client.operation(None).unwrap();
+        let reference: Reference = format!("{}/org/app:v1", registry.host()).parse().unwrap();
+        tokio::runtime::Runtime::new().unwrap().block_on(client.exists(&reference, None, &operation))
+    };
+    // Written as in a request: the first `=` is in the token.
+    let error = exists("Authorization: Bearer canary==").unwrap_err();
+    assert!(error.kind() == Kind::Argument && error.message().contains("NAME=VALUE"), "{error}");
+    assert!(!error.message().contains("canary") && registry.server.log().is_empty());
+    exists("X-Key=canary").unwrap();
+    assert_eq!(registry.server.log()[0].header("x-key"), Some("canary"));
+}

@@ -78,6 +78,13 @@ pub struct OptionSpec {
     pub help: &'static str,
 }
 
+impl OptionSpec {
+    /// Whether its value may be shown: a proxy's URL and a header can hold a secret.
+    pub fn is_shown(&self) -> bool {
+        self.kind != Type::Secret && !matches!(self.name, "proxy" | "header")
+    }
+}
+
 const fn row(
     name: &'static str,
     kind: Type,

@@ -77,9 +77,12 @@ impl Registry {
         let host = self.host_origin(&reference.registry)?.settings(&self.0.settings);
         let mut extra_headers = HeaderMap::new();
         for (name, value) in &host.headers {
-            let bad =
-                || Error::new(Kind::Argument, format!("option 'header': '{}' is no header", printable(name)));
-            let mut value = HeaderValue::from_str(value).map_err(|_| bad())?;
+            // Not quoted: `Authorization: Bearer abc==` has its first `=` in the token.
+            let bad = || {
+                let of = printable(&reference.registry);
+                Error::new(Kind::Argument, format!("option 'header' of {of} is no header as NAME=VALUE"))
+            };
+            let mut value = HeaderValue::from_str(value.expose()).map_err(|_| bad())?;
             value.set_sensitive(true);
             extra_headers.insert(HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad())?, value);
         }
