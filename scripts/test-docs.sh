@@ -13,6 +13,8 @@ if [[ -z $prefix ]]; then
   make -s install PREFIX="$prefix"
 fi
 export PKG_CONFIG_PATH=$prefix/lib/pkgconfig LD_LIBRARY_PATH=$prefix/lib
+# See scripts/test-go.sh.
+export CGO_LDFLAGS="-g -O2 -Wl,-rpath-link,$prefix/lib"
 export CLDOCI_STORE=$temporary/store DOCKER_CONFIG=$temporary/docker PYTHONDONTWRITEBYTECODE=1
 
 # One file for each block: NUMBER.LANGUAGE.

@@ -15,6 +15,8 @@ if [[ -z $prefix ]]; then
   make -s install PREFIX="$prefix"
 fi
 export PKG_CONFIG_PATH=$prefix/lib/pkgconfig
+# Go's cache does not see what pkg-config says of another prefix; a flag that means nothing else it does see.
+export CGO_LDFLAGS="-g -O2 -Wl,-rpath-link,$prefix/lib"
 gocache=$(go env GOCACHE)
 export XDG_CACHE_HOME=$temporary/cache DOCKER_CONFIG=$temporary/docker GOCACHE=$gocache
 package=oci
