@@ -15,7 +15,15 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("Callbacks", &["callback", "log", "credential"]),
     (
         "Options",
-        &["options", "options/client", "options/limits", "options/build", "options/transfer", "options/list"],
+        &[
+            "options",
+            "options/client",
+            "options/network",
+            "options/limits",
+            "options/build",
+            "options/transfer",
+            "options/list",
+        ],
     ),
     ("References", &["reference"]),
     ("The client and its verbs", &["client", "build", "read", "write", "layer", "login"]),
@@ -38,7 +46,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut symbols: Vec<_> =
         header.match_indices('(').filter_map(|(at, _)| name_before(&header, at)).collect();
     symbols.sort_unstable();
-    symbols.dedup();
     let symbols = symbols.join("\n") + "\n";
     for (name, text) in [("cldoci.h", &header), ("cldoci.symbols", &symbols)] {
         fs::write(Path::new(&env::var("OUT_DIR")?).join(name), text)?;
@@ -58,16 +65,17 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn header(root: &Path) -> Result<String, Box<dyn Error>> {
     let config = cbindgen::Config::from_root_or_default(root);
     let mut text = fs::read_to_string(root.join("src/ffi/page.h"))?;
+    let alone = Path::new(&env::var("OUT_DIR")?).join("alone.rs");
     for (title, files) in SECTIONS {
         text.push_str(&format!("\n/* {title} {} */\n", "-".repeat(103 - title.len())));
         if *title == "Versions" {
             text.push_str(&version_macros()?);
         }
         for file in *files {
-            let bindings = cbindgen::Builder::new()
-                .with_config(config.clone())
-                .with_src(root.join(format!("src/ffi/{file}.rs")))
-                .generate()?;
+            // Each by itself: cbindgen would take the modules of a file for files beside it, and declare those too.
+            fs::copy(root.join(format!("src/ffi/{file}.rs")), &alone)?;
+            let bindings =
+                cbindgen::Builder::new().with_config(config.clone()).with_src(&alone).generate()?;
             let mut part = Vec::new();
             bindings.write(&mut part);
             text.push('\n');

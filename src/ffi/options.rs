@@ -5,6 +5,7 @@ pub mod build;
 pub mod client;
 pub mod limits;
 pub mod list;
+pub mod network;
 pub mod transfer;
 
 use std::ffi::{c_char, c_void};
