@@ -46,7 +46,8 @@ pub(super) async fn build(call: &Call, directory: PathBuf, kind: ArtifactKind, c
             // A store that can't be written costs the next build its short cut, no more.
             let _ = note(&store, &directory, &packed, &spool);
         }
-        Ok(Built::of_spool(spool, packed))
+        let Packed { blocks, left_out, left_out_total, .. } = packed;
+        Ok(Built { left_out, left_out_total, ..Built::of_spool(spool, blocks) })
     })
     .await?;
     artifact(call, kind, &config, built)
@@ -65,11 +66,10 @@ pub(super) fn pack_options(call: &Call, directory: &Path, kind: &ArtifactKind) -
 }
 
 impl Built {
-    fn of_spool(spool: Spool, packed: Packed) -> Self {
+    fn of_spool(spool: Spool, blocks: Option<String>) -> Self {
         let (digest, size) = (spool.digest().clone(), spool.size());
-        let Packed { blocks, left_out, left_out_total, .. } = packed;
         let layer = Content::Spooled(Arc::new(spool));
-        Self { layer, digest, size, blocks, left_out, left_out_total, unchanged: false }
+        Self { layer, digest, size, blocks, left_out: Vec::new(), left_out_total: 0, unchanged: false }
     }
 }
 
@@ -117,11 +117,9 @@ fn unchanged(
     }
     let layer = Descriptor::new("", record.layer, record.size);
     let spool = store.spool_of(&layer, operation)?;
-    Ok(spool.map(|spool| {
-        let (digest, size) = (spool.digest().clone(), spool.size());
-        let layer = Content::Spooled(Arc::new(spool));
-        Built { layer, digest, size, blocks: record.blocks, left_out, left_out_total, unchanged: true }
-    }))
+    let built =
+        |spool| Built { left_out, left_out_total, unchanged: true, ..Built::of_spool(spool, record.blocks) };
+    Ok(spool.map(built))
 }
 
 fn note(store: &Store, directory: &Path, packed: &Packed, spool: &Spool) -> Result<()> {

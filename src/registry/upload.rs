@@ -311,9 +311,7 @@ impl Repository {
             }
         }
     }
-}
 
-impl Repository {
     /// Cancels an upload that its registry answered with an error; what can be resumed stays.
     async fn abandon(&self, hop: &Hop, strategy: Strategy, error: &Error, operation: &Operation) {
         if error.http_status().is_some() && !matches!(strategy, Strategy::Chunked(_)) {
