@@ -4,7 +4,6 @@ package oci_test
 
 import (
 	"context"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"reflect"
@@ -19,10 +18,7 @@ func todays(t *testing.T, arguments ...string) string {
 	t.Helper()
 	path := tool("todays")
 	if path == "" {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("todays was not found (scripts/install-tools.sh installs it)")
-		}
-		t.Skip("todays was not found (scripts/install-tools.sh installs it)")
+		leftOut(t, "no todays")
 	}
 	output, err := exec.Command(path, arguments...).CombinedOutput()
 	if err != nil {
