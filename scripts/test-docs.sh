@@ -30,6 +30,10 @@ for page in README.md docs/*.md bindings/*/README.md; do
   extract "$page" "$temporary/snippets/$(tr / - <<<"${page%.md}")"
 done
 
+for file in "$temporary"/snippets/*.sh; do
+  bash -n "$file" || fail "a shell snippet of $(basename "$file") does not parse"
+done
+
 flags=$(pkg-config --cflags --libs cldoci)
 fragments=0
 for file in "$temporary"/snippets/*.c; do

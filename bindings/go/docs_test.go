@@ -13,8 +13,7 @@ import (
 	"testing"
 )
 
-// TestDocumentationCompiles builds every Go block of the documentation that is a whole file, as a package of
-// this module.
+// TestDocumentationCompiles builds every Go block of the documentation as a package of this module.
 func TestDocumentationCompiles(t *testing.T) {
 	pages, err := filepath.Glob("../../docs/*.md")
 	if err != nil {
@@ -59,13 +58,35 @@ func TestDocumentationCompiles(t *testing.T) {
 	}
 }
 
-// blocks gives the Go blocks that begin with a package clause.
+// blocks gives the Go of a page: whole files, and what its patches leave, in a function with what stands around them.
 func blocks(text string) (found []string) {
 	for _, part := range strings.Split(text, "```go\n")[1:] {
 		block, _, _ := strings.Cut(part, "```")
-		if strings.HasPrefix(block, "package ") {
-			found = append(found, block)
+		found = append(found, block)
+	}
+	for _, part := range strings.Split(text, "```diff\n")[1:] {
+		patch, _, _ := strings.Cut(part, "```")
+		var left strings.Builder
+		for line := range strings.Lines(patch) {
+			if !strings.HasPrefix(line, "-") {
+				left.WriteString(line[1:])
+			}
 		}
+		found = append(found, fmt.Sprintf(patched, left.String()))
 	}
 	return found
 }
+
+const patched = `package cli
+
+import (
+	"context"
+
+	"github.com/davidthor/cldctl/pkg/oci"
+)
+
+func patched(ctx context.Context, client *oci.Client, artifact *oci.Artifact, reference string) string {
+%s
+	return digest
+}
+`
