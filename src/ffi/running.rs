@@ -181,16 +181,16 @@ impl Running {
     }
 
     /// Cancels it and lets it end by itself; its waiters come back at once, its callback is not called any
-    /// more.
+    /// more. What it made is let go here, not when its task, too, is over: a spool is gone when its handles are.
     pub(super) fn detach(&self) {
         self.operation.cancel();
         if let Some(reporter) = &self.reporter {
             reporter.close();
         }
-        let watched = {
+        let (watched, _made) = {
             let mut state = lock(&self.state);
             state.freed = true;
-            std::mem::take(&mut state.watched)
+            (std::mem::take(&mut state.watched), state.end.take())
         };
         self.changed.notify_all();
         for stream in watched {
@@ -202,4 +202,24 @@ impl Running {
 fn hang_up(ours: &UnixStream) {
     // It cannot fail but where the host closed our descriptor, and then there is nobody to tell.
     let _ = ours.shutdown(Shutdown::Write);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_made_goes_with_the_handle_and_not_with_the_task() {
+        let running = Running {
+            operation: Operation::new(),
+            reporter: None,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        };
+        running.complete(Ok(Outcome::default()));
+        let made = Arc::downgrade(&running.end().unwrap().unwrap());
+        assert!(made.upgrade().is_some());
+        running.detach();
+        assert!(made.upgrade().is_none());
+    }
 }

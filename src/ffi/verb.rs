@@ -126,6 +126,7 @@ impl Call {
                 let Some(outcome) = running.wait(None)? else {
                     return Err(Error::new(Kind::Internal, "an endless wait came to its end"));
                 };
+                running.detach();
                 if let Some(result) = result {
                     *result = handle::insert(ResultObject::new(outcome, &running.operation))?;
                 }
