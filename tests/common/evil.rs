@@ -145,7 +145,7 @@ impl Evil {
         Self::launch(Box::new(handler), None, None, true)
     }
 
-    /// It answers as soon as it has a request's head, reads no body and closes.
+    /// It answers as soon as it has a request's head, and closes where a body would follow: it reads none.
     pub fn start_early(handler: impl Fn(&Seen) -> Vec<Act> + Send + Sync + 'static) -> Self {
         Self::launch(Box::new(handler), None, None, false)
     }
@@ -297,7 +297,7 @@ impl Shared {
                 end = self.act(last, &mut wire, &raw);
             }
             match end {
-                End::Open if self.reads_bodies => {}
+                End::Open if self.reads_bodies || length == 0 => {}
                 // No shutdown: the last descriptor's close sends the reset.
                 End::Reset => return,
                 _ => break,
