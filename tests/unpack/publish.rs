@@ -304,24 +304,32 @@ fn f_15_a_kill_during_replace_leaves_one_of_the_two_trees() {
     killed("replace", Existing::Replace, true);
 }
 
+/// The name of the destination's staging directory, and how one is made.
+fn container_of(world: &World) -> (String, std::fs::Permissions) {
+    let staging = Staging::prepare(&world.dest(), &options()).unwrap();
+    let found = std::fs::read_dir(world.root.path())
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .find(|entry| entry.file_name().as_encoded_bytes().starts_with(b".dest.cldoci-"))
+        .unwrap();
+    let permissions = found.metadata().unwrap().permissions();
+    drop(staging);
+    (found.file_name().into_string().unwrap(), permissions)
+}
+
 #[test]
 fn what_a_killed_pull_moved_inside_is_taken_back() {
     // What the journal of an unfinished publish says is done by hand here: a container with a journal, one
     // entry moved, one not, and one that is another's by now.
     let world = World::new();
     let dest = world.dest();
-    let container = {
-        let probe = Staging::prepare(&dest, &options()).unwrap();
-        let name = std::fs::read_dir(world.root.path())
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name())
-            .find(|name| name.as_encoded_bytes().starts_with(b".dest.cldoci-"))
-            .unwrap();
-        drop(probe);
-        name
+    let (name, permissions) = container_of(&world);
+    let container = dest.join(&name);
+    let left_over = |container: &Path| {
+        write(&container.join("tree/b"), "new");
+        std::fs::set_permissions(container, permissions.clone()).unwrap();
     };
-    let container = dest.join(container);
-    write(&container.join("tree/b"), "new");
+    left_over(&container);
     write(&dest.join("a/f"), "new");
     let inode = |path: &Path| std::fs::metadata(path).unwrap().ino();
     let journal = |foreign: u64| {
@@ -333,8 +341,8 @@ fn what_a_killed_pull_moved_inside_is_taken_back() {
     world.check();
     // The same where the container lies beside it.
     std::fs::remove_dir_all(&dest).unwrap();
-    let beside = world.root.path().join(container.file_name().unwrap());
-    write(&beside.join("tree/b"), "new");
+    let beside = world.root.path().join(&name);
+    left_over(&beside);
     write(&dest.join("a/f"), "new");
     std::fs::write(beside.join("moving"), format!("{} a\0", inode(&dest.join("a")))).unwrap();
     world.pull(&options(), &[(TAR, &tar(&[file("whole", "x")]))]).unwrap();
@@ -342,13 +350,68 @@ fn what_a_killed_pull_moved_inside_is_taken_back() {
     world.check();
     // Another's file stays, and is why the destination is not empty.
     std::fs::remove_dir_all(&dest).unwrap();
-    write(&container.join("tree/b"), "new");
+    left_over(&container);
     write(&dest.join("a/f"), "new");
     write(&dest.join("c"), "somebody else's");
     std::fs::write(container.join("moving"), journal(inode(&dest.join("c")) + 1)).unwrap();
     let error = world.pull(&options(), &[(TAR, &tar(&[file("whole", "x")]))]).unwrap_err();
     assert_eq!(error.kind(), Kind::Exists);
     assert_eq!(tree(&dest), ["c=somebody else's"]);
+    world.check();
+}
+
+/// The name of a staging directory is known, and so an archive can bring one with a journal: it must not come to
+/// mean anything, in the destination or in a directory of it that is a destination later.
+#[test]
+fn an_archive_can_not_bring_a_staging_directory() {
+    let world = World::new();
+    let (name, _) = container_of(&world);
+    let inode = |path: &Path| std::fs::metadata(path).unwrap().ino();
+    let outside = world.root.path().join("outside");
+    let journal = format!(
+        "{0} ../outside/file\0{0} {1}\0{2} ..\0{2} .\0{3} ../outside/dir\0",
+        inode(&outside.join("file")),
+        outside.join("file").display(),
+        inode(world.root.path()),
+        inode(&outside.join("dir")),
+    );
+    for flag in [b'5', b'0'] {
+        let with_journal = |name: &str| match flag {
+            b'5' => vec![
+                Entry { mode: 0o1700, ..Entry::new(name, flag) }.bytes(),
+                file(format!("{name}/moving"), &journal),
+                file(format!("{name}/tree/x"), "x"),
+            ],
+            _ => vec![file(name, "x")],
+        };
+        both_ways(|options| {
+            let pull = |existing, entries: &[Vec<u8>]| {
+                world.pull(&UnpackOptions { existing, ..options.clone() }, &[(TAR, &tar(entries))])
+            };
+            pull(Existing::Refuse, &with_journal(&name)).unwrap();
+            let there = tree(&world.dest());
+            assert_eq!(kind(&pull(Existing::Refuse, &[file("f", "x")])), Some(Kind::Exists));
+            pull(Existing::Merge, &[file("f", "x")]).unwrap();
+            assert_eq!(tree(&world.dest()), [there, vec!["f=x".to_owned()]].concat());
+            Staging::remove_left_overs(&world.dest(), false).unwrap();
+            pull(Existing::Replace, &[dir("dest"), file("dest/f", "x")]).unwrap();
+            assert_eq!(tree(&world.dest()), ["dest/", "dest/f=x"]);
+            // A directory of the destination is one itself, and what lies beside it came from an archive.
+            pull(Existing::Merge, &with_journal(&name)).unwrap();
+            let before = tree(&world.dest());
+            let inner = world.dest().join("dest");
+            for existing in [Existing::Merge, Existing::Replace] {
+                let options = UnpackOptions { existing, ..options.clone() };
+                let error = Staging::prepare(&inner, &options).err().unwrap();
+                assert!(matches!(error.kind(), Kind::Unsafe | Kind::Io), "{error:?}");
+                assert!(error.message().contains("staging directory") && error.message().contains(&name));
+            }
+            assert_eq!(kind(&Staging::prepare(&inner, &options)), Some(Kind::Exists));
+            Staging::remove_left_overs(&inner, false).unwrap();
+            assert_eq!(tree(&world.dest()), before);
+            std::fs::remove_dir_all(world.dest()).unwrap();
+        });
+    }
     world.check();
 }
 

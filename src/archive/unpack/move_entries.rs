@@ -76,6 +76,10 @@ pub(super) fn roll_back(container: &OwnedFd, target: &OwnedFd) -> io::Result<()>
         let Some(space) = line.iter().position(|&byte| byte == b' ') else { break };
         let (inode, name) =
             (line.get(..space).unwrap_or_default(), line.get(space + 1..).unwrap_or_default());
+        // Entries of the destination itself, whatever a journal says.
+        if name.contains(&b'/') || matches!(name, b"." | b"..") {
+            break;
+        }
         let there = statat(target, name, AtFlags::SYMLINK_NOFOLLOW);
         if there.is_ok_and(|stat| stat.st_ino.to_string().as_bytes() == inode) {
             taken += 1;

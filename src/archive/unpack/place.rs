@@ -107,6 +107,24 @@ pub(super) fn remove_made(made: &[PathBuf]) {
     }
 }
 
+/// How a staging directory is made. No entry of an archive gets the sticky bit (T-26): by it ours are told from a
+/// directory that an archive put where one of ours would lie, whose journal would have the next pull move and remove
+/// what it names.
+const STAGING: Mode = Mode::RWXU.union(Mode::SVTX);
+
+fn is_staging(stat: &Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::Directory
+        && Mode::from_raw_mode(stat.st_mode).contains(Mode::SVTX)
+}
+
+/// Whether a pull that was killed left its container of this name.
+pub(super) fn is_left_over(at: impl AsFd, container: &str) -> rustix::io::Result<bool> {
+    match statat(at, container, AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::NOENT) => Ok(false),
+        result => result.map(|stat| is_staging(&stat)),
+    }
+}
+
 /// The locked directory in which a pull stages, private to its user. Its name derives from the destination's:
 /// there is one pull to a destination at a time, and the next one finds what a killed one left.
 pub(super) struct Container {
@@ -144,10 +162,11 @@ impl Container {
         let io = |error: io::Error| Error::io(format_args!("staging directory '{name}'"), error);
         // A pull that ends removes its container: whoever waited for the lock of that one begins again.
         for _ in 0..100 {
-            match mkdirat(&at, &*name, Mode::RWXU) {
-                Ok(()) | Err(Errno::EXIST) => {}
+            let made = match mkdirat(&at, &*name, STAGING) {
+                Ok(()) => true,
+                Err(Errno::EXIST) => false,
                 Err(error) => return Err(error),
-            }
+            };
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let directory = match openat(&at, &*name, flags, Mode::empty()) {
                 Err(Errno::NOENT) => continue,
@@ -166,6 +185,10 @@ impl Container {
             let Some(stat) = ours else { continue };
             if stat.st_uid != rustix::process::geteuid().as_raw() {
                 return Ok(Err(Error::new(Kind::Unsafe, format!("'{name}' belongs to another user"))));
+            }
+            if !made && !is_staging(&stat) {
+                let why = "has the name of a pull's staging directory and is none: move it away";
+                return Ok(Err(Error::new(Kind::Unsafe, format!("'{name}' {why}"))));
             }
             let cleaned = recover(&directory).and_then(|()| remove::empty(&directory));
             return Ok(match cleaned {
@@ -237,6 +260,7 @@ pub(super) fn look(parent: impl AsFd, name: &[u8], path: &Path) -> Result<There>
     let directory = openat(&parent, name, flags, Mode::empty()).map_err(failed(path))?;
     let container = container_name(name);
     let entries = list(&directory).map_err(|error| Error::io(show(path), error))?;
-    let empty = entries.iter().all(|(entry, _)| **entry == *container.as_bytes());
+    let left_over = is_left_over(&directory, &container).map_err(failed(path))?;
+    let empty = entries.iter().all(|(entry, _)| left_over && **entry == *container.as_bytes());
     Ok(There::Directory { directory, stat, empty })
 }

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, Stat, fstat, statat};
+use rustix::fs::{Stat, fstat};
 use rustix::io::Errno;
 
 use crate::error::{Error, Kind, Result};
@@ -125,14 +125,11 @@ impl Staging {
         let failed = place::failed(above);
         let (parent, name) = (place::open_directory(above).map_err(&failed)?, name.as_bytes());
         let container = place::container_name(name);
-        match rustix::fs::statat(&parent, &*container, rustix::fs::AtFlags::SYMLINK_NOFOLLOW) {
-            Err(Errno::NOENT) => Ok(()),
-            Err(error) => Err(failed(error)),
-            Ok(_) => {
-                let mut container = acquire(parent, name, &destination)?.map_err(&failed)?;
-                container.remove().map_err(|error| Error::io(place::show(&destination), error))
-            }
+        if !place::is_left_over(&parent, &container).map_err(&failed)? {
+            return Ok(());
         }
+        let mut container = acquire(parent, name, &destination)?.map_err(&failed)?;
+        container.remove().map_err(|error| Error::io(place::show(&destination), error))
     }
 
     /// Unpacks one layer over those before it. `input` gives the blob's bytes as they are stored and is read to
@@ -257,11 +254,11 @@ fn choose(
     if let There::Directory { directory, empty: false, .. } = &there {
         // A pull that was killed while it moved entries into it: taking them back may leave it empty.
         let container = place::container_name(name);
-        let stale = |at: &OwnedFd| statat(at, &*container, AtFlags::SYMLINK_NOFOLLOW).is_ok();
-        if stale(directory) {
+        let stale = |at: &OwnedFd| place::is_left_over(at, &container).map_err(&io);
+        if stale(directory)? {
             inside(directory)?.remove().map_err(|error| Error::io(place::show(destination), error))?;
         }
-        if stale(parent) {
+        if stale(parent)? {
             let mut container = beside()?.map_err(&io)?;
             container.remove().map_err(|error| Error::io(place::show(destination), error))?;
         }
