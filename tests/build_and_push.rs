@@ -165,3 +165,56 @@ fn a_refused_credential_is_an_error_and_not_tried_twice() {
     assert_eq!((error.kind(), error.http_status()), (Kind::Denied, Some(403)), "{error}");
     assert_eq!(methods(&registry), "POST PATCH DELETE");
 }
+
+#[test]
+fn a_cancel_and_a_deadline_cancel_what_was_begun_too() {
+    for deadline in [false, true] {
+        let bench = Bench::new();
+        let operation = match deadline {
+            true => cldoci::Operation::with_timeout(Some(std::time::Duration::from_secs(2))),
+            false => bench.client.operation(None).unwrap(),
+        };
+        // The upload is under way, and never gets an answer.
+        let registry = Registry::with(Manners::default(), {
+            let operation = operation.clone();
+            move |seen| {
+                let begun = seen.method == "PATCH";
+                if begun && !deadline {
+                    operation.cancel();
+                }
+                begun.then(|| vec![Act::Hang])
+            }
+        });
+        let reference = format!("{}/org/app:v1", registry.host()).parse().unwrap();
+        let (tree, kind) = (bench.tree(), ArtifactKind::Component);
+        let pushed = bench.client.build_and_push(&tree, &kind, b"", &reference, None, &operation);
+        let error = bench.runtime.block_on(pushed).unwrap_err();
+        assert_eq!(error.kind(), if deadline { Kind::Timeout } else { Kind::Cancelled }, "{error}");
+        assert_eq!(methods(&registry), "POST PATCH DELETE", "what was begun is cancelled (Q43)");
+        assert_eq!(registry.tagged("org/app", "v1"), None);
+    }
+}
+
+/// A registry that takes the cancel and never answers it: whoever cancelled has his thread back all the same.
+#[test]
+fn a_registry_that_does_not_answer_does_not_hold_a_cancel_up() {
+    let bench = Bench::new();
+    let operation = bench.client.operation(None).unwrap();
+    let registry = Registry::with(Manners::default(), {
+        let operation = operation.clone();
+        move |seen| match seen.method.as_str() {
+            "PATCH" => {
+                operation.cancel();
+                Some(vec![Act::Hang])
+            }
+            "DELETE" => Some(vec![Act::Hang]),
+            _ => None,
+        }
+    });
+    let reference = format!("{}/org/app:v1", registry.host()).parse().unwrap();
+    let (tree, kind) = (bench.tree(), ArtifactKind::Component);
+    let pushed = bench.client.build_and_push(&tree, &kind, b"", &reference, None, &operation);
+    let error = bench.runtime.block_on(pushed).unwrap_err();
+    assert_eq!(error.kind(), Kind::Cancelled, "{error}");
+    assert!(methods(&registry).starts_with("POST PATCH"), "{}", methods(&registry));
+}

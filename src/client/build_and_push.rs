@@ -83,7 +83,8 @@ async fn stream(
         Ok((packed, layer))
     });
     let sending = repository.upload_growing(chunks, async { described.await.ok() }, &call.operation);
-    let (packed, sent) = tokio::join!(packing, call.operation.run(sending));
+    // It ends with the operation by itself, and then cancels what it began.
+    let (packed, sent) = tokio::join!(packing, sending);
     match (packed, sent) {
         (Ok((packed, layer)), Ok(true)) => Ok(Some(Built {
             layer: Content::Remote(reference.clone()),

@@ -118,8 +118,8 @@
  * Options are set by a function for each, or by name (cldoci_options_set); cldoci_option_count and its like
  * list them with their types and defaults. Each belongs to a client, to a call, or to both: what a call brings
  * beats the client's, that beats the environment (`CLDOCI_NAME`), that beats the default. The environment is read
- * when a client is made, and not later; only where the system's certificates lie (SSL_CERT_FILE, SSL_CERT_DIR) is
- * asked before the first connection by https.
+ * when a client is made, and not later: proxies, where credentials and the system's certificates lie (SSL_CERT_FILE,
+ * SSL_CERT_DIR), CLDOCI_NAME. With the option environment off it is not read.
  *
  * Stability
  * ---------

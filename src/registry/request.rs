@@ -168,11 +168,11 @@ impl Repository {
                 self.registry.learn(name, true);
                 Ok(reply)
             }
-            Err(failure) if failure.stage == Stage::Tls => Err(failure),
+            // It speaks TLS: the handshake was answered, or it was over when the connection broke.
+            Err(failure) if matches!(failure.stage, Stage::Tls | Stage::Broken) => Err(failure),
             // This side can't: that says more than the plain attempt.
-            Err(failure) if told && failure.stage == Stage::Last && failure.error.kind() != Kind::Tls => {
-                Err(failure)
-            }
+            Err(failure) if told && failure.stage == Stage::Setup => Err(failure),
+            Err(failure) if failure.error.kind() == Kind::Cancelled => Err(failure),
             Err(_) => first,
         }
     }

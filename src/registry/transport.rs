@@ -5,6 +5,7 @@ mod clients;
 mod failure;
 mod payload;
 mod resolver;
+mod trust;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -168,7 +169,8 @@ impl Transport {
             Lane::Short => Some(take(&self.0.short).await.map_err(Failure::last)?),
             Lane::Held => None,
         };
-        let client = self.0.clients.get(&origin, reach).await.map_err(Failure::last)?;
+        let client =
+            self.0.clients.get(&url, reach).await.map_err(|error| Failure { error, stage: Stage::Setup })?;
         // A compressed answer would break sizes and digests (Q54, G-11).
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let proxy = self.0.clients.proxy_of(&url);
@@ -194,6 +196,12 @@ impl Transport {
             result = &mut answer => match (result, proxy.as_deref()) {
                 (Ok(response), Some(proxy)) if response.status().as_u16() == 407 => {
                     Err(Failure::at_proxy(proxy, &origin))
+                }
+                // Which of the two is the body's end is what a smuggled answer plays with.
+                (Ok(response), _) if has_two_lengths(&response) => {
+                    let why = "the answer has both Content-Length and Transfer-Encoding";
+                    let error = Error::new(Kind::Protocol, format!("{}: {why}", origin.authority()));
+                    Err(Failure { error, stage: Stage::Garbled })
                 }
                 (Ok(response), _) => {
                     operation.log(Level::Debug, || format!("{asked}: {}", response.status().as_u16()));
@@ -283,6 +291,11 @@ impl Transport {
             .ok_or_else(|| Error::new(Kind::Limit, "the token endpoint's answer is longer than 64 KiB"))?;
         Ok((status, headers, body))
     }
+}
+
+fn has_two_lengths(response: &reqwest::Response) -> bool {
+    let has = |name| response.headers().contains_key(name);
+    has(header::CONTENT_LENGTH) && has(header::TRANSFER_ENCODING)
 }
 
 /// Waits for one of these places.

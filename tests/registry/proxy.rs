@@ -35,7 +35,11 @@ fn get(host: &str, options: &[(&str, &str)], environment: &[(&str, &str)]) -> Re
     for (name, value) in options {
         set.set(name, value).unwrap();
     }
-    let settings = Settings::for_client(&set, Environment::of(environment.iter().copied())).unwrap();
+    get_with(host, &set, environment)
+}
+
+fn get_with(host: &str, options: &Options, environment: &[(&str, &str)]) -> Result<(), Error> {
+    let settings = Settings::for_client(options, Environment::of(environment.iter().copied())).unwrap();
     let registry = Registry::with(&settings, Some(Arc::new(Here)), None).unwrap();
     run(async {
         open(&registry, &settings, host, "test/app").get_manifest("v1", &Operation::new()).await.map(drop)
@@ -69,10 +73,25 @@ fn a_29_a_proxy_gets_its_credentials_and_nobody_else_does() {
     get(&host, &[plain], &environment[..1]).unwrap();
     assert_eq!((proxy.log().len(), direct.log().len()), (3, 1));
 
+    // The other names of the variables; in a CGI program one of them is a header of its request.
+    for (variables, through) in [
+        (vec![("http_proxy", url.as_str())], 1),
+        (vec![("ALL_PROXY", url.as_str())], 1),
+        (vec![("HTTP_PROXY", url.as_str()), ("REQUEST_METHOD", "GET")], 0),
+        (vec![("http_proxy", url.as_str()), ("REQUEST_METHOD", "GET")], 1),
+        (vec![("http_proxy", url.as_str()), ("no_proxy", "*")], 0),
+    ] {
+        let before = (proxy.log().len(), direct.log().len());
+        get(&host, &[plain], &variables).unwrap();
+        let after = (proxy.log().len(), direct.log().len());
+        assert_eq!(after, (before.0 + through, before.1 + 1 - through), "{variables:?}");
+    }
+
     // Both ways to have none.
+    let before = (proxy.log().len(), direct.log().len());
     get(&host, &[plain, ("environment", "false")], &environment[..1]).unwrap();
     get(&host, &[plain, ("proxy", "off")], &environment[..1]).unwrap();
-    assert_eq!((proxy.log().len(), direct.log().len()), (3, 3));
+    assert_eq!((proxy.log().len(), direct.log().len()), (before.0, before.1 + 2));
     assert!(direct.log().iter().all(|seen| seen.header("proxy-authorization").is_none()));
 }
 
@@ -144,4 +163,59 @@ fn a_proxy_out_of_reach_is_named() {
     assert_eq!(error.kind(), Kind::Network);
     assert!(error.message().contains(&format!("through the proxy http://{address}")), "{error}");
     assert!(!error.message().contains("canary"), "{error}");
+}
+
+#[test]
+fn a_29_what_was_set_for_a_host_does_not_go_to_a_proxy_of_https() {
+    let refuse = || answer(407, &[], "");
+    let answers = move |seen: &crate::common::evil::Seen| match seen.method.as_str() {
+        "CONNECT" => refuse(),
+        _ => good(),
+    };
+    let (proxy, plain_proxy) = (Evil::start_tls(&["proxy.test"], answers), Evil::start(answers));
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        std::fs::write(directory.path().join(name), text).unwrap();
+        directory.path().join(name).to_str().unwrap().to_owned()
+    };
+    let ca = file("ca.pem", proxy.certificate.as_ref().unwrap());
+    let own = rcgen::generate_simple_self_signed(["client.test".to_owned()]).unwrap();
+    let certificate = file("client.pem", &(own.cert.pem() + &own.signing_key.serialize_pem()));
+    let url = format!("https://u:canary@proxy.test:{}", proxy.port());
+    let options = |proxy: &str, host: &[(&str, &str)]| {
+        let mut set = Options::new();
+        set.set("proxy", proxy).unwrap();
+        set.set("ca_file", &ca).unwrap();
+        set.set("plain_http_hosts", "plain.test").unwrap();
+        for (name, value) in host {
+            set.set_host("reg.test", name, value).unwrap();
+            set.set_host("plain.test", name, value).unwrap();
+        }
+        set
+    };
+    let settings = [("insecure", "true"), ("host_ca_file", &ca), ("client_cert", &certificate)];
+    for setting in settings {
+        let error = get_with("reg.test", &options(&url, &[setting]), &[]).unwrap_err();
+        assert_eq!(error.kind(), Kind::Unsupported, "{error}");
+        let says = format!("the proxy https://proxy.test:{}", proxy.port());
+        assert!(error.message().contains(&says) && !error.message().contains("canary"), "{error}");
+        assert!(proxy.log().is_empty());
+        // The twin: a proxy that is spoken to in plain words only leads on.
+        let before = plain_proxy.log().len();
+        let url = format!("http://{}", plain_proxy.host());
+        let error = get_with("reg.test", &options(&url, &[setting]), &[]).unwrap_err();
+        assert_eq!(error.http_status(), Some(407), "{error}");
+        assert_eq!(plain_proxy.log().len(), before + 1);
+    }
+    // The other twin: nothing was set for the host.
+    let error = get_with("reg.test", &options(&url, &[]), &[]).unwrap_err();
+    assert_eq!(error.http_status(), Some(407), "{error}");
+    assert_eq!(proxy.lines(), ["CONNECT reg.test:443"]);
+    // Over plain http to the registry the only TLS is the proxy's: it is verified, whatever the host's options say.
+    get_with("plain.test", &options(&url, &settings), &[]).unwrap();
+    let mut untrusting = options(&url, &[("insecure", "true"), ("host_ca_file", &ca)]);
+    untrusting.set("ca_file", &certificate).unwrap();
+    let error = get_with("plain.test", &untrusting, &[]).unwrap_err();
+    assert_eq!(error.kind(), Kind::Tls, "{error}");
+    assert_eq!(proxy.log().len(), 2);
 }

@@ -2,12 +2,12 @@
 
 use std::io::Write;
 
-use cldoci::config::Options;
+use cldoci::config::{Environment, Options, Settings};
 use cldoci::oci::{Descriptor, media_type};
 use cldoci::{Error, Kind, Operation};
 
 use crate::common::evil::{Act, Evil, answer, send, tls};
-use crate::help::{manifest, run, with_options};
+use crate::help::{manifest, open, run, with_options};
 
 fn good() -> Vec<Act> {
     let bytes = manifest(&Descriptor::of(media_type::EMPTY, b"{}"), &[]);
@@ -16,6 +16,21 @@ fn good() -> Vec<Act> {
 
 fn get(host: &str, options: &Options) -> Result<(), Error> {
     run(async { with_options(host, options, None).get_manifest("v1", &Operation::new()).await.map(drop) })
+}
+
+/// The same by a name that leads here.
+fn get_named(name: &str, host: &str, options: &Options) -> Result<(), Error> {
+    struct Here;
+    impl cldoci::registry::Names for Here {
+        fn look_up(&self, _: &str) -> std::io::Result<Vec<std::net::IpAddr>> {
+            Ok(vec!["127.0.0.1".parse().unwrap()])
+        }
+    }
+    let host = format!("{name}:{}", host.rsplit_once(':').unwrap().1);
+    run(async {
+        let repository = with_options(&host, options, Some(std::sync::Arc::new(Here)));
+        repository.get_manifest("v1", &Operation::new()).await.map(drop)
+    })
 }
 
 fn trusting(server: &Evil) -> (Options, tempfile::NamedTempFile) {
@@ -40,7 +55,7 @@ fn a_18_loopback_is_spoken_to_in_http_and_in_https_where_it_speaks_only_that() {
     // It is tried and told why it is not trusted.
     let error = get(&server.host(), &Options::new()).unwrap_err();
     assert_eq!(error.kind(), Kind::Tls);
-    assert!(error.message().contains("ca_file"), "{error}");
+    assert!(error.message().contains("UnknownIssuer (the option ca_file"), "{error}");
 }
 
 #[test]
@@ -62,27 +77,27 @@ fn a_18_a_400_of_a_registry_is_not_taken_for_a_tls_server() {
 
 #[test]
 fn a_18_no_silent_http_elsewhere() {
-    // A name that is not loopback, and leads to a server that speaks only http.
+    // A name that is not loopback, and leads to a server that speaks only http: it closes, or says so in http.
     let server = Evil::start(|_| good());
-    let host = format!("reg.test:{}", server.port());
-    struct Loopback;
-    impl cldoci::registry::Names for Loopback {
-        fn look_up(&self, _: &str) -> std::io::Result<Vec<std::net::IpAddr>> {
-            Ok(vec!["127.0.0.1".parse().unwrap()])
-        }
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let talks = listener.local_addr().unwrap().to_string();
+    let talking = std::thread::spawn(move || {
+        let mut stream = listener.accept().unwrap().0;
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n").unwrap();
+        std::io::copy(&mut stream, &mut std::io::sink())
+    });
+    for (host, kind) in [(server.host(), Kind::Network), (talks, Kind::Tls)] {
+        let error = get_named("reg.test", &host, &Options::new()).unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        let port = host.rsplit_once(':').unwrap().1;
+        let cure = format!("name 'reg.test:{port}' in the option plain_http_hosts");
+        assert!(error.message().contains(&cure), "{error}");
     }
-    let look = |options: &Options| {
-        run(async {
-            let repository = with_options(&host, options, Some(std::sync::Arc::new(Loopback)));
-            repository.get_manifest("v1", &Operation::new()).await.map(drop)
-        })
-    };
-    let error = look(&Options::new()).unwrap_err();
-    assert!(matches!(error.kind(), Kind::Tls | Kind::Network), "{error:?}");
+    let _ = talking.join().unwrap();
     assert_eq!(server.log().len(), 0);
     let mut plain = Options::new();
-    plain.set("plain_http_hosts", &host).unwrap();
-    look(&plain).unwrap();
+    plain.set("plain_http_hosts", &format!("reg.test:{}", server.port())).unwrap();
+    get_named("reg.test", &server.host(), &plain).unwrap();
 }
 
 #[test]
@@ -227,18 +242,17 @@ fn a_17_insecure_does_not_cover_the_token_server() {
 #[test]
 fn r_43_a_body_cut_without_a_close_of_tls() {
     let body = manifest(&Descriptor::of(media_type::EMPTY, b"{}"), &[]);
-    let cut = send(
-        [
-            format!("HTTP/1.1 200 OK\r\nContent-Type: {}\r\n\r\n", media_type::OCI_MANIFEST).into_bytes(),
-            body[..body.len() / 2].to_vec(),
-        ]
-        .concat(),
-    );
-    let server = Evil::start_tls(&["127.0.0.1"], move |_| [cut.clone(), vec![Act::Close]].concat());
-    let (mut options, _file) = trusting(&server);
-    options.set("retries", "0").unwrap();
-    let error = get(&server.host(), &options).unwrap_err();
-    assert!(matches!(error.kind(), Kind::Size | Kind::Network), "{error:?}");
+    // Ended by the connection's end, by a length, by a last chunk.
+    let (length, chunk) = (format!("Content-Length: {}\r\n", body.len()), format!("{:x}\r\n", body.len()));
+    for (header, start) in [("", ""), (&*length, ""), ("Transfer-Encoding: chunked\r\n", &*chunk)] {
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Type: {}\r\n{header}\r\n", media_type::OCI_MANIFEST);
+        let cut = send([head.as_bytes(), start.as_bytes(), &body[..body.len() / 2]].concat());
+        let server = Evil::start_tls(&["127.0.0.1"], move |_| [cut.clone(), vec![Act::Close]].concat());
+        let (mut options, _file) = trusting(&server);
+        options.set("retries", "0").unwrap();
+        let error = get(&server.host(), &options).unwrap_err();
+        assert_eq!(error.kind(), Kind::Size, "{header}: {error}");
+    }
 }
 
 #[test]
@@ -247,10 +261,13 @@ fn r_22_a_handshake_that_stalls() {
     let host = format!("{}", listener.local_addr().unwrap());
     let mut options = Options::new();
     options.set("connect_timeout_ms", "300").unwrap();
-    options.set("header_timeout_ms", "300").unwrap();
-    options.set_host(&host, "insecure", "true").unwrap();
-    let error = get(&host, &options).unwrap_err();
+    // By name, since on loopback plain http is tried first.
+    let error = get_named("stalls.test", &host, &options).unwrap_err();
     assert_eq!(error.kind(), Kind::Timeout);
+    assert!(error.message().contains("connect_timeout_ms"), "{error}");
+    listener.set_nonblocking(true).unwrap();
+    let tried = std::iter::from_fn(|| listener.accept().ok()).count();
+    assert_eq!(tried, 2, "once more, and no more");
 }
 
 #[test]
@@ -280,4 +297,52 @@ fn a_ca_directory_is_read_whole_and_what_is_no_certificate_is_named() {
     options.set_path("ca_dir", directory.path().join("absent")).unwrap();
     let error = get(&other.host(), &options).unwrap_err();
     assert!(error.message().contains("absent"), "{error}");
+}
+
+/// A client made in this environment reads from `host`.
+fn get_in(host: &str, options: &Options, environment: &[(&str, &str)]) -> Result<(), Error> {
+    let settings = Settings::for_client(options, Environment::of(environment.iter().copied())).unwrap();
+    let registry = cldoci::registry::Registry::new(&settings).unwrap();
+    run(async {
+        open(&registry, &settings, host, "test/app").get_manifest("v1", &Operation::new()).await.map(drop)
+    })
+}
+
+#[test]
+fn the_environment_says_where_the_systems_certificates_lie() {
+    let [server, other] = [(); 2].map(|()| Evil::start_tls(&["127.0.0.1"], |_| good()));
+    let (options, file) = trusting(&server);
+    let directories = tempfile::tempdir().unwrap();
+    for (name, of) in [("one", &server), ("two", &other)] {
+        std::fs::create_dir(directories.path().join(name)).unwrap();
+        let path = directories.path().join(name).join("0a775a30.0");
+        std::fs::write(path, of.certificate.as_ref().unwrap()).unwrap();
+    }
+    std::fs::write(directories.path().join("two/README"), "no certificate").unwrap();
+    let (file, root) = (file.path().to_str().unwrap(), directories.path().display());
+    let one = format!("{root}/one");
+    let both = format!("{root}/none:{root}/one::{root}/two");
+    let tls = |found: Result<(), Error>, says: &str| {
+        let error = found.unwrap_err();
+        assert!(error.kind() == Kind::Tls && error.message().contains(says), "{error}");
+    };
+    let none = Options::new();
+    for environment in [("SSL_CERT_FILE", file), ("SSL_CERT_DIR", &one), ("SSL_CERT_DIR", &both)] {
+        get_in(&server.host(), &none, &[environment]).unwrap();
+    }
+    get_in(&other.host(), &none, &[("SSL_CERT_DIR", &both)]).unwrap();
+    get_in(&other.host(), &none, &[("SSL_CERT_FILE", file), ("SSL_CERT_DIR", &both)]).unwrap();
+    let untrusted = "invalid peer certificate";
+    tls(get_in(&other.host(), &none, &[("SSL_CERT_FILE", file)]), untrusted);
+    tls(get_in(&server.host(), &none, &[]), untrusted);
+    // Switched off, and where there is nothing in it; what the options name is trusted all the same.
+    let mut off = Options::new();
+    off.set("environment", "false").unwrap();
+    tls(get_in(&server.host(), &off, &[("SSL_CERT_FILE", file)]), untrusted);
+    let nowhere = [("SSL_CERT_FILE", "/nonexistent/ca.pem")];
+    tls(get_in(&server.host(), &none, &nowhere), "no certificate authorities");
+    get_in(&server.host(), &options, &nowhere).unwrap();
+    let mut insecure = Options::new();
+    insecure.set_host(&server.host(), "insecure", "true").unwrap();
+    get_in(&server.host(), &insecure, &nowhere).unwrap();
 }

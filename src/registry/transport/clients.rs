@@ -10,6 +10,7 @@ use reqwest::{Certificate, Client, Identity, Proxy, redirect};
 use url::Url;
 
 use super::resolver::{Classes, Names, Resolver};
+use super::trust;
 use crate::config::{HostSettings, Settings};
 use crate::error::{Error, Kind, Result, printable};
 use crate::registry::origin::Origin;
@@ -33,7 +34,7 @@ struct Profile {
     tls: Option<Tls>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 struct Tls {
     insecure: bool,
     ca_file: Option<PathBuf>,
@@ -86,10 +87,14 @@ impl Clients {
         })
     }
 
-    /// The client for a place.
-    pub(super) async fn get(&self, origin: &Origin, reach: Reach) -> Result<Client> {
-        let host = origin.settings(&self.settings);
-        let tls = (origin.secure || self.proxies.need_tls()).then(|| Tls::of(&host));
+    /// The client for a request.
+    pub(super) async fn get(&self, url: &Url, reach: Reach) -> Result<Client> {
+        let origin = Origin::of(url)?;
+        let tls = match origin.secure {
+            true => Some(self.tls_of(&origin, url)?),
+            // The only TLS is then the proxy's, which what was set for the registry's host does not concern.
+            false => self.proxies.need_tls().then(Tls::default),
+        };
         let profile = Profile { reach, tls };
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = made.get(&profile) {
@@ -98,6 +103,25 @@ impl Clients {
         let client = self.build(&profile)?;
         made.insert(profile, client.clone());
         Ok(client)
+    }
+
+    /// reqwest has one set-up for the TLS to a proxy and the TLS inside of its tunnel. What was set for one host
+    /// must not go to the proxy: it would be shown the host's client certificate, or not be verified.
+    fn tls_of(&self, origin: &Origin, url: &Url) -> Result<Tls> {
+        let tls = Tls::of(&origin.settings(&self.settings));
+        let shared = self.proxies.of(url).is_some_and(|proxy| proxy.scheme() == "https");
+        if shared && tls != Tls::default() {
+            return Err(Error::new(
+                Kind::Unsupported,
+                format!(
+                    "{}: its options insecure, host_ca_file and client_cert can't be kept from the proxy {}, which is \
+                     spoken to over https; name a proxy of http, or the host in NO_PROXY",
+                    origin.authority(),
+                    self.proxy_of(url).unwrap_or_default()
+                ),
+            ));
+        }
+        Ok(tls)
     }
 
     fn build(&self, profile: &Profile) -> Result<Client> {
@@ -131,7 +155,10 @@ impl Clients {
         builder = match &profile.tls {
             None => builder.tls_certs_only([]),
             Some(tls) => {
-                let mut roots = Vec::new();
+                let mut roots = match tls.insecure {
+                    true => Vec::new(),
+                    false => trust::system(&settings.environment),
+                };
                 for file in settings.path("ca_file").into_iter().chain(&tls.ca_file) {
                     roots.extend(certificates(file)?);
                 }
@@ -141,7 +168,13 @@ impl Clients {
                 if let Some(identity) = identity(tls)? {
                     builder = builder.identity(identity);
                 }
-                builder.tls_certs_merge(roots).tls_danger_accept_invalid_certs(tls.insecure)
+                if roots.is_empty() && !tls.insecure {
+                    return Err(Error::new(
+                        Kind::Tls,
+                        "there are no certificate authorities: neither the system's nor SSL_CERT_FILE or SSL_CERT_DIR has one (the option ca_file names others)",
+                    ));
+                }
+                builder.tls_certs_only(roots).tls_danger_accept_invalid_certs(tls.insecure)
             }
         };
         builder.build().map_err(|error| {

@@ -20,6 +20,8 @@ pub(crate) enum Stage {
     Garbled,
     /// The peer speaks TLS, and it came to nothing.
     Tls,
+    /// This side's TLS can't be set up.
+    Setup,
     /// Nothing that another attempt could mend.
     Last,
 }
@@ -88,7 +90,8 @@ impl Failure {
             return Self::at_proxy(proxy, origin);
         }
         if connect {
-            return made(Kind::Network, format!("no connection: {}", causes.text), Stage::Unconnected);
+            let cure = tls_cure(&causes.text, origin);
+            return made(Kind::Network, format!("no connection: {}{cure}", causes.text), Stage::Unconnected);
         }
         made(Kind::Network, format!("the connection broke: {}", causes.text), Stage::Broken)
     }
@@ -180,7 +183,10 @@ fn tls_cure(text: &str, origin: &Origin) -> String {
         " (the options client_cert and client_key of this host name what it demands)".to_owned()
     } else if text.contains("UnknownIssuer") {
         " (the option ca_file trusts another authority)".to_owned()
-    } else if text.contains("InvalidContentType") || text.contains("corrupt message") {
+    } else if ["InvalidContentType", "corrupt message", "handshake eof"]
+        .iter()
+        .any(|sign| text.contains(sign))
+    {
         format!(" (if it speaks plain http, name '{}' in the option plain_http_hosts)", origin.authority())
     } else {
         String::new()

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, header};
@@ -34,7 +35,7 @@ impl Repository {
         }
         let _place = self.registry.transport().place(Transfer::Upload, operation).await?;
         let (hop, _) = self.begin_session(operation).await?;
-        let sent = self.send_growing(&hop, chunks, described, operation).await;
+        let sent = operation.run(self.send_growing(&hop, chunks, described, operation)).await;
         match &sent {
             Ok(true) => {
                 self.fresh.store(true, std::sync::atomic::Ordering::Relaxed);
@@ -94,8 +95,21 @@ impl Repository {
         }
     }
 
-    /// What a failed upload left behind; that it can't be removed is no matter (Q43).
+    /// What a failed or cancelled upload left behind; that it can't be removed is no matter (Q43). Whoever
+    /// cancelled is promised to have his thread back within a second, and who failed wants to hear why.
     pub(super) async fn cancel_session(&self, hop: &Hop, operation: &Operation) {
+        let own;
+        let (operation, moment) = match operation.check() {
+            Ok(()) => (operation, Duration::from_secs(5)),
+            Err(_) => {
+                own = Operation::new();
+                (&own, Duration::from_millis(500))
+            }
+        };
+        let _ = tokio::time::timeout(moment, self.delete_session(hop, operation)).await;
+    }
+
+    async fn delete_session(&self, hop: &Hop, operation: &Operation) {
         let target = Target::Url { url: hop.url.clone(), own: hop.own };
         let mut call = Call::new(Method::DELETE, target, self.push_scope());
         call.safe = false;
