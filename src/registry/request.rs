@@ -172,7 +172,9 @@ impl Repository {
             Err(failure) if matches!(failure.stage, Stage::Tls | Stage::Broken) => Err(failure),
             // This side can't: that says more than the plain attempt.
             Err(failure) if told && failure.stage == Stage::Setup => Err(failure),
-            Err(failure) if failure.error.kind() == Kind::Cancelled => Err(failure),
+            Err(failure) if told && failure.stage == Stage::Last && failure.error.kind() != Kind::Tls => {
+                Err(failure)
+            }
             Err(_) => first,
         }
     }
