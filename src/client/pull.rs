@@ -20,9 +20,9 @@ use crate::store::{PublishRecord, Store, boot_id};
 const TODAYS_LAYERS: &str = "application/vnd.architect.";
 
 /// Pulls into a directory, all or nothing.
-pub(super) async fn pull(call: &Call, endpoint: Endpoint, destination: PathBuf) -> Job {
+pub(super) async fn pull(call: &Call, mut endpoint: Endpoint, destination: PathBuf) -> Job {
     call.operation.enter(Phase::Resolving);
-    if let Some(outcome) = unchanged(call, &endpoint, &destination).await? {
+    if let Some(outcome) = unchanged(call, &mut endpoint, &destination).await? {
         return Ok(outcome);
     }
     let manifest = endpoint.image(call).await?;
@@ -72,7 +72,7 @@ pub(super) async fn pull(call: &Call, endpoint: Endpoint, destination: PathBuf) 
             Err(error) if error.kind() == Kind::Digest && error.retryable() && attempt == 1 => {}
             // Another pull may have published the same meanwhile (F-18).
             Err(error) if error.kind() == Kind::Exists => {
-                return unchanged(call, &endpoint, &destination).await?.ok_or(error);
+                return unchanged(call, &mut endpoint, &destination).await?.ok_or(error);
             }
             Err(error) => return Err(error),
         }
@@ -189,8 +189,9 @@ async fn unpack_layers(
     .await
 }
 
-/// Whether the destination holds this digest already, by the record of an earlier pull; one HEAD.
-async fn unchanged(call: &Call, endpoint: &Endpoint, destination: &Path) -> Result<Option<Outcome>> {
+/// Whether the destination holds this digest already, by the record of an earlier pull; one HEAD. What the tag
+/// is found to be then is what is pulled.
+async fn unchanged(call: &Call, endpoint: &mut Endpoint, destination: &Path) -> Result<Option<Outcome>> {
     let (client, place) = (call.client.clone(), destination.to_owned());
     let record = blocking(move || {
         let Some(store) = client.store()? else { return Ok(None) };
@@ -204,6 +205,7 @@ async fn unchanged(call: &Call, endpoint: &Endpoint, destination: &Path) -> Resu
         return Ok(None);
     }
     let Some(descriptor) = endpoint.resolve(&call.operation).await? else { return Ok(None) };
+    endpoint.digest = Some(descriptor.digest.clone());
     // Of an index the record has the manifest that was chosen; only an index by digest is told apart cheaply.
     if descriptor.digest != record.manifest || media_type::is_index(&descriptor.media_type) {
         return Ok(None);

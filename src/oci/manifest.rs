@@ -284,6 +284,17 @@ mod tests {
         for (data, kind) in [("W10=", Kind::Digest), ("e30gIA==", Kind::Size), ("!", Kind::Protocol)] {
             assert_eq!(parse_document(with(data).as_bytes(), "", 10).unwrap_err().kind(), kind, "{data}");
         }
+        // Wherever a descriptor is.
+        for data in ["e30=", "W10="] {
+            let one = format!(r#"{{"mediaType":"a/b","digest":"{D}","size":2,"data":"{data}"}}"#);
+            let layer = manifest("2", "").replace("[]", &format!("[{one}]"));
+            let subject = manifest("2", &format!(r#","subject":{one}"#));
+            let index = format!(r#"{{"schemaVersion":2,"manifests":[{one}]}}"#);
+            for text in [layer, subject, index] {
+                let found = parse_document(text.as_bytes(), "", 10).map(drop).map_err(|e| e.kind());
+                assert_eq!(found, if data == "e30=" { Ok(()) } else { Err(Kind::Digest) }, "{text}");
+            }
+        }
     }
 
     #[test]

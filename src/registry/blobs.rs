@@ -199,6 +199,9 @@ impl BlobReader {
     fn finish(&mut self) -> Result<Option<Bytes>> {
         self.source = Source::Done;
         match self.hasher.take().map(Hasher::finish) {
+            Some(found) if found != self.digest && self.size == 0 => {
+                Err(self.wrong_size("and its digest is not that of nothing".to_owned()))
+            }
             Some(found) if found != self.digest => {
                 Err(Error::new(Kind::Digest, format!("{}: what came has the digest {found}", self.place)))
             }

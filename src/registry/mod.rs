@@ -82,7 +82,7 @@ impl Registry {
                 let of = printable(&reference.registry);
                 Error::new(Kind::Argument, format!("option 'header' of {of} is no header as NAME=VALUE"))
             };
-            let mut value = HeaderValue::from_str(value.expose()).map_err(|_| bad())?;
+            let mut value = header_value(value.expose()).ok_or_else(bad)?;
             value.set_sensitive(true);
             extra_headers.insert(HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad())?, value);
         }
@@ -136,6 +136,11 @@ impl Registry {
     fn learn(&self, name: &str, secure: bool) {
         self.0.schemes.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), secure);
     }
+}
+
+/// A header's value of a caller's; beyond ASCII there is no telling how a server reads it.
+fn header_value(text: &str) -> Option<HeaderValue> {
+    HeaderValue::from_str(text).ok().filter(|_| text.is_ascii())
 }
 
 /// One repository of a registry, for one call.

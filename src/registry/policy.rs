@@ -69,6 +69,14 @@ pub(crate) fn realm(
 ) -> Result<Realm> {
     const WHAT: &str = "the token endpoint";
     let base = registry.url("/v2/")?;
+    // RFC 3986 has no relative reference whose first segment has a colon; the parser would make a path of it.
+    let first = realm.split(['/', '?', '#']).next().unwrap_or_default();
+    if first.contains(':') && Url::parse(realm) == Err(url::ParseError::RelativeUrlWithoutBase) {
+        return Err(Error::new(
+            Kind::Policy,
+            format!("{WHAT} '{}' is refused: it is no URL", printable(realm)),
+        ));
+    }
     let url = base.join(realm).map_err(|error| {
         Error::new(Kind::Policy, format!("{WHAT} '{}' is refused: {error}", printable(realm)))
     })?;

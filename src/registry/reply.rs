@@ -137,6 +137,8 @@ impl Complaint {
     pub(crate) fn into_error(self, what: &str) -> Error {
         let kind = match (self.status, self.code().unwrap_or("")) {
             (_, "TOOMANYREQUESTS") | (429, _) => Kind::RateLimited,
+            // Some say so with 404; what is not there is no manifest that was asked for.
+            (_, "MANIFEST_BLOB_UNKNOWN") => Kind::Protocol,
             (401, _) => Kind::Unauthorized,
             (403, _) => Kind::Denied,
             (404, _) => Kind::NotFound,

@@ -107,7 +107,7 @@ fn r_09_sizes_of_layers_are_not_allocated() {
     let digest = Descriptor::of("", &content).digest.to_string();
     for (size, kind) in [
         ("4611686018427387904", Kind::Size),
-        ("0", Kind::Digest),
+        ("0", Kind::Size),
         ("-1", Kind::Protocol),
         ("1.5", Kind::Protocol),
         ("\"12\"", Kind::Protocol),

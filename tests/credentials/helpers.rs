@@ -27,6 +27,14 @@ fn a_20_a_public_pull_survives_a_broken_helper_with_a_warning() {
         assert!(warnings.iter().any(|w| w.contains("docker-credential-t (get)")), "{warnings:?}");
         assert_eq!(operation.credential_source(), None);
     }
+    // One that is not there, and one that may not be run.
+    home.write("bin/docker-credential-plain", "echo canary");
+    for (name, why) in [("absent", "is not in PATH"), ("plain", "can't be run: Permission denied")] {
+        home.docker(&format!(r#"{{"credsStore":"{name}"}}"#));
+        let (found, operation) = run(home.client(&[]).read(&guarded.host()));
+        assert!(found.unwrap(), "{name}");
+        assert!(operation.warnings().iter().any(|w| w.contains(why)), "{:?}", operation.warnings());
+    }
 }
 
 #[test]

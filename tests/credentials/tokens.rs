@@ -166,6 +166,10 @@ fn r_28_a_token_that_is_narrower_than_asked_ends_in_unauthorized() {
     assert_eq!(error.kind(), Kind::Unauthorized);
     assert!(error.message().contains("the credential is from docker config"), "{error}");
     assert!(guarded.tokens_asked().len() <= 3, "{:?}", guarded.lines());
+    // The last of them was for what the challenge asked for, and one answer to it is all.
+    let last = guarded.tokens_asked().pop().unwrap();
+    assert!(last.path.contains("scope=repository%3Ateam%2Fapp%3Apull%2Cpush"), "{}", last.path);
+    assert_eq!(guarded.lines().iter().filter(|line| line.starts_with("POST /blobs")).count(), 2);
 }
 
 #[test]

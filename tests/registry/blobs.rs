@@ -162,6 +162,13 @@ fn r_13_a_part_where_all_was_asked_for() {
     let (found, _) =
         get(&bytes, &[], move |_| answer(206, &[("Content-Range", "bytes 0-999/1000")], &served));
     assert_eq!(found.unwrap_err().kind(), Kind::Protocol);
+    // What is no answer to a GET of a blob at all.
+    for status in [201, 202, 204, 299, 304] {
+        let (found, log) = get(&bytes, &[], move |_| answer(status, &[], ""));
+        let error = found.unwrap_err();
+        assert_eq!((error.kind(), error.http_status()), (Kind::Protocol, Some(status)), "{error}");
+        assert_eq!(log.len(), 1);
+    }
 }
 
 #[test]
@@ -277,6 +284,14 @@ fn r_41_chunks_that_are_none() {
         let error = found.unwrap_err();
         assert!(kinds.contains(&error.kind()), "{error:?}");
     }
+    // A GiB of it, if anybody read on.
+    let endless = vec![
+        Act::Send([head(200, &[("Transfer-Encoding", "chunked")]), b"3e8;".to_vec()].concat()),
+        Act::Repeat(vec![b'x'; 1 << 20], 1 << 10),
+        Act::Close,
+    ];
+    let (found, _) = get(&bytes, &[("retries", "0")], move |_| endless.clone());
+    assert_eq!(found.unwrap_err().kind(), Kind::Protocol);
     // All bytes and no end: the digest says that it is all, but the server did not.
     let acts = chunked(no_end);
     let (found, _) = get(&bytes, &[("retries", "0")], move |_| acts.clone());
@@ -317,7 +332,7 @@ fn r_44_a_blob_of_nothing() {
         descriptor.size = 0;
         let reader =
             repository(&server.host(), &[]).read_blob(&descriptor, 0, &Operation::new()).await.unwrap();
-        assert_eq!(read(reader).await.unwrap_err().kind(), Kind::Digest);
+        assert_eq!(read(reader).await.unwrap_err().kind(), Kind::Size);
     });
 }
 

@@ -35,6 +35,42 @@ fn r_13_interim_answers_and_no_last_one() {
     get(&server.host()).0.unwrap();
 }
 
+#[test]
+fn r_31_lists_that_do_not_end() {
+    let list = |link: &'static str| {
+        let server = Evil::start(move |_| {
+            answer(
+                200,
+                &[("Content-Type", "application/json"), ("Link", link)],
+                r#"{"name":"x","tags":null}"#,
+            )
+        });
+        let found = run(async {
+            repository(&server.host(), &[("max_pages", "50")]).list_tags(&Operation::new()).await
+        });
+        (found, server.log().len())
+    };
+    let (found, requests) = list(r#"</v2/test/app/tags/list?n=1000>; rel="next""#);
+    assert_eq!((found.unwrap_err().kind(), requests), (Kind::Limit, 1));
+    let (found, requests) = list(r#"<https://other.test/v2/>; rel="next""#);
+    assert_eq!((found.unwrap_err().kind(), requests), (Kind::Policy, 1));
+    let (found, requests) = list("<<<bad");
+    assert_eq!((found.unwrap(), requests), (Vec::new(), 1));
+    // Always another page.
+    let server = Evil::start(|seen| {
+        let link = format!(r#"</v2/test/app/tags/list?page={}>; rel="next""#, seen.index);
+        answer(200, &[("Link", &link)], r#"{"tags":["a"]}"#)
+    });
+    run(async {
+        let error = repository(&server.host(), &[("max_pages", "50")])
+            .list_tags(&Operation::new())
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), Kind::Limit);
+        assert_eq!(server.log().len(), 50);
+    });
+}
+
 /// What this process has in memory.
 fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();

@@ -15,6 +15,7 @@ mod common;
 
 mod blobs;
 mod floods;
+mod headers;
 mod help;
 mod manifests;
 mod overload;

@@ -271,6 +271,31 @@ fn r_22_a_handshake_that_stalls() {
 }
 
 #[test]
+fn r_22_a_name_server_that_stalls() {
+    /// Answers once the test lets go of it.
+    struct Stalls(std::sync::Mutex<std::sync::mpsc::Receiver<()>>, std::sync::atomic::AtomicUsize);
+    impl cldoci::registry::Names for Stalls {
+        fn look_up(&self, _: &str) -> std::io::Result<Vec<std::net::IpAddr>> {
+            self.1.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            let _ = self.0.lock().unwrap().recv();
+            Err(std::io::ErrorKind::NotFound.into())
+        }
+    }
+    let (let_go, held) = std::sync::mpsc::channel();
+    let names = std::sync::Arc::new(Stalls(held.into(), Default::default()));
+    let mut options = Options::new();
+    options.set("connect_timeout_ms", "300").unwrap();
+    run(async {
+        let repository = with_options("stalls.test", &options, Some(names.clone()));
+        let error = repository.get_manifest("v1", &Operation::new()).await.unwrap_err();
+        drop(let_go);
+        assert_eq!(error.kind(), Kind::Timeout, "{error}");
+        assert!(error.message().contains("connect_timeout_ms"), "{error}");
+        assert_eq!(names.1.load(std::sync::atomic::Ordering::SeqCst), 2, "once more, and no more");
+    });
+}
+
+#[test]
 fn a_ca_file_that_is_none_is_named() {
     let server = Evil::start_tls(&["127.0.0.1"], |_| good());
     let mut options = Options::new();

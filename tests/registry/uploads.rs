@@ -32,6 +32,36 @@ fn r_14_an_upload_without_a_usable_location() {
     let error =
         run(async { upload(&repository(&server.host(), &[]), b"{}", &Operation::new()).await.unwrap_err() });
     assert_eq!(error.kind(), Kind::Protocol);
+    let server = Evil::start(|_| answer(202, &[("Location", &"a".repeat(1 << 20))], ""));
+    let repository = repository(&server.host(), &[("retries", "0")]);
+    let error = run(async { upload(&repository, b"{}", &Operation::new()).await.unwrap_err() });
+    assert_eq!(error.kind(), Kind::Protocol);
+}
+
+#[test]
+fn r_14_a_location_is_read_as_a_browser_reads_it() {
+    const BEGIN: &str = "/v2/test/app/blobs/uploads/";
+    for (location, goes_to) in [
+        ("uploads/x", format!("{BEGIN}uploads/x?")),
+        ("x?a=1", format!("{BEGIN}x?a=1&")),
+        ("?state=1", format!("{BEGIN}?state=1&")),
+        ("/v2/x/y", "/v2/x/y?".to_owned()),
+        ("../y", "/v2/test/app/blobs/y?".to_owned()),
+        ("http://HOST/z", "/z?".to_owned()),
+        ("//HOST/z", "/z?".to_owned()),
+    ] {
+        let server = Evil::start(move |seen| match seen.method.as_str() {
+            "POST" => {
+                let location = location.replace("HOST", seen.header("host").unwrap());
+                answer(202, &[("Location", &location)], "")
+            }
+            "HEAD" => vec![Act::Send(head(404, &[("Content-Length", "0")]))],
+            _ => answer(201, &[], ""),
+        });
+        run(async { upload(&repository(&server.host(), &[]), b"{}", &Operation::new()).await.unwrap() });
+        let put = server.lines().pop().unwrap();
+        assert!(put.starts_with(&format!("PUT {goes_to}digest=sha256:")), "{location}: {put}");
+    }
 }
 
 #[test]
@@ -48,6 +78,28 @@ fn r_13_a_200_where_a_session_or_a_blob_is_due() {
     let error =
         run(async { upload(&repository(&server.host(), &[]), b"{}", &Operation::new()).await.unwrap_err() });
     assert_eq!((error.kind(), error.http_status()), (Kind::Protocol, Some(200)));
+    // A plain begin, without a mount; a PATCH; other answers to a PUT.
+    for (method, status) in [
+        ("POST", 200),
+        ("POST", 201),
+        ("PATCH", 200),
+        ("PATCH", 206),
+        ("PUT", 202),
+        ("PUT", 206),
+        ("PUT", 304),
+    ] {
+        let server = Evil::start(move |seen| match seen.method.as_str() {
+            "HEAD" => vec![Act::Send(head(404, &[("Content-Length", "0")]))],
+            now if now == method => answer(status, &[("Location", "/x")], ""),
+            "POST" => answer(202, &[("Location", "/x")], ""),
+            // So that it is tried by PATCH.
+            "PUT" if method == "PATCH" => answer(404, &[], ""),
+            _ => answer(201, &[], ""),
+        });
+        let repository = repository(&server.host(), &[]);
+        let error = run(async { upload(&repository, &noise(70_000), &Operation::new()).await.unwrap_err() });
+        assert_eq!((error.kind(), error.http_status()), (Kind::Protocol, Some(status)), "{method} {error}");
+    }
 }
 
 #[test]
@@ -65,6 +117,24 @@ fn r_15_the_newest_location_is_used_as_it_is() {
     assert!(lines[1].starts_with("PUT /u/a%2Fb?_state=AbC%3D%3D&x=1+2&digest=sha256:"), "{lines:?}");
     assert_eq!(lines[3], "PATCH /u/a%2Fb?_state=AbC%3D%3D&x=1+2");
     assert!(lines[4].starts_with("PUT /u/second?z=%C3%A9&digest=sha256:"), "{lines:?}");
+
+    // In parts, each of which has another location behind it: a query, none, another one.
+    let server = Evil::start(|seen| match seen.method.as_str() {
+        "HEAD" => vec![Act::Send(head(404, &[("Content-Length", "0")]))],
+        "POST" => answer(202, &[("Location", "/u?n=0")], ""),
+        "DELETE" => answer(204, &[], ""),
+        _ if seen.body.len() > 5 << 20 => error(413, "SIZE_INVALID"),
+        "PATCH" if seen.path == "/u?n=0" => answer(202, &[("Location", "/u2")], ""),
+        "PATCH" if seen.path == "/u2" => answer(202, &[("Location", "?m=%2F&n=2")], ""),
+        "PATCH" => error(404, "BLOB_UPLOAD_UNKNOWN"),
+        _ => answer(201, &[], ""),
+    });
+    run(async {
+        upload(&repository(&server.host(), &[]), &noise(9 << 20), &Operation::new()).await.unwrap()
+    });
+    let lines = server.lines();
+    assert_eq!(lines[lines.len() - 3..][..2], ["PATCH /u?n=0", "PATCH /u2"]);
+    assert!(lines.last().unwrap().starts_with("PUT /u2?m=%2F&n=2&digest=sha256:"), "{lines:?}");
 }
 
 #[test]
@@ -82,24 +152,32 @@ fn q_32_and_q_44_every_body_has_its_length() {
 
 #[test]
 fn r_42_an_answer_before_the_body_is_sent_ends_the_upload() {
-    let server = Evil::start_early(|seen| match seen.method.as_str() {
-        "POST" => answer(202, &[("Location", "/upload")], ""),
-        "HEAD" => vec![Act::Send(head(404, &[("Content-Length", "0")]))],
-        _ => [error(403, "DENIED"), vec![Act::Hang]].concat(),
-    });
-    run(async {
-        let operation = Operation::new();
-        let size = 256 << 20;
-        let descriptor = Descriptor::new("a/b", cldoci::oci::Digest::of(b"not checked here"), size);
-        let result = repository(&server.host(), &[])
-            .upload_blob(&descriptor, Arc::new(Endless), &[], &NoSessions, &operation)
-            .await;
-        let error = result.unwrap_err();
-        assert_eq!((error.kind(), error.registry_code()), (Kind::Denied, Some("DENIED")));
-        assert!(operation.counters().bytes_sent < size / 4, "{:?}", operation.counters());
-        // What was begun is cancelled (Q43), if the connection that is used again still lives.
-        assert!(server.lines().iter().skip(3).all(|line| line == "DELETE /upload"), "{:?}", server.lines());
-    });
+    for (status, code, kind) in [
+        (403, "DENIED", Kind::Denied),
+        (401, "UNAUTHORIZED", Kind::Unauthorized),
+        (413, "TOO_LARGE", Kind::Limit),
+    ] {
+        let server = Evil::start_early(move |seen| match seen.method.as_str() {
+            "POST" => answer(202, &[("Location", "/upload")], ""),
+            "HEAD" => vec![Act::Send(head(404, &[("Content-Length", "0")]))],
+            "GET" | "DELETE" => answer(204, &[], ""),
+            _ => [error(status, code), vec![Act::Hang]].concat(),
+        });
+        run(async {
+            let operation = Operation::new();
+            let size = 10 << 30;
+            let descriptor = Descriptor::new("a/b", cldoci::oci::Digest::of(b"not checked here"), size);
+            let result = repository(&server.host(), &[])
+                .upload_blob(&descriptor, Arc::new(Endless), &[], &NoSessions, &operation)
+                .await;
+            let error = result.unwrap_err();
+            assert_eq!((error.kind(), error.registry_code()), (kind, Some(code)), "{error}");
+            assert!(operation.counters().bytes_sent < 256 << 20, "{:?}", operation.counters());
+            // What was begun is cancelled (Q43), if the connection that is used again still lives.
+            let rest = server.lines().split_off(3);
+            assert!(status != 403 || rest.iter().all(|line| line == "DELETE /upload"), "{rest:?}");
+        });
+    }
 }
 
 struct Endless;

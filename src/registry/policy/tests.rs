@@ -118,8 +118,19 @@ fn a_06_realms_that_are_no_web_addresses() {
         "https://u:p@reg.example.com/",
         "https://",
         "data:,x",
+        "://bad",
+        "1:2",
+        "https://reg.example.com:99999/",
     ] {
         assert_eq!(kind(realm(&registry, None, text, NONE)), Kind::Policy, "{text}");
+    }
+    // The twins: a path may have a colon.
+    for text in ["/token:1", "token?a=:b", "./token:1"] {
+        assert_eq!(
+            realm(&registry, None, text, NONE).unwrap().url.host_str(),
+            Some("reg.example.com"),
+            "{text}"
+        );
     }
 }
 
@@ -149,6 +160,7 @@ fn r_14_upload_locations_in_every_form() {
     let registry = origin("http://127.0.0.1:5000");
     let request = url("http://127.0.0.1:5000/v2/a/blobs/uploads/");
     let to = |text: &str| location(&registry, &request, text, NONE);
+    assert_eq!(to("uploads/x").unwrap().url.path(), "/v2/a/blobs/uploads/uploads/x");
     assert_eq!(to("x").unwrap().url.path(), "/v2/a/blobs/uploads/x");
     assert_eq!(to("?state=1").unwrap().url.as_str(), "http://127.0.0.1:5000/v2/a/blobs/uploads/?state=1");
     assert_eq!(to("/v2/x").unwrap().url.path(), "/v2/x");
@@ -176,6 +188,10 @@ fn r_24_and_a_16_redirects_are_checked_at_every_hop() {
     }
     let local = origin("http://127.0.0.1:5000");
     let from = url("http://127.0.0.1:5000/x");
+    // Another scheme on the same port.
+    let loopback = Reach::Public(Some(Class::Loopback));
+    assert!(!redirect(&local, &from, "https://127.0.0.1:5000/x", loopback).unwrap().own);
+    assert!(redirect(&local, &from, "http://127.0.0.1:5000/y", loopback).unwrap().own);
     assert!(redirect(&local, &from, "http://127.0.0.1:9000/x", Reach::Public(Some(Class::Loopback))).is_ok());
 }
 

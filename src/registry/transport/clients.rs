@@ -13,6 +13,7 @@ use super::resolver::{Classes, Names, Resolver};
 use super::trust;
 use crate::config::{HostSettings, Settings};
 use crate::error::{Error, Kind, Result, printable};
+use crate::registry::header_value;
 use crate::registry::origin::Origin;
 use crate::registry::policy::Reach;
 
@@ -57,7 +58,7 @@ impl Clients {
             "" => format!("cldoci/{}", env!("CARGO_PKG_VERSION")),
             text => text.to_owned(),
         };
-        if http::HeaderValue::from_str(&user_agent).is_err() {
+        if header_value(&user_agent).is_none() {
             return Err(Error::new(
                 Kind::Argument,
                 "option 'user_agent' has a character that no header may have",

@@ -12,7 +12,7 @@ use crate::registry::policy::Reach;
 
 /// Looks names up: the system, or a caller's own table.
 pub trait Names: Send + Sync {
-    /// The addresses of a name, as they are now.
+    /// The addresses of a name, as they are now. It may block.
     fn look_up(&self, name: &str) -> std::io::Result<Vec<IpAddr>>;
 }
 
@@ -80,7 +80,13 @@ async fn look_up(host: &str, names: Option<Arc<dyn Names>>) -> Result<Vec<IpAddr
         return Ok(vec![IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)]);
     }
     let found = match names {
-        Some(names) => names.look_up(host),
+        // It may block: a name server that is silent costs no thread that others need.
+        Some(names) => {
+            let host = host.to_owned();
+            tokio::task::spawn_blocking(move || names.look_up(&host))
+                .await
+                .unwrap_or_else(|_| Err(std::io::Error::other("the look-up broke off")))
+        }
         None => tokio::net::lookup_host((host, 0)).await.map(|all| all.map(|a| a.ip()).collect()),
     };
     match found {

@@ -109,6 +109,13 @@ mod tests {
             assert_eq!(error.kind(), Kind::Credentials, "{path:?}");
             assert!(error.message().contains(why), "{error}");
         }
+        // What is there and may not be read; root may.
+        let closed = dir.path().join("closed");
+        std::fs::write(&closed, "{}").unwrap();
+        std::fs::set_permissions(&closed, std::os::unix::fs::PermissionsExt::from_mode(0o0)).unwrap();
+        if File::open(&closed).is_err() {
+            assert!(read(&closed).unwrap_err().message().contains("Permission denied"));
+        }
     }
     #[test]
     fn a_26_a_file_that_changes_while_it_is_read_is_read_again_and_never_half() {

@@ -188,7 +188,14 @@ fn a_24_names_are_checked_and_the_working_directory_is_not_searched() {
         assert_eq!(error.kind(), Kind::Credentials);
         assert!(error.message().contains("is no name of a credential helper"), "{error}");
     }
-    for path in ["", ".", ":", "relative:.:", "./x"] {
+    // There is one by way of the working directory, and it is not taken.
+    write(bench.directory.path(), "t", r#"echo '{"Username":"u","Secret":"p"}'"#);
+    let here = std::env::current_dir().unwrap();
+    let up = "../".repeat(here.components().count() - 1);
+    let relative = format!("{up}{}", bench.directory.path().strip_prefix("/").unwrap().display());
+    assert!(std::path::Path::new(&relative).join("docker-credential-t").exists());
+    assert!(bench.helpers().get("t", "reg.test", &Operation::new()).is_ok(), "the twin: by an absolute path");
+    for path in ["", ".", ":", "relative:.:", "./x", &relative] {
         let settings = Settings::for_client(&Options::new(), Environment::of([("PATH", path)])).unwrap();
         let error = Helpers::new(&settings).get("t", "reg.test", &Operation::new()).unwrap_err();
         assert!(error.message().contains("not in PATH"), "{path}: {error}");

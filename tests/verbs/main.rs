@@ -9,7 +9,9 @@
 )]
 #![allow(unreachable_pub, reason = "modules of a test")]
 
+#[path = "../common/mod.rs"]
 mod common;
+mod manifests;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -115,15 +117,6 @@ fn the_twin_of_what_follows_is_pulled() {
 }
 
 #[test]
-fn r_02_a_tag_is_resolved_once() {
-    let registry = serve(Manners::default(), |_| (), |_| None);
-    let bench = Bench::new(&[]);
-    bench.pull(&format!("{}/org/app:v1", registry.host())).unwrap();
-    let by_tag = registry.server.log().iter().filter(|seen| seen.path.ends_with("/manifests/v1")).count();
-    assert_eq!(by_tag, 1);
-}
-
-#[test]
 fn r_16_content_that_is_not_what_was_named_is_not_published() {
     let wrong = LAYER.to_ascii_uppercase();
     let registry =
@@ -208,16 +201,6 @@ fn a_01_foreign_urls_are_never_fetched() {
     );
     Bench::new(&[]).refused(&format!("{}/org/app:v1", missing.host()), Kind::NotFound, "BLOB_UNKNOWN");
     assert!(stranger.log().is_empty());
-}
-
-#[test]
-fn r_35_a_config_is_fetched_only_if_it_is_needed_and_only_up_to_its_limit() {
-    let registry = serve(Manners::default(), |manifest| manifest.config.size = 5 << 30, |_| None);
-    let reference = format!("{}/org/app:v1", registry.host());
-    Bench::new(&[]).refused(&reference, Kind::Limit, "max_config_bytes");
-    let bench = Bench::new(&[("fetch_config", "false")]);
-    let outcome = bench.pull(&reference).unwrap();
-    assert!(outcome.artifact.unwrap().config.is_none());
 }
 
 #[test]
