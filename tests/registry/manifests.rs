@@ -129,10 +129,11 @@ fn r_06_lengths_that_contradict() {
         assert_eq!(error.kind(), Kind::Protocol, "{error}");
     }
     assert_eq!(get("v1", &[], smuggled(&[TYPE, chunked])).unwrap(), body);
-    // A length of its own and an endless body: so many bytes are taken, and the rest is nobody's answer.
+    // More than its length: so many bytes are taken, and the rest is nobody's answer. In one piece, so that it is
+    // there before the next request is.
     let server = Evil::start(move |_| {
         let head = head(200, &[TYPE, ("Content-Length", &length)]);
-        vec![Act::Send([head, body.clone()].concat()), Act::Repeat(vec![b'x'; 1024], u64::MAX)]
+        send([head, body.clone(), b"HTTP/1.1 404 X\r\nContent-Length: 0\r\n\r\n".to_vec()].concat())
     });
     run(async {
         let repository = repository(&server.host(), &[]);
