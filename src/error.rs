@@ -232,9 +232,9 @@ pub fn printable(bytes: impl AsRef<[u8]>) -> String {
     let mut out = String::with_capacity(cut.len());
     for chunk in cut.utf8_chunks() {
         for c in chunk.valid().chars() {
-            // Bidirectional overrides can reorder a terminal's line (T-09).
+            // Bidirectional marks can reorder a terminal's line, separators can end it (T-09).
             if c.is_control()
-                || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+                || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
             {
                 out.extend(c.escape_default());
             } else {
@@ -276,7 +276,7 @@ mod tests {
     fn x_40_foreign_text_is_escaped_and_cut() {
         assert_eq!(printable("a\x1b[2J\nb"), "a\\u{1b}[2J\\nb");
         assert_eq!(printable(b"\xff\xfe"), "\\xff\\xfe");
-        assert_eq!(printable("\u{202e}x"), "\\u{202e}x");
+        assert_eq!(printable("\u{202e}x\u{2028}"), "\\u{202e}x\\u{2028}");
         assert!(printable(vec![b'a'; 1 << 20]).len() < 300);
     }
 }

@@ -208,6 +208,12 @@ fn t_48_an_extension_of_8_gib() {
         let (used, _) = refused(&alone, bomb, &options(), Kind::Limit, "over 1048576");
         assert!(used.largest <= MIB, "{used:?}");
     }
+    // As long as one may be, in pieces that do not add up to it evenly.
+    let comment = vec![b'c'; MIB - "1048576 comment=\n".len()];
+    let header = [file("first", "x"), pax(b'x', &[("comment", &comment)])].concat();
+    assert_eq!(header.len(), 1024 + 512 + MIB);
+    let used = accepted(&alone, vec![(gzip(&tar(&[header, file("f", "x")])), 1)], &options());
+    assert!(used.largest <= MIB, "{used:?}");
     let options = UnpackOptions { max_depth: 400, ..options() };
     let name = "n/".repeat(400);
     let used = accepted(&alone, vec![(gzip(&tar(&[long(b'L', &name), dir("d")])), 1)], &options);

@@ -5,10 +5,9 @@ use cldoci::archive::UnpackOptions;
 
 use crate::harness::*;
 
-/// An archive in a file's body.
+/// An archive in a file's body: a file, and a link to what nobody should read.
 fn hidden() -> Vec<u8> {
-    let mut body = tar(&[file("hidden", "evil")]);
-    body.truncate(2048);
+    let mut body = [file("hidden", "evil"), link("shadow", "/etc/shadow")].concat();
     body.resize(2048, 0);
     body
 }
@@ -37,6 +36,7 @@ fn t_42_pax_and_gnu_extensions_are_not_mixed() {
     refused(&tar(&[size(), long(b'L', "longname.txt"), a(), file("file_b", "")]), Kind::Unsafe, "mixed");
     refused(&tar(&[long(b'L', "longname.txt"), size(), a()]), Kind::Unsafe, "mixed");
     refused(&tar(&[size(), long(b'K', "target"), link("l", "x")]), Kind::Unsafe, "mixed");
+    refused(&tar(&[long(b'K', "target"), size(), link("l", "x")]), Kind::Unsafe, "mixed");
     accepted(
         &tar(&[long(b'L', "longname.txt"), long(b'K', "target"), link("l", "x")]),
         &["longname.txt -> target"],
@@ -59,8 +59,12 @@ fn t_43_malformed_pax_headers() {
         b"10 path=\xff\n",
     ] {
         refused(&with(body), Kind::Unsafe, "header 1: ");
+        // An option that accepts what ends early, or leaves entries out, accepts no more here.
+        let lenient = UnpackOptions { lenient_end: true, skip_special: true, ..options() };
+        refused_with(&lenient, &with(body), Kind::Unsafe, "header 1: ");
     }
     accepted(&with(b"10 path=a\n"), &["a=x"]);
+    accepted(&with(b"21 hdrcharset=BINARY\n10 path=\xff\n"), &["\\xff=x"]);
     // A newline in a value is no error: the length says where it ends.
     accepted(&with(b"12 path=a\nb\n"), &["a\\nb=x"]);
 }
@@ -68,9 +72,24 @@ fn t_43_malformed_pax_headers() {
 #[test]
 fn t_44_global_headers() {
     for key in ["path", "linkpath", "size"] {
-        refused(&tar(&[pax(b'g', &[(key, b"1")]), file("f", "x")]), Kind::Unsafe, "global");
+        let words = format!("a global PAX header has the key '{key}'");
+        refused(&tar(&[pax(b'g', &[(key, b"1")]), file("f", "x")]), Kind::Unsafe, &words);
+        refused(&tar(&[file("e", ""), pax(b'g', &[("comment", b"c"), (key, b"1")])]), Kind::Unsafe, &words);
     }
-    accepted(&tar(&[pax(b'g', &[("comment", b"deadbeef")]), file("f", "x")]), &["f=x"]);
+    // An entry's own are what they are for.
+    let own: &[(&str, &[u8])] = &[("path", b"a"), ("linkpath", b"b")];
+    accepted(&tar(&[pax(b'x', own), link("l", "t")]), &["a -> b"]);
+    let others: &[(&str, &[u8])] = &[
+        ("comment", b"deadbeef"),
+        ("mtime", b"5"),
+        ("uid", b"0"),
+        ("uname", b"root"),
+        ("SCHILY.xattr.user.x", b"y"),
+        ("VENDOR.own", b"\xff\0"),
+    ];
+    accepted(&tar(&[pax(b'g', others), file("f", "x"), pax(b'g', others), file("g", "y")]), &["f=x", "g=y"]);
+    let sparse = pax(b'g', &[("GNU.sparse.major", b"1")]);
+    refused(&tar(&[sparse, file("f", "x")]), Kind::Unsafe, "sparse files are not supported");
 }
 
 #[test]
@@ -93,11 +112,13 @@ fn t_46_checksums() {
     block[148..156].copy_from_slice(sum.as_bytes());
     accepted(&tar(&[block.to_vec()]), &["café="]);
     block[148..156].copy_from_slice(b"        ");
-    refused(&tar(&[block.to_vec()]), Kind::Unsafe, "checksum");
+    refused(&tar(&[block.to_vec()]), Kind::Unsafe, "checksum is no number");
+    block[148..156].copy_from_slice(&[0; 8]);
+    refused(&tar(&[block.to_vec()]), Kind::Unsafe, "checksum is no number");
     for place in [0, 99, 124, 156, 257, 511] {
         let mut block = Entry::new("f", b'0').header();
         block[place] ^= 1;
-        refused(&tar(&[block.to_vec()]), Kind::Unsafe, "checksum");
+        refused(&tar(&[block.to_vec()]), Kind::Unsafe, "header 1: the header's checksum is wrong");
     }
 }
 
@@ -153,7 +174,31 @@ fn t_49_sparse_files() {
         Kind::Unsafe,
         "sparse",
     );
-    let map = vec![b'1'; 900_000];
+    // The old form has its map in the header, here of 2^62 bytes and out of order, and says that it goes on.
+    let mut old = Entry { magic: GNU, body: vec![b'x'; 512], ..Entry::new("s", b'S') }.bytes();
+    old[386..434].copy_from_slice(b"00000010000\x0000000001000\x0000000000000\x0000000001000\0");
+    old[482] = 1;
+    old[483..495].copy_from_slice(b"\x80\0\0\0\x40\0\0\0\0\0\0\0");
+    seal(&mut old[..512]);
+    // Names what else is set where a prefix would be, before it comes to the type.
+    refused(&tar(std::slice::from_ref(&old)), Kind::Unsafe, "header 1: ");
+    refused_with(&skip, &tar(&[old]), Kind::Unsafe, "header 1: ");
+    let map: Vec<u8> = (0..225_000).flat_map(|n| [b"9,1,", b"1,9,"][n % 2]).copied().collect();
+    let mut many =
+        vec![("GNU.sparse.size", &b"4611686018427387904"[..]), ("GNU.sparse.numblocks", b"10000000")];
+    many.extend(
+        (0..15_000).flat_map(|_| [("GNU.sparse.offset", &b"512"[..]), ("GNU.sparse.numbytes", b"1024")]),
+    );
+    refused(&tar(&[pax(b'x', &many), file("s", "x")]), Kind::Unsafe, "sparse files are not supported");
+    // The form 1.0 has its map at the start of the body.
+    let body = ["10000000\n".to_owned(), "512\n1024\n".repeat(50_000)].concat();
+    let with_map: &[(&str, &[u8])] =
+        &[("GNU.sparse.major", b"1"), ("GNU.sparse.minor", b"0"), ("GNU.sparse.name", b"../s")];
+    refused(&tar(&[pax(b'x', with_map), file("GNUSparseFile.0/s", body)]), Kind::Unsafe, "sparse");
+    accepted(
+        &tar(&[file("GNUSparseFile.0/s", "1\n0\n1\n")]),
+        &["GNUSparseFile.0/", "GNUSparseFile.0/s=1\n0\n1\n"],
+    );
     for records in [
         &[
             ("GNU.sparse.major", &b"1"[..]),
@@ -179,13 +224,25 @@ fn t_50_truncated_archives() {
     ] {
         refused(&whole[..length], Kind::Unsafe, words);
     }
+    // Everywhere else: never accepted before the last byte, and never more than an error.
+    let lenient = UnpackOptions { lenient_end: true, ..options() };
+    for length in (1..whole.len()).filter(|length| length % 64 == 0 || length % 512 < 3 || length % 512 > 509)
+    {
+        refused_with(&options(), &whole[..length], Kind::Unsafe, "truncated");
+        // Between two entries an archive can end as well, for who accepts that.
+        if length < 2048 && length % 1024 != 0 {
+            refused_with(&lenient, &whole[..length], Kind::Unsafe, "truncated");
+        }
+    }
+    let extended = tar(&[pax(b'x', &[("path", b"a")]), long(b'L', "b")]);
+    refused(&extended[..512 + 5], Kind::Unsafe, "truncated in a body");
+    refused(&extended[..512 + 100], Kind::Unsafe, "truncated in the padding of a body");
     for length in [2048, 2048 + 512] {
         both_ways(|options| {
             let options = UnpackOptions { lenient_end: true, ..options };
             accepted_with(&options, &whole[..length], &["a=1234", "b=5678"]);
         });
     }
-    let lenient = UnpackOptions { lenient_end: true, ..options() };
     refused_with(&lenient, &whole[..512 + 2], Kind::Unsafe, "truncated in a body");
     refused_with(&lenient, &[&whole[..1024], &pax(b'x', &[])].concat(), Kind::Unsafe, "has no entry");
 }
@@ -194,6 +251,10 @@ fn t_50_truncated_archives() {
 fn t_51_t_52_what_follows_the_end() {
     let whole = tar(&[file("a", "1")]);
     refused(&[&whole[..], &tar(&[file("b", "2")])].concat(), Kind::Unsafe, "follows the end");
+    let lenient = UnpackOptions { lenient_end: true, ..options() };
+    refused_with(&lenient, &[&whole[..], &file("b", "2")].concat(), Kind::Unsafe, "follows the end");
+    let single = [&whole[..whole.len() - 512], &file("b", "2")].concat();
+    refused_with(&lenient, &single, Kind::Unsafe, "follows a single");
     refused(&[&whole[..whole.len() - 512], &file("b", "2")].concat(), Kind::Unsafe, "follows a single");
     for length in [1, 511, 512, 9216, 5 << 20] {
         accepted(&[&whole[..], &vec![0; length]].concat(), &["a=1"]);
@@ -212,6 +273,10 @@ fn old_and_odd_forms_that_all_readers_read_alike() {
     // As today's Go package writes directories.
     accepted(&tar(&[dir("d"), file("d/f", "x")]), &["d/", "d/f=x"]);
     accepted(&tar(&[]), &[]);
+    // A name is a name, whatever other files begin with it.
+    for name in [&b"BZh"[..], b"\x1f\x8b\x08", b"\xfd7zXZ"] {
+        accepted(&tar(&[file(name, "x")]), &[&format!("{}=x", cldoci::printable(name))]);
+    }
 }
 
 /// The body of each file is all that is wanted of its buffer. As many files as a batch holds would have kept

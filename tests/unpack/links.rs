@@ -1,6 +1,7 @@
 //! Symbolic and hard links (T-10…T-16, T-18…T-24).
 
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cldoci::archive::{Confinement, Existing, Staging, UnpackOptions};
@@ -55,19 +56,27 @@ fn t_13_a_directory_that_was_used_never_becomes_a_link() {
                 &[dir("d"), file("d/a", "1"), link("d", "../outside"), file("d/b", "2")][..],
                 &[dir("d"), file("d/a", "1"), link("d", "e"), file("d/b", "2")],
                 &[dir("d"), link("d", "e"), file("d/b", "2")],
+                &[dir("d"), link("d", "../outside"), file("d/b", "2")],
             ] {
                 refused_with(&options, &tar(entries), Kind::Unsafe, "entry 'd'");
             }
+            let entries = [dir("d"), file("d/a", "1"), link("e", "d"), file("d/b", "2")];
+            accepted_with(&options, &tar(&entries), &["d/", "d/a=1", "d/b=2", "e -> d"]);
         });
     }
 }
 
 #[test]
 fn t_14_no_symlink_replaces_the_root() {
-    for name in [".", "./.", "./"] {
-        refused(&tar(&[link(name, "outside"), file("x", "1")]), Kind::Unsafe, "root");
+    for target in ["outside", "../outside", "/tmp/outside"] {
+        for name in [".", "./.", "./"] {
+            refused(&tar(&[link(name, target), file("x", "1")]), Kind::Unsafe, "root");
+        }
+        refused(&tar(&[link("/.", target), file("x", "1")]), Kind::Unsafe, "absolute");
+        let strip = UnpackOptions { strip_leading_slash: true, ..options() };
+        refused_with(&strip, &tar(&[link("/.", target), file("x", "1")]), Kind::Unsafe, "root");
     }
-    refused(&tar(&[link("/.", "/tmp/outside"), file("x", "1")]), Kind::Unsafe, "absolute");
+    accepted(&tar(&[dir("."), link("./l", "x"), file("x", "1")]), &["l -> x", "x=1"]);
 }
 
 #[test]
@@ -136,33 +145,53 @@ fn t_15_so_many_links_that_the_tree_is_searched_for_them() {
 #[test]
 fn t_16_links_beyond_the_longest_path() {
     // 16 directories of 247 bytes, a link of one letter to each at its level: a path of letters is short, what
-    // it resolves to is longer than any system call takes.
+    // it resolves to is longer than a system call takes, and programs that give up there see the last link,
+    // which leads up, as a directory.
+    let named = |name: &str, entry: Vec<u8>| [pax(b'x', &[("path", name.as_bytes())]), entry].concat();
+    let to = |name: &str, target: &str| {
+        let records = [("path", name.as_bytes()), ("linkpath", target.as_bytes())];
+        [pax(b'x', &records), link("l", "x")].concat()
+    };
     let long = "d".repeat(247);
-    let (mut entries, mut deep, mut short) = (Vec::new(), String::new(), String::new());
+    let (mut inside, mut deep, mut short) = (Vec::new(), String::new(), String::new());
     for letter in 'a'..='p' {
-        let at = |name: &str| if deep.is_empty() { name.to_owned() } else { format!("{deep}/{name}") };
-        entries.push([pax(b'x', &[("path", at(&long).as_bytes())]), dir("d")].concat());
-        let name = at(&letter.to_string());
-        entries.push([pax(b'x', &[("path", name.as_bytes())]), link("l", &long[..99])].concat());
-        deep = at(&long);
+        inside.push(named(&format!("{deep}{long}"), dir("d")));
+        inside.push(to(&format!("{deep}{letter}"), &long));
+        deep = format!("{deep}{long}/");
         short = format!("{short}{letter}/");
     }
-    let up = format!("{short}{}", "../".repeat(17));
-    entries.push([pax(b'x', &[("linkpath", up.as_bytes())]), link("escape", "x")].concat());
-    entries.push(file("escape/file", "overwritten"));
-    refused_with(
-        &UnpackOptions { max_path_bytes: 1 << 16, ..options() },
-        &tar(&entries),
-        Kind::Unsafe,
-        "leaves the destination",
-    );
-    // The same with as many steps up as the text has down: lexically inside, and never written through.
-    let up = format!("{short}{}", "../".repeat(16));
-    let place = entries.len() - 2;
-    entries[place] = [pax(b'x', &[("linkpath", up.as_bytes())]), link("escape", "x")].concat();
+    let last = "l".repeat(254);
+    let back = "../".repeat(16);
+    let leads_up = to(&format!("{deep}{last}"), &back);
+    let with = |more: &[Vec<u8>]| tar(&[&inside[..], more].concat());
     both_ways(|options| {
-        let options = UnpackOptions { max_path_bytes: 1 << 16, ..options };
-        refused_with(&options, &tar(&entries), Kind::Unsafe, "type conflict");
+        let options = UnpackOptions { max_path_bytes: 1 << 16, max_link_bytes: 1 << 16, ..options };
+        let refused = |more: &[Vec<u8>], words: &str| {
+            refused_with(&options, &with(more), Kind::Unsafe, words);
+        };
+        // The link beyond the longest path, by its long name and through the short one, and then through it.
+        refused(&[to(&format!("{short}{last}"), &back)], "type conflict");
+        for end in ["..", "../outside", "../outside/file"] {
+            let escape = to("escape", &format!("{short}{last}/{end}"));
+            refused(&[leads_up.clone(), escape.clone()], "entry 'escape' is a symbolic link");
+            refused(&[leads_up.clone(), escape, file("escape/file", "new")], "type conflict");
+        }
+        // The same up by the text itself: one step too many, and as many as the text has down.
+        let up = |steps: usize| to("escape", &format!("{short}{}", "../".repeat(steps)));
+        refused(&[up(17), file("escape/file", "new")], "leaves the destination");
+        refused(&[up(16), file("escape/file", "new")], "type conflict");
+        refused(&[up(16)], "goes up behind another");
+        // What only leads down, and up to the root from real directories, is made and removed again.
+        let world = World::new();
+        world.pull(&options, &[(TAR, &with(&[leads_up.clone(), to("down", &short)]))]).unwrap();
+        assert_eq!(std::fs::read_link(world.dest().join("down")).unwrap().as_os_str(), &*short);
+        assert_eq!(
+            std::fs::metadata(world.dest().join("down").join(&last)).unwrap().ino(),
+            std::fs::metadata(world.dest()).unwrap().ino()
+        );
+        let replace = UnpackOptions { existing: Existing::Replace, ..options.clone() };
+        world.pull(&replace, &[(TAR, &tar(&[file("x", "")]))]).unwrap();
+        world.check();
     });
 }
 
@@ -176,9 +205,22 @@ fn t_18_a_loop_of_links() {
 
 #[test]
 fn t_19_targets_of_links() {
-    refused(&tar(&[link("l", "")]), Kind::Unsafe, "leaves");
+    refused(&tar(&[link("l", "")]), Kind::Unsafe, "target is empty or has a NUL byte");
     refused(&tar(&[link("l", b"a\0b")]), Kind::Unsafe, "after its NUL");
-    refused(&tar(&[pax(b'x', &[("linkpath", b"a\0b")]), link("l", "")]), Kind::Unsafe, "leaves");
+    let nul = tar(&[pax(b'x', &[("linkpath", b"a\0b")]), link("l", "")]);
+    refused(&nul, Kind::Unsafe, "target is empty or has a NUL byte");
+    refused(&tar(&[pax(b'x', &[("linkpath", b"")]), link("l", "x")]), Kind::Unsafe, "empty");
+    both_ways(|options| {
+        let target = |length| "t/".repeat(length).into_bytes();
+        for (limit, fits) in [(4095, true), (4096, false)] {
+            let target = &[target(2047), vec![b't'; limit - 4094]].concat()[..];
+            let archive = tar(&[pax(b'x', &[("linkpath", target)]), link("l", "x")]);
+            let world = World::new();
+            let result = world.pull(&options, &[(TAR, &archive)]);
+            assert_eq!(kind(&result), (!fits).then_some(Kind::Limit), "{limit}: {result:?}");
+            world.check();
+        }
+    });
     let long = "t".repeat(5000);
     refused(&tar(&[long_link(&long), link("l", "x")]), Kind::Limit, "max_link_bytes 4095");
     let huge = "t".repeat(1 << 20);
@@ -200,6 +242,16 @@ fn t_20_a_link_is_never_written_through() {
         let options = UnpackOptions { last_wins: true, ..options };
         accepted_with(&options, &tar(&[file("t", "1"), link("f", "t"), file("f", "2")]), &["f=2", "t=1"]);
         accepted_with(&options, &tar(&[file("t", "1"), hardlink("f", "t"), file("f", "2")]), &["f=2", "t=1"]);
+        let large = "2".repeat(600_000);
+        let over_large = tar(&[file("t", "1"), link("f", "t"), file("f", &large)]);
+        accepted_with(&options, &over_large, &[&format!("f={large}"), "t=1"]);
+        // What leads outside is no link first: it is refused, or left out.
+        for bad in [link("f", "../outside/file"), hardlink("f", "../outside/file")] {
+            let archive = tar(&[bad, file("f", "x")]);
+            refused_with(&options, &archive, Kind::Unsafe, "entry 'f'");
+            let skip = UnpackOptions { skip_special: true, ..options.clone() };
+            accepted_with(&skip, &archive, &["f=x"]);
+        }
     });
 }
 
@@ -231,11 +283,13 @@ fn t_22_hard_links_to_anything_but_an_earlier_file() {
 
 #[test]
 fn t_24_no_hard_link_through_a_symbolic_one() {
-    refused(
-        &tar(&[file("etc/passwd", "x"), link("d", "etc"), hardlink("h", "d/passwd")]),
-        Kind::Unsafe,
-        "no earlier file",
-    );
+    for target in ["d/passwd", "./d/../d/passwd", "etc/../d/passwd"] {
+        refused(
+            &tar(&[file("etc/passwd", "x"), link("d", "etc"), hardlink("h", target)]),
+            Kind::Unsafe,
+            "no earlier file",
+        );
+    }
     accepted(
         &tar(&[file("etc/passwd", "x"), link("d", "etc"), hardlink("h", "etc/passwd")]),
         &["d -> etc", "etc/", "etc/passwd=x", "h=x"],
@@ -318,8 +372,31 @@ fn t_23_as_many_hard_links_as_the_file_system_allows() {
     world.check();
 }
 
-/// The staged directory `d` is swapped for a link to the outside and back, as fast as a thread can, while files
-/// go into it: the pull may fail, and nothing outside changes.
+/// Swaps a directory for a link to the outside and back, as fast as a thread can, while something else happens.
+/// Says how often.
+fn swapping(directory: &Path, outside: &Path, meanwhile: impl FnOnce()) -> u64 {
+    let (away, done) = (directory.with_file_name("away"), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let swapper = scope.spawn(|| {
+            let mut swaps = 0;
+            while !done.load(Ordering::Relaxed) {
+                if std::fs::rename(directory, &away).is_ok() {
+                    let _ = std::os::unix::fs::symlink(outside, directory);
+                    let _ = std::fs::remove_file(directory);
+                    let _ = std::fs::rename(&away, directory);
+                    swaps += 1;
+                }
+            }
+            swaps
+        });
+        meanwhile();
+        done.store(true, Ordering::Relaxed);
+        swapper.join().unwrap()
+    })
+}
+
+/// In the staging while files go into it, and in the destination while they are merged into it: the pull may
+/// fail, and nothing outside changes.
 #[test]
 fn t_80_a_directory_that_somebody_swaps_meanwhile() {
     let mut entries = vec![dir("d"), dir("d/e")];
@@ -331,10 +408,11 @@ fn t_80_a_directory_that_somebody_swaps_meanwhile() {
         ]);
     }
     let archive = tar(&entries);
-    let mut swaps = 0;
+    let (mut staged, mut merged) = (0, 0);
     for round in 0..20 {
         let confinement = if round % 2 == 0 { Confinement::Kernel } else { Confinement::Components };
         let world = World::new();
+        let outside = world.root.path().join("outside");
         let operation = Operation::new();
         let options = UnpackOptions { confinement, ..options() };
         let mut staging = Staging::prepare(&world.dest(), &options).unwrap();
@@ -343,27 +421,23 @@ fn t_80_a_directory_that_somebody_swaps_meanwhile() {
             .map(|entry| entry.unwrap().path())
             .find(|path| path.to_string_lossy().contains(".cldoci-"))
             .unwrap();
-        let (there, away) = (container.join("tree/d"), container.join("tree/away"));
-        let (outside, done) = (world.root.path().join("outside"), AtomicBool::new(false));
-        std::thread::scope(|scope| {
-            let swapper = scope.spawn(|| {
-                let mut swaps = 0;
-                while !done.load(Ordering::Relaxed) {
-                    if std::fs::rename(&there, &away).is_ok() {
-                        let _ = std::os::unix::fs::symlink(&outside, &there);
-                        let _ = std::fs::remove_file(&there);
-                        let _ = std::fs::rename(&away, &there);
-                        swaps += 1;
-                    }
-                }
-                swaps
-            });
+        staged += swapping(&container.join("tree/d"), &outside, || {
             let _ = staging.unpack(&Descriptor::of(TAR, &archive), &mut &archive[..], &operation);
-            done.store(true, Ordering::Relaxed);
-            swaps += swapper.join().unwrap();
         });
         drop(staging);
         world.check();
+
+        if round >= 4 {
+            continue;
+        }
+        world.pull(&options, &[(TAR, &archive)]).unwrap();
+        for existing in [Existing::Merge, Existing::Replace] {
+            let options = UnpackOptions { existing, ..options.clone() };
+            merged += swapping(&world.dest().join("d"), &outside, || {
+                let _ = world.pull(&options, &[(TAR, &archive)]);
+            });
+            world.check();
+        }
     }
-    assert!(swaps > 100, "only {swaps} swaps");
+    assert!(staged > 100 && merged > 100, "only {staged} and {merged} swaps");
 }

@@ -162,6 +162,9 @@ impl Extract<'_> {
         if entry.name.ends_with(b"/") {
             return refuse("a symbolic link's name ends with a slash");
         }
+        if entry.link.is_empty() || entry.link.contains(&0) {
+            return self.skip_or_refuse(path, "is a symbolic link whose target is empty or has a NUL byte");
+        }
         if !link_stays_inside(path, &entry.link) {
             let why = format!("links to '{}', which leaves the destination", printable(&entry.link));
             return self.skip_or_refuse(path, &why);

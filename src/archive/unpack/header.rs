@@ -147,6 +147,35 @@ mod tests {
     }
 
     #[test]
+    fn t_46_a_header_with_one_bit_flipped_is_refused_or_means_the_same() {
+        let mut good = [0; BLOCK];
+        let mut put = |at: usize, bytes: &[u8]| good[at..at + bytes.len()].copy_from_slice(bytes);
+        put(0, b"bin/run");
+        put(100, b"0000755\x000001750\x000001750\x0000000000012\x0014371573000\0        2");
+        put(157, b"../target");
+        put(257, b"ustar\x0000root");
+        put(329, b"0000000\x000000000\0usr");
+        let sum: u32 = good.iter().map(|&byte| u32::from(byte)).sum();
+        good[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        let wanted = format!("{:?}", parse(&good).unwrap());
+        let mut accepted = 0;
+        for bit in 0..8 * BLOCK {
+            let mut bent = good;
+            bent[bit / 8] ^= 1 << (bit % 8);
+            match parse(&bent) {
+                Ok(header) => {
+                    // Of the checksum's own blanks and leading zero.
+                    assert!((148..156).contains(&(bit / 8)), "bit {bit}");
+                    assert_eq!(format!("{header:?}"), wanted, "bit {bit}");
+                    accepted += 1;
+                }
+                Err(why) => assert!(why.contains("checksum"), "bit {bit}: {why}"),
+            }
+        }
+        assert!(accepted <= 3, "{accepted}");
+    }
+
+    #[test]
     fn t_04_a_field_is_not_cut_at_its_nul() {
         assert_eq!(text(b"abc"), Some(&b"abc"[..]));
         assert_eq!(text(b"abc\0\0"), Some(&b"abc"[..]));

@@ -1,6 +1,8 @@
 //! PAX extended header records (POSIX.1-2008 pax, "Extended Header"). Strict: what readers could take in two
 //! ways is refused, nothing is skipped (T-43).
 
+use crate::error::printable;
+
 /// The records that mean something here.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Records {
@@ -26,10 +28,11 @@ pub(super) fn parse(mut body: &[u8], global: bool) -> Result<Records, String> {
         if seen.len() > RECORDS {
             return Err(format!("a PAX header has more than {RECORDS} records"));
         }
-        let sparse = key.starts_with(b"GNU.sparse.");
-        if sparse || global && matches!(key, b"path" | b"linkpath" | b"size" | b"hdrcharset") {
-            let scope = if global { "global " } else { "" };
-            return Err(format!("a {scope}PAX header has the key '{}'", crate::error::printable(key)));
+        if key.starts_with(b"GNU.sparse.") {
+            return Err(format!("sparse files are not supported (the PAX key '{}')", printable(key)));
+        }
+        if global && matches!(key, b"path" | b"linkpath" | b"size" | b"hdrcharset") {
+            return Err(format!("a global PAX header has the key '{}'", printable(key)));
         }
         match key {
             b"path" => records.path = Some(text(value)?),
@@ -148,7 +151,7 @@ mod tests {
             b"16 hdrcharset=x\n",
             b"\0\0\0\0",
         ] {
-            assert!(parse(body, false).is_err(), "{}", crate::error::printable(body));
+            assert!(parse(body, false).is_err(), "{}", printable(body));
         }
     }
 

@@ -83,14 +83,12 @@ impl Reader {
         self.skip_body()?;
         let mut pending = Pending::default();
         loop {
+            let first = self.entries == 0;
             let mut block = [0; BLOCK];
             match self.input.fill(&mut block)? {
                 0 => return self.end(&pending, "it ends without the end-of-archive blocks").map(|()| None),
                 BLOCK => {}
-                _ => return truncated("a header"),
-            }
-            if self.entries == 0 {
-                check_type(&block)?;
+                _ => return no_tar(first, &block).map_or_else(|| truncated("a header"), Err),
             }
             if block.iter().all(|&byte| byte == 0) {
                 return self.finish(&pending).map(|()| None);
@@ -102,7 +100,8 @@ impl Reader {
                     format!("the archive has more than max_entries {} headers", self.rules.max_entries),
                 ));
             }
-            let header = header::parse(&block).map_err(|why| self.at(&why))?;
+            let header = header::parse(&block)
+                .map_err(|why| no_tar(first, &block).unwrap_or_else(|| self.at(&why)))?;
             if !self.extension(&header, &mut pending)? {
                 let described = printable(&header.name);
                 return match self.entry(header, pending) {
@@ -165,7 +164,8 @@ impl Reader {
     }
 
     fn extension_body(&mut self, size: u64) -> Result<Vec<u8>> {
-        let mut body = Vec::new();
+        // At once, as growing could take twice as much (T-48).
+        let mut body = Vec::with_capacity(size.min(EXTENSION) as usize);
         self.body = size;
         self.padding = padding(size);
         while let Some(piece) = self.piece()? {
@@ -284,15 +284,13 @@ fn long(body: &[u8]) -> std::result::Result<Vec<u8>, String> {
     Ok(name.to_vec())
 }
 
-/// The first block of something that is no tar archive at all (G-09).
-fn check_type(block: &[u8; BLOCK]) -> Result<()> {
-    match compression(block) {
-        Some(found) => Err(Error::new(
-            Kind::Protocol,
-            format!("the layer's media type says that it is a tar archive, its bytes are {found}"),
-        )),
-        None => Ok(()),
-    }
+/// The error for a first block that is no header where it begins something that is no tar archive at all (G-09).
+fn no_tar(first: bool, block: &[u8; BLOCK]) -> Option<Error> {
+    let found = compression(block).filter(|_| first)?;
+    Some(Error::new(
+        Kind::Protocol,
+        format!("the layer's media type says that it is a tar archive, its bytes are {found}"),
+    ))
 }
 
 /// Which compressed form bytes have, to say so in an error.
@@ -300,7 +298,7 @@ pub(super) fn compression(bytes: &[u8]) -> Option<&'static str> {
     match bytes {
         [0x1f, 0x8b, ..] => Some("gzip"),
         [0x28, 0xb5, 0x2f, 0xfd, ..] => Some("zstd"),
-        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some("xz"),
+        [0xfd, b'7', b'z', b'X', ..] => Some("xz"),
         [b'B', b'Z', b'h', ..] => Some("bzip2"),
         _ => None,
     }
