@@ -141,7 +141,7 @@ impl Client {
         let (kind, config) = (kind.clone(), config.to_vec());
         self.run(options, operation, move |call: Call| async move {
             let kind = build::kind_of(&kind, &call)?;
-            build::build(&call, directory?, kind, config).await
+            build::build(&call, directory?, kind, config, None).await
         })
     }
 

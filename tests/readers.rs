@@ -83,12 +83,13 @@ impl Sample {
         .collect();
         let text: Vec<u8> = random.iter().map(|byte| b'a' + byte % 17).collect();
         let name = |length| "n".repeat(length);
-        let files: [(String, &[u8]); 9] = [
+        let files: [(String, &[u8]); 10] = [
             ("text".to_owned(), &text),
             ("random".to_owned(), &random),
             ("zeros".to_owned(), &[0; 1 << 20]),
             ("empty".to_owned(), b""),
             (name(101), b"101"),
+            (name(156), b"156"),
             (format!("{}/{}", name(100), name(56)), b"157"),
             (format!("{}/{}", name(155), name(101)), b"257"),
             (format!("deep{}/f", format!("/{}", name(200)).repeat(17)), b"3400"),
@@ -103,6 +104,7 @@ impl Sample {
         let odd = std::ffi::OsStr::from_bytes(b"\xff\xfe");
         std::fs::write(tree.join(odd), "no text").unwrap();
         std::fs::write(tree.join(std::ffi::OsStr::from_bytes(&[0xf0; 130])), "no text, and long").unwrap();
+        std::fs::hard_link(tree.join("text"), tree.join("text too")).unwrap();
         symlink("text", tree.join("link")).unwrap();
         symlink(format!("{}/../text", name(100)), tree.join("long-link")).unwrap();
         symlink(odd, tree.join("odd-link")).unwrap();
@@ -217,6 +219,58 @@ fn flate2_reads_it_as_one_member() {
     let mut reader = flate2::read::GzDecoder::new(sample.layer.as_slice());
     std::io::copy(&mut reader, &mut std::io::sink()).unwrap();
     assert!(reader.into_inner().is_empty());
+}
+
+/// Keeps the first bytes of a layer and ends the packing then.
+struct Start<'a>(Vec<u8>, &'a Operation);
+
+impl std::io::Write for Start<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.extend_from_slice(bytes);
+        if self.0.len() > 1 << 10 {
+            self.1.cancel();
+        }
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// More than ustar's eleven digits: its header, and behind it a hole for the body, which readers pass over.
+#[test]
+fn b_05_a_file_of_8_gib_and_1_is_listed() {
+    let (place, Some(tar), Some(bsdtar), Some(python), Some(go)) =
+        (tempfile::tempdir().unwrap(), tool("tar"), tool("bsdtar"), tool("python3"), tool("go"))
+    else {
+        return;
+    };
+    let (tree, size) = (place.path().join("tree"), (8_u64 << 30) + 1);
+    std::fs::create_dir(&tree).unwrap();
+    std::fs::File::create(tree.join("big")).unwrap().set_len(size).unwrap();
+    let operation = Operation::new();
+    let mut start = Start(Vec::new(), &operation);
+    let error = pack(&tree, &options(), &operation, &mut start).unwrap_err();
+    assert_eq!(error.kind(), cldoci::Kind::Cancelled);
+    // A PAX header, its body, and the file's own.
+    let mut archive = vec![0; 3 * 512];
+    flate2::read::GzDecoder::new(start.0.as_slice()).read_exact(&mut archive).unwrap();
+    assert_eq!((archive[156], archive[2 * 512 + 156]), (b'x', b'0'));
+    let file = place.path().join("layer.tar");
+    std::fs::write(&file, &archive).unwrap();
+    let whole = archive.len() as u64 + size.next_multiple_of(512) + 1024;
+    std::fs::File::options().write(true).open(&file).unwrap().set_len(whole).unwrap();
+    for reader in [tar, bsdtar] {
+        let listed = run(Command::new(&reader).arg("-tvf").arg(&file).env("LC_ALL", "C"));
+        let listed = String::from_utf8(listed.stdout).unwrap();
+        assert!(listed.contains(" 8589934593 ") && listed.trim_end().ends_with(" big"), "{listed}");
+        assert_eq!(listed.lines().count(), 1, "{listed}");
+    }
+    let script = "import sys,tarfile\nfor e in tarfile.open(sys.argv[1]): print(e.name, e.size)";
+    let listed = run(Command::new(python).arg("-c").arg(script).arg(&file));
+    assert_eq!(String::from_utf8_lossy(&listed.stdout), "big 8589934593\n");
+    let listed = run(Command::new(go).arg("run").arg(program("list.go")).arg(&file));
+    assert_eq!(String::from_utf8_lossy(&listed.stdout), "big 8589934593\n");
 }
 
 /// A path longer than the system takes in one piece: nobody extracts it, all list it.

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::artifact::{ArtifactBuilder, Content, Layer};
@@ -25,13 +25,21 @@ pub(super) struct Built {
     pub(super) unchanged: bool,
 }
 
-/// Builds a directory into an artifact whose one layer lies in the store.
-pub(super) async fn build(call: &Call, directory: PathBuf, kind: ArtifactKind, config: Vec<u8>) -> Job {
+/// Builds a directory into an artifact whose one layer lies in the store; `layout` is where it will go, if known.
+pub(super) async fn build(
+    call: &Call,
+    directory: PathBuf,
+    kind: ArtifactKind,
+    config: Vec<u8>,
+    layout: Option<PathBuf>,
+) -> Job {
     call.operation.enter(Phase::Packing);
     let (inner, of) = (call.clone(), kind.clone());
     let built = blocking(move || {
         let (client, operation) = (&inner.client, &inner.operation);
-        let options = pack_options(&inner, &directory, &of)?;
+        // Made before the walk begins: it may lie in the tree.
+        let spooling = client.spooling()?;
+        let options = pack_options(&inner, &directory, &of, layout.as_deref())?;
         let reuse = client.store()?.filter(|_| inner.settings.bool("reuse_unchanged"));
         if let Some(store) = &reuse
             && let Some(built) = unchanged(store, &directory, &options, operation)?
@@ -39,7 +47,7 @@ pub(super) async fn build(call: &Call, directory: PathBuf, kind: ArtifactKind, c
             return Ok(built);
         }
         let begun = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
-        let mut writer = client.spooling()?.spool()?;
+        let mut writer = spooling.spool()?;
         let packed = pack(&directory, &options, operation, &mut writer)?;
         let spool = writer.finish()?;
         if let Some(store) = reuse.filter(|_| packed.state.is_settled(begun.cast_signed())) {
@@ -53,12 +61,20 @@ pub(super) async fn build(call: &Call, directory: PathBuf, kind: ArtifactKind, c
     artifact(call, kind, &config, built)
 }
 
-/// What goes in; the store and the layouts that the options name do not (B-08).
-pub(super) fn pack_options(call: &Call, directory: &Path, kind: &ArtifactKind) -> Result<PackOptions> {
+/// What goes in; the store or what serves in its stead, the layout that it is for, and those that the options name
+/// do not (B-08).
+pub(super) fn pack_options(
+    call: &Call,
+    directory: &Path,
+    kind: &ArtifactKind,
+    layout: Option<&Path>,
+) -> Result<PackOptions> {
     let mut options = PackOptions::from_settings(&call.settings, kind);
-    if let Some(store) = call.client.store()? {
+    let private = || call.client.0.private.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    if let Some(store) = call.client.store()?.or_else(private) {
         options.leave_out.push(store.identity()?);
     }
+    options.leave_out.extend(layout.and_then(identity));
     for path in call.settings.list("leave_out") {
         options.leave_out.extend(identity(&directory.join(path)));
     }

@@ -46,7 +46,11 @@ pub(super) async fn build_and_push(
             (built, pushed)
         }
         None => {
-            let built = build(call, directory, kind, config).await?;
+            let layout = match reference {
+                Reference::Layout(layout) => Some(layout.path.clone()),
+                Reference::Registry(_) => None,
+            };
+            let built = build(call, directory, kind, config, layout).await?;
             let pushed = push::push(call, made(&built)?, reference).await?;
             (built, pushed)
         }
@@ -76,7 +80,7 @@ async fn stream(
     let (tell, described) = oneshot::channel();
     let (inner, place, of) = (call.clone(), directory.to_owned(), kind.clone());
     let packing = blocking(move || {
-        let options = pack_options(&inner, &place, &of)?;
+        let options = pack_options(&inner, &place, &of, None)?;
         let packed = pack(&place, &options, &inner.operation, &mut writer)?;
         let layer = writer.finish(of.layer_media_type())?;
         let _ = tell.send(layer.clone());

@@ -63,6 +63,25 @@ fn b_01_a_file_that_changes_while_it_is_read() {
         std::fs::rename(root.join("new"), root.join("d/big")).unwrap();
     });
     assert_changed("d/big", |root| std::fs::remove_file(root.join("d/big")).unwrap());
+    // Of the same size: its time tells, and if that is set back, the time of that.
+    let write_over = |root: &Path| {
+        let path = root.join("d/big");
+        let before = path.metadata().unwrap();
+        // Times count in steps of the system's clock; the next one must have begun.
+        let probe = File::create(root.join("e/f")).unwrap();
+        while probe.metadata().unwrap().modified().unwrap() <= before.modified().unwrap() {
+            probe.set_len(0).unwrap();
+            (&probe).write_all(b"f").unwrap();
+        }
+        let file = OpenOptions::new().write(true).open(&path).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&file, b"X", 5 << 20).unwrap();
+        (file, before.modified().unwrap())
+    };
+    assert_changed("d/big", |root| drop(write_over(root)));
+    assert_changed("d/big", |root| {
+        let (file, before) = write_over(root);
+        file.set_modified(before).unwrap();
+    });
 }
 
 #[test]

@@ -46,6 +46,35 @@ fn b_04_special_files_are_named_and_nothing_hangs() {
     }
 }
 
+#[test]
+fn b_04_devices_are_named() {
+    // One that a link leads to, where links are followed.
+    let root = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink("/dev/null", root.path().join("d")).unwrap();
+    let follow = PackOptions { links: cldoci::archive::Links::Follow, ..options() };
+    let error = packed(root.path(), &follow).unwrap_err();
+    assert_eq!(error.kind(), Kind::Unsafe);
+    assert_eq!(error.message(), "d: is a device, which can't be packed");
+    // One in the tree, where it may be made.
+    std::fs::remove_file(root.path().join("d")).unwrap();
+    for kind in [rustix::fs::FileType::CharacterDevice, rustix::fs::FileType::BlockDevice] {
+        let path = root.path().join("d");
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        // Numbers that no driver has: it must not be opened.
+        match rustix::fs::mknodat(rustix::fs::CWD, &path, kind, mode, rustix::fs::makedev(240, 77)) {
+            Ok(()) => {
+                let error = packed(root.path(), &options()).unwrap_err();
+                assert_eq!(error.kind(), Kind::Unsafe);
+                assert_eq!(error.message(), "d: is a device, which can't be packed");
+                std::fs::remove_file(&path).unwrap();
+            }
+            Err(error) => assert_eq!(error, rustix::io::Errno::PERM),
+        }
+    }
+    write(root.path(), "d", b"", 0o644);
+    assert_eq!(names(&layer(root.path(), &options())), ["d"]);
+}
+
 /// As root nothing is unreadable: the test runs itself again as nobody.
 #[test]
 fn b_04_unreadable_files_and_directories_are_named() {

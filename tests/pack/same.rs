@@ -6,7 +6,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use cldoci::archive::PackOptions;
+use cldoci::Operation;
+use cldoci::archive::{PackOptions, Staging, UnpackOptions};
+use cldoci::config::{Environment, Options, Settings};
+use cldoci::oci::{Descriptor, media_type};
 
 use super::tree::{layer, names, options, packed, write, write_tree};
 
@@ -107,4 +110,18 @@ fn b_10_extracted_and_packed_again() {
     let status = Command::new("tar").arg("-xzf").arg(&archive).arg("-C").arg(&tree).status().unwrap();
     assert!(status.success());
     assert!(layer(&tree, &options()) == wanted);
+    // By ours: on all cores by the table of blocks, and without it.
+    let blocks = packed(root.path(), &options()).unwrap().1.blocks.unwrap();
+    for (name, blocks) in [("by-blocks", Some(blocks)), ("streamed", None)] {
+        let mut described = Descriptor::of(media_type::OCI_LAYER, &wanted);
+        if let Some(blocks) = blocks {
+            described.annotations.insert(media_type::ANNOTATION_BLOCKS.to_owned(), blocks);
+        }
+        let settings = Settings::for_client(&Options::new(), Environment::default()).unwrap();
+        let tree = other.path().join(name);
+        let mut staging = Staging::prepare(&tree, &UnpackOptions::from_settings(&settings)).unwrap();
+        staging.unpack(&described, &mut wanted.as_slice(), &Operation::new()).unwrap();
+        staging.publish(&Operation::new()).unwrap();
+        assert!(layer(&tree, &options()) == wanted, "{name}");
+    }
 }
