@@ -1,24 +1,30 @@
-//! The layer's bytes: one gzip member of independent blocks, compressed on several threads and written in
-//! order. Memory is bounded by the number of block buffers.
+//! The layer's bytes: one gzip member of independent blocks, filled with small files and compressed on several
+//! threads, and written in order. Memory is bounded by the number of block buffers.
 
 use std::io::Write;
+use std::ops::Range;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{Scope, scope};
 
-use libdeflater::Crc;
+use flate2::Crc;
 
 use super::blocks::{BLOCK_SIZE, HEADER, TableWriter};
+use super::content::Content;
 use super::gzip_block::BlockCompressor;
 use crate::error::{Error, Kind, Result};
 use crate::operation::Operation;
 use crate::thread::spawn_scoped;
 
 /// Buffers of one block; they go round.
+#[derive(Default)]
 struct Block {
     tar: Vec<u8>,
-    /// Bytes of `tar` that are filled.
+    /// Bytes of `tar` that are filled, but for the files that are read later.
     filled: usize,
+    /// Where these files go.
+    files: Vec<(Range<usize>, Content)>,
+    crc: Crc,
     packed: Vec<u8>,
     /// Bytes of `packed` that are filled.
     length: usize,
@@ -63,21 +69,19 @@ pub(super) fn compress<T: Send>(
             // One in the making, one for each thread, and some ahead.
             blocks_left: 2 + threads + threads / 2,
             current: None,
-            crc: Crc::new(),
-            size: 0,
         };
         let producer = spawn_scoped(scope, "cldoci-pack", move || {
             let mut sink = sink;
             let made = produce(&mut sink)?;
-            let (crc, size) = sink.finish()?;
-            Ok((made, crc, size))
+            sink.finish()?;
+            Ok(made)
         })?;
         let written = write(operation, out, &order_receiver, idle_sender);
         // Ends the producer, should it still run.
         drop(order_receiver);
         let produced = producer.join().unwrap_or_else(|_| Err(Error::new(Kind::Panic, "packing panicked")));
-        let table = written?;
-        let (made, crc, size) = produced?;
+        let (table, crc, size) = written?;
+        let made = produced?;
         let mut trailer = crc.to_le_bytes().to_vec();
         trailer.extend(size.to_le_bytes().iter().take(4));
         out.write_all(&trailer).map_err(|error| Error::io("can't write the layer", error))?;
@@ -85,26 +89,29 @@ pub(super) fn compress<T: Send>(
     })
 }
 
-/// Writes the header and the blocks in order, until there are no more.
+/// Writes the header and the blocks in order, until there are no more; gives their table, and the CRC-32 and
+/// length of what they hold.
 fn write(
     operation: &Operation,
     out: &mut dyn Write,
     order: &Receiver<Receiver<Result<Block>>>,
     idle: Sender<Block>,
-) -> Result<TableWriter> {
+) -> Result<(TableWriter, u32, u64)> {
     let failed = |error| Error::io("can't write the layer", error);
-    let mut table = TableWriter::default();
+    let (mut table, mut crc, mut size) = (TableWriter::default(), Crc::new(), 0);
     out.write_all(&HEADER).map_err(failed)?;
     for done in order {
         // A thread that panicked sends nothing.
         let block = done.recv().unwrap_or_else(|_| Err(Error::new(Kind::Panic, "compression panicked")))?;
         out.write_all(block.packed.get(..block.length).unwrap_or_default()).map_err(failed)?;
         table.push(block.length as u64);
+        crc.combine(&block.crc);
+        size += block.filled as u64;
         operation.check()?;
         // Nobody waits for it once the producer has ended.
         let _ = idle.send(block);
     }
-    Ok(table)
+    Ok((table, crc.sum(), size))
 }
 
 /// Where the tar goes. A full block is kept until more comes, since the last one is made otherwise.
@@ -119,8 +126,6 @@ pub(super) struct Sink<'scope, 'env> {
     /// Blocks that may still be allocated.
     blocks_left: usize,
     current: Option<Block>,
-    crc: Crc,
-    size: u64,
 }
 
 impl Sink<'_, '_> {
@@ -155,15 +160,40 @@ impl Sink<'_, '_> {
         most: usize,
         read: impl FnOnce(&mut [u8]) -> Result<usize>,
     ) -> Result<usize> {
-        if self.current.as_ref().is_none_or(|block| block.filled == BLOCK_SIZE) {
-            self.dispatch(false)?;
-            self.current = Some(self.empty_block()?);
-        }
-        let Some(block) = &mut self.current else { return Err(stopped()) };
+        let block = self.block()?;
         let end = block.filled.saturating_add(most).min(BLOCK_SIZE);
         let count = read(block.tar.get_mut(block.filled..end).unwrap_or_default())?;
         block.filled = block.filled.saturating_add(count).min(end);
         Ok(count)
+    }
+
+    /// Whether so many bytes fit into one block here.
+    pub(super) fn has_room(&self, size: usize) -> bool {
+        let filled = self.current.as_ref().map_or(0, |block| block.filled % BLOCK_SIZE);
+        size <= BLOCK_SIZE - filled
+    }
+
+    /// Leaves room for a file of `size` bytes, which fits ([`Self::has_room`]): the thread that compresses the
+    /// block reads it.
+    pub(super) fn later(&mut self, size: usize, content: Content) -> Result<()> {
+        // An empty file must not begin a block: nothing may follow in it.
+        if size > 0 {
+            self.block()?;
+        }
+        let Some(block) = &mut self.current else { return Err(stopped()) };
+        let end = block.filled + size;
+        block.files.push((block.filled..end, content));
+        block.filled = end;
+        Ok(())
+    }
+
+    /// The block that has room.
+    fn block(&mut self) -> Result<&mut Block> {
+        if self.current.as_ref().is_none_or(|block| block.filled == BLOCK_SIZE) {
+            self.dispatch(false)?;
+            self.current = Some(self.empty_block()?);
+        }
+        self.current.as_mut().ok_or_else(stopped)
     }
 
     fn empty_block(&mut self) -> Result<Block> {
@@ -172,7 +202,7 @@ impl Sink<'_, '_> {
         }
         if self.blocks_left > 0 {
             self.blocks_left -= 1;
-            return Ok(Block { tar: vec![0; BLOCK_SIZE], filled: 0, packed: Vec::new(), length: 0 });
+            return Ok(Block { tar: vec![0; BLOCK_SIZE], ..Block::default() });
         }
         let block = self.idle.recv().map_err(|_| stopped())?;
         Ok(Block { filled: 0, ..block })
@@ -181,9 +211,6 @@ impl Sink<'_, '_> {
     /// Sends the current block, if there is one, to be compressed.
     fn dispatch(&mut self, last: bool) -> Result<()> {
         let Some(block) = self.current.take() else { return Ok(()) };
-        let tar = block.tar.get(..block.filled).unwrap_or_default();
-        self.crc.update(tar);
-        self.size += tar.len() as u64;
         if self.workers_left > 0 {
             self.workers_left -= 1;
             let jobs = self.jobs;
@@ -194,13 +221,12 @@ impl Sink<'_, '_> {
         self.job_sender.send(Job { block, last, done }).map_err(|_| stopped())
     }
 
-    /// Ends the tar; gives its CRC-32 and length.
-    fn finish(mut self) -> Result<(u32, u64)> {
+    /// Ends the tar.
+    fn finish(mut self) -> Result<()> {
         if self.current.is_none() {
             self.current = Some(self.empty_block()?);
         }
-        self.dispatch(true)?;
-        Ok((self.crc.sum(), self.size))
+        self.dispatch(true)
     }
 }
 
@@ -228,7 +254,12 @@ fn compress_block(compressor: &mut BlockCompressor, block: &mut Block, last: boo
     if block.packed.is_empty() {
         block.packed = vec![0; compressor.bound(BLOCK_SIZE)];
     }
+    for (place, content) in block.files.drain(..) {
+        content.read(block.tar.get_mut(place).unwrap_or_default())?;
+    }
     let tar = block.tar.get(..block.filled).unwrap_or_default();
+    block.crc.reset();
+    block.crc.update(tar);
     block.length = compressor.compress(tar, last, &mut block.packed)?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Directory ↔ tar.gz: filter, pack, unpack. No network.
 
 mod blocks;
+mod content;
 mod deflate_walk;
 mod filter;
 mod gzip;

@@ -1,12 +1,13 @@
 //! A directory to a layer: walk, tar, blocks.
 
 use std::io::Write;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::io::{Errno, read};
-
 use super::LeftOut;
+use super::content;
 use super::gzip::{self, Sink};
+use super::identity::Identity;
 use super::options::PackOptions;
 use super::state::{TreeState, Watch};
 use super::tar_header::{self, Entry, RECORD};
@@ -67,14 +68,12 @@ impl Packer<'_, '_, '_> {
             match found {
                 Found::Directory => self.header(&walk, Entry::Directory)?,
                 Found::Link(target) => self.header(&walk, Entry::Link(&target))?,
-                Found::File(file, identity) => {
+                Found::File(identity, open) => {
                     let size = identity.size();
                     self.header(&walk, Entry::File { size, executable: identity.executable() })?;
-                    self.content(&walk, &file, size)?;
-                    let now = super::identity::Identity::of(&file).map_err(|error| walk.failed(error))?;
-                    if now != identity {
-                        return Err(walk.changed());
-                    }
+                    self.content(&walk, &identity, open)?;
+                    let tail = usize::try_from(size % RECORD as u64).unwrap_or(0);
+                    self.sink.zeros((RECORD - tail) % RECORD)?;
                 }
             }
             self.entries += 1;
@@ -100,27 +99,28 @@ impl Packer<'_, '_, '_> {
         self.sink.write(&self.header)
     }
 
-    /// Exactly `size` bytes of the file, read to where they are compressed.
-    fn content(&mut self, walk: &Walk<'_>, file: &std::os::fd::OwnedFd, size: u64) -> Result<()> {
-        let mut left = size;
+    /// The file's bytes, read to where they are compressed: small files by the threads that compress, large ones
+    /// here and in order, as disks like it.
+    fn content(&mut self, walk: &Walk<'_>, identity: &Identity, open: Option<OwnedFd>) -> Result<()> {
+        let mut left = identity.size();
+        let small = usize::try_from(left).ok().filter(|size| open.is_none() && self.sink.has_room(*size));
+        if let Some(size) = small
+            && let Some(content) = walk.content(*identity)
+        {
+            self.operation.advance_bytes(left);
+            return self.sink.later(size, content);
+        }
+        let file = match open {
+            Some(file) => file,
+            None => walk.open_file(identity)?,
+        };
         while left > 0 {
             let most = usize::try_from(left).unwrap_or(usize::MAX);
-            let count = self.sink.fill(most, |room| {
-                loop {
-                    match read(file, &mut *room) {
-                        // It was longer when it was opened.
-                        Ok(0) => return Err(walk.changed()),
-                        Ok(count) => return Ok(count),
-                        Err(Errno::INTR) => {}
-                        Err(error) => return Err(walk.failed(error)),
-                    }
-                }
-            })?;
+            let count = self.sink.fill(most, |room| content::read_some(&file, walk.path(), room))?;
             left -= count as u64;
             self.operation.advance_bytes(count as u64);
             self.operation.check()?;
         }
-        let tail = usize::try_from(size % RECORD as u64).unwrap_or(0);
-        self.sink.zeros((RECORD - tail) % RECORD)
+        content::unchanged(&file, walk.path(), identity)
     }
 }

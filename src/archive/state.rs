@@ -55,7 +55,7 @@ impl Watch {
                 self.bytes(b"@");
                 self.bytes(target);
             }
-            Found::File(_, identity) => self.file(identity),
+            Found::File(identity, _) => self.file(identity),
         }
     }
 

@@ -3,10 +3,12 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::sync::Arc;
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, openat, readlinkat, statat};
-use rustix::io::Errno;
+use rustix::io::{Errno, fcntl_dupfd_cloexec};
 
+use super::content::{self, Content, OPEN};
 use super::filter::{Filter, IGNORE_FILE};
 use super::identity::Identity;
 use super::listing::Listing;
@@ -19,12 +21,13 @@ use crate::operation::Operation;
 
 /// The largest `.cldignore` file.
 const IGNORE_FILE_LIMIT: u64 = 1 << 20;
-const OPEN: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
+/// The longest path that a system call takes, without its NUL.
+const PATH_LIMIT: usize = 4095;
 
 /// An entry that goes in; its path is [`Walk::path`].
 pub(super) enum Found {
-    /// A regular file, open at its start, and what `stat` said of it.
-    File(OwnedFd, Identity),
+    /// A regular file, and what `stat` said of it; open where it was reached through a link that is followed.
+    File(Identity, Option<OwnedFd>),
     /// A directory, before what is in it.
     Directory,
     /// A symbolic link and its text.
@@ -49,6 +52,7 @@ pub(super) struct Walk<'a> {
     filter: Filter,
     report: Report,
     frames: Vec<Frame>,
+    root: Arc<OwnedFd>,
     /// The directory of the last frame.
     current: OwnedFd,
     path: Vec<u8>,
@@ -61,12 +65,14 @@ impl<'a> Walk<'a> {
             |errno: Errno| Error::io(printable(directory.as_os_str().as_encoded_bytes()), errno.into());
         let current = openat(CWD, directory, OPEN | OFlags::DIRECTORY, Mode::empty()).map_err(failed)?;
         let identity = Identity::of(&current).map_err(failed)?;
+        let root = fcntl_dupfd_cloexec(&current, 0).map_err(failed)?;
         let mut walk = Self {
             options,
             operation,
             filter: Filter::new(options.profile, &read_ignore_file(&current)?)?,
             report: Report::default(),
             frames: Vec::new(),
+            root: Arc::new(root),
             current,
             path: Vec::new(),
         };
@@ -77,6 +83,21 @@ impl<'a> Walk<'a> {
     /// The path of the entry that [`Self::next`] gave, relative to the directory.
     pub(super) fn path(&self) -> &[u8] {
         &self.path
+    }
+
+    /// The file that [`Self::next`] gave, open at its start.
+    pub(super) fn open_file(&self, identity: &Identity) -> Result<OwnedFd> {
+        let name = self.path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+        let file = openat(&self.current, name, OPEN | OFlags::NOFOLLOW, Mode::empty())
+            .map_err(|errno| content::not_opened(&self.path, errno))?;
+        content::unchanged(&file, &self.path, identity)?;
+        Ok(file)
+    }
+
+    /// The same for another thread to open; none where the path alone does not lead there.
+    pub(super) fn content(&self, identity: Identity) -> Option<Content> {
+        let plain = self.path.len() <= PATH_LIMIT && self.frames.iter().all(|frame| frame.parent.is_none());
+        plain.then(|| Content { root: self.root.clone(), path: self.path.clone(), identity })
     }
 
     /// The next entry, or none at the end.
@@ -113,14 +134,13 @@ impl<'a> Walk<'a> {
     }
 
     fn file(&mut self, start: usize) -> Result<Option<Found>> {
-        let (file, identity) = self.open(start, OFlags::NOFOLLOW)?;
+        let name = self.path.get(start..).unwrap_or_default();
+        let stat = statat(&self.current, name, AtFlags::SYMLINK_NOFOLLOW);
+        let identity = Identity::new(&stat.map_err(|errno| content::not_opened(&self.path, errno))?);
         if identity.kind() != FileType::RegularFile {
             return Err(self.changed());
         }
-        if self.is_ours(&identity) {
-            return Ok(None);
-        }
-        Ok(Some(Found::File(file, identity)))
+        Ok((!self.is_ours(&identity)).then_some(Found::File(identity, None)))
     }
 
     fn directory(&mut self, start: usize) -> Result<Option<Found>> {
@@ -202,7 +222,7 @@ impl<'a> Walk<'a> {
             return Ok(None);
         }
         match identity.kind() {
-            FileType::RegularFile => Ok(Some(Found::File(target, identity))),
+            FileType::RegularFile => Ok(Some(Found::File(identity, Some(target)))),
             FileType::Directory => {
                 self.check_round(&identity)?;
                 let parent = std::mem::replace(&mut self.current, target);
@@ -215,13 +235,11 @@ impl<'a> Walk<'a> {
 
     fn open(&self, start: usize, flags: OFlags) -> Result<(OwnedFd, Identity)> {
         let name = self.path.get(start..).unwrap_or_default();
-        let file = match openat(&self.current, name, OPEN | flags, Mode::empty()) {
-            Ok(file) => file,
-            // Of a name that was just listed with its type.
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::NXIO) => return Err(self.changed()),
-            Err(Errno::LOOP) if flags.contains(OFlags::NOFOLLOW) => return Err(self.changed()),
-            Err(error) => return Err(self.failed(error)),
-        };
+        let file = openat(&self.current, name, OPEN | flags, Mode::empty()).map_err(|errno| match errno {
+            // Links that are followed without end are no change.
+            Errno::LOOP if !flags.contains(OFlags::NOFOLLOW) => self.failed(errno),
+            errno => content::not_opened(&self.path, errno),
+        })?;
         let identity = Identity::of(&file).map_err(|error| self.failed(error))?;
         Ok((file, identity))
     }
@@ -312,17 +330,12 @@ impl<'a> Walk<'a> {
         Error::new(Kind::Unsafe, format!("{}: {why}", printable(&self.path)))
     }
 
-    /// The error of the entry at [`Self::path`] that changed while it was read.
-    pub(super) fn changed(&self) -> Error {
-        let path = if self.path.is_empty() { ".".to_owned() } else { printable(&self.path) };
-        Error::new(Kind::Changed, format!("{path}: changed while it was read"))
+    fn changed(&self) -> Error {
+        content::changed(&self.path)
     }
 
-    /// The error of a system call on the entry at [`Self::path`]. What can't be read is UNSAFE (case B-04).
-    pub(super) fn failed(&self, errno: Errno) -> Error {
-        let path = if self.path.is_empty() { ".".to_owned() } else { printable(&self.path) };
-        let error = Error::io(path, errno.into());
-        if matches!(errno, Errno::ACCESS | Errno::PERM) { error.with_kind(Kind::Unsafe) } else { error }
+    fn failed(&self, errno: Errno) -> Error {
+        content::failed(&self.path, errno)
     }
 }
 
