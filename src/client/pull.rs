@@ -213,8 +213,9 @@ async fn unchanged(call: &Call, endpoint: &mut Endpoint, destination: &Path) -> 
     let (place, operation) = (destination.to_owned(), call.operation.clone());
     let wanted = record.fingerprint.clone();
     let follow = call.settings.bool("follow_destination");
+    let threads = call.settings.threads();
     let same = blocking(move || {
-        let same = fingerprint(&place, &operation)? == wanted;
+        let same = fingerprint(&place, threads, &operation)? == wanted;
         if same {
             // Of a pull to here that was killed before it published; what can't be removed harms nobody.
             let _ = Staging::remove_left_overs(&place, follow);
@@ -279,6 +280,7 @@ struct Note {
     manifest: Digest,
     exact: bool,
     durable: bool,
+    threads: usize,
 }
 
 impl Note {
@@ -292,6 +294,7 @@ impl Note {
             manifest: manifest.digest.clone(),
             exact,
             durable: call.settings.bool("durable"),
+            threads: call.settings.threads(),
         }
     }
 
@@ -306,7 +309,8 @@ impl Note {
         staging.publish_noting(&mut before, operation)?;
         let there = destination_identity(&self.destination);
         if let Some(identity) = there.filter(|_| there != noted) {
-            let _ = fingerprint(&self.destination, operation).and_then(|print| self.save(identity, print));
+            let _ = fingerprint(&self.destination, self.threads, operation)
+                .and_then(|print| self.save(identity, print));
         }
         Ok(())
     }

@@ -171,7 +171,7 @@ fn t_07_ten_thousand_directories_deep() {
         let options = UnpackOptions { max_path_bytes: 1 << 20, max_depth: 10_000, ..options };
         let world = World::new();
         world.pull(&options, &[(TAR, &archive)]).unwrap();
-        cldoci::archive::fingerprint(&world.dest(), &cldoci::Operation::new()).unwrap();
+        cldoci::archive::fingerprint(&world.dest(), 2, &cldoci::Operation::new()).unwrap();
         empty(&world);
         // Nothing is left of one that fails at its end.
         let error =

@@ -435,7 +435,7 @@ fn a_fingerprint_sees_every_touch() {
     let archive = tar(&[file("d/a", "1"), file("b", "2"), link("l", "b"), dir("e")]);
     world.pull(&options(), &[(TAR, &archive)]).unwrap();
     let dest = world.dest();
-    let print = || fingerprint(&dest, &Operation::new()).unwrap();
+    let print = || fingerprint(&dest, 2, &Operation::new()).unwrap();
     let mut seen = vec![print()];
     assert_eq!(seen[0], print());
     let old = std::fs::metadata(dest.join("b")).unwrap().modified().unwrap();
@@ -454,11 +454,21 @@ fn a_fingerprint_sees_every_touch() {
         assert!(!seen.contains(&now));
         seen.push(now);
     }
+    for n in 0..60 {
+        std::fs::create_dir_all(dest.join(format!("many/{}/{n}", n % 7))).unwrap();
+        std::fs::write(dest.join(format!("many/{}/{n}/file", n % 7)), "4").unwrap();
+    }
+    let by = |threads| fingerprint(&dest, threads, &Operation::new()).unwrap();
+    let before = by(1);
+    assert!(!seen.contains(&before) && (0..20).all(|_| by(4) == before), "any number of threads");
+    std::fs::rename(dest.join("many/3/3/file"), dest.join("many/3/10/other")).unwrap();
+    assert_ne!(by(4), before);
     let operation = Operation::new();
     operation.cancel();
-    assert_eq!(kind(&fingerprint(&dest, &operation)), Some(Kind::Cancelled));
-    assert_eq!(kind(&fingerprint(&dest.join("absent"), &Operation::new())), Some(Kind::Io));
+    assert_eq!(kind(&fingerprint(&dest, 2, &operation)), Some(Kind::Cancelled));
+    assert_eq!(kind(&fingerprint(&dest, 4, &operation)), Some(Kind::Cancelled));
+    assert_eq!(kind(&fingerprint(&dest.join("absent"), 2, &Operation::new())), Some(Kind::Io));
     symlink("dest", world.root.path().join("link")).unwrap();
-    assert_eq!(kind(&fingerprint(&world.root.path().join("link"), &Operation::new())), Some(Kind::Unsafe));
+    assert_eq!(kind(&fingerprint(&world.root.path().join("link"), 2, &Operation::new())), Some(Kind::Unsafe));
     assert_eq!(destination_identity(&world.root.path().join("link")), None);
 }

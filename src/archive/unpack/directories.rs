@@ -137,9 +137,8 @@ pub(super) fn readable(directory: impl AsFd) -> io::Result<OwnedFd> {
 
 /// The entries of a directory with their types, sorted by bytes.
 pub(super) fn list(directory: impl AsFd) -> io::Result<Vec<(Box<[u8]>, FileType)>> {
-    let directory = readable(directory)?;
     let mut entries: Vec<(Box<[u8]>, FileType)> = Vec::new();
-    for entry in Dir::read_from(&directory)? {
+    for entry in Dir::new(readable(&directory)?)? {
         let entry = entry?;
         let name = entry.file_name().to_bytes();
         if matches!(name, b"." | b"..") {

@@ -42,7 +42,10 @@ impl Staging {
         self.sync_all()?;
         if let (Some(note), Target::Rename { .. } | Target::Exchange) = (note, &self.target) {
             let stat = fstat(&self.tree).map_err(place::failed(&self.destination))?;
-            note((stat.st_dev, stat.st_ino), fingerprint::of_tree(duplicate(&self.tree)?, operation)?);
+            note(
+                (stat.st_dev, stat.st_ino),
+                fingerprint::of_tree(&self.tree, self.options.threads, operation)?,
+            );
         }
         operation.check()?;
         self.put(&mut directories, operation)?;
