@@ -10,6 +10,8 @@ use cldoci::Kind;
 
 use super::child::existing_is;
 use super::common::registry::Registry;
+use super::suite::c_api::CApi;
+use super::suite::{Api, Failure, Report};
 use super::workflow::layout as at;
 use super::*;
 
@@ -83,6 +85,7 @@ fn child_with_a_full_disk() {
     tree(&light, "light");
     large_tree(&heavy);
     every_verb_meets_it(&room, &small, &big, &light, &heavy, Errno::NOSPC);
+    through_c(&small, &light, &heavy, &at(&room.join("layout"), "much"));
 
     // Pull where the store is full: it has room at its destination, so it goes on without the store.
     let server = Registry::start();
@@ -157,6 +160,26 @@ fn every_verb_meets_it(room: &Path, small: &Path, big: &Path, light: &Path, heav
         assert_eq!(room_left(small), left);
     }
     fs::remove_dir_all(on("old")).unwrap();
+}
+
+/// A C program is told the same.
+fn through_c(small: &Path, light: &Path, heavy: &Path, much: &str) {
+    let store = small.join("store");
+    let api = CApi::client(&[("store", store.to_str().unwrap()), ("environment", "false")]).unwrap();
+    api.build(light, "component", b"{}", &[]).unwrap();
+    let left = room_left(small);
+    let full = |outcome: Result<Report<CApi>, Failure>, named: &str| {
+        let failure = outcome.map(drop).unwrap_err();
+        let message = &failure.message;
+        assert_eq!(failure.kind, "IO", "{message}");
+        assert!(message.contains(named) && message.contains("No space left on device"), "{message}");
+        assert_eq!(room_left(small), left);
+    };
+    full(api.build(heavy, "component", b"{}", &[]), store.to_str().unwrap());
+    full(api.pull(much, &small.join("new"), &[]), "entry '");
+    assert_eq!(names(small), ["store"]);
+    drop(api);
+    fs::remove_dir_all(store).unwrap();
 }
 
 #[test]
