@@ -84,11 +84,11 @@ fn part_of(bytes: &[u8], end: Act) -> Vec<Act> {
 
 fn a_blob_that_is_not_what_was_promised<A: Api>() {
     let room = tempfile::tempdir().unwrap();
-    let damage: Arc<Mutex<Option<(String, Damage, Vec<u8>)>>> = Arc::default();
-    let wanted = damage.clone();
+    let damage = Arc::new(Mutex::new(None::<(String, Damage, Vec<u8>)>));
+    let damaging = damage.clone();
     let registry = Registry::with(Manners::default(), move |seen: &Seen| {
-        let wanted = wanted.lock().unwrap();
-        let (digest, damage, bytes) = wanted.as_ref()?;
+        let damaging = damaging.lock().unwrap();
+        let (digest, damage, bytes) = damaging.as_ref()?;
         (seen.method == "GET" && seen.path.ends_with(&format!("/blobs/{digest}"))).then(|| damage(bytes))
     });
     let api = client::<A>(room.path(), &[]);
