@@ -20,6 +20,8 @@ mod format;
 mod harness;
 #[path = "unpack/links.rs"]
 mod links;
+#[path = "unpack/mutations.rs"]
+mod mutations;
 #[path = "unpack/peers.rs"]
 mod peers;
 #[path = "unpack/publish.rs"]

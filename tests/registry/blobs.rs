@@ -309,10 +309,11 @@ fn g_11_an_encoded_blob_is_refused() {
     let bytes = noise(1_000);
     for encoding in ["gzip", "br", "identity, gzip"] {
         let served = bytes.clone();
-        let (found, _) = get(&bytes, &[], move |_| answer(200, &[("Content-Encoding", encoding)], &served));
+        let (found, log) = get(&bytes, &[], move |_| answer(200, &[("Content-Encoding", encoding)], &served));
         let error = found.unwrap_err();
         assert_eq!(error.kind(), Kind::Protocol);
         assert!(error.message().contains("Content-Encoding"), "{error}");
+        assert!(log.iter().all(|seen| seen.header("accept-encoding") == Some("identity")), "{log:?}");
     }
     let served = bytes.clone();
     assert!(

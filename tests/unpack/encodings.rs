@@ -56,7 +56,7 @@ fn g_01_g_02_the_limit_counts_what_is_unpacked_wherever_it_lies() {
     }
 }
 
-fn zstd(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn zstd(bytes: &[u8]) -> Vec<u8> {
     ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest)
 }
 
@@ -325,7 +325,7 @@ fn zstd_layers() {
 }
 
 /// Content that is not the same all over, so that blocks have different sizes.
-fn content(length: usize) -> Vec<u8> {
+pub(crate) fn content(length: usize) -> Vec<u8> {
     let mut state = 1_u32;
     let mut bytes = Vec::with_capacity(length + 16);
     while bytes.len() < length {
@@ -337,7 +337,7 @@ fn content(length: usize) -> Vec<u8> {
 }
 
 /// The archive in blocks of 1 MiB, with its table.
-fn in_blocks(archive: &[u8]) -> (Vec<u8>, Vec<u64>) {
+pub(crate) fn in_blocks(archive: &[u8]) -> (Vec<u8>, Vec<u64>) {
     let mut bytes = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
     let mut sizes = Vec::new();
     let blocks: Vec<_> = archive.chunks(1 << 20).collect();
@@ -357,7 +357,7 @@ fn in_blocks(archive: &[u8]) -> (Vec<u8>, Vec<u64>) {
     (bytes, sizes)
 }
 
-fn described(bytes: &[u8], sizes: &[u64]) -> Descriptor {
+pub(crate) fn described(bytes: &[u8], sizes: &[u64]) -> Descriptor {
     use base64::Engine;
     let mut leb = Vec::new();
     for &size in sizes {
