@@ -70,7 +70,7 @@ bound "build: system calls a file" "$(slope calls build $few $many)" 5.2
 bound "pull: system calls a file" "$(slope calls pull $few $many)" 4.2
 bound "build: system calls of $few files" "$(calls build $few)" 1500
 bound "pull: system calls of $few files" "$(calls pull $few)" 1400
-bound "build: allocations a file" "$(slope allocations build $few $many)" 8
+bound "build: allocations a file" "$(slope allocations build $few $many)" 9
 bound "pull: allocations a file" "$(slope allocations pull $few $many)" 11
 bound "build: instructions a file" "$(slope instructions build $few $many)" 50000
 bound "pull: instructions a file" "$(slope instructions pull $few $many)" 19000
