@@ -264,7 +264,9 @@ class Processes(Case):
         with open(big / "zeros", "wb") as file:
             file.truncate(40 << 30)
         program = (
-            "import sys, cldoci\nclient = cldoci.Client(store=sys.argv[2])\nprint('started', flush=True)\n"
+            # A shell's background jobs are born deaf to it.
+            "import signal, sys, cldoci\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+            "client = cldoci.Client(store=sys.argv[2])\nprint('started', flush=True)\n"
             "try:\n    client.build(sys.argv[1], 'component')\nexcept KeyboardInterrupt:\n    sys.exit(42)\n"
         )
         child = subprocess.Popen(
