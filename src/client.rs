@@ -119,6 +119,12 @@ impl Client {
         }
     }
 
+    /// The same as far as there is one already. Blocks.
+    fn spooled_to(&self) -> Result<Option<Store>> {
+        let private = || self.0.private.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Ok(self.store()?.or_else(private))
+    }
+
     fn sessions(&self) -> &dyn UploadSessions {
         self
     }

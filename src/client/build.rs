@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::artifact::{ArtifactBuilder, Content, Layer};
@@ -70,8 +70,7 @@ pub(super) fn pack_options(
     layout: Option<&Path>,
 ) -> Result<PackOptions> {
     let mut options = PackOptions::from_settings(&call.settings, kind);
-    let private = || call.client.0.private.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    if let Some(store) = call.client.store()?.or_else(private) {
+    if let Some(store) = call.client.spooled_to()? {
         options.leave_out.push(store.identity()?);
     }
     options.leave_out.extend(layout.and_then(identity));

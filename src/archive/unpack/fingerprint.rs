@@ -34,9 +34,8 @@ pub fn fingerprint(destination: &Path, threads: usize, operation: &Operation) ->
     of_tree(&root, threads, operation)
 }
 
-/// Each keeps some descriptors, which are scarce.
-const THREADS: usize = 2;
-/// A thread costs as much as to look at so many directories.
+/// A second thread costs as much as to look at so many directories. More than two would keep more descriptors, which
+/// are scarce.
 const DIRECTORIES: usize = 16;
 
 /// The fingerprint of the tree below `root`, which does not change when `root` is renamed.
@@ -47,12 +46,12 @@ pub(super) fn of_tree(root: &OwnedFd, threads: usize, operation: &Operation) -> 
         state: Mutex::new(State { waiting: vec![Vec::new()], ..State::default() }),
         more: Condvar::new(),
     };
-    let mut helpers = threads.min(THREADS).saturating_sub(1);
+    let mut alone = threads > 1;
     std::thread::scope(|scope| {
         walk.work(&mut |waiting| {
-            while helpers > 0 && waiting > DIRECTORIES {
-                helpers -= 1;
-                // Without them it takes longer, no more.
+            if alone && waiting > DIRECTORIES {
+                alone = false;
+                // Without it this takes longer, no more.
                 let _ = spawn_scoped(scope, "cldoci-stat", || walk.work(&mut |_| ()));
             }
         });
