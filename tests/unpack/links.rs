@@ -195,6 +195,30 @@ fn t_16_links_beyond_the_longest_path() {
     });
 }
 
+/// While anything on the machine is renamed, the kernel can't vouch for a `..` and says EAGAIN (openat2(2)).
+#[test]
+fn links_that_go_up_are_proved_beside_renames() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let (one, other) = (elsewhere.path().join("one"), elsewhere.path().join("other"));
+            std::fs::write(&one, "").unwrap();
+            while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                std::fs::rename(&one, &other).unwrap();
+                std::fs::rename(&other, &one).unwrap();
+            }
+        });
+        let mut entries = vec![file("a", "x")];
+        entries.extend((0..2000).map(|n| link(&format!("d/e/{n}"), "../../a")));
+        let world = World::new();
+        let result = world.pull(&options(), &[(TAR, &tar(&entries))]);
+        over.store(true, std::sync::atomic::Ordering::Relaxed);
+        result.unwrap();
+        assert_eq!(std::fs::read(world.dest().join("d/e/1999")).unwrap(), b"x");
+    });
+}
+
 #[test]
 fn t_18_a_loop_of_links() {
     let links = [link("a", "b"), link("b", "a")];

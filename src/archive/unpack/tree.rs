@@ -169,7 +169,8 @@ fn resolve(root: &Arc<OwnedFd>, path: &[u8], confinement: Confinement) -> io::Re
             Ok(_) | Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Leads::Inside),
             Err(Errno::XDEV) => return Ok(Leads::Outside),
             Err(Errno::LOOP) => return Ok(Leads::Loop),
-            Err(Errno::NOSYS | Errno::PERM | Errno::NAMETOOLONG) => {}
+            // Not to be had, or (AGAIN) not sure of a `..`, since something was renamed meanwhile, wherever it was.
+            Err(Errno::NOSYS | Errno::PERM | Errno::NAMETOOLONG | Errno::AGAIN) => {}
             Err(error) => return Err(error.into()),
         }
     }
