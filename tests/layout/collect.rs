@@ -119,12 +119,12 @@ fn beside_writers_it_loses_nothing() {
     let done = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
         let collector = scope.spawn(|| {
-            let mut collected = 0;
-            while !done.load(std::sync::atomic::Ordering::SeqCst) {
+            loop {
                 layout.gc(&op()).unwrap();
-                collected += 1;
+                if done.load(std::sync::atomic::Ordering::SeqCst) {
+                    break;
+                }
             }
-            collected
         });
         let writers: Vec<_> = (0..3)
             .map(|thread| {
@@ -142,7 +142,7 @@ fn beside_writers_it_loses_nothing() {
             writer.join().unwrap();
         }
         done.store(true, std::sync::atomic::Ordering::SeqCst);
-        assert!(collector.join().unwrap() > 0);
+        collector.join().unwrap();
     });
     assert_eq!(check_whole(&layout), 24);
 }

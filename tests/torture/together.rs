@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use cldoci::Kind;
@@ -53,10 +54,11 @@ fn garbage_collection_beside_pushes_loses_nothing() {
     let pushing = AtomicUsize::new(3);
     let collector = ours(&room.path().join("collectors-store"));
     let mut freed = 0;
-    let mut collections = 0;
+    let (collections, collected) = (Mutex::new(0), Condvar::new());
     std::thread::scope(|scope| {
         for n in 0..3 {
             let (room, layout, pushing) = (room.path(), &layout, &pushing);
+            let (collections, collected) = (&collections, &collected);
             scope.spawn(move || {
                 // Whatever comes, the collector is to hear that this one is done.
                 struct Done<'a>(&'a AtomicUsize);
@@ -78,17 +80,29 @@ fn garbage_collection_beside_pushes_loses_nothing() {
                     if round % 3 == 2 {
                         ours.delete(&at(layout, &format!("g{n}-{}", round - 1)));
                     }
+                    if round % 5 == 4 {
+                        // Three who push on and on may never leave the collector a gap, and whether they do is
+                        // chance: each waits for it now and then, while the others push.
+                        let done = collections.lock().unwrap();
+                        let before = *done;
+                        let long = Duration::from_secs(120);
+                        let (_done, late) =
+                            collected.wait_timeout_while(done, long, |now| *now == before).unwrap();
+                        assert!(!late.timed_out(), "the collector never had its turn");
+                    }
                 }
             });
         }
         while pushing.load(Ordering::SeqCst) > 0 {
             if layout.join("oci-layout").exists() {
                 freed += collector.collect_garbage(&at(&layout, "moving"));
-                collections += 1;
+                *collections.lock().unwrap() += 1;
+                collected.notify_all();
             }
             std::thread::yield_now();
         }
     });
+    let collections = collections.into_inner().unwrap();
     let tags = whole(&layout);
     for n in 0..3 {
         for round in 0..15 {
