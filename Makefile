@@ -7,7 +7,7 @@ REGISTRY ?=
 MINUTES ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo registry examples release portable wheel tools test test-rust test-install lint header third-party asan valgrind golden abi counts bench bench-full soak install uninstall ci
+.PHONY: help demo registry examples release portable wheel tools test test-rust loom test-install lint header third-party asan valgrind golden abi counts bench bench-full soak install uninstall ci
 
 help: ## lists the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -40,6 +40,9 @@ test: ## runs every test; installs what it needs
 
 test-rust: ## runs the Rust tests alone, with what is installed
 	@scripts/test-rust.sh
+
+loom: ## tries every order in which threads may meet at the handle table
+	@scripts/loom.sh
 
 test-install: ## installs into a temporary prefix and links against it
 	@scripts/test-install.sh

@@ -3,5 +3,6 @@
 . "$(dirname "$0")/lib.sh"
 
 cargo fmt --all --check || fail "not formatted; this mends it: cargo fmt"
+cargo fmt --manifest-path tests/loom/Cargo.toml --check || fail "not formatted; this mends it: cargo fmt --manifest-path tests/loom/Cargo.toml"
 cargo clippy --quiet --locked --all-targets -- -D warnings
 scripts/header.sh check

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Every test: Rust, the install, the workflow from C on a layout and on a real registry, Go, Python, the snippets.
+# Every test: Rust, the handle table under loom, the install, the workflow from C on a layout and on a real registry, Go, Python, the snippets.
 . "$(dirname "$0")/lib.sh"
 
 scripts/install-tools.sh go debian zig
 scripts/test-rust.sh
+scripts/loom.sh
 scripts/test-install.sh
 scripts/test-release.sh
 scripts/test-demo.sh

@@ -2,11 +2,11 @@
 //! made up or inherited over a fork is told apart from what is good, and looking one up takes no lock.
 
 use std::any::Any;
-use std::cell::UnsafeCell;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 use super::process::{USED_SLOTS, page};
+use super::slot;
 use super::token::{SLOTS, Token};
 use crate::error::{Error, Kind, Result};
 
@@ -20,27 +20,9 @@ pub(super) trait Object: Any + Send + Sync {
     const NAME: &'static str;
 }
 
-/// One entry of the table. `state` says everything: pins (how many calls use the object) in bits 0..31, live
-/// (not freed) in bit 32, type in bits 33..37, generation in bits 38..59.
-struct Slot {
-    state: AtomicU64,
-    next_free: AtomicU32,
-    object: UnsafeCell<Option<Box<dyn Any + Send + Sync>>>,
-}
-
-// SAFETY: `object` is written only by the thread that took the slot from the free list, before `state` is
-// published as live, and by the one thread that saw the last pin of a freed slot go; it is read only under a
-// pin of a live slot. The object itself is Send + Sync.
-unsafe impl Sync for Slot {}
-
-const PINS: u64 = 0xffff_ffff;
-const LIVE: u64 = 1 << 32;
-const TYPE_SHIFT: u32 = 33;
-const GENERATION_SHIFT: u32 = 38;
-
-fn live_state(token: Token) -> u64 {
-    LIVE | u64::from(token.kind) << TYPE_SHIFT | u64::from(token.generation) << GENERATION_SHIFT
-}
+/// What a slot holds: any object that is its own, in a box.
+type Content = Box<dyn Any + Send + Sync>;
+type Slot = slot::Slot<Content>;
 
 /// The table grows by whole chunks, which stay; small enough to pass over a small stack.
 const CHUNK: usize = 128;
@@ -48,7 +30,7 @@ type Chunk = [Slot; CHUNK];
 static CHUNKS: [AtomicPtr<Chunk>; SLOTS as usize / CHUNK] =
     [const { AtomicPtr::new(std::ptr::null_mut()) }; SLOTS as usize / CHUNK];
 
-fn slot(index: u32) -> Option<&'static Slot> {
+fn at(index: u32) -> Option<&'static Slot> {
     let index = usize::try_from(index).ok()?;
     let chunk = CHUNKS.get(index / CHUNK)?.load(Ordering::Acquire);
     // SAFETY: a stored chunk is never freed, and a slot is shared by the rules above.
@@ -58,11 +40,7 @@ fn slot(index: u32) -> Option<&'static Slot> {
 fn make_chunk(index: u32) -> Option<&'static Slot> {
     let place = CHUNKS.get(index as usize / CHUNK)?;
     if place.load(Ordering::Acquire).is_null() {
-        let chunk: Box<Chunk> = Box::new(
-            [const {
-                Slot { state: AtomicU64::new(0), next_free: AtomicU32::new(0), object: UnsafeCell::new(None) }
-            }; CHUNK],
-        );
+        let chunk: Box<Chunk> = Box::new([const { Slot::new() }; CHUNK]);
         let made = Box::into_raw(chunk);
         let lost = place.compare_exchange(std::ptr::null_mut(), made, Ordering::AcqRel, Ordering::Acquire);
         if lost.is_err() {
@@ -70,51 +48,26 @@ fn make_chunk(index: u32) -> Option<&'static Slot> {
             drop(unsafe { Box::from_raw(made) });
         }
     }
-    slot(index)
+    at(index)
 }
 
 /// Takes a slot that nobody has.
 fn take_slot() -> Option<(u32, &'static Slot)> {
-    let free = &page().free;
-    let mut head = free.load(Ordering::Acquire);
-    while let Some(index) = (head as u32).checked_sub(1) {
-        let found = slot(index)?;
-        let next = u64::from(found.next_free.load(Ordering::Relaxed));
-        // The count above makes a head that went and came back another one.
-        let changed = (head & !PINS).wrapping_add(1 << 32) | next;
-        match free.compare_exchange_weak(head, changed, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => return Some((index, found)),
-            Err(now) => head = now,
-        }
+    if let Some(taken) = slot::pop(&page().free, at) {
+        return Some(taken);
     }
     let one_more = |used: u32| (used < SLOTS).then(|| used + 1);
     let index = USED_SLOTS.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more).ok()?;
     Some((index, make_chunk(index)?))
 }
 
-fn give_back(index: u32, slot: &Slot) {
-    let free = &page().free;
-    let mut head = free.load(Ordering::Acquire);
-    loop {
-        slot.next_free.store(head as u32, Ordering::Relaxed);
-        let changed = (head & !PINS).wrapping_add(1 << 32) | u64::from(index + 1);
-        match free.compare_exchange_weak(head, changed, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => return,
-            Err(now) => head = now,
-        }
-    }
-}
-
-/// Ends a freed slot whose last pin has gone: exactly one thread comes here.
-fn dispose(index: u32, slot: &Slot) {
-    // SAFETY: the slot is neither live nor pinned, so no other thread touches `object` (see `Sync`).
-    let object = unsafe { (*slot.object.get()).take() };
-    let generation = (slot.state.load(Ordering::Relaxed) >> GENERATION_SHIFT) as u32;
-    // A slot that has been through all generations is retired.
-    if let Some(next) = Token::next_generation(index, generation) {
-        slot.state.store(u64::from(next) << GENERATION_SHIFT, Ordering::Release);
-        give_back(index, slot);
-    }
+/// Ends a freed slot whose last pin has gone.
+///
+/// # Safety
+/// As for [`Slot::empty`](slot::Slot::empty).
+unsafe fn dispose(index: u32, slot: &Slot) {
+    // SAFETY: the caller's promise, passed on.
+    let object = unsafe { slot.empty(index, &page().free) };
     // Last: dropping may run code of the caller's (a finaliser).
     drop(object);
 }
@@ -123,14 +76,8 @@ fn dispose(index: u32, slot: &Slot) {
 pub(super) fn insert<T: Object>(object: T) -> Result<*mut T::Opaque> {
     let full = || Error::new(Kind::Limit, format!("there are {SLOTS} handles already: free some"));
     let (index, slot) = take_slot().ok_or_else(full)?;
-    let generation = match (slot.state.load(Ordering::Relaxed) >> GENERATION_SHIFT) as u32 {
-        0 => Token::first_generation(index),
-        generation => generation,
-    };
-    let token = Token { kind: T::TYPE, generation, index };
-    // SAFETY: the slot was just taken and is not live, so no other thread touches `object` (see `Sync`).
-    unsafe { *slot.object.get() = Some(Box::new(object)) };
-    slot.state.store(live_state(token), Ordering::Release);
+    // SAFETY: the slot was just taken.
+    let token = unsafe { slot.fill(index, T::TYPE, Box::new(object)) };
     count(T::TYPE, 1);
     Ok(std::ptr::without_provenance_mut(token.encode() as usize))
 }
@@ -167,9 +114,9 @@ impl<T: Object> Deref for Pinned<T> {
 
 impl<T: Object> Drop for Pinned<T> {
     fn drop(&mut self) {
-        let before = self.slot.state.fetch_sub(1, Ordering::AcqRel);
-        if before & (LIVE | PINS) == 1 {
-            dispose(self.index, self.slot);
+        if self.slot.unpin() {
+            // SAFETY: `unpin` told this thread to.
+            unsafe { dispose(self.index, self.slot) };
         }
     }
 }
@@ -182,7 +129,7 @@ fn check<T: Object>(handle: *const T::Opaque) -> Result<(Token, &'static Slot)> 
         return Err(bad("is of another type than is wanted"));
     }
     let floor = page().floor.load(Ordering::Acquire);
-    let slot = slot(token.index).ok_or_else(|| bad("is not one that cldoci gave out"))?;
+    let slot = at(token.index).ok_or_else(|| bad("is not one that cldoci gave out"))?;
     if u64::from(token.index) + 1 < floor {
         return Err(Error::new(
             Kind::Forked,
@@ -202,13 +149,15 @@ pub(super) fn get<T: Object>(handle: *const T::Opaque) -> Result<Pinned<T>> {
         return Err(Error::new(Kind::Argument, format!("the handle ({}) is NULL", T::NAME)));
     }
     let (token, slot) = check::<T>(handle)?;
-    let want = live_state(token);
-    let pin = |state: u64| (state & !PINS == want).then(|| state + 1);
-    slot.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, pin).map_err(|_| freed::<T>(handle))?;
+    if !slot.pin(token) {
+        return Err(freed::<T>(handle));
+    }
     // From here on the pin is ours and goes with `pinned`.
     let mut pinned = Pinned::<T> { index: token.index, slot, object: std::ptr::null() };
-    // SAFETY: under a pin of a live slot `object` is only read (see `Sync`).
-    let object = unsafe { (*slot.object.get()).as_ref() }.and_then(|object| object.downcast_ref::<T>());
+    // SAFETY: under the pin, with which the pointer stays.
+    let object = unsafe {
+        slot.read(|object| object.and_then(|object| object.downcast_ref::<T>()).map(std::ptr::from_ref))
+    };
     match object {
         Some(object) => pinned.object = object,
         // The type in `state` and the object were written together.
@@ -228,13 +177,11 @@ pub(super) fn free<T: Object>(handle: *mut T::Opaque) -> Result<()> {
         return Ok(());
     }
     let (token, slot) = check::<T>(handle)?;
-    let want = live_state(token);
-    let end = |state: u64| (state & !PINS == want).then_some(state & !LIVE);
-    let before =
-        slot.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, end).map_err(|_| freed::<T>(handle))?;
+    let last = slot.end(token).ok_or_else(|| freed::<T>(handle))?;
     count(T::TYPE, u64::MAX);
-    if before & PINS == 0 {
-        dispose(token.index, slot);
+    if last {
+        // SAFETY: `end` told this thread to.
+        unsafe { dispose(token.index, slot) };
     }
     Ok(())
 }
@@ -243,7 +190,7 @@ pub(super) fn free<T: Object>(handle: *mut T::Opaque) -> Result<()> {
 mod tests {
     use super::*;
     use std::sync::Arc;
-    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::{AtomicU64, AtomicUsize};
 
     struct Number(u64, Arc<AtomicUsize>);
     struct OpaqueNumber;
