@@ -807,6 +807,21 @@ cldoci_status cldoci_options_set_ranges(cldoci_options *options, int64_t value, 
 cldoci_status cldoci_options_set_ranges_below(cldoci_options *options, int64_t value, cldoci_error **error);
 
 /**
+ * A large layer that would come within these milliseconds, at the rate of its first bytes, is not written to
+ * the store meanwhile: if it is interrupted, the next pull begins it anew; 0 = all are. Belongs to a client or
+ * a call. Default: 1000.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    the number
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_resume_after_ms(cldoci_options *options,
+                                                 int64_t value,
+                                                 cldoci_error **error);
+
+/**
  * Threads that compress and inflate; 0 = one for each core. Belongs to a client or a call. Default: 0.
  *
  * @param options  borrowed, not NULL

@@ -2,6 +2,7 @@
 //! verified whatever they came from.
 
 use std::io::{self, Read, Write};
+use std::time::{Duration, Instant};
 
 use super::Call;
 use super::endpoint::Endpoint;
@@ -13,6 +14,10 @@ use crate::store::{BlobWriter, Partial, Store};
 
 /// Layers from this size on are written to the store as they come, so that an interrupted download resumes.
 const RESUMABLE: u64 = 16 << 20;
+
+/// How much, and for how long, is held back at most until it is known whether writing a layer down is worth it.
+const HELD: usize = 2 << 20;
+const HELD_FOR: Duration = Duration::from_millis(200);
 
 /// A verified stream of one blob. After its end [`LayerReader::finish`] must be called.
 pub(super) struct LayerReader {
@@ -32,6 +37,8 @@ pub(super) struct LayerReader {
 /// What is written down of the bytes that come from the network.
 enum Keep {
     Nothing,
+    /// A download that is over soon is not worth it.
+    Held(Held),
     Partial(Box<Partial>),
     Blob(Box<BlobWriter>),
     /// The store could not take it all: what is there resumes a download that fails, and goes with one that
@@ -45,6 +52,10 @@ impl Keep {
     /// Writes down what came. A full store must not fail a pull that has room at its destination.
     fn write(&mut self, chunk: &[u8]) {
         let written = match self {
+            Self::Held(held) => match held.takes(chunk) {
+                true => return,
+                false => self.decide(chunk),
+            },
             Self::Partial(partial) => partial.write_all(chunk),
             Self::Blob(blob) => blob.write_all(chunk),
             Self::Nothing | Self::Part(_) | Self::Kept(_) => return,
@@ -55,6 +66,44 @@ impl Keep {
                 _ => Self::Nothing,
             };
         }
+    }
+
+    /// Ends the holding back: what is held and what came is written down, or nothing ever is.
+    fn decide(&mut self, chunk: &[u8]) -> io::Result<()> {
+        let Self::Held(held) = std::mem::replace(self, Self::Nothing) else { return Ok(()) };
+        if held.is_soon_over() {
+            return Ok(held.partial.discard()?);
+        }
+        let mut partial = held.partial;
+        let written = partial.write_all(&held.bytes).and_then(|()| partial.write_all(chunk));
+        *self = Self::Partial(partial);
+        written
+    }
+}
+
+/// The first bytes of a download, of which it is not yet known how long it takes.
+struct Held {
+    partial: Box<Partial>,
+    bytes: Vec<u8>,
+    size: u64,
+    since: Instant,
+    /// A download that takes less is not written down.
+    worth: Duration,
+}
+
+impl Held {
+    fn takes(&mut self, chunk: &[u8]) -> bool {
+        let fits = self.bytes.len() + chunk.len() <= HELD && self.since.elapsed() < HELD_FOR;
+        if fits {
+            self.bytes.extend_from_slice(chunk);
+        }
+        fits
+    }
+
+    /// Whether the rest comes within `worth`, at the rate at which these bytes came.
+    fn is_soon_over(&self) -> bool {
+        let left = self.size.saturating_sub(self.bytes.len() as u64) as f64;
+        self.since.elapsed().as_secs_f64() * left < self.worth.as_secs_f64() * self.bytes.len() as f64
     }
 }
 
@@ -102,7 +151,14 @@ impl LayerReader {
                         made.hasher = Some(Hasher::new(descriptor.digest.algorithm()));
                         made.resumed = true;
                     }
-                    made.keep = Keep::Partial(Box::new(partial));
+                    let worth = call.settings.duration("resume_after_ms");
+                    let partial = Box::new(partial);
+                    made.keep = if offset > 0 || cache || worth.is_zero() {
+                        Keep::Partial(partial)
+                    } else {
+                        let (bytes, size, since) = (Vec::new(), descriptor.size, Instant::now());
+                        Keep::Held(Held { partial, bytes, size, since, worth })
+                    };
                 }
             } else if cache {
                 let blob = unless_full(store.create_blob(descriptor).map(Some))?;
@@ -133,7 +189,9 @@ impl LayerReader {
         {
             let mut mended = self.resumed;
             match self.keep {
-                Keep::Partial(partial) | Keep::Part(partial) => partial.discard()?,
+                Keep::Held(Held { partial, .. }) | Keep::Partial(partial) | Keep::Part(partial) => {
+                    partial.discard()?;
+                }
                 Keep::Kept(store) => mended = store.remove_blob(&self.descriptor.digest)?,
                 Keep::Nothing | Keep::Blob(_) => {}
             }
@@ -146,7 +204,7 @@ impl LayerReader {
         match self.keep {
             Keep::Nothing | Keep::Kept(_) => Ok(()),
             Keep::Partial(partial) => partial.finish(self.cache),
-            Keep::Part(partial) => partial.discard(),
+            Keep::Held(Held { partial, .. }) | Keep::Part(partial) => partial.discard(),
             // The last of it may find no room.
             Keep::Blob(blob) => unless_full(blob.commit().map(Some)).map(drop),
         }

@@ -113,6 +113,7 @@ pub static OPTIONS: &[OptionSpec] = &[
     row("parallel", Type::Int(1, 64), Scope::Both, "4", "transfers of one call at once: blobs, and ranges of large ones"),
     row("ranges", Type::Int(1, 6), Scope::Both, "4", "connections that one large blob may come over, within parallel, where one is slow and the server takes Range (not over HTTP/2); 1 = one"),
     row("ranges_below", Type::Int(0, MAX), Scope::Both, "8388608", "bytes a second of one connection below which a large blob is asked for in ranges; 0 = never"),
+    row("resume_after_ms", Type::Int(0, DAY), Scope::Both, "1000", "a large layer that would come within these milliseconds, at the rate of its first bytes, is not written to the store meanwhile: if it is interrupted, the next pull begins it anew; 0 = all are"),
     row("threads", Type::Int(0, 256), Scope::Both, "0", "threads that compress and inflate; 0 = one for each core"),
     row("retries", Type::Int(0, 100), Scope::Both, "5", "how often one request is tried again"),
     row("connect_timeout_ms", Type::Int(1, DAY), Scope::Client, "10000", "time for a connection, TLS included"),

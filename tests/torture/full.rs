@@ -101,6 +101,8 @@ fn child_with_a_full_disk() {
         let small_store = Ours::with(|options: &mut Options| {
             options.set_path("store", small.join("store")).unwrap();
             options.set("cache", cache).unwrap();
+            // However fast this machine is, it is written down.
+            options.set("resume_after_ms", "0").unwrap();
         });
         let into = room.join(format!("pulled-{cache}"));
         small_store.pull(&reference, &into);

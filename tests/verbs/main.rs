@@ -218,11 +218,10 @@ fn b_04_an_unreadable_file_is_named() {
     assert!(bench.build(&tree).unwrap_err().message().contains("secret"));
 }
 
-#[test]
-fn an_interrupted_download_is_resumed_by_the_next_run() {
+/// What the second of two pulls asks for, where the first is cut after the acts of `part` on the layer.
+fn asked_after_a_cut(options: &[(&str, &str)], part: fn(&[u8]) -> Vec<Act>) -> Option<usize> {
     // Large enough to be written down as it comes.
     let layer: Vec<u8> = (0..20u32 << 18).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
-    let half = layer.len() / 2;
     let cut = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
     let (bytes, cutting) = (layer.clone(), cut.clone());
     let digest = Digest::of(&layer);
@@ -234,10 +233,8 @@ fn an_interrupted_download_is_resumed_by_the_next_run() {
         {
             return None;
         }
-        let length = bytes.len().to_string();
-        let mut part = head(200, &[("Content-Length", &length)]);
-        part.extend_from_slice(&bytes[..half]);
-        Some(vec![Act::Send(part), Act::Reset])
+        let begin = head(200, &[("Content-Length", &bytes.len().to_string())]);
+        Some([vec![Act::Send(begin)], part(&bytes), vec![Act::Close]].concat())
     });
     let (manifest, _) = artifact(|manifest| {
         let title = manifest.layers[0].annotations.clone();
@@ -246,18 +243,48 @@ fn an_interrupted_download_is_resumed_by_the_next_run() {
     });
     registry.put_manifest("org/app", "v1", media_type::OCI_MANIFEST, &manifest);
     registry.put_blob("org/app", &layer);
-    let bench = Bench::new(&[("retries", "0")]);
+    let bench = Bench::new(&[&[("retries", "0")], options].concat());
     let reference = format!("{}/org/app:v1", registry.host());
     assert!(bench.pull(&reference).is_err());
     assert!(!bench.out().exists());
     cut.store(false, std::sync::atomic::Ordering::SeqCst);
     bench.pull(&reference).unwrap();
     assert_eq!(Digest::of(&fs::read(bench.out().join("file")).unwrap()), digest);
+    let left = fs::read_dir(bench.work.path().join("store/partial")).unwrap();
+    assert!(
+        left.map(|entry| entry.unwrap().file_name()).all(|name| !name.to_string_lossy().starts_with("sha"))
+    );
     let log = registry.server.log();
     let last = log.iter().rev().find(|seen| seen.path.contains("/blobs/")).unwrap();
-    let range = last.header("range").expect("the second run asked for a range");
-    let from: usize = range.trim_start_matches("bytes=").split('-').next().unwrap().parse().unwrap();
-    assert!(from > 0 && from <= half, "{range}");
+    let range = last.header("range")?;
+    Some(range.trim_start_matches("bytes=").split('-').next().unwrap().parse().unwrap())
+}
+
+const HALF: usize = 10 << 20;
+
+#[test]
+fn an_interrupted_download_is_resumed_by_the_next_run() {
+    let half = |bytes: &[u8]| vec![Act::Send(bytes[..HALF].to_vec())];
+    let from =
+        asked_after_a_cut(&[("resume_after_ms", "0")], half).expect("the second run asked for a range");
+    assert!(from > 0 && from <= HALF, "{from}");
+}
+
+#[test]
+fn a_download_that_is_soon_over_is_not_written_down() {
+    let half = |bytes: &[u8]| vec![Act::Send(bytes[..HALF].to_vec())];
+    // Within a day any is over, within a millisecond none; the latter has what was held back, too.
+    assert_eq!(asked_after_a_cut(&[("resume_after_ms", "86400000")], half), None);
+    let from =
+        asked_after_a_cut(&[("resume_after_ms", "1")], half).expect("the second run asked for a range");
+    assert!(from > 2 << 20 && from <= HALF, "{from}");
+    // As it is without the option: a slow beginning says that it takes long.
+    let slow = |bytes: &[u8]| {
+        let pause = Act::Wait(std::time::Duration::from_millis(400));
+        vec![Act::Send(bytes[..1 << 20].to_vec()), pause, Act::Send(bytes[1 << 20..HALF].to_vec())]
+    };
+    let from = asked_after_a_cut(&[], slow).expect("the second run asked for a range");
+    assert!(from > 1 << 20 && from <= HALF, "{from}");
 }
 
 #[test]

@@ -42,13 +42,12 @@ impl Extract<'_> {
             self.operation.check()?;
             self.writers.check()?;
             let Some(entry) = reader.next()? else { break };
-            let what = format_args!("entry '{}'", printable(&entry.name)).to_string();
-            self.entry(reader, entry).map_err(|error| {
+            self.entry(reader, &entry).map_err(|error| {
                 // What comes from the stream is not about this entry, and writers name theirs.
                 if error.message().starts_with("entry '") || error.kind() == Kind::Cancelled {
                     error
                 } else {
-                    error.context(what)
+                    error.context(format_args!("entry '{}'", printable(&entry.name)))
                 }
             })?;
             self.operation.advance_entries(1);
@@ -56,16 +55,16 @@ impl Extract<'_> {
         self.writers.flush()
     }
 
-    fn entry(&mut self, reader: &mut Reader, entry: Entry) -> Result<()> {
+    fn entry(&mut self, reader: &mut Reader, entry: &Entry) -> Result<()> {
         let path = name::clean(&entry.name, &self.options.names(), self.options.strip_leading_slash)?;
         if path.is_empty() && entry.kind != Type::Directory {
             return refuse("only a directory can be the root");
         }
         match entry.kind {
-            Type::File => self.file(reader, &path, &entry),
-            Type::Directory => self.directory(&path, &entry),
-            Type::Symlink => self.symlink(&path, &entry),
-            Type::Hardlink => self.hardlink(&path, &entry),
+            Type::File => self.file(reader, &path, entry),
+            Type::Directory => self.directory(&path, entry),
+            Type::Symlink => self.symlink(&path, entry),
+            Type::Hardlink => self.hardlink(&path, entry),
             Type::Special(flag) => {
                 let what = match flag {
                     b'3' => "a character device".to_owned(),

@@ -147,6 +147,25 @@ pub unsafe extern "C" fn cldoci_options_set_ranges_below(
     unsafe { guard::status(error, || set_int(options, "ranges_below", value)) }
 }
 
+/// A large layer that would come within these milliseconds, at the rate of its first bytes, is not written to
+/// the store meanwhile: if it is interrupted, the next pull begins it anew; 0 = all are. Belongs to a client or
+/// a call. Default: 1000.
+///
+/// @param options  borrowed, not NULL
+/// @param value    the number
+/// @param error    out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+/// Threads: one at a time for one handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_options_set_resume_after_ms(
+    options: *mut cldoci_options,
+    value: i64,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { guard::status(error, || set_int(options, "resume_after_ms", value)) }
+}
+
 /// Threads that compress and inflate; 0 = one for each core. Belongs to a client or a call. Default: 0.
 ///
 /// @param options  borrowed, not NULL
