@@ -77,7 +77,11 @@
  *   and lives until that handle is freed. Freeing a handle on one thread while another reads such a text is a
  *   race of the caller's. Texts end with a NUL; as they can hold others, their length can be asked for, too.
  * - Only `_free` consumes a handle, whatever it returns.
- * - Strings in are UTF-8, paths are any bytes. Pointers to numbers, handles and structs must be aligned.
+ * - Strings in are UTF-8, paths are any bytes; both end with a NUL and have at most 64 MiB.
+ * - An output (a pointer to a handle, a number or a struct) must be aligned, else the call is refused or, where it
+ *   has no status, leaves it alone; and it must be writable, which the library can't check. It is written on every
+ *   path: to NULL, 0, -1 or zeroes first. Where two outputs are one place, it holds what was written last: the
+ *   error of a call that failed, the result of one that did not.
  *
  * Errors
  * ------
@@ -662,6 +666,9 @@ cldoci_status cldoci_options_set_progress_callback(cldoci_options *options,
  * A function that is asked for credentials, after those that the options of a host give and before docker's
  * and podman's files and helpers. It belongs to a client. It is called on a thread that only runs
  * callbacks, possibly on several at once. It must not unwind.
+ *
+ * It may cancel and free operations and start others; waiting for an operation of its own client, which may wait
+ * for the callback, is CLDOCI_ERROR_REENTRANT, as are that client's blocking verbs: another client is free to.
  *
  * @param options    borrowed, not NULL
  * @param callback   the function; NULL takes it away
@@ -1572,8 +1579,8 @@ cldoci_status cldoci_reference_parse(const char *string, cldoci_reference **refe
  * a `:` in its last name, a path that is not UTF-8.
  *
  * @param directory  borrowed, not NULL, any bytes; copied
- * @param tag        borrowed, may be NULL: without a tag the layout's only manifest is meant, else `latest`
- * @param digest     borrowed, may be NULL
+ * @param tag        borrowed, may be NULL, UTF-8: without a tag the layout's only manifest is meant, else `latest`
+ * @param digest     borrowed, may be NULL, UTF-8
  * @param reference  out, not NULL: set to NULL, on success to a reference that you free
  * @param error      out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says which part is wrong and why
@@ -2501,7 +2508,7 @@ const uint8_t *cldoci_result_bytes(const cldoci_result *result, size_t *size);
  * What the operation cost.
  *
  * @param result    borrowed, not NULL
- * @param counters  in and out, not NULL: set its struct_size before, the rest is filled in
+ * @param counters  in and out, not NULL: set its struct_size before; the rest is set to zero, then filled in
  * @param error     out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or why it could not be told
  * Threads: any, at once.
@@ -2733,7 +2740,7 @@ cldoci_status cldoci_operation_wait(const cldoci_operation *operation,
  * How far the operation is; also after its end.
  *
  * @param operation  borrowed, not NULL
- * @param progress   in and out, not NULL: set its struct_size before, the rest is filled in
+ * @param progress   in and out, not NULL: set its struct_size before; the rest is set to zero, then filled in
  * @param error      out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or why it could not be told
  * Threads: any, at once.
@@ -2744,7 +2751,8 @@ cldoci_status cldoci_operation_progress(const cldoci_operation *operation,
 
 /**
  * Asks the operation to end with CLDOCI_ERROR_CANCELLED, which it does within a second; what it was making
- * is removed. Returns at once. After the end, and again, it does nothing. Not for a signal handler.
+ * is removed. Returns at once. After the end, and again, it does nothing. Not for a signal handler, as
+ * it takes locks: let the handler write to a pipe or set a flag, and cancel where that is read.
  *
  * @param operation  borrowed, not NULL
  * @param error      out, may be NULL: set to NULL, on failure to an error that you free
@@ -2929,7 +2937,7 @@ uint64_t cldoci_artifact_layer_size(const cldoci_artifact *artifact, size_t laye
  *
  * @param artifact  borrowed, not NULL
  * @param layer     from 0
- * @param key       borrowed, not NULL
+ * @param key       borrowed, not NULL: any bytes
  * @param length    out, may be NULL: bytes before the final NUL
  * @return borrowed from `artifact`; NULL where there is none of this key
  * Threads: any, at once.
@@ -2983,7 +2991,7 @@ const char *cldoci_artifact_layer_annotation_value(const cldoci_artifact *artifa
  * The value of the manifest's annotation.
  *
  * @param artifact  borrowed, not NULL
- * @param key       borrowed, not NULL
+ * @param key       borrowed, not NULL: any bytes
  * @param length    out, may be NULL: bytes before the final NUL
  * @return borrowed from `artifact`; NULL where there is none of this key
  * Threads: any, at once.
@@ -3140,7 +3148,7 @@ cldoci_status cldoci_artifact_builder_new(const cldoci_client *client,
  * alone.
  *
  * @param builder      borrowed, not NULL
- * @param media_type   borrowed, may be NULL: the type's own; copied
+ * @param media_type   borrowed, may be NULL, UTF-8: the type's own; copied
  * @param config       borrowed, not NULL; copied
  * @param config_size  how many bytes, at least 1
  * @param error        out, may be NULL: set to NULL, on failure to an error that you free
@@ -3157,7 +3165,7 @@ cldoci_status cldoci_artifact_builder_set_config(cldoci_artifact_builder *builde
  * Adds a layer of these bytes, as they are.
  *
  * @param builder     borrowed, not NULL
- * @param media_type  borrowed, may be NULL: the type's own; copied
+ * @param media_type  borrowed, may be NULL, UTF-8: the type's own; copied
  * @param layer       borrowed, may be NULL where `layer_size` is 0; copied
  * @param layer_size  how many bytes
  * @param error       out, may be NULL: set to NULL, on failure to an error that you free
@@ -3175,7 +3183,7 @@ cldoci_status cldoci_artifact_builder_add_bytes(cldoci_artifact_builder *builder
  * until then it must not change (CLDOCI_ERROR_CHANGED).
  *
  * @param builder     borrowed, not NULL
- * @param media_type  borrowed, may be NULL: the type's own; copied
+ * @param media_type  borrowed, may be NULL, UTF-8: the type's own; copied
  * @param file        borrowed, not NULL, a path of any bytes; copied
  * @param error       out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or what is wrong
@@ -3191,7 +3199,7 @@ cldoci_status cldoci_artifact_builder_add_file(cldoci_artifact_builder *builder,
  * stay as long as the artifact does.
  *
  * @param builder     borrowed, not NULL
- * @param media_type  borrowed, may be NULL: the type's own; copied
+ * @param media_type  borrowed, may be NULL, UTF-8: the type's own; copied
  * @param reader      not NULL; called on this thread and in this call only
  * @param user_data   may be NULL; passed to the reader, never followed
  * @param error       out, may be NULL: set to NULL, on failure to an error that you free
@@ -3209,7 +3217,7 @@ cldoci_status cldoci_artifact_builder_add_reader(cldoci_artifact_builder *builde
  * Its annotations do not come along.
  *
  * @param builder     borrowed, not NULL
- * @param media_type  borrowed, may be NULL: as the layer has it; copied
+ * @param media_type  borrowed, may be NULL, UTF-8: as the layer has it; copied
  * @param artifact    borrowed, not NULL
  * @param layer       which of its layers, from 0
  * @param error       out, may be NULL: set to NULL, on failure to an error that you free

@@ -27,7 +27,9 @@ handles 2000
 misuse DIR
 options
 operations
+signals
 callbacks
+reentrant
 credential
 guest DIR
 dlopen LIBRARIES

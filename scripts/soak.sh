@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The Rust tests again and again, with more cases of each property test each time.
+# A million of each handle; then the Rust tests again and again, with more cases of each property test each time.
 #   scripts/soak.sh MINUTES
 . "$(dirname "$0")/lib.sh"
 
@@ -7,6 +7,12 @@ minutes=${1:-10}
 [[ $minutes =~ ^[0-9]+$ ]] || fail "MINUTES is '$minutes', wants a number"
 end=$((SECONDS + minutes * 60)) round=0
 export PROPTEST_CASES=1024
+say "soak: a million handles of each type, made, used and freed"
+cargo build --quiet --release --lib --locked
+scripts/c-programs.sh target/release build/release
+home=$(mktemp -d)
+trap 'rm -rf "$home"' EXIT
+HOME=$home CLDOCI_SOAK=1 build/release/tests/handles
 while ((SECONDS < end)); do
   round=$((round + 1))
   say "soak: round $round, $PROPTEST_CASES cases of each property"

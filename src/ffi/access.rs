@@ -15,9 +15,9 @@ pub(super) unsafe fn text<T: Object>(
     length: *mut usize,
     pick: impl FnOnce(&T) -> Option<&Text>,
 ) -> *const c_char {
+    // SAFETY: the caller's promise, passed on.
+    unsafe { put(length, 0) };
     guard::value(std::ptr::null(), || {
-        // SAFETY: the caller's promise, passed on.
-        unsafe { put(length, 0) };
         let object = handle::get::<T>(handle).ok()?;
         // SAFETY: as above. The text lives in the object, which lives as long as its handle.
         pick(&object).map(|text| unsafe { text.lend(length) })
@@ -33,9 +33,9 @@ pub(super) unsafe fn bytes<T: Object>(
     size: *mut usize,
     pick: impl FnOnce(&T) -> Option<&[u8]>,
 ) -> *const u8 {
+    // SAFETY: the caller's promise, passed on.
+    unsafe { put(size, 0) };
     guard::value(std::ptr::null(), || {
-        // SAFETY: the caller's promise, passed on.
-        unsafe { put(size, 0) };
         let object = handle::get::<T>(handle).ok()?;
         let bytes = pick(&object)?;
         // SAFETY: as above.

@@ -239,7 +239,7 @@ pub unsafe extern "C" fn cldoci_artifact_layer_size(artifact: *const cldoci_arti
 ///
 /// @param artifact  borrowed, not NULL
 /// @param layer     from 0
-/// @param key       borrowed, not NULL
+/// @param key       borrowed, not NULL: any bytes
 /// @param length    out, may be NULL: bytes before the final NUL
 /// @return borrowed from `artifact`; NULL where there is none of this key
 /// Threads: any, at once.
@@ -327,7 +327,7 @@ pub unsafe extern "C" fn cldoci_artifact_layer_annotation_value(
 /// The value of the manifest's annotation.
 ///
 /// @param artifact  borrowed, not NULL
-/// @param key       borrowed, not NULL
+/// @param key       borrowed, not NULL: any bytes
 /// @param length    out, may be NULL: bytes before the final NUL
 /// @return borrowed from `artifact`; NULL where there is none of this key
 /// Threads: any, at once.

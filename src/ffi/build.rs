@@ -26,16 +26,19 @@ unsafe fn build(
 ) -> cldoci_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     unsafe {
-        guard::status(error, || {
-            let finish = finish.begin()?;
-            let call = Call::new(client, options)?;
-            let directory = path(directory, "directory")?;
-            let kind = ArtifactKind::from_name(text(artifact_type, "artifact_type")?)?;
-            let config = bytes(config, config_size, "config")?;
-            call.run("build", Weight::Transfer, finish, |client, options, operation| {
-                client.build(directory, &kind, config, options, operation)
-            })
-        })
+        guard::giving(
+            error,
+            || finish.begin(),
+            |finish| {
+                let call = Call::new(client, options)?;
+                let directory = path(directory, "directory")?;
+                let kind = ArtifactKind::from_name(text(artifact_type, "artifact_type")?)?;
+                let config = bytes(config, config_size, "config")?;
+                call.run("build", Weight::Transfer, finish, |client, options, operation| {
+                    client.build(directory, &kind, config, options, operation)
+                })
+            },
+        )
     }
 }
 
@@ -116,17 +119,20 @@ unsafe fn build_and_push(
 ) -> cldoci_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     unsafe {
-        guard::status(error, || {
-            let finish = finish.begin()?;
-            let call = Call::new(client, options)?;
-            let directory = path(directory, "directory")?;
-            let kind = ArtifactKind::from_name(text(artifact_type, "artifact_type")?)?;
-            let config = bytes(config, config_size, "config")?;
-            let reference = handle::get::<ReferenceObject>(reference)?;
-            call.run("build_and_push", Weight::Transfer, finish, |client, options, operation| {
-                client.build_and_push(directory, &kind, config, &reference.reference, options, operation)
-            })
-        })
+        guard::giving(
+            error,
+            || finish.begin(),
+            |finish| {
+                let call = Call::new(client, options)?;
+                let directory = path(directory, "directory")?;
+                let kind = ArtifactKind::from_name(text(artifact_type, "artifact_type")?)?;
+                let config = bytes(config, config_size, "config")?;
+                let reference = handle::get::<ReferenceObject>(reference)?;
+                call.run("build_and_push", Weight::Transfer, finish, |client, options, operation| {
+                    client.build_and_push(directory, &kind, config, &reference.reference, options, operation)
+                })
+            },
+        )
     }
 }
 

@@ -105,14 +105,17 @@ pub unsafe extern "C" fn cldoci_artifact_builder_new(
 ) -> cldoci_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     unsafe {
-        guard::status(error, || {
-            let place = out(builder, "builder", std::ptr::null_mut())?;
-            let client = handle::get::<ClientObject>(client)?.client.clone();
-            let kind = ArtifactKind::from_name(text(artifact_type, "artifact_type")?)?;
-            let parts = Parts { kind, config: None, layers: Vec::new(), annotations: BTreeMap::new() };
-            *place = handle::insert(BuilderObject { client, parts: Mutex::new(parts) })?;
-            Ok(())
-        })
+        guard::giving(
+            error,
+            || out(builder, "builder", std::ptr::null_mut()),
+            |place| {
+                let client = handle::get::<ClientObject>(client)?.client.clone();
+                let kind = ArtifactKind::from_name(text(artifact_type, "artifact_type")?)?;
+                let parts = Parts { kind, config: None, layers: Vec::new(), annotations: BTreeMap::new() };
+                *place = handle::insert(BuilderObject { client, parts: Mutex::new(parts) })?;
+                Ok(())
+            },
+        )
     }
 }
 
@@ -120,7 +123,7 @@ pub unsafe extern "C" fn cldoci_artifact_builder_new(
 /// alone.
 ///
 /// @param builder      borrowed, not NULL
-/// @param media_type   borrowed, may be NULL: the type's own; copied
+/// @param media_type   borrowed, may be NULL, UTF-8: the type's own; copied
 /// @param config       borrowed, not NULL; copied
 /// @param config_size  how many bytes, at least 1
 /// @param error        out, may be NULL: set to NULL, on failure to an error that you free
@@ -139,6 +142,9 @@ pub unsafe extern "C" fn cldoci_artifact_builder_set_config(
         guard::status(error, || {
             let given = optional_text(media_type, "media_type")?;
             let config = bytes(config, config_size, "config")?;
+            if config.is_empty() {
+                return Err(Error::new(Kind::Argument, "argument 'config' has no bytes"));
+            }
             let builder = handle::get::<BuilderObject>(builder)?;
             let mut parts = lock(&builder.parts);
             if let Some(given) = given {
@@ -168,7 +174,7 @@ pub unsafe extern "C" fn cldoci_artifact_builder_set_config(
 /// Adds a layer of these bytes, as they are.
 ///
 /// @param builder     borrowed, not NULL
-/// @param media_type  borrowed, may be NULL: the type's own; copied
+/// @param media_type  borrowed, may be NULL, UTF-8: the type's own; copied
 /// @param layer       borrowed, may be NULL where `layer_size` is 0; copied
 /// @param layer_size  how many bytes
 /// @param error       out, may be NULL: set to NULL, on failure to an error that you free
@@ -198,7 +204,7 @@ pub unsafe extern "C" fn cldoci_artifact_builder_add_bytes(
 /// until then it must not change (CLDOCI_ERROR_CHANGED).
 ///
 /// @param builder     borrowed, not NULL
-/// @param media_type  borrowed, may be NULL: the type's own; copied
+/// @param media_type  borrowed, may be NULL, UTF-8: the type's own; copied
 /// @param file        borrowed, not NULL, a path of any bytes; copied
 /// @param error       out, may be NULL: set to NULL, on failure to an error that you free
 /// @return CLDOCI_OK, or what is wrong
@@ -226,7 +232,7 @@ pub unsafe extern "C" fn cldoci_artifact_builder_add_file(
 /// stay as long as the artifact does.
 ///
 /// @param builder     borrowed, not NULL
-/// @param media_type  borrowed, may be NULL: the type's own; copied
+/// @param media_type  borrowed, may be NULL, UTF-8: the type's own; copied
 /// @param reader      not NULL; called on this thread and in this call only
 /// @param user_data   may be NULL; passed to the reader, never followed
 /// @param error       out, may be NULL: set to NULL, on failure to an error that you free
@@ -258,7 +264,7 @@ pub unsafe extern "C" fn cldoci_artifact_builder_add_reader(
 /// Its annotations do not come along.
 ///
 /// @param builder     borrowed, not NULL
-/// @param media_type  borrowed, may be NULL: as the layer has it; copied
+/// @param media_type  borrowed, may be NULL, UTF-8: as the layer has it; copied
 /// @param artifact    borrowed, not NULL
 /// @param layer       which of its layers, from 0
 /// @param error       out, may be NULL: set to NULL, on failure to an error that you free
@@ -368,13 +374,16 @@ pub unsafe extern "C" fn cldoci_artifact_builder_finish(
 ) -> cldoci_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     unsafe {
-        guard::status(error, || {
-            let place = out(artifact, "artifact", std::ptr::null_mut())?;
-            let builder = handle::get::<BuilderObject>(builder)?;
-            let artifact = lock(&builder.parts).finish()?;
-            *place = handle::insert(ArtifactObject::new(artifact))?;
-            Ok(())
-        })
+        guard::giving(
+            error,
+            || out(artifact, "artifact", std::ptr::null_mut()),
+            |place| {
+                let builder = handle::get::<BuilderObject>(builder)?;
+                let artifact = lock(&builder.parts).finish()?;
+                *place = handle::insert(ArtifactObject::new(artifact))?;
+                Ok(())
+            },
+        )
     }
 }
 

@@ -41,17 +41,21 @@ pub unsafe extern "C" fn cldoci_client_new(
 ) -> cldoci_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     unsafe {
-        guard::status(error, || {
-            let place = out(client, "client", std::ptr::null_mut())?;
-            // The runtime's plan looks into the environment, too.
-            local();
-            let set = options::copy(options)?.unwrap_or_default();
-            let provider =
-                set.credentials.map(|asker| Arc::new(Provider(asker)) as Arc<dyn CredentialProvider>);
-            let client = Client::with_credentials(&set.options, Environment::capture(), provider)?;
-            *place = handle::insert(ClientObject::new(client, set.progress, set.logger))?;
-            Ok(())
-        })
+        guard::giving(
+            error,
+            || out(client, "client", std::ptr::null_mut()),
+            |place| {
+                // The runtime's plan looks into the environment, too.
+                local();
+                let set = options::copy(options)?.unwrap_or_default();
+                let provider = set.credentials.map(|asker| Arc::new(Provider::new(asker)));
+                let asking = provider.as_ref().map(|provider| provider.asking);
+                let provider = provider.map(|provider| provider as Arc<dyn CredentialProvider>);
+                let client = Client::with_credentials(&set.options, Environment::capture(), provider)?;
+                *place = handle::insert(ClientObject::new(client, set.progress, set.logger, asking))?;
+                Ok(())
+            },
+        )
     }
 }
 
@@ -77,15 +81,18 @@ unsafe fn push(
 ) -> cldoci_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     unsafe {
-        guard::status(error, || {
-            let finish = finish.begin()?;
-            let call = Call::new(client, options)?;
-            let artifact = handle::get::<ArtifactObject>(artifact)?;
-            let reference = handle::get::<ReferenceObject>(reference)?;
-            call.run("push", Weight::Transfer, finish, |client, options, operation| {
-                client.push(&artifact.artifact, &reference.reference, options, operation)
-            })
-        })
+        guard::giving(
+            error,
+            || finish.begin(),
+            |finish| {
+                let call = Call::new(client, options)?;
+                let artifact = handle::get::<ArtifactObject>(artifact)?;
+                let reference = handle::get::<ReferenceObject>(reference)?;
+                call.run("push", Weight::Transfer, finish, |client, options, operation| {
+                    client.push(&artifact.artifact, &reference.reference, options, operation)
+                })
+            },
+        )
     }
 }
 
@@ -148,15 +155,18 @@ unsafe fn pull(
 ) -> cldoci_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     unsafe {
-        guard::status(error, || {
-            let finish = finish.begin()?;
-            let call = Call::new(client, options)?;
-            let reference = handle::get::<ReferenceObject>(reference)?;
-            let destination = path(destination, "destination")?;
-            call.run("pull", Weight::Transfer, finish, |client, options, operation| {
-                client.pull(&reference.reference, destination, options, operation)
-            })
-        })
+        guard::giving(
+            error,
+            || finish.begin(),
+            |finish| {
+                let call = Call::new(client, options)?;
+                let reference = handle::get::<ReferenceObject>(reference)?;
+                let destination = path(destination, "destination")?;
+                call.run("pull", Weight::Transfer, finish, |client, options, operation| {
+                    client.pull(&reference.reference, destination, options, operation)
+                })
+            },
+        )
     }
 }
 

@@ -51,13 +51,20 @@ pub unsafe extern "C" fn cldoci_config_new(
 ) -> cldoci_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     unsafe {
-        guard::status(error, || {
-            let place = out(config, "config", std::ptr::null_mut())?;
-            let config = TypedConfig::new(&ArtifactKind::from_name(text(artifact_type, "artifact_type")?)?)?;
-            *place =
-                handle::insert(ConfigObject(Mutex::new(State { config, lent: Vec::new(), fresh: false })))?;
-            Ok(())
-        })
+        guard::giving(
+            error,
+            || out(config, "config", std::ptr::null_mut()),
+            |place| {
+                let config =
+                    TypedConfig::new(&ArtifactKind::from_name(text(artifact_type, "artifact_type")?)?)?;
+                *place = handle::insert(ConfigObject(Mutex::new(State {
+                    config,
+                    lent: Vec::new(),
+                    fresh: false,
+                })))?;
+                Ok(())
+            },
+        )
     }
 }
 
@@ -125,9 +132,9 @@ pub unsafe extern "C" fn cldoci_config_set_entry(
 /// Threads: one at a time for one handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_config_json(config: *const cldoci_config, size: *mut usize) -> *const u8 {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { put(size, 0) };
     guard::value(std::ptr::null(), || {
-        // SAFETY: the caller keeps the header's rules for pointers.
-        unsafe { put(size, 0) };
         let object = handle::get::<ConfigObject>(config).ok()?;
         let mut state = lock(&object.0);
         if !state.fresh {

@@ -1,6 +1,8 @@
 //! The caller's credential function, and what it fills in.
 
+use std::cell::Cell;
 use std::ffi::{CString, c_char, c_void};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
 use super::callback::UserData;
@@ -76,16 +78,46 @@ impl Asker {
     }
 }
 
-/// Asks on a thread for callbacks, never on one that does I/O.
-pub(super) struct Provider(pub(super) Arc<Asker>);
+thread_local! {
+    /// The client whose callback runs on this thread.
+    static ANSWERING: Cell<Option<Asking>> = const { Cell::new(None) };
+}
+
+/// Tells apart the clients that ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Asking(u64);
+
+impl Asking {
+    /// Whether this thread runs the callback of this client. Whatever the client does may wait for it.
+    pub(super) fn is_here(self) -> bool {
+        ANSWERING.get() == Some(self)
+    }
+}
+
+/// One client's way to the caller's function: asks on a thread for callbacks, never on one that does I/O.
+pub(super) struct Provider {
+    asker: Arc<Asker>,
+    pub(super) asking: Asking,
+}
+
+impl Provider {
+    pub(super) fn new(asker: Arc<Asker>) -> Self {
+        static CLIENTS: AtomicU64 = AtomicU64::new(0);
+        Self { asker, asking: Asking(CLIENTS.fetch_add(1, Ordering::Relaxed)) }
+    }
+}
 
 impl CredentialProvider for Provider {
     fn credential(&self, registry: &str, repository: &str) -> Result<Option<Credential>> {
         let (sender, receiver) = mpsc::sync_channel(1);
-        let (asker, registry, repository) = (self.0.clone(), registry.to_owned(), repository.to_owned());
+        let (asker, asking) = (self.asker.clone(), self.asking);
+        let (registry, repository) = (registry.to_owned(), repository.to_owned());
         local().callers.post(Box::new(move || {
+            let before = ANSWERING.replace(Some(asking));
+            let answer = asker.ask(&registry, &repository);
+            ANSWERING.set(before);
             // Nobody listens where the operation has ended meanwhile.
-            let _ = sender.send(asker.ask(&registry, &repository));
+            let _ = sender.send(answer);
         }));
         let lost = |_| Error::new(Kind::Credentials, "did not come back");
         receiver.recv().map_err(lost)?

@@ -33,14 +33,31 @@ pub(super) unsafe fn status<T: Answer>(
     error: *mut *mut cldoci_error,
     body: impl FnOnce() -> Result<T>,
 ) -> cldoci_status {
-    if !error.is_aligned() {
-        return CLDOCI_ERROR_ARGUMENT;
-    }
-    if !error.is_null() {
+    // SAFETY: the caller's promise, passed on.
+    unsafe { giving(error, || Ok(()), |()| body()) }
+}
+
+/// The same for a call with another output. `outputs` checks it and sets it to what stands for "nothing"; it runs
+/// first, whatever comes after it: a bad `error`, a failure, a panic.
+///
+/// # Safety
+/// `error` is NULL or may be written to.
+pub(super) unsafe fn giving<O, T: Answer>(
+    error: *mut *mut cldoci_error,
+    outputs: impl FnOnce() -> Result<O>,
+    body: impl FnOnce(O) -> Result<T>,
+) -> cldoci_status {
+    let aligned = error.is_aligned();
+    // Before the output, which may be the same place and is written last by a call that succeeds.
+    if aligned && !error.is_null() {
         // SAFETY: aligned, and the caller promises that it may be written to.
         unsafe { error.write(std::ptr::null_mut()) };
     }
-    let failure = match caught(body) {
+    let outputs = outputs();
+    if !aligned {
+        return CLDOCI_ERROR_ARGUMENT;
+    }
+    let failure = match caught(|| body(outputs?)) {
         Ok(Ok(answer)) => return answer.status(),
         Ok(Err(failure)) => failure,
         Err(panic) => panicked(&*panic),

@@ -35,14 +35,17 @@ unsafe fn read_layer(
 ) -> cldoci_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     unsafe {
-        guard::status(error, || {
-            let finish = finish.begin()?;
-            let call = Call::new(client, options)?;
-            let artifact = handle::get::<ArtifactObject>(artifact)?;
-            call.run("read_layer", Weight::Transfer, finish, |client, options, operation| {
-                client.read_layer(&artifact.artifact, layer, None, options, operation)
-            })
-        })
+        guard::giving(
+            error,
+            || finish.begin(),
+            |finish| {
+                let call = Call::new(client, options)?;
+                let artifact = handle::get::<ArtifactObject>(artifact)?;
+                call.run("read_layer", Weight::Transfer, finish, |client, options, operation| {
+                    client.read_layer(&artifact.artifact, layer, None, options, operation)
+                })
+            },
+        )
     }
 }
 
@@ -103,15 +106,18 @@ unsafe fn save_layer(
 ) -> cldoci_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     unsafe {
-        guard::status(error, || {
-            let finish = finish.begin()?;
-            let call = Call::new(client, options)?;
-            let artifact = handle::get::<ArtifactObject>(artifact)?;
-            let file = duplicate(fd)?;
-            call.run("save_layer", Weight::Transfer, finish, |client, options, operation| {
-                client.read_layer(&artifact.artifact, layer, Some(file), options, operation)
-            })
-        })
+        guard::giving(
+            error,
+            || finish.begin(),
+            |finish| {
+                let call = Call::new(client, options)?;
+                let artifact = handle::get::<ArtifactObject>(artifact)?;
+                let file = duplicate(fd)?;
+                call.run("save_layer", Weight::Transfer, finish, |client, options, operation| {
+                    client.read_layer(&artifact.artifact, layer, Some(file), options, operation)
+                })
+            },
+        )
     }
 }
 

@@ -21,15 +21,18 @@ unsafe fn login(
 ) -> cldoci_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     unsafe {
-        guard::status(error, || {
-            let finish = finish.begin()?;
-            let call = Call::new(client, options)?;
-            let (registry, username) = (text(registry, "registry")?, text(username, "username")?);
-            let password = Secret::new(text(password, "password")?);
-            call.run("login", Weight::Question, finish, |client, options, operation| {
-                client.login(registry, username, &password, options, operation)
-            })
-        })
+        guard::giving(
+            error,
+            || finish.begin(),
+            |finish| {
+                let call = Call::new(client, options)?;
+                let (registry, username) = (text(registry, "registry")?, text(username, "username")?);
+                let password = Secret::new(text(password, "password")?);
+                call.run("login", Weight::Question, finish, |client, options, operation| {
+                    client.login(registry, username, &password, options, operation)
+                })
+            },
+        )
     }
 }
 
@@ -95,14 +98,17 @@ unsafe fn logout(
 ) -> cldoci_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     unsafe {
-        guard::status(error, || {
-            let finish = finish.begin()?;
-            let call = Call::new(client, options)?;
-            let registry = text(registry, "registry")?;
-            call.run("logout", Weight::Question, finish, |client, options, operation| {
-                client.logout(registry, options, operation)
-            })
-        })
+        guard::giving(
+            error,
+            || finish.begin(),
+            |finish| {
+                let call = Call::new(client, options)?;
+                let registry = text(registry, "registry")?;
+                call.run("logout", Weight::Question, finish, |client, options, operation| {
+                    client.logout(registry, options, operation)
+                })
+            },
+        )
     }
 }
 

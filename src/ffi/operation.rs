@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::guard;
 use super::handle::{self, Object};
-use super::progress::{cldoci_progress, fill};
+use super::progress::{blank, cldoci_progress};
 use super::result::ResultObject;
 use super::running::Running;
 use super::status::{CLDOCI_OK, CLDOCI_PENDING, cldoci_status};
@@ -49,7 +49,7 @@ pub unsafe extern "C" fn cldoci_operation_wait(
 /// How far the operation is; also after its end.
 ///
 /// @param operation  borrowed, not NULL
-/// @param progress   in and out, not NULL: set its struct_size before, the rest is filled in
+/// @param progress   in and out, not NULL: set its struct_size before; the rest is set to zero, then filled in
 /// @param error      out, may be NULL: set to NULL, on failure to an error that you free
 /// @return CLDOCI_OK, or why it could not be told
 /// Threads: any, at once.
@@ -61,15 +61,21 @@ pub unsafe extern "C" fn cldoci_operation_progress(
 ) -> cldoci_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     unsafe {
-        guard::status(error, || {
-            let running = handle::get::<OperationObject>(operation)?;
-            fill(progress, "progress", &cldoci_progress::of(&running.0.operation.progress()))
-        })
+        guard::giving(
+            error,
+            || blank(progress, "progress"),
+            |progress| {
+                let running = handle::get::<OperationObject>(operation)?;
+                progress.fill(&cldoci_progress::of(&running.0.operation.progress()));
+                Ok(())
+            },
+        )
     }
 }
 
 /// Asks the operation to end with CLDOCI_ERROR_CANCELLED, which it does within a second; what it was making
-/// is removed. Returns at once. After the end, and again, it does nothing. Not for a signal handler.
+/// is removed. Returns at once. After the end, and again, it does nothing. Not for a signal handler, as
+/// it takes locks: let the handler write to a pipe or set a flag, and cancel where that is read.
 ///
 /// @param operation  borrowed, not NULL
 /// @param error      out, may be NULL: set to NULL, on failure to an error that you free
@@ -105,11 +111,14 @@ pub unsafe extern "C" fn cldoci_operation_open_descriptor(
 ) -> cldoci_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     unsafe {
-        guard::status(error, || {
-            let fd = out(fd, "fd", -1)?;
-            *fd = handle::get::<OperationObject>(operation)?.0.descriptor()?.into_raw_fd();
-            Ok(())
-        })
+        guard::giving(
+            error,
+            || out(fd, "fd", -1),
+            |fd| {
+                *fd = handle::get::<OperationObject>(operation)?.0.descriptor()?.into_raw_fd();
+                Ok(())
+            },
+        )
     }
 }
 
@@ -129,13 +138,16 @@ pub unsafe extern "C" fn cldoci_operation_result(
 ) -> cldoci_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     unsafe {
-        guard::status(error, || {
-            let result = out(result, "result", std::ptr::null_mut())?;
-            let running = handle::get::<OperationObject>(operation)?;
-            let Some(end) = running.0.end() else { return Ok(CLDOCI_PENDING) };
-            *result = handle::insert(ResultObject::new(end?, &running.0.operation))?;
-            Ok(CLDOCI_OK)
-        })
+        guard::giving(
+            error,
+            || out(result, "result", std::ptr::null_mut()),
+            |result| {
+                let running = handle::get::<OperationObject>(operation)?;
+                let Some(end) = running.0.end() else { return Ok(CLDOCI_PENDING) };
+                *result = handle::insert(ResultObject::new(end?, &running.0.operation))?;
+                Ok(CLDOCI_OK)
+            },
+        )
     }
 }
 

@@ -120,11 +120,14 @@ pub unsafe extern "C" fn cldoci_options_new(
 ) -> cldoci_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     unsafe {
-        guard::status(error, || {
-            let options = out(options, "options", std::ptr::null_mut())?;
-            *options = handle::insert(OptionsObject(Mutex::default()))?;
-            Ok(())
-        })
+        guard::giving(
+            error,
+            || out(options, "options", std::ptr::null_mut()),
+            |options| {
+                *options = handle::insert(OptionsObject(Mutex::default()))?;
+                Ok(())
+            },
+        )
     }
 }
 
@@ -250,6 +253,9 @@ pub unsafe extern "C" fn cldoci_options_set_progress_callback(
 /// A function that is asked for credentials, after those that the options of a host give and before docker's
 /// and podman's files and helpers. It belongs to a client. It is called on a thread that only runs
 /// callbacks, possibly on several at once. It must not unwind.
+///
+/// It may cancel and free operations and start others; waiting for an operation of its own client, which may wait
+/// for the callback, is CLDOCI_ERROR_REENTRANT, as are that client's blocking verbs: another client is free to.
 ///
 /// @param options    borrowed, not NULL
 /// @param callback   the function; NULL takes it away

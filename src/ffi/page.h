@@ -77,7 +77,11 @@
  *   and lives until that handle is freed. Freeing a handle on one thread while another reads such a text is a
  *   race of the caller's. Texts end with a NUL; as they can hold others, their length can be asked for, too.
  * - Only `_free` consumes a handle, whatever it returns.
- * - Strings in are UTF-8, paths are any bytes. Pointers to numbers, handles and structs must be aligned.
+ * - Strings in are UTF-8, paths are any bytes; both end with a NUL and have at most 64 MiB.
+ * - An output (a pointer to a handle, a number or a struct) must be aligned, else the call is refused or, where it
+ *   has no status, leaves it alone; and it must be writable, which the library can't check. It is written on every
+ *   path: to NULL, 0, -1 or zeroes first. Where two outputs are one place, it holds what was written last: the
+ *   error of a call that failed, the result of one that did not.
  *
  * Errors
  * ------

@@ -113,11 +113,31 @@ pub(super) unsafe trait SizedOut: Copy {}
 /// The largest struct that a caller from the future may have; beyond it the size is garbage.
 const STRUCT_LIMIT: usize = 4096;
 
-/// Fills the caller's struct as far as both know it; what only the caller knows is set to zero.
+/// The caller's struct, all zero but for its size.
+pub(super) struct Blank<T>(*mut T);
+
+impl<T: SizedOut> Blank<T> {
+    /// Fills it as far as both sides know it.
+    pub(super) fn fill(self, value: &T) {
+        let head = size_of::<usize>();
+        // SAFETY: `blank` found room for a `T`, which the caller keeps for the time of the call; the first member
+        // stays as it is.
+        unsafe {
+            let bytes = self.0.cast::<u8>().add(head);
+            std::ptr::from_ref(value)
+                .cast::<u8>()
+                .add(head)
+                .copy_to_nonoverlapping(bytes, size_of::<T>() - head);
+        }
+    }
+}
+
+/// Checks the caller's struct and sets all of it to zero but its size, also what only the caller knows.
 ///
 /// # Safety
-/// `place` is NULL, or its first member can be read and as many bytes as that says can be written.
-pub(super) unsafe fn fill<T: SizedOut>(place: *mut T, name: &str, value: &T) -> Result<()> {
+/// `place` is NULL, or its first member can be read and as many bytes as that says can be written while the call
+/// lasts.
+pub(super) unsafe fn blank<T: SizedOut>(place: *mut T, name: &str) -> Result<Blank<T>> {
     let wrong = |why: String| Err(Error::new(Kind::Argument, format!("argument '{name}' {why}")));
     if place.is_null() {
         return wrong("is NULL".to_owned());
@@ -132,17 +152,9 @@ pub(super) unsafe fn fill<T: SizedOut>(place: *mut T, name: &str, value: &T) -> 
         return wrong(format!("has struct_size {size}, wants sizeof of the struct ({known})"));
     }
     let head = size_of::<usize>();
-    // SAFETY: the caller promises that `size` bytes can be written; `known` bytes of `value` can be read; the
-    // first member stays as it is.
-    unsafe {
-        let bytes = place.cast::<u8>();
-        std::ptr::from_ref(value)
-            .cast::<u8>()
-            .add(head)
-            .copy_to_nonoverlapping(bytes.add(head), known - head);
-        bytes.add(known).write_bytes(0, size - known);
-    }
-    Ok(())
+    // SAFETY: the caller promises that `size` bytes can be written; the first member stays as it is.
+    unsafe { place.cast::<u8>().add(head).write_bytes(0, size - head) };
+    Ok(Blank(place))
 }
 
 // SAFETY: `repr(C)`, all integers, and `struct_size` comes first.
@@ -165,13 +177,13 @@ mod tests {
         let mut newer = Newer { known: cldoci_progress::default(), later: 9 };
         newer.known.struct_size = size_of::<Newer>();
         // SAFETY: the struct has the size that it says.
-        unsafe { fill((&raw mut newer).cast::<cldoci_progress>(), "progress", &value) }.unwrap();
+        unsafe { blank((&raw mut newer).cast::<cldoci_progress>(), "progress") }.unwrap().fill(&value);
         assert_eq!((newer.known.bytes_done, newer.later), (5, 0));
         for size in [0, size_of::<cldoci_progress>() - 1, STRUCT_LIMIT + 1, usize::MAX] {
             newer.known.struct_size = size;
             // SAFETY: a refused size is not written to.
-            let refused = unsafe { fill(&raw mut newer.known, "progress", &value) };
-            assert!(refused.unwrap_err().message().contains("struct_size"), "{size}");
+            let refused = unsafe { blank(&raw mut newer.known, "progress") };
+            assert!(refused.err().unwrap().message().contains("struct_size"), "{size}");
         }
     }
 }

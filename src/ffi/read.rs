@@ -19,14 +19,17 @@ unsafe fn pull_config(
 ) -> cldoci_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     unsafe {
-        guard::status(error, || {
-            let finish = finish.begin()?;
-            let call = Call::new(client, options)?;
-            let reference = handle::get::<ReferenceObject>(reference)?;
-            call.run("pull_config", Weight::Question, finish, |client, options, operation| {
-                client.pull_config(&reference.reference, options, operation)
-            })
-        })
+        guard::giving(
+            error,
+            || finish.begin(),
+            |finish| {
+                let call = Call::new(client, options)?;
+                let reference = handle::get::<ReferenceObject>(reference)?;
+                call.run("pull_config", Weight::Question, finish, |client, options, operation| {
+                    client.pull_config(&reference.reference, options, operation)
+                })
+            },
+        )
     }
 }
 
@@ -82,14 +85,17 @@ unsafe fn exists(
 ) -> cldoci_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     unsafe {
-        guard::status(error, || {
-            let finish = finish.begin()?;
-            let call = Call::new(client, options)?;
-            let reference = handle::get::<ReferenceObject>(reference)?;
-            call.run("exists", Weight::Question, finish, |client, options, operation| {
-                client.exists(&reference.reference, options, operation)
-            })
-        })
+        guard::giving(
+            error,
+            || finish.begin(),
+            |finish| {
+                let call = Call::new(client, options)?;
+                let reference = handle::get::<ReferenceObject>(reference)?;
+                call.run("exists", Weight::Question, finish, |client, options, operation| {
+                    client.exists(&reference.reference, options, operation)
+                })
+            },
+        )
     }
 }
 
@@ -145,14 +151,17 @@ unsafe fn resolve(
 ) -> cldoci_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     unsafe {
-        guard::status(error, || {
-            let finish = finish.begin()?;
-            let call = Call::new(client, options)?;
-            let reference = handle::get::<ReferenceObject>(reference)?;
-            call.run("resolve", Weight::Question, finish, |client, options, operation| {
-                client.resolve(&reference.reference, options, operation)
-            })
-        })
+        guard::giving(
+            error,
+            || finish.begin(),
+            |finish| {
+                let call = Call::new(client, options)?;
+                let reference = handle::get::<ReferenceObject>(reference)?;
+                call.run("resolve", Weight::Question, finish, |client, options, operation| {
+                    client.resolve(&reference.reference, options, operation)
+                })
+            },
+        )
     }
 }
 
@@ -208,14 +217,17 @@ unsafe fn list_tags(
 ) -> cldoci_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     unsafe {
-        guard::status(error, || {
-            let finish = finish.begin()?;
-            let call = Call::new(client, options)?;
-            let reference = handle::get::<ReferenceObject>(reference)?;
-            call.run("list_tags", Weight::Question, finish, |client, options, operation| {
-                client.list_tags(&reference.reference, options, operation)
-            })
-        })
+        guard::giving(
+            error,
+            || finish.begin(),
+            |finish| {
+                let call = Call::new(client, options)?;
+                let reference = handle::get::<ReferenceObject>(reference)?;
+                call.run("list_tags", Weight::Question, finish, |client, options, operation| {
+                    client.list_tags(&reference.reference, options, operation)
+                })
+            },
+        )
     }
 }
 
@@ -271,14 +283,17 @@ unsafe fn inspect(
 ) -> cldoci_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     unsafe {
-        guard::status(error, || {
-            let finish = finish.begin()?;
-            let call = Call::new(client, options)?;
-            let reference = handle::get::<ReferenceObject>(reference)?;
-            call.run("inspect", Weight::Question, finish, |client, options, operation| {
-                client.inspect(&reference.reference, options, operation)
-            })
-        })
+        guard::giving(
+            error,
+            || finish.begin(),
+            |finish| {
+                let call = Call::new(client, options)?;
+                let reference = handle::get::<ReferenceObject>(reference)?;
+                call.run("inspect", Weight::Question, finish, |client, options, operation| {
+                    client.inspect(&reference.reference, options, operation)
+                })
+            },
+        )
     }
 }
 
@@ -333,14 +348,17 @@ unsafe fn referrers(
 ) -> cldoci_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     unsafe {
-        guard::status(error, || {
-            let finish = finish.begin()?;
-            let call = Call::new(client, options)?;
-            let reference = handle::get::<ReferenceObject>(reference)?;
-            call.run("referrers", Weight::Question, finish, |client, options, operation| {
-                client.referrers(&reference.reference, options, operation)
-            })
-        })
+        guard::giving(
+            error,
+            || finish.begin(),
+            |finish| {
+                let call = Call::new(client, options)?;
+                let reference = handle::get::<ReferenceObject>(reference)?;
+                call.run("referrers", Weight::Question, finish, |client, options, operation| {
+                    client.referrers(&reference.reference, options, operation)
+                })
+            },
+        )
     }
 }
 

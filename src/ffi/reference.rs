@@ -70,11 +70,14 @@ pub unsafe extern "C" fn cldoci_reference_parse(
 ) -> cldoci_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     unsafe {
-        guard::status(error, || {
-            let place = out(reference, "reference", std::ptr::null_mut())?;
-            *place = handle::insert(ReferenceObject::new(text(string, "string")?.parse()?))?;
-            Ok(())
-        })
+        guard::giving(
+            error,
+            || out(reference, "reference", std::ptr::null_mut()),
+            |place| {
+                *place = handle::insert(ReferenceObject::new(text(string, "string")?.parse()?))?;
+                Ok(())
+            },
+        )
     }
 }
 
@@ -82,8 +85,8 @@ pub unsafe extern "C" fn cldoci_reference_parse(
 /// a `:` in its last name, a path that is not UTF-8.
 ///
 /// @param directory  borrowed, not NULL, any bytes; copied
-/// @param tag        borrowed, may be NULL: without a tag the layout's only manifest is meant, else `latest`
-/// @param digest     borrowed, may be NULL
+/// @param tag        borrowed, may be NULL, UTF-8: without a tag the layout's only manifest is meant, else `latest`
+/// @param digest     borrowed, may be NULL, UTF-8
 /// @param reference  out, not NULL: set to NULL, on success to a reference that you free
 /// @param error      out, may be NULL: set to NULL, on failure to an error that you free
 /// @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says which part is wrong and why
@@ -98,16 +101,19 @@ pub unsafe extern "C" fn cldoci_reference_layout(
 ) -> cldoci_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     unsafe {
-        guard::status(error, || {
-            let place = out(reference, "reference", std::ptr::null_mut())?;
-            let made = Reference::layout(
-                path(directory, "directory")?,
-                optional_text(tag, "tag")?,
-                optional_text(digest, "digest")?,
-            )?;
-            *place = handle::insert(ReferenceObject::new(made))?;
-            Ok(())
-        })
+        guard::giving(
+            error,
+            || out(reference, "reference", std::ptr::null_mut()),
+            |place| {
+                let made = Reference::layout(
+                    path(directory, "directory")?,
+                    optional_text(tag, "tag")?,
+                    optional_text(digest, "digest")?,
+                )?;
+                *place = handle::insert(ReferenceObject::new(made))?;
+                Ok(())
+            },
+        )
     }
 }
 

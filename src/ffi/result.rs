@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::artifact::ArtifactObject;
 use super::handle::{self, Object};
 use super::pairs::DescriptorTexts;
-use super::progress::{cldoci_counters, fill};
+use super::progress::{blank, cldoci_counters};
 use super::status::{CLDOCI_ERROR_ARGUMENT, CLDOCI_ERROR_HANDLE, cldoci_status};
 use super::text::{Text, out};
 use super::types::{cldoci_artifact, cldoci_error, cldoci_result};
@@ -129,14 +129,18 @@ pub unsafe extern "C" fn cldoci_result_artifact(
 ) -> cldoci_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     unsafe {
-        guard::status(error, || {
-            let artifact = out(artifact, "artifact", std::ptr::null_mut())?;
-            let result = handle::get::<ResultObject>(result)?;
-            let found = result.outcome.artifact.as_ref();
-            let found = found.ok_or_else(|| Error::new(Kind::Argument, "the result holds no artifact"))?;
-            *artifact = handle::insert(ArtifactObject::new(found.clone()))?;
-            Ok(())
-        })
+        guard::giving(
+            error,
+            || out(artifact, "artifact", std::ptr::null_mut()),
+            |artifact| {
+                let result = handle::get::<ResultObject>(result)?;
+                let found = result.outcome.artifact.as_ref();
+                let found =
+                    found.ok_or_else(|| Error::new(Kind::Argument, "the result holds no artifact"))?;
+                *artifact = handle::insert(ArtifactObject::new(found.clone()))?;
+                Ok(())
+            },
+        )
     }
 }
 
@@ -155,7 +159,7 @@ pub unsafe extern "C" fn cldoci_result_bytes(result: *const cldoci_result, size:
 /// What the operation cost.
 ///
 /// @param result    borrowed, not NULL
-/// @param counters  in and out, not NULL: set its struct_size before, the rest is filled in
+/// @param counters  in and out, not NULL: set its struct_size before; the rest is set to zero, then filled in
 /// @param error     out, may be NULL: set to NULL, on failure to an error that you free
 /// @return CLDOCI_OK, or why it could not be told
 /// Threads: any, at once.
@@ -167,10 +171,14 @@ pub unsafe extern "C" fn cldoci_result_counters(
 ) -> cldoci_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     unsafe {
-        guard::status(error, || {
-            let result = handle::get::<ResultObject>(result)?;
-            fill(counters, "counters", &result.counters)
-        })
+        guard::giving(
+            error,
+            || blank(counters, "counters"),
+            |counters| {
+                counters.fill(&handle::get::<ResultObject>(result)?.counters);
+                Ok(())
+            },
+        )
     }
 }
 

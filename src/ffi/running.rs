@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt as _;
 
 use super::callback::{ProgressCallback, Reporter};
+use super::credential::Asking;
 use super::guard;
 use super::process::lock;
 use super::runtime::{Engine, Weight};
@@ -23,8 +24,15 @@ use crate::operation::{Level, Operation};
 pub(super) struct Running {
     pub(super) operation: Operation,
     reporter: Option<Arc<Reporter>>,
+    asking: Option<Asking>,
     state: Mutex<State>,
     changed: Condvar,
+}
+
+/// The functions of the caller's that a verb calls.
+pub(super) struct Callbacks {
+    pub(super) progress: Option<Arc<ProgressCallback>>,
+    pub(super) asking: Option<Asking>,
 }
 
 #[derive(Default)]
@@ -46,11 +54,12 @@ impl Running {
         engine: Arc<Engine>,
         weight: Weight,
         operation: Operation,
-        progress: Option<Arc<ProgressCallback>>,
+        callbacks: Callbacks,
         work: Pin<Box<dyn Future<Output = Result<Outcome>> + Send>>,
     ) -> Arc<Self> {
         let running = Arc::new(Self {
-            reporter: progress.map(|callback| Reporter::new(operation.clone(), callback)),
+            reporter: callbacks.progress.map(|callback| Reporter::new(operation.clone(), callback)),
+            asking: callbacks.asking,
             operation,
             state: Mutex::new(State::default()),
             changed: Condvar::new(),
@@ -147,10 +156,10 @@ impl Running {
                 return Ok(None);
             }
             if self.reporter.as_ref().is_some_and(|reporter| reporter.is_calling()) {
-                return Err(Error::new(
-                    Kind::Reentrant,
-                    "a progress callback waits for its own operation, which waits for it: return from it first",
-                ));
+                return Err(waits_for_itself("progress"));
+            }
+            if self.asking.is_some_and(Asking::is_here) {
+                return Err(waits_for_itself("credential"));
             }
             // A futex that goes on after a signal: EINTR never shows.
             state = match left {
@@ -199,6 +208,13 @@ impl Running {
     }
 }
 
+/// A wait that would never end.
+pub(super) fn waits_for_itself(callback: &str) -> Error {
+    let of = if callback == "progress" { "its own operation" } else { "an operation of its own client" };
+    let why = format!("a {callback} callback waits for {of}, which waits for it: return from it first");
+    Error::new(Kind::Reentrant, why)
+}
+
 fn hang_up(ours: &UnixStream) {
     // It cannot fail but where the host closed our descriptor, and then there is nobody to tell.
     let _ = ours.shutdown(Shutdown::Write);
@@ -213,6 +229,7 @@ mod tests {
         let running = Running {
             operation: Operation::new(),
             reporter: None,
+            asking: None,
             state: Mutex::default(),
             changed: Condvar::new(),
         };

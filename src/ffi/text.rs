@@ -1,6 +1,6 @@
 //! Strings and bytes as they cross the border, in both directions.
 
-use std::ffi::{CStr, OsStr, c_char};
+use std::ffi::{OsStr, c_char};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -46,17 +46,36 @@ fn null(name: &str) -> Error {
     wrong(format!("argument '{name}' is NULL"))
 }
 
+/// The longest string that is looked at: far beyond what any argument can use, and soon found for one that never
+/// ends.
+const LIMIT: usize = 64 << 20;
+
+/// The bytes of a string before its NUL.
+///
+/// # Safety
+/// `text` is NULL or points to a NUL-terminated string that outlives `'a`.
+unsafe fn string<'a>(text: *const c_char, name: &str) -> Result<&'a [u8]> {
+    if text.is_null() {
+        return Err(null(name));
+    }
+    // SAFETY: not NULL, and the caller promises that it can be read up to its NUL.
+    let length = unsafe { libc::strnlen(text, LIMIT + 1) };
+    if length > LIMIT {
+        return Err(wrong(format!("argument '{name}' has more than {LIMIT} bytes")));
+    }
+    // SAFETY: as many bytes were just read.
+    Ok(unsafe { std::slice::from_raw_parts(text.cast(), length) })
+}
+
 /// Text that must be UTF-8.
 ///
 /// # Safety
 /// `text` is NULL or points to a NUL-terminated string that outlives `'a`.
 pub(super) unsafe fn text<'a>(text: *const c_char, name: &str) -> Result<&'a str> {
-    if text.is_null() {
-        return Err(null(name));
-    }
-    // SAFETY: not NULL, and the caller promises the rest.
-    let bytes = unsafe { CStr::from_ptr(text) };
-    bytes.to_str().map_err(|e| wrong(format!("argument '{name}' is not UTF-8 at byte {}", e.valid_up_to())))
+    // SAFETY: the caller's promise, passed on.
+    let bytes = unsafe { string(text, name) }?;
+    std::str::from_utf8(bytes)
+        .map_err(|e| wrong(format!("argument '{name}' is not UTF-8 at byte {}", e.valid_up_to())))
 }
 
 /// Text that may be NULL.
@@ -73,11 +92,8 @@ pub(super) unsafe fn optional_text<'a>(pointer: *const c_char, name: &str) -> Re
 /// # Safety
 /// As [`text`].
 pub(super) unsafe fn path<'a>(path: *const c_char, name: &str) -> Result<&'a Path> {
-    if path.is_null() {
-        return Err(null(name));
-    }
-    // SAFETY: not NULL, and the caller promises the rest.
-    let bytes = unsafe { CStr::from_ptr(path) }.to_bytes();
+    // SAFETY: the caller's promise, passed on.
+    let bytes = unsafe { string(path, name) }?;
     if bytes.is_empty() {
         return Err(wrong(format!("argument '{name}' is an empty path")));
     }

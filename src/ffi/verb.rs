@@ -4,12 +4,13 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 
 use super::callback::ProgressCallback;
+use super::credential::Asking;
 use super::handle::{self, Object, Pinned};
 use super::operation::OperationObject;
 use super::options;
 use super::process::lock;
 use super::result::ResultObject;
-use super::running::Running;
+use super::running::{self, Callbacks, Running};
 use super::runtime::{Engine, Weight};
 use super::text::{optional_out, out};
 use super::types::{cldoci_client, cldoci_operation, cldoci_options, cldoci_result};
@@ -52,6 +53,8 @@ pub(super) struct ClientObject {
     /// For calls that bring none of their own.
     pub(super) progress: Option<Arc<ProgressCallback>>,
     pub(super) logger: Option<Logger>,
+    /// What its credential callback is known by.
+    asking: Option<Asking>,
     /// Kept from the first verb on, so that connections outlive each of them.
     engine: Mutex<Option<Arc<Engine>>>,
 }
@@ -67,8 +70,9 @@ impl ClientObject {
         client: Client,
         progress: Option<Arc<ProgressCallback>>,
         logger: Option<Logger>,
+        asking: Option<Asking>,
     ) -> Self {
-        Self { client, progress, logger, engine: Mutex::new(None) }
+        Self { client, progress, logger, asking, engine: Mutex::new(None) }
     }
 
     pub(super) fn engine(&self) -> Result<Arc<Engine>> {
@@ -115,12 +119,24 @@ impl Call {
     where
         F: Future<Output = Result<Outcome>> + Send + 'static,
     {
+        let asking = self.client.asking;
+        // Before it begins: a verb that nobody waits for would go on by itself.
+        if matches!(finish, Begun::Wait(_)) && asking.is_some_and(Asking::is_here) {
+            return Err(running::waits_for_itself("credential"));
+        }
         let options = self.options.as_ref();
         let timeout = self.client.client.settings().for_call(options)?.timeout();
         let operation = Operation::with(timeout, self.logger);
         let engine = self.client.engine()?;
         let work = engine.enter(|| Box::pin(verb(&self.client.client, options, &operation)));
-        let running = Running::start(name, engine, weight, operation, self.progress, work);
+        let running = Running::start(
+            name,
+            engine,
+            weight,
+            operation,
+            Callbacks { progress: self.progress, asking },
+            work,
+        );
         match finish {
             Begun::Wait(result) => {
                 let Some(outcome) = running.wait(None)? else {

@@ -23,15 +23,18 @@ unsafe fn tag(
 ) -> cldoci_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     unsafe {
-        guard::status(error, || {
-            let finish = finish.begin()?;
-            let call = Call::new(client, options)?;
-            let source = handle::get::<ReferenceObject>(source)?;
-            let target = handle::get::<ReferenceObject>(target)?;
-            call.run("tag", Weight::Question, finish, |client, options, operation| {
-                client.tag(&source.reference, &target.reference, options, operation)
-            })
-        })
+        guard::giving(
+            error,
+            || finish.begin(),
+            |finish| {
+                let call = Call::new(client, options)?;
+                let source = handle::get::<ReferenceObject>(source)?;
+                let target = handle::get::<ReferenceObject>(target)?;
+                call.run("tag", Weight::Question, finish, |client, options, operation| {
+                    client.tag(&source.reference, &target.reference, options, operation)
+                })
+            },
+        )
     }
 }
 
@@ -92,15 +95,18 @@ unsafe fn copy(
 ) -> cldoci_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     unsafe {
-        guard::status(error, || {
-            let finish = finish.begin()?;
-            let call = Call::new(client, options)?;
-            let source = handle::get::<ReferenceObject>(source)?;
-            let target = handle::get::<ReferenceObject>(target)?;
-            call.run("copy", Weight::Transfer, finish, |client, options, operation| {
-                client.copy(&source.reference, &target.reference, options, operation)
-            })
-        })
+        guard::giving(
+            error,
+            || finish.begin(),
+            |finish| {
+                let call = Call::new(client, options)?;
+                let source = handle::get::<ReferenceObject>(source)?;
+                let target = handle::get::<ReferenceObject>(target)?;
+                call.run("copy", Weight::Transfer, finish, |client, options, operation| {
+                    client.copy(&source.reference, &target.reference, options, operation)
+                })
+            },
+        )
     }
 }
 
@@ -160,14 +166,17 @@ unsafe fn delete(
 ) -> cldoci_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     unsafe {
-        guard::status(error, || {
-            let finish = finish.begin()?;
-            let call = Call::new(client, options)?;
-            let reference = handle::get::<ReferenceObject>(reference)?;
-            call.run("delete", Weight::Question, finish, |client, options, operation| {
-                client.delete(&reference.reference, options, operation)
-            })
-        })
+        guard::giving(
+            error,
+            || finish.begin(),
+            |finish| {
+                let call = Call::new(client, options)?;
+                let reference = handle::get::<ReferenceObject>(reference)?;
+                call.run("delete", Weight::Question, finish, |client, options, operation| {
+                    client.delete(&reference.reference, options, operation)
+                })
+            },
+        )
     }
 }
 
@@ -222,14 +231,17 @@ unsafe fn collect_garbage(
 ) -> cldoci_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     unsafe {
-        guard::status(error, || {
-            let finish = finish.begin()?;
-            let call = Call::new(client, options)?;
-            let reference = handle::get::<ReferenceObject>(reference)?;
-            call.run("collect_garbage", Weight::Transfer, finish, |client, options, operation| {
-                client.collect_garbage(&reference.reference, options, operation)
-            })
-        })
+        guard::giving(
+            error,
+            || finish.begin(),
+            |finish| {
+                let call = Call::new(client, options)?;
+                let reference = handle::get::<ReferenceObject>(reference)?;
+                call.run("collect_garbage", Weight::Transfer, finish, |client, options, operation| {
+                    client.collect_garbage(&reference.reference, options, operation)
+                })
+            },
+        )
     }
 }
 
@@ -287,15 +299,18 @@ unsafe fn attach(
 ) -> cldoci_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     unsafe {
-        guard::status(error, || {
-            let finish = finish.begin()?;
-            let call = Call::new(client, options)?;
-            let artifact = handle::get::<ArtifactObject>(artifact)?;
-            let subject = handle::get::<ReferenceObject>(subject)?;
-            call.run("attach", Weight::Transfer, finish, |client, options, operation| {
-                client.attach(&artifact.artifact, &subject.reference, options, operation)
-            })
-        })
+        guard::giving(
+            error,
+            || finish.begin(),
+            |finish| {
+                let call = Call::new(client, options)?;
+                let artifact = handle::get::<ArtifactObject>(artifact)?;
+                let subject = handle::get::<ReferenceObject>(subject)?;
+                call.run("attach", Weight::Transfer, finish, |client, options, operation| {
+                    client.attach(&artifact.artifact, &subject.reference, options, operation)
+                })
+            },
+        )
     }
 }
 

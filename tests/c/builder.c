@@ -22,6 +22,21 @@ static int64_t lie(uint8_t *buffer, size_t size, void *user_data) {
   return (int64_t)size + 1;
 }
 
+/* a reader calls back: it changes the builder that waits for it, makes an artifact of it, and frees it. */
+static int64_t meddle(uint8_t *buffer, size_t size, void *user_data) {
+  cldoci_artifact_builder *builder = *(cldoci_artifact_builder **)user_data;
+  cldoci_artifact *artifact = NULL;
+  cldoci_error *error = NULL;
+  (void)buffer;
+  (void)size;
+  OK(cldoci_artifact_builder_add_bytes(builder, NULL, NULL, 0, &error));
+  OK(cldoci_artifact_builder_set_annotation(builder, "a", "1", &error));
+  OK(cldoci_artifact_builder_finish(builder, &artifact, &error));
+  CHECK(cldoci_artifact_layer_count(artifact) == 1 && cldoci_artifact_free(artifact) == CLDOCI_OK);
+  OK(cldoci_artifact_builder_free(builder));
+  return 0;
+}
+
 int main(int argc, char **argv) {
   cldoci_error *error = NULL;
   cldoci_options *options = NULL;
@@ -110,6 +125,10 @@ int main(int argc, char **argv) {
   OK(cldoci_artifact_builder_finish(builder, &again, &error));
   CHECK(cldoci_artifact_annotation_count(again) == 3 && cldoci_artifact_annotation_count(artifact) == 2);
   OK(cldoci_artifact_free(again));
+
+  OK(cldoci_artifact_builder_new(client, "component", &other, &error));
+  OK(cldoci_artifact_builder_add_reader(other, NULL, meddle, &other, &error));
+  CHECK(cldoci_artifact_builder_free(other) == CLDOCI_ERROR_HANDLE);
 
   source.give_up = 1;
   FAILS(cldoci_artifact_builder_add_reader(builder, NULL, read_source, &source, &error), CANCELLED, "gave up with -1");

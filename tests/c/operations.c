@@ -94,6 +94,30 @@ int main(void) {
   close(fd);
   FAILS(cldoci_operation_wait(operation, 0, &error), HANDLE, "was freed");
 
+  /* cancelled after a success, twice: it stays one, with its result. */
+  cldoci_reference *nothing = NULL;
+  OK(cldoci_reference_layout("/nonexistent/layout", "v1", NULL, &nothing, &error));
+  OK(cldoci_exists_start(client, nothing, NULL, &operation, &error));
+  OK(cldoci_operation_wait(operation, -1, &error));
+  OK(cldoci_operation_cancel(operation, &error));
+  OK(cldoci_operation_cancel(operation, &error));
+  OK(cldoci_operation_wait(operation, -1, &error));
+  OK(cldoci_operation_result(operation, &result, &error));
+  CHECK(cldoci_result_exists(result) == 0);
+  OK(cldoci_result_free(result));
+  result = NULL;
+  OK(cldoci_operation_free(operation));
+  FAILS(cldoci_operation_cancel(operation, &error), HANDLE, "was freed");
+  /* Free without wait, of one that is done and of one that is not. */
+  OK(cldoci_exists_start(client, nothing, NULL, &operation, &error));
+  EVENTUALLY(cldoci_operation_progress(operation, &progress, NULL) == CLDOCI_OK && progress.phase == CLDOCI_PHASE_DONE);
+  OK(cldoci_operation_free(operation));
+  CHECK(cldoci_operation_free(operation) == CLDOCI_ERROR_HANDLE);
+  OK(cldoci_exists_start(client, reference, NULL, &operation, &error));
+  OK(cldoci_operation_free(operation));
+  CHECK(cldoci_operation_free(operation) == CLDOCI_ERROR_HANDLE);
+  OK(cldoci_reference_free(nothing));
+
   /* all waiters wake, by a cancel and by a free. */
   OK(cldoci_exists_start(client, reference, NULL, &operation, &error));
   CHECK(eight_waiters(operation, 0) == CLDOCI_ERROR_CANCELLED);

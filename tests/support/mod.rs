@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a helper of tests may panic")]
 #![allow(clippy::indexing_slicing, reason = "a helper of tests may panic")]
 
+pub(crate) mod program;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -61,6 +63,8 @@ pub(crate) fn compile(source: &Path, program: &Path, installed: &Path) {
         .arg(source)
         .arg("-I")
         .arg(root().join("include"))
+        .arg("-I")
+        .arg(root().join("tests/c"))
         .arg(format!("-L{}", installed.display()))
         .arg(format!("-Wl,-rpath,{}", installed.display()))
         .args(["-lcldoci", "-ldl"]));
