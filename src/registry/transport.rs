@@ -5,6 +5,7 @@ mod clients;
 mod failure;
 mod payload;
 mod resolver;
+mod tls;
 mod trust;
 
 use std::sync::Arc;

@@ -137,6 +137,42 @@ fn r_43_a_certificate_that_has_expired() {
     get(&server.host(), &options).unwrap();
 }
 
+/// What `openssl req -x509` makes, and so Docker's instructions for a registry of one's own: a certificate that
+/// signs itself and calls itself an authority. It is trusted where it is named, for its names and its time.
+#[test]
+fn a_certificate_that_is_its_own_authority_is_trusted_where_it_is_named() {
+    let serve = |name: &str, until: i32| {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut parameters = rcgen::CertificateParams::new([name.to_owned()]).unwrap();
+        parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        parameters.not_after = rcgen::date_time_ymd(until, 1, 1);
+        let made = parameters.self_signed(&key).unwrap();
+        let config =
+            tls().with_no_client_auth().with_single_cert(vec![made.der().clone()], der(&key)).unwrap();
+        Evil::start_tls_as(config, made.pem(), |_| good())
+    };
+    let server = serve("127.0.0.1", 4000);
+    let (options, file) = trusting(&server);
+    get(&server.host(), &options).unwrap();
+    get_in(&server.host(), &Options::new(), &[("SSL_CERT_FILE", file.path().to_str().unwrap())]).unwrap();
+    let mut named = Options::new();
+    named.set_host(&server.host(), "host_ca_file", file.path().to_str().unwrap()).unwrap();
+    get(&server.host(), &named).unwrap();
+    // Another of the same name, which nobody named.
+    let refused = |server: &Evil, options: &Options, why: &str| {
+        let error = get(&server.host(), options).unwrap_err();
+        assert_eq!(error.kind(), Kind::Tls, "{error}");
+        assert!(error.message().contains(why), "{error}");
+        assert_eq!(server.log().len(), 0);
+    };
+    refused(&serve("127.0.0.1", 4000), &options, "is an authority's");
+    for (name, until, why) in [("other.test", 4000, "not valid for name"), ("127.0.0.1", 2020, "expired")] {
+        let server = serve(name, until);
+        let (options, _file) = trusting(&server);
+        refused(&server, &options, why);
+    }
+}
+
 /// Certificates of `tests/registry/certificates`.
 macro_rules! certificate {
     ($name:literal) => {

@@ -1,17 +1,16 @@
 //! The HTTP clients, made when first needed: one for each TLS profile and reach.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hyper_util::client::proxy::matcher::Matcher;
-use reqwest::{Certificate, Client, Identity, Proxy, redirect};
+use reqwest::{Client, Proxy, redirect};
 use url::Url;
 
 use super::resolver::{Classes, Names, Resolver};
-use super::trust;
-use crate::config::{HostSettings, Settings};
+use super::tls::Tls;
+use crate::config::Settings;
 use crate::error::{Error, Kind, Result, printable};
 use crate::registry::header_value;
 use crate::registry::origin::Origin;
@@ -33,14 +32,6 @@ struct Profile {
     reach: Reach,
     /// None = plain HTTP, for which no trust store is read (T4 of the measured traps).
     tls: Option<Tls>,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-struct Tls {
-    insecure: bool,
-    ca_file: Option<PathBuf>,
-    client_cert: Option<PathBuf>,
-    client_key: Option<PathBuf>,
 }
 
 pub(super) struct Clients {
@@ -155,28 +146,7 @@ impl Clients {
         }
         builder = match &profile.tls {
             None => builder.tls_certs_only([]),
-            Some(tls) => {
-                let mut roots = match tls.insecure {
-                    true => Vec::new(),
-                    false => trust::system(&settings.environment),
-                };
-                for file in settings.path("ca_file").into_iter().chain(&tls.ca_file) {
-                    roots.extend(certificates(file)?);
-                }
-                if let Some(directory) = settings.path("ca_dir") {
-                    roots.extend(certificates_in(directory)?);
-                }
-                if let Some(identity) = identity(tls)? {
-                    builder = builder.identity(identity);
-                }
-                if roots.is_empty() && !tls.insecure {
-                    return Err(Error::new(
-                        Kind::Tls,
-                        "there are no certificate authorities: neither the system's nor SSL_CERT_FILE or SSL_CERT_DIR has one (the option ca_file names others)",
-                    ));
-                }
-                builder.tls_certs_only(roots).tls_danger_accept_invalid_certs(tls.insecure)
-            }
+            Some(tls) => builder.tls_backend_preconfigured(tls.config(settings)?),
         };
         builder.build().map_err(|error| {
             let cause =
@@ -184,64 +154,6 @@ impl Clients {
             Error::new(Kind::Tls, format!("TLS can't be set up: {}", printable(cause)))
         })
     }
-}
-
-impl Tls {
-    fn of(host: &HostSettings) -> Self {
-        Self {
-            insecure: host.insecure,
-            ca_file: host.ca_file.clone(),
-            client_cert: host.client_cert.clone(),
-            client_key: host.client_key.clone(),
-        }
-    }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|error| Error::io(printable(path.as_os_str().as_encoded_bytes()), error))
-}
-
-fn certificates(path: &Path) -> Result<Vec<Certificate>> {
-    let bad = || {
-        Error::new(
-            Kind::Tls,
-            format!("{} holds no PEM certificates", printable(path.as_os_str().as_encoded_bytes())),
-        )
-    };
-    let found = Certificate::from_pem_bundle(&read(path)?).map_err(|_| bad())?;
-    if found.is_empty() { Err(bad()) } else { Ok(found) }
-}
-
-fn certificates_in(directory: &Path) -> Result<Vec<Certificate>> {
-    let fail = |error| Error::io(printable(directory.as_os_str().as_encoded_bytes()), error);
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(directory).map_err(fail)? {
-        let path = entry.map_err(fail)?.path();
-        if path.extension().is_some_and(|extension| extension == "crt" || extension == "pem") {
-            found.extend(certificates(&path)?);
-        }
-    }
-    Ok(found)
-}
-
-fn identity(tls: &Tls) -> Result<Option<Identity>> {
-    let Some(cert) = &tls.client_cert else { return Ok(None) };
-    let mut pem = read(cert)?;
-    if let Some(key) = &tls.client_key {
-        pem.push(b'\n');
-        pem.extend(read(key)?);
-    }
-    let made = Identity::from_pem(&pem);
-    zeroize::Zeroize::zeroize(&mut pem);
-    made.map(Some).map_err(|_| {
-        Error::new(
-            Kind::Tls,
-            format!(
-                "{} and its key are no PEM certificate with a private key",
-                printable(cert.as_os_str().as_encoded_bytes())
-            ),
-        )
-    })
 }
 
 /// The proxies of the option, or of the environment as it was when the client was made.

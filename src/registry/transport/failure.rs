@@ -161,11 +161,14 @@ impl Causes {
     }
 }
 
-/// What rustls says; of a signature that nobody accepts any more in words of ours.
+/// What rustls says; of some certificates in words of ours.
 fn tls_words(error: &rustls::Error) -> String {
     use rustls::{CertificateError, Error};
     /// ecdsa-with-SHA1 and sha1WithRSAEncryption, as DER.
     const SHA_1: [&[u8]; 2] = [&[42, 134, 72, 206, 61, 4, 1], &[42, 134, 72, 134, 247, 13, 1, 1, 5]];
+    if super::tls::is_authority_only(error) {
+        return "invalid peer certificate: it is an authority's, and not one that is trusted".to_owned();
+    }
     let Error::InvalidCertificate(CertificateError::UnsupportedSignatureAlgorithmContext {
         signature_algorithm_id: id,
         ..
@@ -181,7 +184,7 @@ fn tls_words(error: &rustls::Error) -> String {
 fn tls_cure(text: &str, origin: &Origin) -> String {
     if text.contains("CertificateRequired") {
         " (the options client_cert and client_key of this host name what it demands)".to_owned()
-    } else if text.contains("UnknownIssuer") {
+    } else if text.contains("UnknownIssuer") || text.contains("is an authority's") {
         " (the option ca_file trusts another authority)".to_owned()
     } else if ["InvalidContentType", "corrupt message", "handshake eof"]
         .iter()

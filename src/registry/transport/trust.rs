@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use reqwest::Certificate;
 use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
 use rustls_native_certs::load_certs_from_paths;
 
 use crate::config::Environment;
@@ -24,7 +24,7 @@ const DIRECTORIES: [&str; 2] = ["/etc/ssl/certs", "/etc/pki/tls/certs"];
 
 /// The authorities that are trusted without being named to cldoci. Where `SSL_CERT_FILE` or `SSL_CERT_DIR` is set,
 /// what they name takes the place of the system's. What can't be read or parsed is passed over, as everywhere.
-pub(super) fn system(environment: &Environment) -> Vec<Certificate> {
+pub(super) fn system(environment: &Environment) -> Vec<CertificateDer<'static>> {
     let mut file = environment.get("SSL_CERT_FILE").map(PathBuf::from);
     let mut directories: Vec<PathBuf> =
         environment.get("SSL_CERT_DIR").map(std::env::split_paths).into_iter().flatten().collect();
@@ -36,7 +36,7 @@ pub(super) fn system(environment: &Environment) -> Vec<Certificate> {
     load(file.as_deref(), &directories)
 }
 
-fn load(file: Option<&Path>, directories: &[PathBuf]) -> Vec<Certificate> {
+fn load(file: Option<&Path>, directories: &[PathBuf]) -> Vec<CertificateDer<'static>> {
     let mut directories = directories.iter().map(PathBuf::as_path);
     // A directory often links to the file, which is read once where both are told together.
     let mut found = load_certs_from_paths(file, directories.next()).certs;
@@ -45,5 +45,5 @@ fn load(file: Option<&Path>, directories: &[PathBuf]) -> Vec<Certificate> {
     found.dedup();
     // One that rustls can't use must not cost the others.
     found.retain(|certificate| RootCertStore::empty().add(certificate.clone()).is_ok());
-    found.iter().filter_map(|certificate| Certificate::from_der(certificate).ok()).collect()
+    found
 }

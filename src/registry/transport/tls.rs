@@ -1,0 +1,249 @@
+//! TLS of one host: who is trusted, and who this side is.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+
+use super::trust;
+use crate::config::{HostSettings, Settings};
+use crate::error::{Error, Kind, Result, printable};
+
+/// What was set for one host.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub(super) struct Tls {
+    insecure: bool,
+    ca_file: Option<PathBuf>,
+    client_cert: Option<PathBuf>,
+    client_key: Option<PathBuf>,
+}
+
+impl Tls {
+    pub(super) fn of(host: &HostSettings) -> Self {
+        Self {
+            insecure: host.insecure,
+            ca_file: host.ca_file.clone(),
+            client_cert: host.client_cert.clone(),
+            client_key: host.client_key.clone(),
+        }
+    }
+
+    /// The set-up for the TLS library; files are read here.
+    pub(super) fn config(&self, settings: &Settings) -> Result<ClientConfig> {
+        let provider =
+            CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(ring::default_provider()));
+        let verifier: Arc<dyn ServerCertVerifier> = match self.insecure {
+            true => Arc::new(Anybody),
+            false => Arc::new(Trusting::new(self.roots(settings)?, provider.clone())?),
+        };
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(set_up)?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier);
+        let mut config = match self.identity()? {
+            Some((chain, key)) => config.with_client_auth_cert(chain, key).map_err(set_up)?,
+            None => config.with_no_client_auth(),
+        };
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(config)
+    }
+
+    fn roots(&self, settings: &Settings) -> Result<Vec<CertificateDer<'static>>> {
+        let mut roots = trust::system(&settings.environment);
+        for file in settings.path("ca_file").into_iter().chain(&self.ca_file) {
+            roots.extend(certificates(file)?);
+        }
+        if let Some(directory) = settings.path("ca_dir") {
+            roots.extend(certificates_in(directory)?);
+        }
+        if roots.is_empty() {
+            return Err(Error::new(
+                Kind::Tls,
+                "there are no certificate authorities: neither the system's nor SSL_CERT_FILE or SSL_CERT_DIR has one (the option ca_file names others)",
+            ));
+        }
+        Ok(roots)
+    }
+
+    fn identity(&self) -> Result<Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>> {
+        let Some(cert) = &self.client_cert else { return Ok(None) };
+        let mut pem = read(cert)?;
+        if let Some(key) = &self.client_key {
+            pem.push(b'\n');
+            pem.extend(read(key)?);
+        }
+        let chain: std::result::Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+        let key = PrivateKeyDer::from_pem_slice(&pem);
+        zeroize::Zeroize::zeroize(&mut pem);
+        match (chain, key) {
+            (Ok(chain), Ok(key)) if !chain.is_empty() => Ok(Some((chain, key))),
+            _ => Err(Error::new(
+                Kind::Tls,
+                format!(
+                    "{} and its key are no PEM certificate with a private key",
+                    printable(cert.as_os_str().as_encoded_bytes())
+                ),
+            )),
+        }
+    }
+}
+
+fn set_up(error: impl std::fmt::Display) -> Error {
+    Error::new(Kind::Tls, format!("TLS can't be set up: {}", printable(error.to_string())))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|error| Error::io(printable(path.as_os_str().as_encoded_bytes()), error))
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
+    let bad = || {
+        Error::new(
+            Kind::Tls,
+            format!("{} holds no PEM certificates", printable(path.as_os_str().as_encoded_bytes())),
+        )
+    };
+    let found: std::result::Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(path)?).collect();
+    found.ok().filter(|found| !found.is_empty()).ok_or_else(bad)
+}
+
+fn certificates_in(directory: &Path) -> Result<Vec<CertificateDer<'static>>> {
+    let fail = |error| Error::io(printable(directory.as_os_str().as_encoded_bytes()), error);
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(fail)? {
+        let path = entry.map_err(fail)?.path();
+        if path.extension().is_some_and(|extension| extension == "crt" || extension == "pem") {
+            found.extend(certificates(&path)?);
+        }
+    }
+    Ok(found)
+}
+
+/// Verifies as rustls does. What it would refuse, a server's certificate that is itself among those that are
+/// trusted and calls itself an authority, is accepted as well: so `openssl req -x509` makes one, and so do
+/// Docker's instructions for a registry of one's own.
+#[derive(Debug)]
+struct Trusting {
+    chains: Arc<WebPkiServerVerifier>,
+    trusted: Vec<CertificateDer<'static>>,
+}
+
+impl Trusting {
+    fn new(trusted: Vec<CertificateDer<'static>>, provider: Arc<CryptoProvider>) -> Result<Self> {
+        let mut store = RootCertStore::empty();
+        for certificate in &trusted {
+            store.add(certificate.clone()).map_err(set_up)?;
+        }
+        let chains = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider);
+        Ok(Self { chains: chains.build().map_err(set_up)?, trusted })
+    }
+}
+
+/// Whether all that is wrong is that an authority's certificate stands where a server's should. Its validity
+/// has been looked at before that.
+pub(super) fn is_authority_only(error: &rustls::Error) -> bool {
+    let rustls::Error::InvalidCertificate(CertificateError::Other(other)) = error else { return false };
+    matches!(other.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
+}
+
+impl ServerCertVerifier for Trusting {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> std::result::Result<ServerCertVerified, rustls::Error> {
+        match self.chains.verify_server_cert(end_entity, intermediates, name, ocsp, now) {
+            Err(error) if is_authority_only(&error) && self.trusted.iter().any(|own| own == end_entity) => {
+                rustls::client::verify_server_name(&ParsedCertificate::try_from(end_entity)?, name)?;
+                Ok(ServerCertVerified::assertion())
+            }
+            verified => verified,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        self.chains.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        self.chains.verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.chains.supported_verify_schemes()
+    }
+}
+
+/// The option `insecure`: whoever answers is taken for the host.
+#[derive(Debug)]
+struct Anybody;
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> std::result::Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        use SignatureScheme::*;
+        vec![
+            ECDSA_NISTP256_SHA256,
+            ECDSA_NISTP384_SHA384,
+            ECDSA_NISTP521_SHA512,
+            ED25519,
+            ED448,
+            RSA_PSS_SHA256,
+            RSA_PSS_SHA384,
+            RSA_PSS_SHA512,
+            RSA_PKCS1_SHA256,
+            RSA_PKCS1_SHA384,
+            RSA_PKCS1_SHA512,
+            ECDSA_SHA1_Legacy,
+            RSA_PKCS1_SHA1,
+        ]
+    }
+}
