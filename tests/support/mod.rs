@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a helper of tests may panic")]
 #![allow(clippy::indexing_slicing, reason = "a helper of tests may panic")]
 
+pub(crate) mod calls;
 pub(crate) mod program;
 
 use std::path::{Path, PathBuf};
