@@ -135,7 +135,14 @@ int main(void) {
   /* No descriptors to be had: an error, and waiting works all the same. valgrind keeps descriptors for itself. */
   struct rlimit limit, low;
   CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
-  OK(cldoci_exists_start(client, reference, NULL, &operation, &error));
+  /* The operation has all that it needs once it is connected. */
+  char there[64];
+  cldoci_reference *connected = NULL;
+  struct pollfd knocks = {.fd = silent_listen(there, sizeof there, 1), .events = POLLIN};
+  OK(cldoci_reference_parse(there, &connected, &error));
+  OK(cldoci_exists_start(client, connected, NULL, &operation, &error));
+  OK(cldoci_reference_free(connected));
+  CHECK(poll(&knocks, 1, 10000) == 1);
   low = limit;
   low.rlim_cur = 3;
   if (getenv("UNDER_VALGRIND") == NULL) {
@@ -147,6 +154,7 @@ int main(void) {
   OK(cldoci_operation_cancel(operation, &error));
   FAILS(cldoci_operation_wait(operation, 5000, &error), CANCELLED, "cancelled");
   OK(cldoci_operation_free(operation));
+  close(knocks.fd);
 
   /* the client goes while a hundred run; X-13: nothing stays. */
   cldoci_operation *many[100];
