@@ -11,7 +11,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use cldoci::archive::BlockCompressor;
+use cldoci::Operation;
+use cldoci::archive::{BlockCompressor, fingerprint};
 use cldoci::oci::Digest;
 use flate2::{Decompress, FlushDecompress};
 use rustix::time::{ClockId, clock_gettime};
@@ -107,6 +108,9 @@ fn main() {
             );
         },
     );
+    bench.stage("note", 0, |threads| {
+        fingerprint(&out, threads, &Operation::new()).unwrap();
+    });
     fs::remove_dir_all(&out).unwrap();
 }
 

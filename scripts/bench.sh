@@ -5,4 +5,6 @@
 scripts/install-tools.sh go debian
 make --no-print-directory examples
 need python3 "the benchmarks" || exit 1
+need openssl "the certificate of a registry" || exit 1
 python3 benches/macro "$@"
+[[ $* != --full ]] || python3 benches/ranges.py

@@ -34,7 +34,7 @@ def machine():
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--full", action="store_true")
-    parser.add_argument("--only", nargs="+", metavar="PART", help="requests, speed, cores, memory, files, durable, large")
+    parser.add_argument("--only", nargs="+", metavar="PART", help="requests, speed, tls, cores, memory, files, durable, large")
     arguments = parser.parse_args()
     full, large = arguments.full, {name: tree for name, tree in trees.FULL.items() if name not in trees.QUICK}
     if not os.path.isdir("/dev/shm"):
@@ -46,6 +46,7 @@ def main():
         parts = {
             "requests": lambda: counts.requests(bench),
             "speed": lambda: speed(bench),
+            "tls": lambda: verbs.over_tls(bench),
             "cores": lambda: scale.cores(bench),
             "memory": lambda: scale.memory(bench, [10, 100, 1000, 2000, 8000] if full else [10, 100, 1000]),
             "files": lambda: scale.files(bench, [10 ** n for n in range(1, 7 if full else 5)]),

@@ -12,8 +12,8 @@ PACKING = ["walk", "read", "tar", "crc32", "compress", "sha256", "spool"]
 STAGES = {
     BUILD: PACKING,
     BUILD_PUSH: [*PACKING, "loopback"],
-    # A layer of this size is written to the store as it comes, so that the download resumes.
-    PULL: ["loopback", "spool", "sha256", "inflate", "crc32", "untar", "write"],
+    # What is pulled is noted, so that the next pull finds it unchanged.
+    PULL: ["loopback", "sha256", "inflate", "crc32", "untar", "write", "note"],
 }
 
 

@@ -17,10 +17,20 @@ import urllib.parse
 from measure import ROOT
 
 
-class Registry:
-    """Distribution 3 on a free loopback port, its data in `work`."""
+def certificate(work):
+    """Makes a certificate that signs itself; what the registry's settings say of it."""
+    place = work / "tls"
+    place.mkdir()
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                    "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", place / "key.pem",
+                    "-out", place / "cert.pem"], check=True, capture_output=True)
+    return f", tls: {{certificate: {place / 'cert.pem'}, key: {place / 'key.pem'}}}"
 
-    def __init__(self, work):
+
+class Registry:
+    """Distribution 3 on a free loopback port, its data in `work`; with `tls`, its certificate is `work/tls/cert.pem`."""
+
+    def __init__(self, work, tls=False):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -30,7 +40,7 @@ class Registry:
         config = work / "registry.yml"
         config.write_text(
             "version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\n"
-            f"storage:\n  filesystem: {{rootdirectory: {self.data}}}\n  delete: {{enabled: true}}\nhttp: {{addr: {self.host}}}\n")
+            f"storage:\n  filesystem: {{rootdirectory: {self.data}}}\n  delete: {{enabled: true}}\nhttp: {{addr: {self.host}{certificate(work) if tls else ''}}}\n")
         with open(log, "wb") as out:
             self.process = subprocess.Popen([ROOT / "build/tools/bin/registry3", "serve", config], stdout=out, stderr=out)
         deadline = time.monotonic() + 30

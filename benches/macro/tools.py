@@ -6,10 +6,10 @@ KIND = "component"
 
 
 class Tool:
-    """`host` is the registry's; artifacts of `seed` are those that this tool can pull."""
+    """`host` is the registry's; artifacts of `seed` are those that this tool can pull. With `tls` it can only push."""
 
-    def __init__(self, bench, host):
-        self.bench, self.host = bench, host
+    def __init__(self, bench, host, tls=False):
+        self.bench, self.host, self.tls = bench, host, tls
         self.seed = self
 
     def at(self, repository, tag="v1"):
@@ -85,7 +85,8 @@ class Oras(Tool):
         return self.run("push", "--plain-http", reference, tree.name, cwd=tree.parent)
 
     def push(self, layout, reference):
-        return self.run("cp", "--from-oci-layout", "--to-plain-http", f"{layout}:v1", reference)
+        plain = [] if self.tls else ["--to-plain-http"]
+        return self.run("cp", "--from-oci-layout", *plain, f"{layout}:v1", reference)
 
     def pull(self, reference, out, again=False):
         return self.run("pull", "--plain-http", "-o", out, reference, fresh=() if again else (out,))
@@ -112,7 +113,7 @@ class Regctl(Tool):
     name = "regctl"
 
     def run(self, *arguments, fresh=()):
-        return Command([BIN / "regctl", "--host", f"reg={self.host},tls=disabled", *arguments], fresh=fresh)
+        return Command([BIN / "regctl", "--host", f"reg={self.host},tls={'enabled' if self.tls else 'disabled'}", *arguments], fresh=fresh)
 
     def push(self, layout, reference):
         return self.run("image", "copy", f"ocidir://{layout}:v1", reference)
@@ -170,7 +171,8 @@ class Skopeo(Tool):
         return Command([BIN / "skopeo", "--insecure-policy", *arguments], fresh=fresh)
 
     def push(self, layout, reference):
-        return self.run("copy", "--dest-tls-verify=false", f"oci:{layout}:v1", f"docker://{reference}", fresh=(self.bench.work / "data",))
+        verify = f"--dest-tls-verify={'true' if self.tls else 'false'}"
+        return self.run("copy", verify, f"oci:{layout}:v1", f"docker://{reference}", fresh=(self.bench.work / "data",))
 
     def tag(self, reference, tag):
         return self.copy(reference, self.at(reference.split("/", 1)[1].rsplit(":", 1)[0], tag))
@@ -186,8 +188,8 @@ class Skopeo(Tool):
         return self.run("list-tags", "--tls-verify=false", f"docker://{self.host}/{repository}")
 
 
-def every(bench, host):
+def every(bench, host, tls=False):
     """All tools on one registry, ours first. crane pulls what we push."""
-    tools = [tool(bench, host) for tool in (Cldoci, Todays, Oras, Regctl, Crane, Skopeo)]
+    tools = [tool(bench, host, tls) for tool in (Cldoci, Todays, Oras, Regctl, Crane, Skopeo)]
     tools[4].seed = tools[0]
     return tools

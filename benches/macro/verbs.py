@@ -71,6 +71,25 @@ def measure(bench, name, make, rounds):
     return {"name": name, "count": count, "size": size, "rounds": rounds, "stored": stored, "runs": runs, "costs": costs}
 
 
+def over_tls(bench, rounds=7):
+    """Pushes of a ready artifact over TLS, where the kernel can't copy a file into the socket for anybody."""
+    tree, layout = bench.work / "tree", bench.work / "layout"
+    trees.go_source(tree)
+    bench.run(tools.Cldoci(bench, "").build(tree, layout))
+    with Registry(bench.work, tls=True) as registry:
+        bench.environment["SSL_CERT_FILE"] = str(bench.work / "tls/cert.pem")
+        pushers = [tool for tool in tools.every(bench, registry.host, tls=True) if tool.push]
+        runs = bench.pairs({t.name: lambda t=t: t.push(layout, t.at(f"tls/r{bench.unique()}")) for t in pushers}, rounds, registry)
+        del bench.environment["SSL_CERT_FILE"]
+    for name in ("tree", "layout", "registry", "store", "data", "tls"):
+        remove(bench.work / name)
+    ours = runs["cldoci"]
+    section("tls", table(["tool", "wall", "CPU", "CPU of the registry", "wall against cldoci: median of ratios (min–max)",
+                          "CPU against cldoci"],
+                         [[name, seconds(median(by)), seconds(median(by, "cpu")), seconds(statistics.mean(r.registry_cpu for r in by)),
+                           spread(ratio(by, ours)), spread(ratio(by, ours, "cpu"))] for name, by in runs.items()]))
+
+
 def show(found):
     """The table of one tree."""
     rows = []

@@ -44,7 +44,7 @@ pub(super) fn payload(source: &Arc<dyn BlobSource>, start: u64, length: u64, met
         while left > 0 {
             let want = usize::try_from(left).unwrap_or(CHUNK).min(CHUNK);
             let mut chunk = buffers.take(want);
-            let sent = match reader.by_ref().take(want as u64).read_to_end(&mut chunk) {
+            let sent = match fill(&mut reader, &mut chunk) {
                 Ok(read) if read < want => {
                     let why = format!("the blob's source ended {} bytes early", left - read as u64);
                     Err(Error::new(Kind::Changed, why).into())
@@ -63,6 +63,21 @@ pub(super) fn payload(source: &Arc<dyn BlobSource>, start: u64, length: u64, met
     Payload::Stream(Outflow { length: Some(length), chunks, meter: meter.clone(), start })
 }
 
+/// Reads until the buffer is full or the source at its end; how much there was. `read_to_end` would begin each
+/// chunk with small reads anew.
+fn fill(reader: &mut dyn Read, buffer: &mut [u8]) -> std::io::Result<usize> {
+    let mut filled = 0;
+    while let Some(room) = buffer.get_mut(filled..).filter(|room| !room.is_empty()) {
+        match reader.read(room) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
 /// The buffers of chunks that are on their way, oldest first: one that is out is used again, since fresh pages
 /// would cost a quarter of an upload's CPU time.
 #[derive(Default)]
@@ -72,13 +87,13 @@ impl Buffers {
     fn take(&mut self, size: usize) -> Vec<u8> {
         match self.0.pop_front().map(Bytes::try_into_mut) {
             Some(Ok(mut sent)) => {
-                sent.clear();
+                sent.resize(size, 0);
                 return sent.into();
             }
             Some(Err(on_its_way)) => self.0.push_front(on_its_way),
             None => {}
         }
-        Vec::with_capacity(size)
+        vec![0; size]
     }
 
     fn lend(&mut self, chunk: Vec<u8>) -> Bytes {
@@ -97,8 +112,7 @@ mod tests {
         let mut buffers = Buffers::default();
         let mut fill = |byte| {
             let mut chunk = buffers.take(CHUNK);
-            assert!(chunk.is_empty());
-            chunk.resize(CHUNK, byte);
+            chunk.fill(byte);
             buffers.lend(chunk)
         };
         let (first, second) = (fill(1), fill(2));
