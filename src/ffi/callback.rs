@@ -53,7 +53,8 @@ impl Drop for UserData {
     }
 }
 
-type Job = Box<dyn FnOnce() + Send>;
+/// Work for a thread of the callers'.
+pub(super) type Job = Box<dyn FnOnce() + Send>;
 
 /// The most threads for callbacks; more of them wait for one that is free.
 const THREADS: usize = 16;
@@ -125,9 +126,12 @@ pub(super) struct ProgressCallback {
 /// out, as the next one tells it too.
 pub(super) struct Reporter {
     operation: Operation,
-    callback: Arc<ProgressCallback>,
+    /// Until no call will begin any more: its finaliser comes then, whoever still holds this.
+    callback: Mutex<Option<Arc<ProgressCallback>>>,
     state: Mutex<State>,
     settled: Notify,
+    /// What comes after the call that is under way, where no task waits for it.
+    then: Mutex<Option<Job>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -152,7 +156,13 @@ const LAST_CALL: Duration = Duration::from_secs(1);
 
 impl Reporter {
     pub(super) fn new(operation: Operation, callback: Arc<ProgressCallback>) -> Arc<Self> {
-        Arc::new(Self { operation, callback, state: Mutex::new(State::Idle), settled: Notify::new() })
+        Arc::new(Self {
+            operation,
+            callback: Mutex::new(Some(callback)),
+            state: Mutex::new(State::Idle),
+            settled: Notify::new(),
+            then: Mutex::new(None),
+        })
     }
 
     fn identity(&self) -> usize {
@@ -178,6 +188,7 @@ impl Reporter {
     }
 
     fn call(&self) {
+        let Some(callback) = lock(&self.callback).clone() else { return };
         {
             let mut state = lock(&self.state);
             if *state != State::Posted {
@@ -189,8 +200,9 @@ impl Reporter {
         let before = CALLING.replace(self.identity());
         // SAFETY: the caller gave this function for this user_data, `progress` lives as long as the call, and
         // the header says that the function must not unwind.
-        let answer = unsafe { (self.callback.function)(&progress, self.callback.user_data.pointer) };
+        let answer = unsafe { (callback.function)(&progress, callback.user_data.pointer) };
         CALLING.set(before);
+        drop(callback);
         if answer != 0 {
             self.operation.cancel();
         }
@@ -199,6 +211,29 @@ impl Reporter {
             *state = if *state == State::Running { State::Idle } else { State::Closed };
         }
         self.settled.notify_waiters();
+        if let Some(then) = lock(&self.then).take() {
+            self.let_go();
+            then();
+        }
+    }
+
+    /// Closes, and does this once no call runs.
+    pub(super) fn close_then(&self, then: Job) {
+        self.close();
+        let state = lock(&self.state);
+        if *state == State::ClosedRunning {
+            // Under the lock: `call` looks for it after it has changed the state.
+            *lock(&self.then) = Some(then);
+            return;
+        }
+        drop(state);
+        self.let_go();
+        then();
+    }
+
+    /// The caller's function is not needed any more.
+    fn let_go(&self) {
+        let _finalized = lock(&self.callback).take();
     }
 
     /// No call begins from here on; one that runs comes back by itself.
@@ -245,5 +280,6 @@ impl Reporter {
         }
         self.close();
         self.until(|state| state == State::Closed).await;
+        self.let_go();
     }
 }

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::error::ErrorObject;
+use super::runtime;
 use super::status::{self, CLDOCI_ERROR_ARGUMENT, CLDOCI_OK, cldoci_status};
 use super::types::cldoci_error;
 use crate::error::{Error, Kind, Result, printable};
@@ -80,6 +81,9 @@ pub(super) fn value<T>(otherwise: T, body: impl FnOnce() -> Option<T>) -> T {
 
 /// The error that a caught panic becomes.
 pub(super) fn panicked(panic: &(dyn Any + Send)) -> Error {
+    if runtime::is_lost() {
+        return runtime::lost();
+    }
     let text = panic
         .downcast_ref::<&str>()
         .copied()
@@ -117,6 +121,7 @@ fn hush() {
     }
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
+        runtime::look_at(panic);
         let ours =
             QUIET.get() || std::thread::current().name().is_some_and(|name| name.starts_with(THREAD_PREFIX));
         if !ours {

@@ -1,7 +1,7 @@
 //! What belongs to this process alone. It lives in a page that the kernel wipes in a forked child, so that a
 //! child begins with no runtime and no free handles, and knows which handles it inherited.
 
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous};
@@ -101,6 +101,8 @@ fn wiped_by_handler() -> *mut Page {
 pub(super) struct Local {
     /// The runtime, as long as a client or an operation holds it.
     pub(super) engine: Mutex<std::sync::Weak<Engine>>,
+    /// The host closed what the runtime waits on.
+    pub(super) lost: AtomicBool,
     /// How the runtime is made.
     pub(super) plan: Mutex<tokio::runtime::Builder>,
     /// The threads that run the caller's functions.
@@ -118,6 +120,7 @@ pub(super) fn local() -> &'static Local {
     if local.is_null() {
         let made = Box::into_raw(Box::new(Local {
             engine: Mutex::new(std::sync::Weak::new()),
+            lost: AtomicBool::new(false),
             plan: Mutex::new(super::runtime::plan()),
             callers: super::callback::Callers::new(),
         }));

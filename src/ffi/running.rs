@@ -22,6 +22,7 @@ use crate::operation::{Level, Operation};
 
 /// A verb under way, shared by its task, its handle and those that wait.
 pub(super) struct Running {
+    name: &'static str,
     pub(super) operation: Operation,
     reporter: Option<Arc<Reporter>>,
     asking: Option<Asking>,
@@ -58,6 +59,7 @@ impl Running {
         work: Pin<Box<dyn Future<Output = Result<Outcome>> + Send>>,
     ) -> Arc<Self> {
         let running = Arc::new(Self {
+            name,
             reporter: callbacks.progress.map(|callback| Reporter::new(operation.clone(), callback)),
             asking: callbacks.asking,
             operation,
@@ -67,7 +69,7 @@ impl Running {
         let driven = running.clone();
         let gate = engine.gate(weight);
         let holder = engine.clone();
-        engine.spawn(async move {
+        engine.drive(&running, async move {
             let operation = driven.operation.clone();
             let gated = async move {
                 // Waiting for the turn ends with the operation, too.
@@ -80,8 +82,9 @@ impl Running {
             };
             driven.operation.log(Level::Info, || format!("{name}: begins"));
             let end = driven.drive(gated).await;
-            driven.log_end(name, &end);
+            driven.log_end(&end);
             driven.complete(end);
+            holder.finished(&driven);
             drop(driven);
             drop(holder);
         });
@@ -113,7 +116,8 @@ impl Running {
         end.unwrap_or_else(|panic| Err(guard::panicked(&*panic)))
     }
 
-    fn log_end(&self, name: &str, end: &Result<Outcome>) {
+    fn log_end(&self, end: &Result<Outcome>) {
+        let name = self.name;
         let counters = self.operation.counters();
         match end {
             Ok(_) => self.operation.log(Level::Info, || {
@@ -126,12 +130,30 @@ impl Running {
     fn complete(&self, end: Result<Outcome>) {
         let watched = {
             let mut state = lock(&self.state);
-            state.end = Some(end.map(Arc::new));
+            // What failed with its threads stays so.
+            state.end.get_or_insert(end.map(Arc::new));
             std::mem::take(&mut state.watched)
         };
         self.changed.notify_all();
         for stream in watched {
             hang_up(&stream);
+        }
+    }
+
+    /// Ends it although its task does not go on: its threads are gone.
+    pub(super) fn fail(self: &Arc<Self>, error: Error) {
+        // Threads of its own look whether it is cancelled. Waking its task panics once more.
+        let _ = std::panic::catch_unwind(AssertUnwindSafe(|| self.operation.cancel()));
+        self.operation.finish();
+        let end = Err(error);
+        self.log_end(&end);
+        match &self.reporter {
+            None => self.complete(end),
+            // A callback under way comes to its end first, as ever.
+            Some(reporter) => {
+                let running = self.clone();
+                reporter.close_then(Box::new(move || running.complete(end)));
+            }
         }
     }
 
@@ -227,6 +249,7 @@ mod tests {
     #[test]
     fn what_was_made_goes_with_the_handle_and_not_with_the_task() {
         let running = Running {
+            name: "build",
             operation: Operation::new(),
             reporter: None,
             asking: None,

@@ -1,15 +1,18 @@
 //! The threads that do the work: one runtime for the process, made at the first verb and gone with the last
 //! client and operation, and the gate that keeps a thousand operations within a few threads.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Semaphore;
 
 use super::guard::THREAD_PREFIX;
 use super::process::{local, lock};
+use super::running::Running;
 use super::signals;
 use crate::error::{Error, Kind, Result};
 use crate::thread;
@@ -53,11 +56,16 @@ pub(super) struct Engine {
     runtime: Option<Runtime>,
     transfers: Arc<Semaphore>,
     questions: Arc<Semaphore>,
+    /// What it drives, by address.
+    driven: Mutex<HashMap<usize, Weak<Running>>>,
 }
 
 impl Engine {
     /// This process's engine, made if there is none.
     pub(super) fn acquire() -> Result<Arc<Self>> {
+        if is_lost() {
+            return Err(lost());
+        }
         let mut place = lock(&local().engine);
         if let Some(engine) = place.upgrade() {
             return Ok(engine);
@@ -83,6 +91,7 @@ impl Engine {
             runtime: Some(runtime),
             transfers: Arc::new(Semaphore::new(TRANSFERS)),
             questions: Arc::new(Semaphore::new(QUESTIONS)),
+            driven: Mutex::new(HashMap::new()),
         })
     }
 
@@ -94,10 +103,42 @@ impl Engine {
         }
     }
 
+    /// Starts the task of an operation, whose end is told by [`finished`](Self::finished).
+    pub(super) fn drive(&self, running: &Arc<Running>, task: impl Future<Output = ()> + Send + 'static) {
+        let known = {
+            let mut driven = lock(&self.driven);
+            // Asked under the lock, under which `give_up` looks for what it has to end.
+            let whole = !is_lost();
+            if whole {
+                driven.insert(Arc::as_ptr(running).addr(), Arc::downgrade(running));
+            }
+            whole
+        };
+        if !known {
+            running.fail(lost());
+        } else if catch_unwind(AssertUnwindSafe(|| self.spawn(task))).is_err() {
+            self.give_up();
+        }
+    }
+
     /// Starts a task.
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         if let Some(runtime) = &self.runtime {
             runtime.spawn(task);
+        }
+    }
+
+    /// An operation has ended.
+    pub(super) fn finished(&self, running: &Running) {
+        lock(&self.driven).remove(&std::ptr::from_ref(running).addr());
+    }
+
+    /// Ends all that it drives. Its tasks are left as they are.
+    fn give_up(&self) {
+        local().lost.store(true, Ordering::SeqCst);
+        let driven = std::mem::take(&mut *lock(&self.driven));
+        for running in driven.into_values().filter_map(|running| running.upgrade()) {
+            running.fail(lost());
         }
     }
 
@@ -111,9 +152,42 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         // The last holder may be a task on one of its own threads, which must not wait for itself.
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
+        let Some(runtime) = self.runtime.take() else { return };
+        if is_lost() {
+            std::mem::forget(runtime);
+        } else if catch_unwind(AssertUnwindSafe(|| runtime.shutdown_background())).is_err() {
+            // The host closed what its threads wait on, and no verb has met that yet.
+            local().lost.store(true, Ordering::SeqCst);
         }
+    }
+}
+
+/// whether the host closed what our threads wait on. No others are started then: a thread that is left of the
+/// old ones would take a descriptor of the new ones for its own, as the kernel gives out the same number.
+pub(super) fn is_lost() -> bool {
+    local().lost.load(Ordering::SeqCst)
+}
+
+/// What every verb fails with then.
+pub(super) fn lost() -> Error {
+    let why = "another part of this program closed the descriptors that cldoci waits on: it can't go on in this process";
+    Error::new(Kind::Io, why)
+}
+
+/// tokio panics where the host closed what its threads wait on; they are gone then, and none of their tasks goes on.
+/// Called for each panic, on the thread that panics: only takes note. (A debug build of tokio ends the process here.)
+pub(super) fn look_at(panic: &PanicHookInfo<'_>) {
+    if !panic.location().is_some_and(|at| at.file().ends_with("src/runtime/io/driver.rs")) {
+        return;
+    }
+    // Whoever holds the lock makes an engine, which is not this one.
+    let engine = local().engine.try_lock().ok().and_then(|place| place.upgrade());
+    let Some(engine) = engine else { return };
+    // The host may have a tokio of its own.
+    let here = Handle::try_current().ok().map(|handle| handle.id());
+    let its = engine.runtime.as_ref().map(|runtime| runtime.handle().id());
+    if (here.is_none() || here == its) && !local().lost.swap(true, Ordering::SeqCst) {
+        local().callers.post(Box::new(move || engine.give_up()));
     }
 }
 

@@ -11,7 +11,7 @@ use super::options;
 use super::process::lock;
 use super::result::ResultObject;
 use super::running::{self, Callbacks, Running};
-use super::runtime::{Engine, Weight};
+use super::runtime::{self, Engine, Weight};
 use super::text::{optional_out, out};
 use super::types::{cldoci_client, cldoci_operation, cldoci_options, cldoci_result};
 use crate::client::{Client, Outcome};
@@ -76,6 +76,9 @@ impl ClientObject {
     }
 
     pub(super) fn engine(&self) -> Result<Arc<Engine>> {
+        if runtime::is_lost() {
+            return Err(runtime::lost());
+        }
         let mut engine = lock(&self.engine);
         if let Some(engine) = &*engine {
             return Ok(engine.clone());

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 static const char *work;
 static cldoci_error *error;
@@ -25,6 +26,7 @@ static cldoci_client *client_with_store(void) {
   OK(cldoci_options_set_environment(options, 0, &error));
   OK(cldoci_options_set_store(options, in_work("store"), &error));
   OK(cldoci_options_set_credentials(options, CLDOCI_CREDENTIALS_ANONYMOUS, &error));
+  OK(cldoci_options_set_retries(options, 0, &error));
   OK(cldoci_client_new(options, &client, &error));
   OK(cldoci_options_free(options));
   return client;
@@ -116,19 +118,65 @@ static void descriptors(const cldoci_client *client, const cldoci_reference *ref
   OK(cldoci_pull(client, reference, in_work("no-descriptors"), NULL, NULL, &error));
 }
 
-/* What tokio waits on: where that is closed, it ends the process, and nothing of ours can be in between. */
-static int is_waited_on(int fd) {
+/* Which of the library's descriptors the host closes. */
+enum { FILES = 1, QUEUE = 2, WAKER = 4 };
+static int kind_of(int fd) {
   char link[64], target[64] = "";
   snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-  return readlink(link, target, sizeof target - 1) > 0 && strncmp(target, "anon_inode:", 11) == 0;
+  if (readlink(link, target, sizeof target - 1) <= 0) return 0;
+  if (strstr(target, "[eventpoll]")) return QUEUE;
+  return strstr(target, "[eventfd]") ? WAKER : FILES;
 }
 
-/* For a release of the library alone: in a debug build the standard library ends a process whose descriptors were
-   closed by others. The host closes sockets and files that are not its own, with a request under way: whatever comes of that request,
-   no call hangs or crashes, nothing of the host's is written to, and the next client works. */
-static void closed(const cldoci_reference *reference) {
+static int calls_that_ended, finalized;
+static int32_t progress_callback(const cldoci_progress *progress, void *user_data) {
+  (void)progress;
+  (void)user_data;
+  return 0;
+}
+static void finalizer(void *user_data) { __atomic_add_fetch((int *)user_data, 1, __ATOMIC_SEQ_CST); }
+
+/* A question to a registry that says nothing ends in time, and with an error. */
+static cldoci_status asks(const cldoci_client *client, const cldoci_reference *silent) {
+  cldoci_options *options = NULL;
+  cldoci_operation *operation = NULL;
+  cldoci_status status;
+  cldoci_error *why = NULL;
+  OK(cldoci_options_new(&options, &error));
+  OK(cldoci_options_set_timeout_ms(options, 200, &error));
+  OK(cldoci_options_set_progress_callback(options, progress_callback, &finalized, finalizer, &error));
+  status = cldoci_exists_start(client, silent, options, &operation, &why);
+  if (status == CLDOCI_OK) status = cldoci_operation_wait(operation, 10000, &why);
+  if (status >= 0 || status == CLDOCI_ERROR_PANIC) fprintf(stderr, "%d %s\n", (int)status, cldoci_error_message(why, NULL));
+  CHECK(status < 0 && status != CLDOCI_ERROR_PANIC && cldoci_error_free(why) == CLDOCI_OK);
+  CHECK(cldoci_operation_free(operation) == CLDOCI_OK && cldoci_options_free(options) == CLDOCI_OK);
+  calls_that_ended++;
+  return status;
+}
+
+/* A child of fork begins anew. */
+static void in_a_child(const cldoci_reference *parents) {
+  int status = 0;
+  pid_t pid = fork();
+  if (pid == 0) {
+    cldoci_client *client = client_with_store();
+    cldoci_reference *reference = NULL;
+    FAILS(cldoci_pull(client, parents, in_work("child"), NULL, NULL, &error), FORKED, "before fork");
+    OK(cldoci_reference_layout(in_work("layout"), "v1", NULL, &reference, &error));
+    OK(cldoci_pull(client, reference, in_work("child"), NULL, NULL, &error));
+    _exit(0);
+  }
+  CHECK(pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+/* For a release of the library alone: in a debug build the standard library and tokio end a process whose descriptors
+   were closed by others. The host closes descriptors that are not its own, with a request under way or when all is
+   done: whatever comes of that client's requests, no call hangs or crashes, and nothing of the host's is written to.
+   The next client works where the descriptors were files and sockets; where they were those that threads wait on, the
+   rest of the process has errors. */
+static void closed(const cldoci_reference *reference, int kinds, int under_way) {
   char place[64], content[8];
-  int i, count, listener = silent_listen(place, sizeof place, 16);
+  int i, count, listener = silent_listen(place, sizeof place, 64);
   int own = open(in_work("own"), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   char mine[256] = {0};
   cldoci_client *client;
@@ -138,23 +186,45 @@ static void closed(const cldoci_reference *reference) {
   for (i = 0; i < 256; i++) mine[i] = fcntl(i, F_GETFD) != -1;
   client = client_with_store();
   OK(cldoci_reference_parse(place, &silent, &error));
-  OK(cldoci_exists_start(client, silent, NULL, &operation, &error));
-  /* The connection is there. */
-  CHECK(poll(&(struct pollfd){.fd = listener, .events = POLLIN}, 1, 10000) == 1);
-  for (i = 3, count = 0; i < 256; i++) {
-    if (!mine[i] && fcntl(i, F_GETFD) != -1 && !is_waited_on(i)) count += close(i) == 0;
+  calls_that_ended = finalized = 0;
+  if (under_way) {
+    OK(cldoci_exists_start(client, silent, NULL, &operation, &error));
+    /* The connection is there. */
+    CHECK(poll(&(struct pollfd){.fd = listener, .events = POLLIN}, 1, 10000) == 1);
+  } else {
+    CHECK(asks(client, silent) == CLDOCI_ERROR_TIMEOUT);
   }
-  CHECK(count > 1);
-  OK(cldoci_operation_cancel(operation, &error));
-  CHECK(cldoci_operation_wait(operation, 2000, &error) != CLDOCI_OK);
-  CHECK(cldoci_error_free(error) == CLDOCI_OK && cldoci_operation_free(operation) == CLDOCI_OK);
-  error = NULL;
+  for (i = 3, count = 0; i < 256; i++) {
+    if (!mine[i] && (kind_of(i) & kinds)) count += close(i) == 0;
+  }
+  CHECK(count > 0 || (kinds == FILES && !under_way));
+  if (under_way) {
+    cldoci_status status = cldoci_operation_cancel(operation, &error);
+    CHECK(status == CLDOCI_OK || status == CLDOCI_ERROR_IO);
+    CHECK(cldoci_error_free(error) == CLDOCI_OK);
+    error = NULL;
+    CHECK(cldoci_operation_wait(operation, 10000, &error) < 0 && cldoci_error_free(error) == CLDOCI_OK);
+    error = NULL;
+    CHECK(cldoci_operation_free(operation) == CLDOCI_OK);
+  }
+  for (i = 0; i < 3; i++) asks(client, silent);
+  if (kinds & (QUEUE | WAKER)) {
+    /* It is over in this process, and it says so. */
+    EVENTUALLY(asks(client, silent) == CLDOCI_ERROR_IO);
+    FAILS(cldoci_exists(client, silent, NULL, NULL, &error), IO, "closed the descriptors");
+  }
   OK(cldoci_client_free(client));
-  EVENTUALLY(count_entries("/proc/self/task") == 1);
-  CHECK(pread(own, content, sizeof content, 0) == 7 && memcmp(content, "content", 7) == 0);
+  EVENTUALLY(__atomic_load_n(&finalized, __ATOMIC_SEQ_CST) == calls_that_ended);
   client = client_with_store();
-  OK(cldoci_pull(client, reference, in_work("after-all"), NULL, NULL, &error));
+  if (kinds & (QUEUE | WAKER)) {
+    FAILS(cldoci_pull(client, reference, in_work("after"), NULL, NULL, &error), IO, "closed the descriptors");
+    in_a_child(reference);
+  } else {
+    OK(cldoci_pull(client, reference, in_work("after"), NULL, NULL, &error));
+  }
   OK(cldoci_client_free(client));
+  CHECK(pread(own, content, sizeof content, 0) == 7 && memcmp(content, "content", 7) == 0);
+  if (!(kinds & (QUEUE | WAKER))) EVENTUALLY(count_entries("/proc/self/task") == 1);
   OK(cldoci_reference_free(silent));
   close(own);
   close(listener);
@@ -193,7 +263,7 @@ int main(int argc, char **argv) {
   descriptors(client, reference);
   OK(cldoci_client_free(client));
   EVENTUALLY(count_entries("/proc/self/task") == 1);
-  if (argc > 2 && strcmp(argv[2], "closed") == 0) closed(reference);
+  if (argc == 4) closed(reference, atoi(argv[2]), atoi(argv[3]));
   OK(cldoci_reference_free(reference));
   CHECK(cldoci_debug_live_handles(CLDOCI_HANDLE_ANY) == 0);
   return 0;
