@@ -57,6 +57,57 @@ static void log_line(int32_t level, const char *line, void *user_data) {
   __atomic_add_fetch(&lines, 1, __ATOMIC_SEQ_CST);
 }
 
+/* what a callback uses goes with the finaliser, so that a call after it is a use after free, to a checker too. */
+enum { ALIVE = 0x600d, GONE = 0xdead };
+struct used {
+  int state, calls;
+};
+static int given_back;
+
+static int32_t using(const cldoci_progress *progress, void *user_data) {
+  struct used *used = user_data;
+  CHECK(__atomic_load_n(&used->state, __ATOMIC_SEQ_CST) == ALIVE && progress->struct_size >= sizeof *progress);
+  __atomic_add_fetch(&used->calls, 1, __ATOMIC_SEQ_CST);
+  CHECK(__atomic_load_n(&used->state, __ATOMIC_SEQ_CST) == ALIVE);
+  return 0;
+}
+
+static void give_back(void *user_data) {
+  CHECK(__atomic_exchange_n(&((struct used *)user_data)->state, GONE, __ATOMIC_SEQ_CST) == ALIVE);
+  free(user_data);
+  __atomic_add_fetch(&given_back, 1, __ATOMIC_SEQ_CST);
+}
+
+/* Operations that end by themselves at once, freed a little earlier or later than their last call. */
+static void last_calls(int count) {
+  cldoci_error *error = NULL;
+  cldoci_reference *nowhere = NULL;
+  int i, spin, ended = 0, told = 0;
+  OK(cldoci_reference_layout("/nowhere/at/all", "v1", NULL, &nowhere, &error));
+  for (i = 0; i < count; i++) {
+    struct used *used = calloc(1, sizeof *used);
+    cldoci_operation *operation = NULL;
+    cldoci_options *options = NULL;
+    CHECK(used != NULL);
+    used->state = ALIVE;
+    OK(cldoci_options_new(&options, &error));
+    OK(cldoci_options_set_progress_callback(options, using, used, give_back, &error));
+    OK(cldoci_exists_start(client, nowhere, options, &operation, &error));
+    if (i % 8 == 0) {
+      /* Its end is told after its last call; the options still hold the callback here. */
+      OK(cldoci_operation_wait(operation, -1, &error));
+      told += __atomic_load_n(&used->calls, __ATOMIC_SEQ_CST) > 0;
+    }
+    OK(cldoci_options_free(options));
+    for (spin = i % 64; spin > 0; spin--) ended += cldoci_operation_wait(operation, 0, NULL) == CLDOCI_OK;
+    OK(cldoci_operation_free(operation));
+    while (i - __atomic_load_n(&given_back, __ATOMIC_SEQ_CST) > 500) poll(NULL, 0, 1);
+  }
+  EVENTUALLY(__atomic_load_n(&given_back, __ATOMIC_SEQ_CST) == count);
+  CHECK(told == (count + 7) / 8 && ended > 0);
+  OK(cldoci_reference_free(nowhere));
+}
+
 int main(void) {
   char place[64];
   cldoci_error *error = NULL;
@@ -143,6 +194,8 @@ int main(void) {
     sem_destroy(&race.entered);
     sem_destroy(&race.leave);
   }
+
+  last_calls(getenv("CLDOCI_SOAK") != NULL ? 1000000 : 4000);
 
   /* A log line for begin and end; a finaliser also where setting fails. */
   OK(cldoci_options_new(&options, &error));
