@@ -156,6 +156,7 @@ fn x_29_a_good_guest_under_strace() {
         "rt_sigaction,umask,chdir,fchdir,exit,exit_group,write,writev,kill,tgkill,tkill,prctl,setrlimit";
     run(program
         .under("strace")
+        .env("UNDER_STRACE", "1")
         .args(["-f", "-qq", "-e", "signal=none", "-e", &format!("trace={calls}"), "-o"])
         .arg(&log)
         .arg(&program.path)
@@ -179,4 +180,24 @@ fn x_29_a_good_guest_under_strace() {
         assert!(names_thread || own_end || to_a_file_of_ours || by_the_test, "{line}");
     }
     assert!(of_the_library > 10);
+}
+
+/// X-29: what could end, print, or change the host's process is not even imported. `abort` is the standard library's, for
+/// a panic within a panic; `sigaltstack` is each thread's own.
+#[test]
+fn x_29_no_function_that_a_guest_must_not_call() {
+    let output = run(Command::new("nm").args(["-D", "--undefined-only"]).arg(support::library()));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let imported: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.split_whitespace().last())
+        .map(|name| name.split('@').next().unwrap())
+        .collect();
+    assert!(imported.contains(&"pthread_sigmask") && imported.len() > 50, "{imported:?}");
+    let forbidden = "exit _exit _Exit quick_exit atexit on_exit __cxa_atexit signal sigaction raise kill chdir fchdir umask \
+        setenv putenv unsetenv clearenv setlocale setrlimit prctl printf fprintf vprintf puts fputs putchar perror \
+        syslog system popen fork vfork longjmp siglongjmp";
+    let found: Vec<_> =
+        imported.iter().filter(|name| forbidden.split_whitespace().any(|f| f == **name)).collect();
+    assert!(found.is_empty(), "{found:?}");
 }
