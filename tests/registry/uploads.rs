@@ -161,7 +161,11 @@ fn r_42_an_answer_before_the_body_is_sent_ends_the_upload() {
             "POST" => answer(202, &[("Location", "/upload")], ""),
             "HEAD" => vec![Act::Send(head(404, &[("Content-Length", "0")]))],
             "GET" | "DELETE" => answer(204, &[], ""),
-            _ => [error(status, code), vec![Act::Hang]].concat(),
+            _ => {
+                // As servers do that don't want the rest of a body; what comes of it they swallow.
+                let body = format!(r#"{{"errors":[{{"code":"{code}"}}]}}"#);
+                [answer(status, &[("Connection", "close")], body), vec![Act::Hang]].concat()
+            }
         });
         run(async {
             let operation = Operation::new();
@@ -172,7 +176,12 @@ fn r_42_an_answer_before_the_body_is_sent_ends_the_upload() {
                 .await;
             let error = result.unwrap_err();
             assert_eq!((error.kind(), error.registry_code()), (kind, Some(code)), "{error}");
-            assert!(operation.counters().bytes_sent < 256 << 20, "{:?}", operation.counters());
+            assert!(
+                operation.counters().bytes_sent < 256 << 20,
+                "{:?} {:?}",
+                operation.counters(),
+                server.lines()
+            );
             // What was begun is cancelled (Q43), if the connection that is used again still lives.
             let rest = server.lines().split_off(3);
             assert!(status != 403 || rest.iter().all(|line| line == "DELETE /upload"), "{rest:?}");
