@@ -11,8 +11,8 @@ export HOME=$work
 unset XDG_CACHE_HOME CLDOCI_STORE
 
 from=$SECONDS
-# 1: files and sockets; 2: the event queue. (4, what wakes a thread: not always noticed, see ARCHITECTURE.md.)
-for kinds in 1 2; do
+# 1: files and sockets; 2: the event queue; 4: what wakes a thread that sleeps.
+for kinds in 1 2 4 6 7; do
   for under_way in 0 1; do
     mkdir "$work/limits"
     timeout 60 build/release/tests/limits "$work/limits" "$kinds" "$under_way" ||

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
@@ -15,7 +15,7 @@ use super::callback::{ProgressCallback, Reporter};
 use super::credential::Asking;
 use super::guard;
 use super::process::lock;
-use super::runtime::{Engine, Weight};
+use super::runtime::{self, Engine, Weight};
 use crate::client::Outcome;
 use crate::error::{Error, Kind, Result};
 use crate::operation::{Level, Operation};
@@ -47,6 +47,8 @@ struct State {
 
 /// How often a caller hears of the progress.
 const REPORT_EVERY: Duration = Duration::from_millis(100);
+/// How often one who waits looks whether the threads that he waits for can go on.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 impl Running {
     /// Starts a verb. `work` is polled on the library's own threads.
@@ -165,6 +167,7 @@ impl Running {
     /// Waits for the end; none once `timeout` has passed. No time-out waits for ever.
     pub(super) fn wait(&self, timeout: Option<Duration>) -> Result<Option<Arc<Outcome>>> {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        runtime::look();
         let mut state = lock(&self.state);
         loop {
             if let Some(end) = &state.end {
@@ -183,17 +186,16 @@ impl Running {
             if self.asking.is_some_and(Asking::is_here) {
                 return Err(waits_for_itself("credential"));
             }
+            let longest = left.map_or(LOOK_EVERY, |left| left.min(LOOK_EVERY));
             // A futex that goes on after a signal: EINTR never shows.
-            state = match left {
-                Some(left) => match self.changed.wait_timeout(state, left) {
-                    Ok((state, _)) => state,
-                    Err(poisoned) => poisoned.into_inner().0,
-                },
-                None => match self.changed.wait(state) {
-                    Ok(state) => state,
-                    Err(poisoned) => poisoned.into_inner(),
-                },
-            };
+            let (woken, waited) =
+                self.changed.wait_timeout(state, longest).unwrap_or_else(PoisonError::into_inner);
+            state = woken;
+            if waited.timed_out() {
+                drop(state);
+                runtime::look();
+                state = lock(&self.state);
+            }
         }
     }
 

@@ -7,6 +7,9 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::fd::OwnedFd;
+use rustix::fs::fstat;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Semaphore;
 
@@ -54,6 +57,7 @@ pub(super) fn plan() -> Builder {
 /// The runtime and its gates.
 pub(super) struct Engine {
     runtime: Option<Runtime>,
+    canary: Option<Canary>,
     transfers: Arc<Semaphore>,
     questions: Arc<Semaphore>,
     /// What it drives, by address.
@@ -87,8 +91,10 @@ impl Engine {
             Ok(built) => built.map_err(|e| no_threads(e.to_string()))?,
             Err(_) => return Err(no_threads("EAGAIN".to_owned())),
         };
+        let canary = Canary::new().map_err(|e| no_threads(e.to_string()))?;
         Ok(Self {
             runtime: Some(runtime),
+            canary: Some(canary),
             transfers: Arc::new(Semaphore::new(TRANSFERS)),
             questions: Arc::new(Semaphore::new(QUESTIONS)),
             driven: Mutex::new(HashMap::new()),
@@ -103,8 +109,16 @@ impl Engine {
         }
     }
 
+    /// Whether the host left what the threads wait on.
+    fn is_whole(&self) -> bool {
+        self.canary.as_ref().is_none_or(Canary::lives)
+    }
+
     /// Starts the task of an operation, whose end is told by [`finished`](Self::finished).
     pub(super) fn drive(&self, running: &Arc<Running>, task: impl Future<Output = ()> + Send + 'static) {
+        if !self.is_whole() {
+            self.give_up();
+        }
         let known = {
             let mut driven = lock(&self.driven);
             // Asked under the lock, under which `give_up` looks for what it has to end.
@@ -154,11 +168,39 @@ impl Drop for Engine {
         // The last holder may be a task on one of its own threads, which must not wait for itself.
         let Some(runtime) = self.runtime.take() else { return };
         if is_lost() {
-            std::mem::forget(runtime);
+            std::mem::forget((runtime, self.canary.take()));
         } else if catch_unwind(AssertUnwindSafe(|| runtime.shutdown_background())).is_err() {
             // The host closed what its threads wait on, and no verb has met that yet.
             local().lost.store(true, Ordering::SeqCst);
         }
+    }
+}
+
+/// A descriptor that goes where a host closes all that it does not know, as before it becomes a daemon. The threads
+/// themselves may never notice: one that sleeps until another descriptor wakes it sleeps on.
+struct Canary {
+    descriptor: OwnedFd,
+    /// The number alone could be another file's by now. (Of all eventfds this is the same.)
+    identity: (u64, u64),
+}
+
+impl Canary {
+    fn new() -> rustix::io::Result<Self> {
+        let descriptor = eventfd(0, EventfdFlags::CLOEXEC)?;
+        let stat = fstat(&descriptor)?;
+        Ok(Self { descriptor, identity: (stat.st_dev, stat.st_ino) })
+    }
+
+    fn lives(&self) -> bool {
+        fstat(&self.descriptor).is_ok_and(|stat| (stat.st_dev, stat.st_ino) == self.identity)
+    }
+}
+
+/// Looks whether the threads can go on, and ends all operations where they can't. Whoever waits for one asks.
+pub(super) fn look() {
+    let engine = lock(&local().engine).upgrade();
+    if let Some(engine) = engine.filter(|engine| !engine.is_whole()) {
+        engine.give_up();
     }
 }
 
