@@ -16,7 +16,7 @@ use crate::store::{BlobWriter, Partial, Store};
 const RESUMABLE: u64 = 16 << 20;
 
 /// How much, and for how long, is held back at most until it is known whether writing a layer down is worth it.
-const HELD: usize = 2 << 20;
+const HELD: usize = 1 << 20;
 const HELD_FOR: Duration = Duration::from_millis(200);
 
 /// A verified stream of one blob. After its end [`LayerReader::finish`] must be called.
@@ -156,7 +156,8 @@ impl LayerReader {
                     made.keep = if offset > 0 || cache || worth.is_zero() {
                         Keep::Partial(partial)
                     } else {
-                        let (bytes, size, since) = (Vec::new(), descriptor.size, Instant::now());
+                        let (bytes, size) = (Vec::with_capacity(HELD), descriptor.size);
+                        let since = Instant::now();
                         Keep::Held(Held { partial, bytes, size, since, worth })
                     };
                 }

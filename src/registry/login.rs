@@ -26,7 +26,7 @@ impl Registry {
         let keeper = Keeper::new(&self.0.settings)?;
         let refresh = self.verify(registry, credential.clone(), operation).await?;
         let (name, username, secret) = (registry.to_owned(), username.to_owned(), secret.clone());
-        let source = blocking(operation, {
+        let source = blocking({
             let operation = operation.clone();
             move || {
                 let kept = match &refresh {
@@ -51,7 +51,7 @@ impl Registry {
     pub async fn logout(&self, registry: &str, operation: &Operation) -> Result<bool> {
         let keeper = Keeper::new(&self.0.settings)?;
         let name = registry.to_owned();
-        let had = blocking(operation, {
+        let had = blocking({
             let operation = operation.clone();
             move || keeper.forget(&name, &operation)
         })
@@ -102,14 +102,9 @@ impl Registry {
     }
 }
 
-async fn blocking<T: Send + 'static>(
-    operation: &Operation,
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    let work = tokio::task::spawn_blocking(work);
-    operation
-        .run(async {
-            work.await.unwrap_or_else(|_| Err(Error::new(Kind::Internal, "keeping a credential broke off")))
-        })
-        .await
+/// Waits for its end also when cancelled: the work asks the operation itself, and what is cancelled must not keep
+/// or forget a credential later.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let ended = tokio::task::spawn_blocking(work).await;
+    ended.unwrap_or_else(|_| Err(Error::new(Kind::Internal, "keeping a credential broke off")))
 }

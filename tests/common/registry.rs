@@ -162,7 +162,8 @@ impl State {
                 return handle(self, manners, seen, &rest[..at], &rest[at + mark.len()..], &query);
             }
         }
-        Err(error(404, "NOT_FOUND"))
+        // Where a log-in is tried.
+        if rest.is_empty() { Ok(answer(200, &[], "{}")) } else { Err(error(404, "NOT_FOUND")) }
     }
 
     fn upload(
@@ -311,7 +312,7 @@ impl State {
             if !target.contains(':') {
                 return Err(error(400, "UNSUPPORTED"));
             }
-            self.tags.retain(|_, tagged| *tagged != digest);
+            self.tags.retain(|(repository, _), tagged| *repository != name || *tagged != digest);
             return match self.manifests.remove(&(name, digest)) {
                 Some(_) => Ok(answer(202, &[], "")),
                 None => Err(error(404, "MANIFEST_UNKNOWN")),

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use cldoci::ffi::{build::*, client::*, debug::*, operation::*, read::*, status::*, types::*, write::*};
 
+use super::cancel_others::OTHERS;
 use super::child::Helper;
 use super::common::registry::{Manners, Registry};
 use super::suite::c_api::{CApi, CArtifact, COperation, CResult, c, call, path, reference, report};
@@ -31,7 +32,7 @@ fn f_24_cancels_at_100_moments_of_each_verb() {
     two_versions(room.path(), &registry.host());
     let ended =
         Helper::start(room.path(), &["cancel", &registry.host(), room.path().to_str().unwrap()]).finish();
-    assert_eq!(ended, VERBS);
+    assert_eq!(ended, [&VERBS[..], &OTHERS[..]].concat());
 }
 
 const VERBS: [&str; 10] = [
@@ -54,7 +55,7 @@ pub fn all_verbs(host: &str, room: &Path) {
     assert_eq!(client.exists(&format!("ocidir://{}/none", room.display())).unwrap().exists, Some(false));
     drop(client);
     before.come_back("the first verb");
-    for verb in VERBS {
+    for verb in VERBS.into_iter().chain(OTHERS) {
         let bench = Bench::new(host, room, verb);
         bench.torture(verb);
         drop(bench);
@@ -98,9 +99,9 @@ pub type Start<'a> =
     &'a dyn Fn(*const cldoci_client, *mut *mut cldoci_operation, *mut *mut cldoci_error) -> i32;
 
 /// One verb's room: what it works on, and how that has to look.
-struct Bench {
-    host: String,
-    room: PathBuf,
+pub struct Bench {
+    pub host: String,
+    pub room: PathBuf,
     /// What the two versions look like.
     trees: [Snapshot; 2],
 }
@@ -113,7 +114,7 @@ impl Bench {
         Self { host: host.to_owned(), room: own, trees }
     }
 
-    fn remote(&self, name: &str) -> String {
+    pub fn remote(&self, name: &str) -> String {
         format!("{}/{name}", self.host)
     }
 
@@ -276,7 +277,7 @@ impl Bench {
                     assert!(done.is_none_or(|done| done.exists == Some(true)));
                 });
             }
-            _ => {
+            "list_tags" => {
                 let at = reference(&self.remote("app")).unwrap();
                 cancel_each(&client, |_, round| {
                     let done = round(&|client, op, e| unsafe {
@@ -285,10 +286,11 @@ impl Bench {
                     assert!(done.is_none_or(|done| done.tags == ["v1", "v2"]));
                 });
             }
+            other => self.torture_other(&client, other),
         }
     }
 
-    fn artifacts(&self, client: &CApi) -> [(CArtifact, String); 2] {
+    pub fn artifacts(&self, client: &CApi) -> [(CArtifact, String); 2] {
         ["v1", "v2"].map(|version| {
             let built = client.build(&self.tree(version), "component", b"{}", &[]).unwrap();
             (built.artifact.unwrap(), built.digest.unwrap())
@@ -302,7 +304,10 @@ fn as_before_or_complete(before: Option<String>, now: Option<String>, complete: 
 
 /// Calls `one` a hundred times with a function that starts an operation, cancels it at a random moment, and
 /// gives its report if it was faster. The moments lie within what the verb takes, as it is seen to take.
-fn cancel_each(client: &CApi, mut one: impl FnMut(usize, &mut dyn FnMut(Start<'_>) -> Option<Report<CApi>>)) {
+pub fn cancel_each(
+    client: &CApi,
+    mut one: impl FnMut(usize, &mut dyn FnMut(Start<'_>) -> Option<Report<CApi>>),
+) {
     let mut random = Random(3);
     let mut span = Duration::from_millis(40);
     let mut cancelled = 0;

@@ -103,6 +103,7 @@ impl Helper {
             .args(["--ignored", "--exact", "child::child", "--nocapture", "--test-threads=1"])
             .env(WORK, arguments.join("\n"))
             .env("TMPDIR", room)
+            .env("DOCKER_CONFIG", room.join("docker"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -20,6 +20,7 @@ mod workflow;
 
 mod blocked;
 mod cancel;
+mod cancel_others;
 mod child;
 mod full;
 mod killed;
