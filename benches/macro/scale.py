@@ -38,8 +38,12 @@ def memory(bench, sizes):
     limit = 24 + 4 * os.cpu_count()
     rows = [[f"{size:,}", name, mib(push.rss), mib(pull.rss), seconds(push.wall), seconds(pull.wall)]
             for size, by_tool in found.items() for name, (push, pull) in by_tool.items()]
-    section("memory", f"Promised: 24 MiB and 4 MiB a core, here {limit} MiB.\n\n" + table(
-        ["file, MiB", "tool", "build and push: peak RSS, MiB", "pull: peak RSS, MiB", "build and push", "pull"], rows))
+    shapes = {"200 directories of 1,000 files": trees.files(200_000), "one directory of 50,000 files": trees.files(50_000, 50_000)}
+    many = {shape: steps(bench, make, kinds(True)) for shape, make in shapes.items()}
+    heads = ["tool", "build and push: peak RSS, MiB", "pull: peak RSS, MiB", "build and push", "pull"]
+    section("memory", f"Promised: 24 MiB and 4 MiB a core, here {limit} MiB.\n\n" + table(["file, MiB", *heads], rows)
+            + "\n\n" + table(["tree", *heads], [[shape, name, mib(push.rss), mib(pull.rss), seconds(push.wall), seconds(pull.wall)]
+                                              for shape, by_tool in many.items() for name, (push, pull) in by_tool.items()]))
     worst = {size: {name: max(run.rss for run in pair) / MIB for name, pair in by_tool.items()} for size, by_tool in found.items()}
     plot("memory", plots.lines("Peak memory of build, push and pull by size", "size of the file, MiB", "peak RSS, MiB",
                                by_name(worst), limit=(limit, f"promised: {limit} MiB")))

@@ -80,14 +80,14 @@ def file_of(size):
     return make
 
 
-def files(count):
-    """Files of a line each, a thousand in a directory."""
+def files(count, each=1000):
+    """Files of a line each, `each` of them in a directory."""
     def make(tree):
         for n in range(count):
-            directory = tree / f"d{n // 1000:04}"
-            if n % 1000 == 0:
+            directory = tree / f"d{n // each:04}"
+            if n % each == 0:
                 directory.mkdir(parents=True)
-            with open(f"{directory}/f{n % 1000:03}", "w", encoding="ascii") as file:
+            with open(f"{directory}/f{n % each:03}", "w", encoding="ascii") as file:
                 file.write(f"the file {n} of {count}\n")
     return make
 
