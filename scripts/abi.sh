@@ -13,7 +13,7 @@ trap 'rm -rf "$work"' EXIT
 
 need python3 "the comparison with the ABI baseline" || exit 0
 python3 scripts/abi-shim.py include/cldoci.h include/cldoci.symbols >"$work/shim.c"
-cc -g -shared -fPIC -fno-eliminate-unused-debug-types -w -Iinclude "$work/shim.c" -o "$work/libcldoci-shim.so"
+cc -g -shared -fPIC -fno-eliminate-unused-debug-types -ffile-prefix-map="$work"=. -w -Iinclude "$work/shim.c" -o "$work/libcldoci-shim.so"
 
 # Numbers are compiled into programs, and macros are in no debug information.
 constants=include/abi/cldoci-$abi.constants
@@ -22,7 +22,7 @@ sed -nE 's/^#define (CLDOCI_[A-Z0-9_]+ -?[0-9]+)$/\1/p' include/cldoci.h | grep 
 case ${1:-check} in
   write)
     mkdir -p include/abi
-    abidw --no-corpus-path --no-comp-dir-path --out-file "$baseline" "$work/libcldoci-shim.so"
+    abidw --no-corpus-path --no-comp-dir-path --no-show-locs --out-file "$baseline" "$work/libcldoci-shim.so"
     cp "$work/constants" "$constants"
     say "wrote $baseline and $constants"
     ;;

@@ -57,7 +57,7 @@ pub(super) fn plan() -> Builder {
 /// The runtime and its gates.
 pub(super) struct Engine {
     runtime: Option<Runtime>,
-    canary: Option<Canary>,
+    sentinel: Option<Sentinel>,
     transfers: Arc<Semaphore>,
     questions: Arc<Semaphore>,
     /// What it drives, by address.
@@ -91,10 +91,10 @@ impl Engine {
             Ok(built) => built.map_err(|e| no_threads(e.to_string()))?,
             Err(_) => return Err(no_threads("EAGAIN".to_owned())),
         };
-        let canary = Canary::new().map_err(|e| no_threads(e.to_string()))?;
+        let sentinel = Sentinel::new().map_err(|e| no_threads(e.to_string()))?;
         Ok(Self {
             runtime: Some(runtime),
-            canary: Some(canary),
+            sentinel: Some(sentinel),
             transfers: Arc::new(Semaphore::new(TRANSFERS)),
             questions: Arc::new(Semaphore::new(QUESTIONS)),
             driven: Mutex::new(HashMap::new()),
@@ -111,7 +111,7 @@ impl Engine {
 
     /// Whether the host left what the threads wait on.
     fn is_whole(&self) -> bool {
-        self.canary.as_ref().is_none_or(Canary::lives)
+        self.sentinel.as_ref().is_none_or(Sentinel::lives)
     }
 
     /// Starts the task of an operation, whose end is told by [`finished`](Self::finished).
@@ -167,8 +167,10 @@ impl Drop for Engine {
     fn drop(&mut self) {
         // The last holder may be a task on one of its own threads, which must not wait for itself.
         let Some(runtime) = self.runtime.take() else { return };
-        if is_lost() {
-            std::mem::forget((runtime, self.canary.take()));
+        // Asked before anything of it is closed: the numbers may be the host's own files by now.
+        if is_lost() || !self.is_whole() {
+            local().lost.store(true, Ordering::SeqCst);
+            std::mem::forget((runtime, self.sentinel.take()));
         } else if catch_unwind(AssertUnwindSafe(|| runtime.shutdown_background())).is_err() {
             // The host closed what its threads wait on, and no verb has met that yet.
             local().lost.store(true, Ordering::SeqCst);
@@ -178,13 +180,13 @@ impl Drop for Engine {
 
 /// A descriptor that goes where a host closes all that it does not know, as before it becomes a daemon. The threads
 /// themselves may never notice: one that sleeps until another descriptor wakes it sleeps on.
-struct Canary {
+struct Sentinel {
     descriptor: OwnedFd,
     /// The number alone could be another file's by now. (Of all eventfds this is the same.)
     identity: (u64, u64),
 }
 
-impl Canary {
+impl Sentinel {
     fn new() -> rustix::io::Result<Self> {
         let descriptor = eventfd(0, EventfdFlags::CLOEXEC)?;
         let stat = fstat(&descriptor)?;
