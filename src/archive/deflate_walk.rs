@@ -2,16 +2,33 @@
 //!
 //! libdeflate marks the last block of every stream as final (BFINAL); a stream that others follow must not
 //! have that mark, and only reading the stream's codes tells where it is.
+//!
+//! Each code tells where the next begins, and a CPU waits for that most of the time. So several lanes read a block
+//! at once: one from a place that is known, the others from further on, where no code may begin. They soon fall
+//! in step, as codes differ in length; but only when the lane before comes to a place where a lane has been, that
+//! lane's way is the stream's.
 
-/// Bits that index the tables below. A longer code is decoded bit by bit; it is rare by its nature.
-const INDEX_BITS: u32 = 11;
-const INDEX_SIZE: usize = 1 << INDEX_BITS;
-const INDEX_MASK: u64 = (1 << INDEX_BITS) - 1;
+use super::deflate_code::Code;
 
 /// Bytes behind the stream that [`Walker::walk`] may look at (and ignores).
 pub(crate) const SLACK: usize = 16;
 
+/// Bits that index the tables of steps. Longer codes are decoded bit by bit; they are rare by their nature.
+const INDEX_SIZE: usize = 1 << 11;
+
+/// Lanes, and the turns they take together: more turns are too many behind a block's end, fewer are spent on
+/// falling in step.
+const LANES: usize = 4;
+const TURNS: usize = 96;
+/// Symbols a turn, and the bits it takes at most: the index must fit into the 57 bits that a load brings at
+/// least. A distance takes 11 and 13 extra bits, a length 11 and 5, and no two distances follow one another.
+const SYMBOLS: usize = 3;
+const TURN_LIMIT: usize = 24 + 16 + 24;
+/// What a symbol takes at most that is in no table.
+const SYMBOL_LIMIT: usize = 15 + 13;
+
 /// RFC 1951, 3.2.5: extra bits of the length codes 257 and up, and of the distance codes.
+const END_OF_BLOCK: u16 = 256;
 const LENGTH_EXTRA: [u8; 29] =
     [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0];
 const DISTANCE_EXTRA: [u8; 30] =
@@ -28,316 +45,303 @@ pub(crate) struct End {
     pub(crate) end: usize,
 }
 
-/// What one symbol means for a walker: how many bits to drop, and what comes then.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Symbol {
-    Literal,
-    /// A length with so many extra bits; a distance follows.
-    Length(u8),
-    EndOfBlock,
-    /// A distance with so many extra bits.
-    Distance(u8),
-    Invalid,
-}
+/// What the next bits tell: in the low byte how many to drop, extra bits with them, so that steps can be added up.
+type Step = u16;
+const DROP: Step = 0xff;
+/// The table does not know: a longer code, the end of the block, or none.
+const STUCK: Step = 0x100;
+/// A distance comes next. Also where the steps for distances begin in the table.
+const DISTANCE: Step = INDEX_SIZE as Step;
 
-/// One Huffman code (RFC 1951, 3.2.2).
-struct Code {
-    /// By the next INDEX_BITS bits: the symbol's number and its code's length; length 0 = longer or none.
-    index: Box<[(u16, u8); INDEX_SIZE]>,
-    /// Codes of each length.
-    counts: [u16; 16],
-    /// The symbols by the order of their codes.
-    sorted: Vec<u16>,
-}
+/// Where a symbol begins, and whether it is a distance: one number, so that it is stored and compared fast.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Place(u32);
 
-impl Code {
-    fn new() -> Self {
-        Self { index: Box::new([(0, 0); INDEX_SIZE]), counts: [0; 16], sorted: Vec::new() }
-    }
+impl Place {
+    const DISTANCE: u32 = 1 << 31;
 
-    /// Makes it the code of these lengths; `None` when there are more codes than bits for them.
-    fn assign(&mut self, lengths: &[u8]) -> Option<()> {
-        self.counts = [0; 16];
-        for &length in lengths {
-            *self.counts.get_mut(usize::from(length))? += 1;
-        }
-        self.counts[0] = 0;
-        let mut next_code = [0_u32; 16];
-        let mut next_place = [0_u16; 16];
-        let (mut code, mut place) = (0, 0);
-        for ((&count, next_code), next_place) in self.counts.iter().zip(&mut next_code).zip(&mut next_place) {
-            code <<= 1;
-            (*next_code, *next_place) = (code, place);
-            code += u32::from(count);
-            place += count;
-        }
-        self.sorted.clear();
-        self.sorted.resize(usize::from(place), 0);
-        self.index.fill((0, 0));
-        for (symbol, &length) in (0_u16..).zip(lengths).filter(|(_, length)| **length > 0) {
-            let slot = usize::from(length);
-            let (code, place) = (next_code.get_mut(slot)?, next_place.get_mut(slot)?);
-            if *code >> length != 0 {
-                return None;
-            }
-            // Codes are stored from their highest bit on, all else from the lowest.
-            let reversed = code.reverse_bits() >> (32 - u32::from(length));
-            *self.sorted.get_mut(usize::from(*place))? = symbol;
-            (*code, *place) = (*code + 1, *place + 1);
-            if u32::from(length) <= INDEX_BITS {
-                for entry in self.index.iter_mut().skip(reversed as usize).step_by(1 << length) {
-                    *entry = (symbol, length);
-                }
-            }
-        }
-        Some(())
-    }
-
-    /// The next symbol of `bits` and its code's length.
-    fn decode(&self, bits: u64) -> Option<(u16, u8)> {
-        match self.index.get((bits & INDEX_MASK) as usize) {
-            Some(&(symbol, length)) if length > 0 => Some((symbol, length)),
-            _ => self.decode_long(bits),
-        }
-    }
-
-    fn decode_long(&self, mut bits: u64) -> Option<(u16, u8)> {
-        let (mut code, mut first, mut place) = (0_u32, 0_u32, 0_u32);
-        for (length, &count) in (1_u8..).zip(self.counts.iter().skip(1)) {
-            code = code << 1 | u32::from(bits & 1 == 1);
-            first <<= 1;
-            bits >>= 1;
-            let count = u32::from(count);
-            if code.checked_sub(first)? < count {
-                let symbol = self.sorted.get((place + code - first) as usize)?;
-                return Some((*symbol, length));
-            }
-            (first, place) = (first + count, place + count);
-        }
-        None
-    }
-}
-
-/// The fast path: what to do by the next INDEX_BITS bits alone, as many symbols at once as they hold.
-#[derive(Clone, Copy)]
-struct Step {
-    /// Bits to drop; 0 = take one symbol the slow way.
-    drop: u8,
-    /// Whether a distance comes next.
-    distance: bool,
-}
-
-/// The bits of a stream from some position on. `refill` makes at least 56 of them available.
-struct Bits<'a> {
-    bytes: &'a [u8],
-    at: usize,
-    buffer: u64,
-    count: u32,
-}
-
-impl<'a> Bits<'a> {
-    fn new(bytes: &'a [u8], position: usize) -> Option<Self> {
-        let mut bits = Self { bytes, at: position / 8, buffer: 0, count: 0 };
-        bits.refill()?;
-        bits.drop((position % 8) as u32);
-        Some(bits)
+    /// At a bit, where `step` led.
+    #[inline(always)]
+    fn new(bit: usize, step: Step) -> Self {
+        Self(bit as u32 | if step & DISTANCE == 0 { 0 } else { Self::DISTANCE })
     }
 
     #[inline(always)]
-    fn refill(&mut self) -> Option<()> {
-        let word = self.bytes.get(self.at..)?.first_chunk::<8>()?;
-        self.buffer |= u64::from_le_bytes(*word) << self.count;
-        self.at += ((63 - self.count) >> 3) as usize;
-        self.count |= 56;
-        Some(())
+    fn bit(self) -> usize {
+        (self.0 & !Self::DISTANCE) as usize
     }
 
+    /// What led here, as far as it matters.
     #[inline(always)]
-    fn drop(&mut self, count: u32) {
-        self.buffer >>= count;
-        self.count -= count;
+    fn step(self) -> Step {
+        if self.0 & Self::DISTANCE == 0 { 0 } else { DISTANCE }
     }
 
-    /// The next `count` bits, at most 16 at once and 32 between refills.
-    fn take(&mut self, count: u32) -> usize {
-        let value = self.buffer & ((1 << count) - 1);
-        self.drop(count);
-        value as usize
-    }
-
-    fn position(&self) -> usize {
-        self.at * 8 - self.count as usize
+    /// The place behind a symbol that took `drop` bits.
+    #[inline(always)]
+    fn behind(self, drop: Step, step: Step) -> Self {
+        Self::new(self.bit() + usize::from(drop & DROP), step)
     }
 }
 
-/// Tables that are used again from stream to stream.
-pub(crate) struct Walker {
+/// Where reading on leads.
+enum Next {
+    Place(Place),
+    /// The bit behind the block.
+    End(usize),
+}
+
+/// The codes of one block.
+struct Codes {
     lengths: Code,
     distances: Code,
     /// Half of it for where a literal or length is next, half for where a distance is.
     steps: Box<[Step; 2 * INDEX_SIZE]>,
 }
 
+impl Codes {
+    fn assign(&mut self, lengths: &[u8], distances: &[u8]) -> Option<()> {
+        let (of_lengths, of_distances) = self.steps.split_at_mut(INDEX_SIZE);
+        self.lengths.assign(lengths, of_lengths, STUCK, length_step)?;
+        self.distances.assign(distances, of_distances, STUCK | DISTANCE, distance_step)
+    }
+
+    #[inline(always)]
+    fn step(&self, bits: u64, last: Step) -> Step {
+        let place = usize::from(last & DISTANCE) | bits as usize & (INDEX_SIZE - 1);
+        self.steps.get(place).copied().unwrap_or(STUCK)
+    }
+
+    /// The place some symbols on, and the step that led there: STUCK where the table does not know the next.
+    #[inline(always)]
+    fn turn(&self, bytes: &[u8], place: Place) -> Option<(Place, Step)> {
+        let mut bits = load(bytes, place.bit())?;
+        let (mut step, mut sum) = (place.step(), 0);
+        for _ in 0..SYMBOLS {
+            step = self.step(bits, step);
+            bits = bits.wrapping_shr(u32::from(step & DROP));
+            sum += step & DROP;
+        }
+        Some((place.behind(sum, step), step))
+    }
+
+    /// One symbol on.
+    #[inline(always)]
+    fn next(&self, bytes: &[u8], place: Place) -> Option<Next> {
+        let bits = load(bytes, place.bit())?;
+        let step = self.step(bits, place.step());
+        if step & STUCK == 0 { Some(Next::Place(place.behind(step, step))) } else { self.decode(bits, place) }
+    }
+
+    #[cold]
+    fn decode(&self, bits: u64, place: Place) -> Option<Next> {
+        let step = if place.step() == DISTANCE {
+            let (symbol, length) = self.distances.decode(bits)?;
+            distance_step(symbol, length)
+        } else {
+            let (symbol, length) = self.lengths.decode(bits)?;
+            if symbol == END_OF_BLOCK {
+                return Some(Next::End(place.bit() + usize::from(length)));
+            }
+            length_step(symbol, length)
+        };
+        // There are more symbols than meanings.
+        (step & STUCK == 0).then(|| Next::Place(place.behind(step, step)))
+    }
+}
+
+fn length_step(symbol: u16, length: u16) -> Step {
+    match symbol.checked_sub(END_OF_BLOCK + 1) {
+        None if symbol == END_OF_BLOCK => STUCK,
+        None => length,
+        Some(symbol) => LENGTH_EXTRA
+            .get(usize::from(symbol))
+            .map_or(STUCK, |&extra| (length + u16::from(extra)) | DISTANCE),
+    }
+}
+
+fn distance_step(symbol: u16, length: u16) -> Step {
+    DISTANCE_EXTRA.get(usize::from(symbol)).map_or(STUCK | DISTANCE, |&extra| length + u16::from(extra))
+}
+
+/// At least 57 bits of the stream from `bit` on.
+#[inline(always)]
+fn load(bytes: &[u8], bit: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(*bytes.get(bit / 8..)?.first_chunk::<8>()?) >> (bit % 8))
+}
+
+/// Tables that are used again from stream to stream.
+pub(crate) struct Walker {
+    codes: Codes,
+    /// Where each lane was, turn by turn.
+    trails: Box<[[Place; LANES]; TURNS]>,
+    /// Bits from lane to lane.
+    span: usize,
+}
+
 impl Walker {
     pub(crate) fn new() -> Self {
         Self {
-            lengths: Code::new(),
-            distances: Code::new(),
-            steps: Box::new([Step { drop: 0, distance: false }; 2 * INDEX_SIZE]),
+            codes: Codes {
+                lengths: Code::new(),
+                distances: Code::new(),
+                steps: Box::new([STUCK; 2 * INDEX_SIZE]),
+            },
+            trails: Box::new([[Place(0); LANES]; TURNS]),
+            span: TURNS * SYMBOLS * 8,
         }
     }
 
     /// Walks a raw deflate stream of `length` bytes at the start of `bytes`, which has [`SLACK`] bytes more.
-    /// `None` when it is not one.
+    /// `None` when it is not one, or takes 256 MiB.
     pub(crate) fn walk(&mut self, bytes: &[u8], length: usize) -> Option<End> {
-        let mut position = 0;
+        let end = length.checked_mul(8).filter(|&end| end < Place::DISTANCE as usize)?;
+        let mut at = 0;
         loop {
-            let final_header = position;
-            let mut bits = Bits::new(bytes, position)?;
-            let last = bits.take(1) == 1;
-            position = match bits.take(2) {
-                0 => stored(bytes, bits.position())?,
-                1 => self.fixed(bits)?,
-                2 => self.dynamic(bits)?,
+            let (final_header, header) = (at, load(bytes, at)?);
+            at = match header >> 1 & 3 {
+                0 => stored(bytes, at + 3)?,
+                1 => self.fixed(bytes, end, at + 3)?,
+                2 => self.dynamic(bytes, end, at + 3)?,
                 _ => return None,
             };
-            if position > length * 8 {
+            if at > end {
                 return None;
             }
-            if last {
-                return Some(End { final_header, end: position });
+            if header & 1 == 1 {
+                return Some(End { final_header, end: at });
             }
         }
     }
 
-    fn fixed(&mut self, bits: Bits<'_>) -> Option<usize> {
+    fn fixed(&mut self, bytes: &[u8], end: usize, at: usize) -> Option<usize> {
         let mut lengths = [8; 288];
         lengths.get_mut(144..256)?.fill(9);
         lengths.get_mut(256..280)?.fill(7);
-        self.lengths.assign(&lengths)?;
-        self.distances.assign(&[5; 30])?;
-        self.symbols(bits)
+        self.codes.assign(&lengths, &[5; 30])?;
+        self.symbols(bytes, end, at)
     }
 
-    fn dynamic(&mut self, mut bits: Bits<'_>) -> Option<usize> {
-        let literals = bits.take(5) + 257;
-        let distances = bits.take(5) + 1;
-        let stored = bits.take(4) + 4;
-        let mut of_lengths = [0; 19];
-        for &place in LENGTH_ORDER.get(..stored)? {
-            bits.refill()?;
-            *of_lengths.get_mut(usize::from(place))? = bits.take(3) as u8;
+    fn dynamic(&mut self, bytes: &[u8], end: usize, mut at: usize) -> Option<usize> {
+        let header = load(bytes, at)?;
+        let literals = (header & 31) as usize + 257;
+        let all = literals + (header >> 5 & 31) as usize + 1;
+        let stored = (header >> 10 & 15) as usize + 4;
+        at += 14;
+        let (mut of_lengths, bits) = ([0; 19], load(bytes, at)?);
+        for (n, &place) in LENGTH_ORDER.get(..stored)?.iter().enumerate() {
+            *of_lengths.get_mut(usize::from(place))? = (bits >> (3 * n) & 7) as u8;
         }
-        // The tables of distances are not in use yet.
-        self.distances.assign(&of_lengths)?;
-        let mut lengths = Vec::with_capacity(320);
-        while lengths.len() < literals + distances {
-            bits.refill()?;
-            let (symbol, length) = self.distances.decode(bits.buffer)?;
-            bits.drop(u32::from(length));
-            let (value, times) = match symbol {
-                16 => (*lengths.last()?, 3 + bits.take(2)),
-                17 => (0, 3 + bits.take(3)),
-                18 => (0, 11 + bits.take(7)),
-                length => (length as u8, 1),
+        at += 3 * stored;
+        // No code of lengths is longer than the index, and none has 0 bits.
+        let mut index = [0_u16; 128];
+        self.codes.lengths.assign(&of_lengths, &mut index, 0, |symbol, length| symbol << 3 | length)?;
+        // Room for the last to be repeated beyond the end, which is refused below.
+        let (mut lengths, mut known) = ([0_u8; 288 + 32 + 138], 0);
+        while known < all {
+            let bits = load(bytes, at)?;
+            let entry = *index.get((bits & 127) as usize).filter(|&&entry| entry > 0)?;
+            let (symbol, used) = (entry >> 3, entry & 7);
+            let bits = (bits >> used) as usize;
+            let (value, times, extra) = match symbol {
+                16 => (*lengths.get(known.checked_sub(1)?)?, 3 + (bits & 3), 2),
+                17 => (0, 3 + (bits & 7), 3),
+                18 => (0, 11 + (bits & 127), 7),
+                length => (length as u8, 1, 0),
             };
-            lengths.resize(lengths.len() + times, value);
+            lengths.get_mut(known..known + times)?.fill(value);
+            known += times;
+            at += usize::from(used) + extra;
         }
-        if lengths.len() != literals + distances {
+        if known != all {
             return None;
         }
-        let (literals, distances) = lengths.split_at_checked(literals)?;
-        self.lengths.assign(literals)?;
-        self.distances.assign(distances)?;
-        self.symbols(bits)
+        let (literals, distances) = lengths.get(..all)?.split_at_checked(literals)?;
+        self.codes.assign(literals, distances)?;
+        self.symbols(bytes, end, at)
     }
 
     /// Walks the symbols of one block by the codes that are assigned, to the bit behind it.
-    fn symbols(&mut self, mut bits: Bits<'_>) -> Option<usize> {
-        self.plan();
-        let mut half = 0;
+    fn symbols(&mut self, bytes: &[u8], end: usize, at: usize) -> Option<usize> {
+        let mut place = Place::new(at, 0);
         loop {
-            bits.refill()?;
-            // Twice between refills: a step drops at most 11 + 13 bits.
-            for _ in 0..2 {
-                let step = self.step(half, bits.buffer)?;
-                if step.drop == 0 {
-                    break;
-                }
-                bits.drop(u32::from(step.drop));
-                half = if step.distance { INDEX_SIZE } else { 0 };
-            }
-            if self.step(half, bits.buffer)?.drop > 0 {
-                continue;
-            }
-            bits.refill()?;
-            let code = if half == 0 { &self.lengths } else { &self.distances };
-            let (symbol, length) = code.decode(bits.buffer)?;
-            bits.drop(u32::from(length));
-            match meaning(symbol, half != 0) {
-                Symbol::Literal => {}
-                Symbol::Length(extra) => {
-                    bits.drop(u32::from(extra));
-                    half = INDEX_SIZE;
-                }
-                Symbol::Distance(extra) => {
-                    bits.drop(u32::from(extra));
-                    half = 0;
-                }
-                Symbol::EndOfBlock => return Some(bits.position()),
-                Symbol::Invalid => return None,
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn step(&self, half: usize, bits: u64) -> Option<Step> {
-        self.steps.get((half + (bits & INDEX_MASK) as usize) & (2 * INDEX_SIZE - 1)).copied()
-    }
-
-    /// Fills the table of steps from the codes.
-    fn plan(&mut self) {
-        let (of_lengths, of_distances) = self.steps.split_at_mut(INDEX_SIZE);
-        for (bits, step) in (0_u64..).zip(of_lengths) {
-            *step = plan_literals(&self.lengths, bits);
-        }
-        for (&(symbol, length), step) in self.distances.index.iter().zip(of_distances) {
-            let drop = match meaning(symbol, true) {
-                Symbol::Distance(extra) if length > 0 => length + extra,
-                _ => 0,
+            let reach = (LANES - 1) * self.span + TURNS * (TURN_LIMIT + SYMBOL_LIMIT);
+            let next = if place.bit() + reach < end {
+                self.round(bytes, place)
+            } else {
+                self.codes.next(bytes, place)
             };
-            *step = Step { drop, distance: drop == 0 };
+            match next? {
+                Next::Place(next) => place = next,
+                Next::End(end) => return Some(end),
+            }
         }
+    }
+
+    /// Lets all lanes take their turns, the first from `place`.
+    fn round(&mut self, bytes: &[u8], place: Place) -> Option<Next> {
+        let mut lanes = [place; LANES];
+        for (n, lane) in lanes.iter_mut().enumerate().skip(1) {
+            *lane = Place::new(place.bit() + n * self.span, 0);
+        }
+        let mut turns = 0;
+        for trail in self.trails.iter_mut() {
+            let mut seen = 0;
+            for (lane, trail) in lanes.iter_mut().zip(trail) {
+                *trail = *lane;
+                let step;
+                (*lane, step) = self.codes.turn(bytes, *lane)?;
+                seen |= step;
+            }
+            turns += 1;
+            if seen & STUCK != 0 && !pass(&self.codes, bytes, &mut lanes) {
+                break;
+            }
+        }
+        if turns == TURNS {
+            // So much the slowest lane goes in a round.
+            let starts = self.trails.first()?;
+            self.span = lanes.iter().zip(starts).map(|(lane, start)| lane.bit() - start.bit()).min()?;
+        }
+        self.join(bytes, lanes, turns)
+    }
+
+    /// Goes the stream's way from lane to lane, as far as they have fallen in step.
+    fn join(&self, bytes: &[u8], lanes: [Place; LANES], turns: usize) -> Option<Next> {
+        let [mut place, others @ ..] = lanes;
+        for (n, lane) in (1..).zip(others) {
+            let mut trail = self.trails.iter().take(turns).filter_map(|trail| trail.get(n)).chain([&lane]);
+            let mut been = trail.next();
+            loop {
+                while been.is_some_and(|been| been.bit() < place.bit()) {
+                    been = trail.next();
+                }
+                match been {
+                    None => return Some(Next::Place(place)),
+                    Some(&been) if been == place => break,
+                    Some(_) => match self.codes.next(bytes, place)? {
+                        Next::Place(next) => place = next,
+                        end @ Next::End(_) => return Some(end),
+                    },
+                }
+            }
+            place = lane;
+        }
+        Some(Next::Place(place))
     }
 }
 
-/// The literals whose codes are whole within `bits`, and a length behind them.
-fn plan_literals(code: &Code, bits: u64) -> Step {
-    let mut used = 0_u8;
-    loop {
-        let (symbol, length) = code.index.get((bits >> used) as usize).copied().unwrap_or((0, 0));
-        if length == 0 || u32::from(used + length) > INDEX_BITS {
-            return Step { drop: used, distance: false };
+/// Takes the lanes that are stuck past a symbol that is in no table. False when one can't go on, at the end of its block or off
+/// the stream's way.
+#[cold]
+fn pass(codes: &Codes, bytes: &[u8], lanes: &mut [Place; LANES]) -> bool {
+    lanes.iter_mut().all(|lane| match codes.next(bytes, *lane) {
+        Some(Next::Place(next)) => {
+            *lane = next;
+            true
         }
-        match meaning(symbol, false) {
-            Symbol::Literal => used += length,
-            Symbol::Length(extra) => return Step { drop: used + length + extra, distance: true },
-            _ => return Step { drop: used, distance: false },
-        }
-    }
-}
-
-fn meaning(symbol: u16, distance: bool) -> Symbol {
-    match (distance, symbol) {
-        (true, _) => {
-            DISTANCE_EXTRA.get(usize::from(symbol)).map_or(Symbol::Invalid, |&extra| Symbol::Distance(extra))
-        }
-        (false, ..256) => Symbol::Literal,
-        (false, 256) => Symbol::EndOfBlock,
-        (false, _) => LENGTH_EXTRA
-            .get(usize::from(symbol - 257))
-            .map_or(Symbol::Invalid, |&extra| Symbol::Length(extra)),
-    }
+        _ => false,
+    })
 }
 
 /// The bit behind a stored block whose header ends before `position`.

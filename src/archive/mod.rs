@@ -2,6 +2,7 @@
 
 mod blocks;
 mod content;
+mod deflate_code;
 mod deflate_walk;
 mod filter;
 mod gzip;
