@@ -138,6 +138,11 @@ impl fmt::Debug for Digest {
     }
 }
 
+/// The bytes of the sha256 of some bytes.
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    sha2::Sha256::digest(bytes).into()
+}
+
 /// Hashes what passes.
 #[derive(Clone)]
 pub struct Hasher(Inner);
@@ -171,10 +176,9 @@ impl Hasher {
             Inner::Sha256(hash) => (Algorithm::Sha256, hash.finalize().to_vec()),
             Inner::Sha512(hash) => (Algorithm::Sha512, hash.finalize().to_vec()),
         };
-        let mut text = format!("{}:", algorithm.name());
-        for byte in bytes {
-            text.push_str(&format!("{byte:02x}"));
-        }
+        let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        let digits = digits.filter_map(|digit| char::from_digit(digit.into(), 16));
+        let text: String = algorithm.name().chars().chain([':']).chain(digits).collect();
         Digest { algorithm, text: text.into() }
     }
 }

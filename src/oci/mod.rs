@@ -14,7 +14,7 @@ pub use artifact::{
     ArtifactKind, ComponentConfig, DatacenterConfig, ModuleConfig, Profile, fill_source_hash,
 };
 pub use descriptor::{Descriptor, Platform};
-pub use digest::{Algorithm, Digest, Hasher};
+pub use digest::{Algorithm, Digest, Hasher, sha256};
 pub use manifest::{Document, ImageIndex, ImageManifest, parse_document};
 pub use reference::{LayoutReference, Reference, RegistryReference, check_tag};
 pub use typed_config::TypedConfig;

@@ -447,6 +447,22 @@ fn a_fingerprint_sees_every_touch() {
         &|| std::fs::rename(dest.join("d/a"), dest.join("d/c")).unwrap(),
         &|| std::fs::remove_dir(dest.join("e")).unwrap(),
         &|| std::fs::write(dest.join("new"), "").unwrap(),
+        &|| std::fs::rename(dest.join("d/c"), dest.join("c")).unwrap(),
+        &|| {
+            std::fs::remove_file(dest.join("l")).unwrap();
+            symlink("c", dest.join("l")).unwrap();
+        },
+        // Two directories change places, what is in them goes along.
+        &|| {
+            std::fs::create_dir(dest.join("f")).unwrap();
+            std::fs::write(dest.join("f/x"), "5").unwrap();
+            std::fs::write(dest.join("d/x"), "6").unwrap();
+        },
+        &|| {
+            for (from, to) in [("d", "other"), ("f", "d"), ("other", "f")] {
+                std::fs::rename(dest.join(from), dest.join(to)).unwrap();
+            }
+        },
     ];
     for change in changes {
         change();

@@ -25,20 +25,26 @@ const CACHED: usize = 12;
 /// The longest path a system call takes, without its NUL.
 const PATH: usize = 4095;
 
-const DIRECTORY: OFlags =
-    OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// The directories beneath a root.
 pub(super) struct Directories {
     root: Arc<OwnedFd>,
     confinement: Confinement,
+    flags: OFlags,
     /// The most recently used first.
     cached: VecDeque<(Vec<u8>, Arc<OwnedFd>)>,
 }
 
 impl Directories {
     pub(super) fn new(root: OwnedFd, confinement: Confinement) -> Self {
-        Self { root: Arc::new(root), confinement, cached: VecDeque::with_capacity(CACHED) }
+        let flags = DIRECTORY | OFlags::PATH;
+        Self { root: Arc::new(root), confinement, flags, cached: VecDeque::with_capacity(CACHED) }
+    }
+
+    /// Whose directories, but for the root, are opened for reading at once: each is to be listed, and once.
+    pub(super) fn to_list(root: OwnedFd, confinement: Confinement) -> Self {
+        Self { flags: DIRECTORY | OFlags::RDONLY, ..Self::new(root, confinement) }
     }
 
     pub(super) fn root(&self) -> &Arc<OwnedFd> {
@@ -58,7 +64,7 @@ impl Directories {
             return Ok(directory);
         }
         let (from, rest) = self.nearest(path);
-        let directory = Arc::new(beneath(&from, rest, self.confinement)?);
+        let directory = Arc::new(beneath(&from, rest, self.confinement, self.flags)?);
         self.remember(path, &directory);
         Ok(directory)
     }
@@ -72,13 +78,13 @@ impl Directories {
         let (mut directory, rest) = self.nearest(path);
         let mut at = path.len() - rest.len();
         for component in rest.split(|&byte| byte == b'/') {
-            let next = match step(&directory, component) {
+            let next = match step(&directory, component, self.flags) {
                 Err(Errno::NOENT) => {
                     match mkdirat(&directory, component, Mode::from_raw_mode(0o755)) {
                         Ok(()) | Err(Errno::EXIST) => {}
                         Err(error) => return Err(error.into()),
                     }
-                    step(&directory, component)?
+                    step(&directory, component, self.flags)?
                 }
                 result => result?,
             };
@@ -108,15 +114,15 @@ impl Directories {
     }
 }
 
-fn step(directory: &OwnedFd, component: &[u8]) -> rustix::io::Result<OwnedFd> {
-    openat(directory, component, DIRECTORY, Mode::empty())
+fn step(directory: &OwnedFd, component: &[u8], flags: OFlags) -> rustix::io::Result<OwnedFd> {
+    openat(directory, component, flags, Mode::empty())
 }
 
 /// Opens the directory at a clean path beneath another.
-fn beneath(directory: &OwnedFd, path: &[u8], confinement: Confinement) -> io::Result<OwnedFd> {
+fn beneath(directory: &OwnedFd, path: &[u8], confinement: Confinement, flags: OFlags) -> io::Result<OwnedFd> {
     if confinement == Confinement::Kernel && path.len() <= PATH {
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-        match openat2(directory, path, DIRECTORY, Mode::empty(), resolve) {
+        match openat2(directory, path, flags, Mode::empty(), resolve) {
             // Not there (ENOSYS), or a sandbox's answer to what it does not know (EPERM).
             Err(Errno::NOSYS | Errno::PERM) => {}
             result => return Ok(result?),
@@ -124,7 +130,7 @@ fn beneath(directory: &OwnedFd, path: &[u8], confinement: Confinement) -> io::Re
     }
     let mut at = None;
     for component in path.split(|&byte| byte == b'/') {
-        at = Some(step(at.as_ref().unwrap_or(directory), component)?);
+        at = Some(step(at.as_ref().unwrap_or(directory), component, flags)?);
     }
     at.ok_or_else(|| io::ErrorKind::NotFound.into())
 }
