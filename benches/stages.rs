@@ -70,6 +70,11 @@ fn main() {
         let mut file = File::create(&spool).unwrap();
         layer.chunks(CHUNK).for_each(|chunk| file.write_all(chunk).unwrap());
     });
+    let mut buffer = vec![0; CHUNK];
+    bench.alone("load", layer.len() as u64, || {
+        let mut file = File::open(&spool).unwrap();
+        while file.read(&mut buffer).unwrap() > 0 {}
+    });
     fs::remove_file(&spool).unwrap();
 
     bench.alone("loopback", layer.len() as u64, || loopback(&layer));

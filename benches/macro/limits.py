@@ -6,12 +6,13 @@ import subprocess
 import trees
 from measure import ROOT, median, remove
 from report import amount, seconds, section, table
-from verbs import BUILD, BUILD_PUSH, PULL
+from verbs import BUILD, BUILD_PUSH, PULL, PUSH
 
 PACKING = ["walk", "read", "tar", "crc32", "compress", "sha256", "spool"]
 STAGES = {
     BUILD: PACKING,
     BUILD_PUSH: [*PACKING, "loopback"],
+    PUSH: ["load", "loopback"],
     # What is pulled is noted, so that the next pull finds it unchanged.
     PULL: ["loopback", "sha256", "inflate", "crc32", "untar", "write", "note"],
 }
@@ -39,11 +40,13 @@ def stages(bench, source):
     for verb, names in STAGES.items():
         runs = source["runs"][verb]["cldoci"]
         registry = 0 if verb == BUILD else statistics.mean(run.registry_cpu for run in runs)
-        slowest = max(names, key=lambda name: found[name]["all"])
+        # A layer is one request, so what the registry does with it is done by one of its threads.
+        alone = {name: found[name]["all"] for name in names} | {"the registry": registry}
+        slowest = max(alone, key=alone.get)
         shared = (sum(found[name]["cpu"] for name in names) + registry) / cores
-        limit = max(found[slowest]["all"], shared)
+        limit = max(alone[slowest], shared)
         wall = median(runs)
-        rows.append([verb, seconds(wall), f"{slowest}, {seconds(found[slowest]['all'])}", seconds(registry), seconds(shared),
+        rows.append([verb, seconds(wall), f"{slowest}, {seconds(alone[slowest])}", seconds(registry), seconds(shared),
                      f"{wall / limit:.2f}", "yes" if wall / limit <= 1.25 else "**no**"])
     section("limits", table(["verb", "wall", "slowest stage on all cores", "CPU of the registry",
                              "CPU of all stages and the registry, by cores", "wall against the larger", "within 1.25"], rows))
