@@ -71,10 +71,10 @@ bound "pull: system calls a file" "$(slope calls pull $few $many)" 4.2
 bound "build: system calls of $few files" "$(calls build $few)" 1500
 bound "pull: system calls of $few files" "$(calls pull $few)" 1400
 bound "build: allocations a file" "$(slope allocations build $few $many)" 9
-bound "pull: allocations a file" "$(slope allocations pull $few $many)" 11
+bound "pull: allocations a file" "$(slope allocations pull $few $many)" 6.5
 bound "build: instructions a file" "$(slope instructions build $few $many)" 50000
 bound "pull: instructions a file" "$(slope instructions pull $few $many)" 19000
-bound "build: instructions a byte of a large file" "$(slope instructions build $few $large)" 85
+bound "build: instructions a byte of a large file" "$(slope instructions build $few $large)" 80
 bound "pull: instructions a byte of a large file" "$(slope instructions pull $few $large)" 14
 limit=$((24 + 4 * $(nproc)))
 bound "build of $((huge >> 20)) MiB: peak memory, MiB" "$(memory build $huge)" $limit
