@@ -13,7 +13,7 @@ use super::deflate_code::Code;
 /// Bytes behind the stream that [`Walker::walk`] may look at (and ignores).
 pub(crate) const SLACK: usize = 16;
 
-/// Bits that index the tables of steps. Longer codes are decoded bit by bit; they are rare by their nature.
+/// What the next 11 bits can be. Longer codes are decoded bit by bit; they are rare by their nature.
 const INDEX_SIZE: usize = 1 << 11;
 
 /// Lanes, and the turns they take together: more turns are too many behind a block's end, fewer are spent on
@@ -27,8 +27,9 @@ const TURN_LIMIT: usize = 24 + 16 + 24;
 /// What a symbol takes at most that is in no table.
 const SYMBOL_LIMIT: usize = 15 + 13;
 
-/// RFC 1951, 3.2.5: extra bits of the length codes 257 and up, and of the distance codes.
+/// Literals come before this symbol, lengths after it.
 const END_OF_BLOCK: u16 = 256;
+/// RFC 1951, 3.2.5: extra bits of the length codes 257 and up, and of the distance codes.
 const LENGTH_EXTRA: [u8; 29] =
     [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0];
 const DISTANCE_EXTRA: [u8; 30] =
