@@ -5,9 +5,10 @@ DESTDIR ?=
 DIR ?= examples/component
 REGISTRY ?=
 MINUTES ?= 10
+TARGET ?= all
 
 .DEFAULT_GOAL := help
-.PHONY: help demo registry examples release portable wheel tools test test-rust loom test-install lint header third-party asan valgrind golden abi counts bench bench-full soak install uninstall ci
+.PHONY: help demo registry examples release portable wheel tools test test-rust loom test-install lint header third-party asan valgrind golden abi counts bench bench-full fuzz soak install uninstall ci
 
 help: ## lists the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -77,7 +78,10 @@ bench: ## measures against the peers and the limits, writes docs/performance.md:
 bench-full: ## the same with all trees, 8 GiB, 1,000,000 files
 	@scripts/bench.sh --full
 
-soak: ## the tests, again and again for MINUTES=
+fuzz: ## the fuzz targets for MINUTES= in all, or TARGET= alone
+	@scripts/fuzz.sh "$(TARGET)" "$(MINUTES)"
+
+soak: ## the tests, again and again for MINUTES=, the fuzz targets in the last quarter
 	@scripts/soak.sh "$(MINUTES)"
 
 install: $(if $(PORTABLE),portable,release) ## installs below $(DESTDIR)$(PREFIX); PORTABLE=1: the library for glibc 2.28

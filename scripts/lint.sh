@@ -3,6 +3,8 @@
 . "$(dirname "$0")/lib.sh"
 
 cargo fmt --all --check || fail "not formatted; this mends it: cargo fmt"
-cargo fmt --manifest-path tests/loom/Cargo.toml --check || fail "not formatted; this mends it: cargo fmt --manifest-path tests/loom/Cargo.toml"
+for other in tests/loom fuzz; do
+  cargo fmt --manifest-path $other/Cargo.toml --check || fail "not formatted; this mends it: cargo fmt --manifest-path $other/Cargo.toml"
+done
 cargo clippy --quiet --locked --all-targets -- -D warnings
 scripts/header.sh check

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# A million of each handle; then the Rust tests again and again, with more cases of each property test each time.
+# A million of each handle; then the Rust tests again and again, with more cases of each property test each time; for the
+# last quarter the fuzz targets.
 #   scripts/soak.sh MINUTES
 . "$(dirname "$0")/lib.sh"
 
 minutes=${1:-10}
 [[ $minutes =~ ^[0-9]+$ ]] || fail "MINUTES is '$minutes', wants a number"
-end=$((SECONDS + minutes * 60)) round=0
+end=$((SECONDS + minutes * 45)) round=0
 export PROPTEST_CASES=1024
 say "soak: a million handles of each type, made, used and freed"
 cargo build --quiet --release --lib --locked
@@ -19,4 +20,5 @@ while ((SECONDS < end)); do
   scripts/test-rust.sh --quiet
   PROPTEST_CASES=$((PROPTEST_CASES * 2))
 done
+scripts/fuzz.sh all $(((minutes + 3) / 4))
 say "soak: $round rounds, no failure"

@@ -150,9 +150,10 @@ impl FromStr for Reference {
                 printable(text.get(..64).unwrap_or_default())
             )));
         }
-        if let Some(control) = text.chars().find(|c| c.is_control() || c.is_whitespace())
-            && (!text.starts_with(LAYOUT_SCHEME) || control == '\0')
-        {
+        // A path may have any character but NUL.
+        let is_path = text.starts_with(LAYOUT_SCHEME);
+        let wrong = |c: &char| *c == '\0' || !is_path && (c.is_control() || c.is_whitespace());
+        if let Some(control) = text.chars().find(wrong) {
             return Err(bad(format!(
                 "'{}' has the character '{}'",
                 printable(text),
@@ -390,6 +391,8 @@ mod tests {
             ("ghcr.io/a\nb", "has the character '\\n'"),
             ("ocidir://", "path is empty"),
             ("ocidir:///a:b c", "constructor from parts"),
+            ("ocidir:///a\0", "has the character '\\0'"),
+            ("ocidir:///a b\0", "has the character '\\0'"),
         ] {
             let error = text.parse::<Reference>().expect_err(text);
             assert_eq!(error.kind(), Kind::Argument);

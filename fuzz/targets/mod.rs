@@ -1,0 +1,41 @@
+//! What is fuzzed. Each target takes any bytes and panics where its oracle, which its file begins with, does not hold.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a target fails by panicking"
+)]
+#![allow(unreachable_pub, reason = "libFuzzer's crate takes this file as its library, a test as a module")]
+
+mod blocks;
+mod build_roundtrip;
+mod bytes;
+mod digest;
+mod extract;
+mod gzip_tar;
+mod manifest;
+mod reference;
+mod room;
+mod tar_diff;
+
+/// What a target is.
+pub type Target = fn(&[u8]);
+
+/// Every target; its seeds are in `fuzz/corpus` under this name.
+pub const ALL: [(&str, Target); 8] = [
+    ("extract", extract::run),
+    ("tar_diff", tar_diff::run),
+    ("gzip_tar", gzip_tar::run),
+    ("manifest", manifest::run),
+    ("reference", reference::run),
+    ("digest", digest::run),
+    ("blocks", blocks::run),
+    ("build_roundtrip", build_roundtrip::run),
+];
+
+/// The target of this name.
+pub fn find(name: &str) -> Option<Target> {
+    ALL.iter().find(|(known, _)| *known == name).map(|(_, run)| *run)
+}
