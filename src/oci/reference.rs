@@ -391,8 +391,8 @@ mod tests {
             ("ghcr.io/a\nb", "has the character '\\n'"),
             ("ocidir://", "path is empty"),
             ("ocidir:///a:b c", "constructor from parts"),
-            ("ocidir:///a\0", "has the character '\\0'"),
-            ("ocidir:///a b\0", "has the character '\\0'"),
+            ("ocidir:///a\0", "has the character '\\u{0}'"),
+            ("ocidir:///a b\0", "has the character '\\u{0}'"),
         ] {
             let error = text.parse::<Reference>().expect_err(text);
             assert_eq!(error.kind(), Kind::Argument);
