@@ -86,14 +86,16 @@ struct Held {
     partial: Box<Partial>,
     bytes: Vec<u8>,
     size: u64,
-    since: Instant,
+    /// When the first of them came, and how many that were: a server's delay says nothing of its rate.
+    first: Option<(Instant, usize)>,
     /// A download that takes less is not written down.
     worth: Duration,
 }
 
 impl Held {
     fn takes(&mut self, chunk: &[u8]) -> bool {
-        let fits = self.bytes.len() + chunk.len() <= HELD && self.since.elapsed() < HELD_FOR;
+        let (since, _) = self.first.get_or_insert_with(|| (Instant::now(), chunk.len()));
+        let fits = self.bytes.len() + chunk.len() <= HELD && since.elapsed() < HELD_FOR;
         if fits {
             self.bytes.extend_from_slice(chunk);
         }
@@ -102,8 +104,10 @@ impl Held {
 
     /// Whether the rest comes within `worth`, at the rate at which these bytes came.
     fn is_soon_over(&self) -> bool {
+        let Some((since, first)) = self.first else { return false };
         let left = self.size.saturating_sub(self.bytes.len() as u64) as f64;
-        self.since.elapsed().as_secs_f64() * left < self.worth.as_secs_f64() * self.bytes.len() as f64
+        let came = self.bytes.len().saturating_sub(first) as f64;
+        since.elapsed().as_secs_f64() * left < self.worth.as_secs_f64() * came
     }
 }
 
@@ -157,8 +161,7 @@ impl LayerReader {
                         Keep::Partial(partial)
                     } else {
                         let (bytes, size) = (Vec::with_capacity(HELD), descriptor.size);
-                        let since = Instant::now();
-                        Keep::Held(Held { partial, bytes, size, since, worth })
+                        Keep::Held(Held { partial, bytes, size, first: None, worth })
                     };
                 }
             } else if cache {
