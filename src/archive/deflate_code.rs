@@ -15,9 +15,9 @@ impl Code {
         Self { counts: [0; 16], symbols: [0; SYMBOLS] }
     }
 
-    /// Makes it the code of these lengths, and fills `index`, as large as a power of two: where the bits begin
-    /// with the code of a symbol, with what `entry` makes of the symbol and the length of its code; where
-    /// that code is longer than the index knows, or there is none, with `none`. `None` when there are more codes than bits.
+    /// Makes it the code of these lengths, and fills `index`, whose size is a power of two: where bits begin with
+    /// the code of a symbol, with what `entry` makes of the symbol and its code's length; where they begin with
+    /// a longer code than the index has bits, or with none, with `none`. `None` for more codes than bits allow.
     pub(super) fn assign(
         &mut self,
         lengths: &[u8],

@@ -332,8 +332,8 @@ impl Walker {
     }
 }
 
-/// Takes the lanes that are stuck past a symbol that is in no table. False when one can't go on, at the end of its block or off
-/// the stream's way.
+/// Takes the lanes that are stuck past a symbol that is in no table. False when one can't go on: it is at its block's
+/// end, or off the stream's way.
 #[cold]
 fn pass(codes: &Codes, bytes: &[u8], lanes: &mut [Place; LANES]) -> bool {
     lanes.iter_mut().all(|lane| match codes.next(bytes, *lane) {
