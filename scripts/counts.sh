@@ -79,4 +79,5 @@ bound "pull: instructions a byte of a large file" "$(slope instructions pull $fe
 limit=$((24 + 4 * $(nproc)))
 bound "build of $((huge >> 20)) MiB: peak memory, MiB" "$(memory build $huge)" $limit
 bound "pull of $((huge >> 20)) MiB: peak memory, MiB" "$(memory pull $huge)" $limit
+bound "the stripped library, KB" $(($(stat -Lc %s target/release/libcldoci.so) / 1000)) 8000
 exit $failed
