@@ -14,8 +14,12 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+#[path = "common/random.rs"]
+mod random;
 #[path = "../fuzz/targets/mod.rs"]
 mod targets;
+
+use random::Random;
 
 const MUTATIONS: usize = 300;
 
@@ -26,15 +30,6 @@ fn corpus() -> PathBuf {
 fn names(directory: &Path) -> BTreeSet<String> {
     let entries = fs::read_dir(directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
-}
-
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % end.max(1)
-    }
 }
 
 /// One to four times a flipped bit, another byte, a cut, a piece doubled or taken out, a piece of another seed.

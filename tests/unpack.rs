@@ -16,6 +16,8 @@ mod encodings;
 mod entries;
 #[path = "unpack/format.rs"]
 mod format;
+#[path = "../fuzz/targets/harmless.rs"]
+mod harmless;
 #[path = "unpack/harness.rs"]
 mod harness;
 #[path = "unpack/links.rs"]
@@ -26,5 +28,7 @@ mod mutations;
 mod peers;
 #[path = "unpack/publish.rs"]
 mod publish;
+#[path = "common/random.rs"]
+mod random;
 #[path = "common/servers.rs"]
 mod servers;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
 use cldoci::archive::{Confinement, Existing, Staging, UnpackOptions};
@@ -10,6 +10,8 @@ use cldoci::config::{Environment, Options, Settings};
 use cldoci::oci::{Descriptor, Digest};
 use cldoci::{Error, Kind, Operation, Result};
 use tempfile::TempDir;
+
+use super::harmless::is_harmless;
 
 thread_local! { static ROOM: Room = Room::new(); }
 
@@ -171,26 +173,6 @@ pub(super) fn tree(root: &Path) -> Tree {
     let mut found = Tree::new();
     add(root, root, &mut found);
     found
-}
-
-/// Files, directories and links that stay inside, without bits that entries don't get.
-fn is_harmless(root: &Path, at: &Path) {
-    for entry in std::fs::read_dir(at).unwrap() {
-        let path = entry.unwrap().path();
-        let found = path.symlink_metadata().unwrap();
-        let kind = found.file_type();
-        assert!(!kind.is_fifo() && !kind.is_socket() && !kind.is_block_device() && !kind.is_char_device());
-        if kind.is_symlink() {
-            if let Ok(leads) = path.canonicalize() {
-                assert!(leads.starts_with(root), "{} leads to {}", path.display(), leads.display());
-            }
-            continue;
-        }
-        assert_eq!(found.permissions().mode() & 0o7022, 0, "{}", path.display());
-        if kind.is_dir() {
-            is_harmless(root, &path);
-        }
-    }
 }
 
 /// Puts the right checksum into every header, which no mutation finds by itself.

@@ -317,7 +317,7 @@ pub fn cancel_each(
             let mut operation = null_mut();
             call(|error| start(client.0, &mut operation, error)).unwrap();
             let operation = COperation(operation);
-            let moment = Duration::from_micros(random.below(span.as_micros() as u64));
+            let moment = random.moment(span);
             // The wait is the moment: it ends early where the verb does.
             let early = unsafe {
                 cldoci_operation_wait(operation.0, i64::try_from(moment.as_millis()).unwrap(), null_mut())

@@ -28,7 +28,7 @@ fn f_15_build_and_push_killed_at_200_moments() {
             &["push", text(&store), text(&layout), text(&directory), &tag, "1000000"],
         );
         child.until("begins");
-        std::thread::sleep(Duration::from_micros(random.below(span.as_micros() as u64)));
+        std::thread::sleep(random.moment(span));
         // The tag is what it was, what was reported, or what was about to be.
         let mut allowed: Vec<Option<String>> = vec![known.get(&tag).cloned()];
         for said in child.kill() {
@@ -86,7 +86,7 @@ fn f_15_pull_killed_at_60_moments() {
             &["pull", text(&store), text(&destination), existing, &versions[1].0, &versions[0].0],
         );
         child.until("begins");
-        std::thread::sleep(Duration::from_micros(random.below(span.as_micros() as u64)));
+        std::thread::sleep(random.moment(span));
         child.kill();
         let (staging, there): (Vec<String>, Vec<String>) =
             names(&beside).into_iter().partition(|name| name.starts_with('.'));

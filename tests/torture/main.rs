@@ -12,6 +12,9 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+// Where the moments come from, at other points of the work each time.
+#[path = "../common/random.rs"]
+mod random;
 #[allow(dead_code, unused_macros, reason = "its cases run elsewhere")]
 #[path = "../suite/mod.rs"]
 mod suite;
@@ -29,22 +32,20 @@ mod together;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use cldoci::config::Options;
 use cldoci::oci::{Digest, ImageManifest};
 use cldoci::store::Layout;
 
 use common::servers::tool;
+use random::Random;
 use workflow::{Ours, Snapshot, peer, snapshot};
 
-/// Where the moments come from; the same sequence in every run, at other points of the work each time.
-struct Random(u64);
-
 impl Random {
-    /// A number below `end`.
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % end.max(1)
+    /// A moment within `span`.
+    fn moment(&mut self, span: Duration) -> Duration {
+        Duration::from_micros(self.below(span.as_micros() as usize) as u64)
     }
 }
 

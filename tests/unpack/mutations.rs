@@ -2,23 +2,16 @@
 //! comes of one, nothing outside the destination changes, and the destination is whole or as it was.
 //! `PROPTEST_CASES` above its 256 tries as many times more, and others with each number (`make soak`).
 
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::path::Path;
-
 use cldoci::Kind;
 use cldoci::archive::{Confinement, Existing, UnpackOptions};
 use cldoci::oci::{Descriptor, media_type};
 
 use crate::encodings::{content, described, in_blocks, zstd};
+use crate::harmless::is_harmless;
 use crate::harness::*;
-
-struct Random(u64);
+use crate::random::Random;
 
 impl Random {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % end.max(1)
-    }
     fn one_in(&mut self, chances: usize) -> bool {
         self.below(chances) == 0
     }
@@ -143,26 +136,6 @@ fn bend_packed(random: &mut Random, bytes: &mut Vec<u8>) {
         }
         if bytes.len() < 8 {
             return;
-        }
-    }
-}
-
-/// What was published is files, directories and links that stay inside, without bits that entries don't get.
-fn is_harmless(root: &Path, at: &Path) {
-    for entry in std::fs::read_dir(at).unwrap() {
-        let path = entry.unwrap().path();
-        let found = path.symlink_metadata().unwrap();
-        let kind = found.file_type();
-        assert!(!kind.is_fifo() && !kind.is_socket() && !kind.is_block_device() && !kind.is_char_device());
-        if kind.is_symlink() {
-            if let Ok(leads) = path.canonicalize() {
-                assert!(leads.starts_with(root), "{} leads to {}", path.display(), leads.display());
-            }
-            continue;
-        }
-        assert_eq!(found.permissions().mode() & 0o7022, 0, "{}", path.display());
-        if kind.is_dir() {
-            is_harmless(root, &path);
         }
     }
 }
