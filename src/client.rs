@@ -24,10 +24,11 @@ use std::future::Future;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::call::Call;
 use crate::config::{Environment, Options, Secret, Settings, registry_name};
 use crate::error::Result;
 use crate::oci::{ArtifactKind, Reference};
-use crate::operation::Operation;
+use crate::operation::{Logger, Operation};
 use crate::registry::{CredentialProvider, Registry, Session, UploadSessions};
 use crate::store::{Store, UploadSession};
 pub use artifact::{Artifact, ArtifactBuilder, Content, Layer};
@@ -47,14 +48,11 @@ struct Inner {
     private: Mutex<Option<Store>>,
 }
 
-type Job = Result<Outcome>;
-
-/// One call of a verb: the client, the settings as the call's options have them, the operation.
+/// A verb at work: the client, and the call that asked for it.
 #[derive(Clone)]
-struct Call {
+struct Verb {
     client: Client,
-    settings: Settings,
-    operation: Operation,
+    call: Call,
 }
 
 impl Client {
@@ -84,9 +82,16 @@ impl Client {
         &self.0.settings
     }
 
-    /// An operation for one call, with the deadline that its options and the client's give it.
-    pub fn operation(&self, options: Option<&Options>) -> Result<Operation> {
-        Ok(Operation::with_timeout(self.0.settings.for_call(options)?.timeout()))
+    /// A call with these options; its deadline runs from here on.
+    pub fn call(&self, options: Option<&Options>) -> Result<Call> {
+        self.call_with_logger(options, None)
+    }
+
+    /// The same, with a logger.
+    pub fn call_with_logger(&self, options: Option<&Options>, logger: Option<Logger>) -> Result<Call> {
+        let settings = self.0.settings.for_call(options)?;
+        let operation = Operation::with(settings.timeout(), logger);
+        Ok(Call::new(settings, operation))
     }
 
     fn registry(&self) -> &Registry {
@@ -129,25 +134,19 @@ impl Client {
         self
     }
 
-    fn call(&self, options: Option<&Options>, operation: &Operation) -> Result<Call> {
-        let settings = self.0.settings.for_call(options)?;
-        Ok(Call { client: self.clone(), settings, operation: operation.clone() })
-    }
-
     /// Builds a directory into an artifact. `config` is kept as it is; empty = the empty config.
     pub fn build(
         &self,
         directory: &Path,
         kind: &ArtifactKind,
         config: &[u8],
-        options: Option<&Options>,
-        operation: &Operation,
-    ) -> impl Future<Output = Job> + Send + use<> {
+        call: &Call,
+    ) -> impl Future<Output = Result<Outcome>> + Send + use<> {
         let directory = absolute(directory);
         let (kind, config) = (kind.clone(), config.to_vec());
-        self.run(options, operation, move |call: Call| async move {
-            let kind = build::kind_of(&kind, &call)?;
-            build::build(&call, directory?, kind, config, None).await
+        self.run(call, move |verb: Verb| async move {
+            let kind = build::kind_of(&kind, &verb)?;
+            build::build(&verb, directory?, kind, config, None).await
         })
     }
 
@@ -159,14 +158,13 @@ impl Client {
         kind: &ArtifactKind,
         config: &[u8],
         reference: &Reference,
-        options: Option<&Options>,
-        operation: &Operation,
-    ) -> impl Future<Output = Job> + Send + use<> {
+        call: &Call,
+    ) -> impl Future<Output = Result<Outcome>> + Send + use<> {
         let (directory, reference) = (absolute(directory), anchored(reference));
         let (kind, config) = (kind.clone(), config.to_vec());
-        self.run(options, operation, move |call: Call| async move {
-            let kind = build::kind_of(&kind, &call)?;
-            build_and_push::build_and_push(&call, directory?, kind, config, &reference?).await
+        self.run(call, move |verb: Verb| async move {
+            let kind = build::kind_of(&kind, &verb)?;
+            build_and_push::build_and_push(&verb, directory?, kind, config, &reference?).await
         })
     }
 
@@ -175,13 +173,10 @@ impl Client {
         &self,
         artifact: &Artifact,
         reference: &Reference,
-        options: Option<&Options>,
-        operation: &Operation,
-    ) -> impl Future<Output = Job> + Send + use<> {
+        call: &Call,
+    ) -> impl Future<Output = Result<Outcome>> + Send + use<> {
         let (artifact, reference) = (artifact.clone(), anchored(reference));
-        self.run(options, operation, move |call: Call| async move {
-            push::push(&call, &artifact, &reference?).await
-        })
+        self.run(call, move |verb: Verb| async move { push::push(&verb, &artifact, &reference?).await })
     }
 
     /// Pulls an artifact into a directory, all or nothing.
@@ -189,12 +184,11 @@ impl Client {
         &self,
         reference: &Reference,
         destination: &Path,
-        options: Option<&Options>,
-        operation: &Operation,
-    ) -> impl Future<Output = Job> + Send + use<> {
+        call: &Call,
+    ) -> impl Future<Output = Result<Outcome>> + Send + use<> {
         let (reference, destination) = (anchored(reference), absolute(destination));
-        self.run(options, operation, move |call: Call| async move {
-            pull::pull(&call, Endpoint::new(&call, &reference?)?, destination?).await
+        self.run(call, move |verb: Verb| async move {
+            pull::pull(&verb, Endpoint::new(&verb, &reference?)?, destination?).await
         })
     }
 
@@ -202,37 +196,30 @@ impl Client {
     pub fn pull_config(
         &self,
         reference: &Reference,
-        options: Option<&Options>,
-        operation: &Operation,
-    ) -> impl Future<Output = Job> + Send + use<> {
+        call: &Call,
+    ) -> impl Future<Output = Result<Outcome>> + Send + use<> {
         let reference = anchored(reference);
-        self.run(
-            options,
-            operation,
-            move |call: Call| async move { read::pull_config(&call, &reference?).await },
-        )
+        self.run(call, move |verb: Verb| async move { read::pull_config(&verb, &reference?).await })
     }
 
     /// Whether the artifact is there; an error where that can't be told.
     pub fn exists(
         &self,
         reference: &Reference,
-        options: Option<&Options>,
-        operation: &Operation,
-    ) -> impl Future<Output = Job> + Send + use<> {
+        call: &Call,
+    ) -> impl Future<Output = Result<Outcome>> + Send + use<> {
         let reference = anchored(reference);
-        self.run(options, operation, move |call: Call| async move { read::exists(&call, &reference?).await })
+        self.run(call, move |verb: Verb| async move { read::exists(&verb, &reference?).await })
     }
 
     /// The manifest's descriptor, without a download.
     pub fn resolve(
         &self,
         reference: &Reference,
-        options: Option<&Options>,
-        operation: &Operation,
-    ) -> impl Future<Output = Job> + Send + use<> {
+        call: &Call,
+    ) -> impl Future<Output = Result<Outcome>> + Send + use<> {
         let reference = anchored(reference);
-        self.run(options, operation, move |call: Call| async move { read::resolve(&call, &reference?).await })
+        self.run(call, move |verb: Verb| async move { read::resolve(&verb, &reference?).await })
     }
 
     /// Gives the artifact at `source` the name `target` too. Within one repository only the manifest's bytes
@@ -241,13 +228,10 @@ impl Client {
         &self,
         source: &Reference,
         target: &Reference,
-        options: Option<&Options>,
-        operation: &Operation,
-    ) -> impl Future<Output = Job> + Send + use<> {
+        call: &Call,
+    ) -> impl Future<Output = Result<Outcome>> + Send + use<> {
         let (source, target) = (anchored(source), anchored(target));
-        self.run(options, operation, move |call: Call| async move {
-            copy::copy(&call, &source?, &target?, false).await
-        })
+        self.run(call, move |verb: Verb| async move { copy::copy(&verb, &source?, &target?, false).await })
     }
 
     /// Copies an artifact, or an index with all it lists; with the option `recursive` what refers to it too.
@@ -255,13 +239,12 @@ impl Client {
         &self,
         source: &Reference,
         target: &Reference,
-        options: Option<&Options>,
-        operation: &Operation,
-    ) -> impl Future<Output = Job> + Send + use<> {
+        call: &Call,
+    ) -> impl Future<Output = Result<Outcome>> + Send + use<> {
         let (source, target) = (anchored(source), anchored(target));
-        self.run(options, operation, move |call: Call| async move {
-            let recursive = call.settings.bool("recursive");
-            copy::copy(&call, &source?, &target?, recursive).await
+        self.run(call, move |verb: Verb| async move {
+            let recursive = verb.call.settings.bool("recursive");
+            copy::copy(&verb, &source?, &target?, recursive).await
         })
     }
 
@@ -269,37 +252,30 @@ impl Client {
     pub fn list_tags(
         &self,
         reference: &Reference,
-        options: Option<&Options>,
-        operation: &Operation,
-    ) -> impl Future<Output = Job> + Send + use<> {
+        call: &Call,
+    ) -> impl Future<Output = Result<Outcome>> + Send + use<> {
         let reference = anchored(reference);
-        self.run(
-            options,
-            operation,
-            move |call: Call| async move { read::list_tags(&call, &reference?).await },
-        )
+        self.run(call, move |verb: Verb| async move { read::list_tags(&verb, &reference?).await })
     }
 
     /// The artifact without its layers' bytes.
     pub fn inspect(
         &self,
         reference: &Reference,
-        options: Option<&Options>,
-        operation: &Operation,
-    ) -> impl Future<Output = Job> + Send + use<> {
+        call: &Call,
+    ) -> impl Future<Output = Result<Outcome>> + Send + use<> {
         let reference = anchored(reference);
-        self.run(options, operation, move |call: Call| async move { read::inspect(&call, &reference?).await })
+        self.run(call, move |verb: Verb| async move { read::inspect(&verb, &reference?).await })
     }
 
     /// Deletes a tag, or by digest a manifest.
     pub fn delete(
         &self,
         reference: &Reference,
-        options: Option<&Options>,
-        operation: &Operation,
-    ) -> impl Future<Output = Job> + Send + use<> {
+        call: &Call,
+    ) -> impl Future<Output = Result<Outcome>> + Send + use<> {
         let reference = anchored(reference);
-        self.run(options, operation, move |call: Call| async move { read::delete(&call, &reference?).await })
+        self.run(call, move |verb: Verb| async move { read::delete(&verb, &reference?).await })
     }
 
     /// Removes from a layout what nothing in it leads to, once nobody adds to it; the size is what that freed.
@@ -307,13 +283,10 @@ impl Client {
     pub fn collect_garbage(
         &self,
         reference: &Reference,
-        options: Option<&Options>,
-        operation: &Operation,
-    ) -> impl Future<Output = Job> + Send + use<> {
+        call: &Call,
+    ) -> impl Future<Output = Result<Outcome>> + Send + use<> {
         let reference = anchored(reference);
-        self.run(options, operation, move |call: Call| async move {
-            read::collect_garbage(&call, &reference?).await
-        })
+        self.run(call, move |verb: Verb| async move { read::collect_garbage(&verb, &reference?).await })
     }
 
     /// Pushes an artifact that refers to the one at `subject`.
@@ -321,28 +294,20 @@ impl Client {
         &self,
         artifact: &Artifact,
         subject: &Reference,
-        options: Option<&Options>,
-        operation: &Operation,
-    ) -> impl Future<Output = Job> + Send + use<> {
+        call: &Call,
+    ) -> impl Future<Output = Result<Outcome>> + Send + use<> {
         let (artifact, subject) = (artifact.clone(), anchored(subject));
-        self.run(options, operation, move |call: Call| async move {
-            push::attach(&call, &artifact, &subject?).await
-        })
+        self.run(call, move |verb: Verb| async move { push::attach(&verb, &artifact, &subject?).await })
     }
 
     /// The descriptors of what refers to the artifact.
     pub fn referrers(
         &self,
         reference: &Reference,
-        options: Option<&Options>,
-        operation: &Operation,
-    ) -> impl Future<Output = Job> + Send + use<> {
+        call: &Call,
+    ) -> impl Future<Output = Result<Outcome>> + Send + use<> {
         let reference = anchored(reference);
-        self.run(
-            options,
-            operation,
-            move |call: Call| async move { read::referrers(&call, &reference?).await },
-        )
+        self.run(call, move |verb: Verb| async move { read::referrers(&verb, &reference?).await })
     }
 
     /// One layer's bytes as they are stored (compressed), verified: into memory, or into `file`.
@@ -351,13 +316,10 @@ impl Client {
         artifact: &Artifact,
         index: usize,
         file: Option<std::fs::File>,
-        options: Option<&Options>,
-        operation: &Operation,
-    ) -> impl Future<Output = Job> + Send + use<> {
+        call: &Call,
+    ) -> impl Future<Output = Result<Outcome>> + Send + use<> {
         let artifact = artifact.clone();
-        self.run(options, operation, move |call: Call| async move {
-            read::read_layer(&call, &artifact, index, file).await
-        })
+        self.run(call, move |verb: Verb| async move { read::read_layer(&verb, &artifact, index, file).await })
     }
 
     /// Tries a user name and a password (or an access token) at a registry, and keeps them where docker
@@ -367,13 +329,13 @@ impl Client {
         registry: &str,
         username: &str,
         secret: &Secret,
-        options: Option<&Options>,
-        operation: &Operation,
-    ) -> impl Future<Output = Job> + Send + use<> {
+        call: &Call,
+    ) -> impl Future<Output = Result<Outcome>> + Send + use<> {
         let registry = registry_name(registry);
         let (username, secret) = (username.to_owned(), secret.clone());
-        self.run(options, operation, move |call: Call| async move {
-            let kept = call.client.registry().login(&registry?, &username, &secret, &call.operation).await?;
+        self.run(call, move |verb: Verb| async move {
+            let kept =
+                verb.client.registry().login(&registry?, &username, &secret, &verb.call.operation).await?;
             Ok(Outcome { credential_source: Some(kept), ..Outcome::default() })
         })
     }
@@ -382,35 +344,26 @@ impl Client {
     pub fn logout(
         &self,
         registry: &str,
-        options: Option<&Options>,
-        operation: &Operation,
-    ) -> impl Future<Output = Job> + Send + use<> {
+        call: &Call,
+    ) -> impl Future<Output = Result<Outcome>> + Send + use<> {
         let registry = registry_name(registry);
-        self.run(options, operation, move |call: Call| async move {
-            let had = call.client.registry().logout(&registry?, &call.operation).await?;
+        self.run(call, move |verb: Verb| async move {
+            let had = verb.client.registry().logout(&registry?, &verb.call.operation).await?;
             Ok(Outcome { exists: Some(had), ..Outcome::default() })
         })
     }
 
-    /// Runs a verb's work; the call's options and paths have been looked at when this returns.
-    fn run<F, W>(
-        &self,
-        options: Option<&Options>,
-        operation: &Operation,
-        work: W,
-    ) -> impl Future<Output = Job> + Send + use<F, W>
+    /// Runs a verb's work; its paths have been looked at when this returns.
+    fn run<F, W>(&self, call: &Call, work: W) -> impl Future<Output = Result<Outcome>> + Send + use<F, W>
     where
-        F: Future<Output = Job> + Send,
-        W: FnOnce(Call) -> F + Send,
+        F: Future<Output = Result<Outcome>> + Send,
+        W: FnOnce(Verb) -> F + Send,
     {
-        let call = self.call(options, operation);
-        let operation = operation.clone();
+        let verb = Verb { client: self.clone(), call: call.clone() };
+        let operation = call.operation.clone();
         async move {
-            let outcome = match call {
-                // Boxed where it is polled: a caller's thread may have a small stack.
-                Ok(call) => Box::pin(work(call)).await,
-                Err(error) => Err(error),
-            };
+            // Boxed where it is polled: a caller's thread may have a small stack.
+            let outcome = Box::pin(work(verb)).await;
             operation.finish();
             outcome.map(|outcome| Outcome {
                 credential_source: outcome.credential_source.or_else(|| operation.credential_source()),

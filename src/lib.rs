@@ -4,6 +4,7 @@
 #![deny(unsafe_code)]
 
 pub mod archive;
+mod call;
 mod client;
 pub mod config;
 mod error;
@@ -16,6 +17,7 @@ pub mod store;
 mod sys;
 mod thread;
 
+pub use call::Call;
 pub use client::{Artifact, ArtifactBuilder, Client, Content, Layer, Outcome};
 pub use error::{Error, Kind, Result, printable};
 pub use operation::{Count, Counters, Level, LogWriter, Logger, Meter, Operation, Phase, Progress};

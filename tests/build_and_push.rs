@@ -48,15 +48,15 @@ impl Bench {
 
     fn push(&self, registry: &Registry) -> Result<Outcome, Error> {
         let reference = format!("{}/org/app:v1", registry.host()).parse().unwrap();
-        let operation = self.client.operation(None).unwrap();
+        let call = self.client.call(None).unwrap();
         let (tree, kind) = (self.tree(), ArtifactKind::Component);
-        self.runtime.block_on(self.client.build_and_push(&tree, &kind, b"", &reference, None, &operation))
+        self.runtime.block_on(self.client.build_and_push(&tree, &kind, b"", &reference, &call))
     }
 
     /// The artifact is there, and is what a build makes.
     fn complete(&self, registry: &Registry, outcome: &Outcome) {
-        let operation = self.client.operation(None).unwrap();
-        let built = self.client.build(&self.tree(), &ArtifactKind::Component, b"", None, &operation);
+        let call = self.client.call(None).unwrap();
+        let built = self.client.build(&self.tree(), &ArtifactKind::Component, b"", &call);
         let built = self.runtime.block_on(built).unwrap();
         assert_eq!(outcome.digest, built.digest);
         assert_eq!(registry.tagged("org/app", "v1"), built.digest.map(|digest| digest.to_string()));
@@ -170,13 +170,14 @@ fn a_refused_credential_is_an_error_and_not_tried_twice() {
 fn a_cancel_and_a_deadline_cancel_what_was_begun_too() {
     for deadline in [false, true] {
         let bench = Bench::new();
-        let operation = match deadline {
-            true => cldoci::Operation::with_timeout(Some(std::time::Duration::from_secs(2))),
-            false => bench.client.operation(None).unwrap(),
-        };
+        let mut options = Options::new();
+        if deadline {
+            options.set("timeout_ms", "2000").unwrap();
+        }
+        let call = bench.client.call(Some(&options)).unwrap();
         // The upload is under way, and never gets an answer.
         let registry = Registry::with(Manners::default(), {
-            let operation = operation.clone();
+            let operation = call.operation.clone();
             move |seen| {
                 let begun = seen.method == "PATCH";
                 if begun && !deadline {
@@ -187,7 +188,7 @@ fn a_cancel_and_a_deadline_cancel_what_was_begun_too() {
         });
         let reference = format!("{}/org/app:v1", registry.host()).parse().unwrap();
         let (tree, kind) = (bench.tree(), ArtifactKind::Component);
-        let pushed = bench.client.build_and_push(&tree, &kind, b"", &reference, None, &operation);
+        let pushed = bench.client.build_and_push(&tree, &kind, b"", &reference, &call);
         let error = bench.runtime.block_on(pushed).unwrap_err();
         assert_eq!(error.kind(), if deadline { Kind::Timeout } else { Kind::Cancelled }, "{error}");
         assert_eq!(methods(&registry), "POST PATCH DELETE", "what was begun is cancelled (Q43)");
@@ -199,9 +200,9 @@ fn a_cancel_and_a_deadline_cancel_what_was_begun_too() {
 #[test]
 fn a_registry_that_does_not_answer_does_not_hold_a_cancel_up() {
     let bench = Bench::new();
-    let operation = bench.client.operation(None).unwrap();
+    let call = bench.client.call(None).unwrap();
     let registry = Registry::with(Manners::default(), {
-        let operation = operation.clone();
+        let operation = call.operation.clone();
         move |seen| match seen.method.as_str() {
             "PATCH" => {
                 operation.cancel();
@@ -213,7 +214,7 @@ fn a_registry_that_does_not_answer_does_not_hold_a_cancel_up() {
     });
     let reference = format!("{}/org/app:v1", registry.host()).parse().unwrap();
     let (tree, kind) = (bench.tree(), ArtifactKind::Component);
-    let pushed = bench.client.build_and_push(&tree, &kind, b"", &reference, None, &operation);
+    let pushed = bench.client.build_and_push(&tree, &kind, b"", &reference, &call);
     let error = bench.runtime.block_on(pushed).unwrap_err();
     assert_eq!(error.kind(), Kind::Cancelled, "{error}");
     assert!(methods(&registry).starts_with("POST PATCH"), "{}", methods(&registry));

@@ -16,9 +16,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
+use cldoci::Client;
 use cldoci::config::{Environment, Options};
 use cldoci::oci::ArtifactKind;
-use cldoci::{Client, Operation};
 use tempfile::TempDir;
 use workflow::{Ours, layout, tree};
 
@@ -142,13 +142,13 @@ fn b_08_what_the_library_writes_inside_the_tree_is_left_out() {
         let kind = ArtifactKind::Component;
         let place = layout(&source.join("out/layout"), "v1").parse().unwrap();
         for round in 0..2 {
-            let operation = Operation::new();
-            let built = client.build(&source, &kind, workflow::CONFIG, None, &operation);
+            let call = client.call(None).unwrap();
+            let built = client.build(&source, &kind, workflow::CONFIG, &call);
             let built = runtime.block_on(built).unwrap();
             // The layout is there since the first round, and a build that is for no place packs it.
             let same = built.digest.unwrap().to_string() == first;
             assert_eq!(same, round == 0, "store {store}, round {round}");
-            let pushed = client.build_and_push(&source, &kind, workflow::CONFIG, &place, None, &operation);
+            let pushed = client.build_and_push(&source, &kind, workflow::CONFIG, &place, &call);
             let pushed = runtime.block_on(pushed).unwrap();
             assert_eq!(pushed.digest.unwrap().to_string(), first, "store {store}, round {round}");
             let mut left_out: Vec<_> = pushed.left_out.iter().map(|left| left.path.clone()).collect();
@@ -166,7 +166,8 @@ fn b_08_what_the_library_writes_inside_the_tree_is_left_out() {
             // With the option it is left out of any build.
             let mut leave_out = Options::new();
             leave_out.set("leave_out", "out/layout").unwrap();
-            let built = client.build(&source, &kind, workflow::CONFIG, Some(&leave_out), &operation);
+            let built =
+                client.build(&source, &kind, workflow::CONFIG, &client.call(Some(&leave_out)).unwrap());
             assert_eq!(runtime.block_on(built).unwrap().digest.unwrap().to_string(), first);
         }
         drop(client);

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use cldoci::config::{Environment, Options};
 use cldoci::oci::{ArtifactKind, Reference};
-use cldoci::{Artifact, Client, Operation, Outcome, Result};
+use cldoci::{Artifact, Call, Client, Outcome, Result};
 use common::guard::{Guard, Rules};
 use common::registry::{Manners, Registry};
 
@@ -59,9 +59,9 @@ impl Side {
 
     fn run<F: Future<Output = Result<Outcome>> + Send>(
         &self,
-        verb: impl FnOnce(&Client, &Operation) -> F,
+        verb: impl FnOnce(&Client, &Call) -> F,
     ) -> Outcome {
-        self.runtime.block_on(verb(&self.client, &Operation::new())).unwrap()
+        self.runtime.block_on(verb(&self.client, &self.client.call(None).unwrap())).unwrap()
     }
 
     /// A tree of its own for each `n`, and a kind with its config.
@@ -79,21 +79,21 @@ impl Side {
     /// That tree built. Building asks nobody.
     fn build(&self, kind: &str, n: usize) -> Artifact {
         let (directory, (kind, config)) = self.tree(kind, n);
-        let built = self.run(|client, operation| client.build(&directory, &kind, config, None, operation));
+        let built = self.run(|client, call| client.build(&directory, &kind, config, call));
         built.artifact.unwrap()
     }
 
     fn push(&self, artifact: &Artifact, name: &str) -> Outcome {
-        self.run(|client, operation| client.push(artifact, &self.at(name), None, operation))
+        self.run(|client, call| client.push(artifact, &self.at(name), call))
     }
 
     fn pull(&self, name: &str, directory: &str) -> Outcome {
         let directory = self.work.join(directory);
-        self.run(|client, operation| client.pull(&self.at(name), &directory, None, operation))
+        self.run(|client, call| client.pull(&self.at(name), &directory, call))
     }
 
     fn tag(&self, source: &str, target: &str) -> Outcome {
-        self.run(|client, operation| client.tag(&self.at(source), &self.at(target), None, operation))
+        self.run(|client, call| client.tag(&self.at(source), &self.at(target), call))
     }
 }
 
@@ -115,7 +115,7 @@ const VERBS: [Verb; 17] = [
     Verb { name: "build and push to a new repository", prepare: |_, _| {}, call: |side, n| {
         let (directory, kind) = side.tree("plain", n);
         let at = side.at(&format!("new/app:v{n}"));
-        side.run(|c, o| c.build_and_push(&directory, &kind.0, kind.1, &at, None, o));
+        side.run(|client, call| client.build_and_push(&directory, &kind.0, kind.1, &at, call));
     }},
     Verb { name: "push of a ready artifact", prepare: |_, _| {}, call: |side, n| {
         side.push(&side.build("plain", n), &format!("new/app:v{n}"));
@@ -138,26 +138,26 @@ const VERBS: [Verb; 17] = [
         assert!(side.pull(&format!("seed/app:v{n}"), &format!("out{n}")).unchanged);
     }},
     Verb { name: "exists, yes", prepare: seed, call: |side, n| {
-        let found = side.run(|c, o| c.exists(&side.at(&format!("seed/app:v{n}")), None, o));
+        let found = side.run(|client, call| client.exists(&side.at(&format!("seed/app:v{n}")), call));
         assert_eq!(found.exists, Some(true));
     }},
     Verb { name: "exists, no", prepare: |_, _| {}, call: |side, n| {
-        let found = side.run(|c, o| c.exists(&side.at(&format!("seed/app:no{n}")), None, o));
+        let found = side.run(|client, call| client.exists(&side.at(&format!("seed/app:no{n}")), call));
         assert_eq!(found.exists, Some(false));
     }},
     Verb { name: "resolve", prepare: seed, call: |side, n| {
-        side.run(|c, o| c.resolve(&side.at(&format!("seed/app:v{n}")), None, o));
+        side.run(|client, call| client.resolve(&side.at(&format!("seed/app:v{n}")), call));
     }},
     Verb { name: "config", prepare: |side, n| {
         side.push(&side.build("component", n), &format!("seed/app:v{n}"));
     }, call: |side, n| {
-        side.run(|c, o| c.pull_config(&side.at(&format!("seed/app:v{n}")), None, o));
+        side.run(|client, call| client.pull_config(&side.at(&format!("seed/app:v{n}")), call));
     }},
     Verb { name: "inspect", prepare: seed, call: |side, n| {
-        side.run(|c, o| c.inspect(&side.at(&format!("seed/app:v{n}")), None, o));
+        side.run(|client, call| client.inspect(&side.at(&format!("seed/app:v{n}")), call));
     }},
     Verb { name: "list tags", prepare: seed, call: |side, _| {
-        let found = side.run(|c, o| c.list_tags(&side.at("seed/app"), None, o));
+        let found = side.run(|client, call| client.list_tags(&side.at("seed/app"), call));
         assert_eq!(found.tags, ["v0", "v1"]);
     }},
     Verb { name: "tag in one repository", prepare: seed, call: |side, n| {
@@ -168,18 +168,18 @@ const VERBS: [Verb; 17] = [
     }},
     Verb { name: "delete", prepare: seed, call: |side, n| {
         let digest = side.build("plain", n).digest;
-        side.run(|c, o| c.delete(&side.at(&format!("seed/app@{digest}")), None, o));
+        side.run(|client, call| client.delete(&side.at(&format!("seed/app@{digest}")), call));
     }},
     Verb { name: "attach", prepare: seed, call: |side, n| {
         let artifact = side.build("plain", 7 + n);
-        side.run(|c, o| c.attach(&artifact, &side.at(&format!("seed/app:v{n}")), None, o));
+        side.run(|client, call| client.attach(&artifact, &side.at(&format!("seed/app:v{n}")), call));
     }},
     Verb { name: "referrers", prepare: |side, n| {
         seed(side, n);
         let artifact = side.build("plain", 7 + n);
-        side.run(|c, o| c.attach(&artifact, &side.at(&format!("seed/app:v{n}")), None, o));
+        side.run(|client, call| client.attach(&artifact, &side.at(&format!("seed/app:v{n}")), call));
     }, call: |side, n| {
-        let found = side.run(|c, o| c.referrers(&side.at(&format!("seed/app:v{n}")), None, o));
+        let found = side.run(|client, call| client.referrers(&side.at(&format!("seed/app:v{n}")), call));
         assert_eq!(found.referrers.len(), 1);
     }},
 ];

@@ -45,9 +45,9 @@ impl Bench {
         for (name, value) in more {
             call.set(name, value).unwrap();
         }
-        let operation = client.operation(Some(&call)).unwrap();
+        let call = client.call(Some(&call)).unwrap();
         let kind = ArtifactKind::Component;
-        self.runtime.block_on(client.build(tree, &kind, b"", Some(&call), &operation)).unwrap()
+        self.runtime.block_on(client.build(tree, &kind, b"", &call)).unwrap()
     }
 
     /// Builds until the tree's last change is so long ago that it counts: a few seconds.

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::artifact::{ArtifactBuilder, Content, Layer};
 use super::blocking::blocking;
-use super::{Call, Job, Outcome};
+use super::{Outcome, Verb};
 use crate::archive::{LeftOut, PackOptions, Packed, pack, tree_state};
 use crate::error::{Error, Result};
 use crate::oci::{ArtifactKind, Descriptor, Digest, fill_source_hash, media_type};
@@ -27,20 +27,20 @@ pub(super) struct Built {
 
 /// Builds a directory into an artifact whose one layer lies in the store; `layout` is where it will go, if known.
 pub(super) async fn build(
-    call: &Call,
+    verb: &Verb,
     directory: PathBuf,
     kind: ArtifactKind,
     config: Vec<u8>,
     layout: Option<PathBuf>,
-) -> Job {
-    call.operation.enter(Phase::Packing);
-    let (inner, of) = (call.clone(), kind.clone());
+) -> Result<Outcome> {
+    verb.call.operation.enter(Phase::Packing);
+    let (inner, of) = (verb.clone(), kind.clone());
     let built = blocking(move || {
-        let (client, operation) = (&inner.client, &inner.operation);
+        let (client, operation) = (&inner.client, &inner.call.operation);
         // Made before the walk begins: it may lie in the tree.
         let spooling = client.spooling()?;
         let options = pack_options(&inner, &directory, &of, layout.as_deref())?;
-        let reuse = client.store()?.filter(|_| inner.settings.bool("reuse_unchanged"));
+        let reuse = client.store()?.filter(|_| inner.call.settings.bool("reuse_unchanged"));
         if let Some(store) = &reuse
             && let Some(built) = unchanged(store, &directory, &options, operation)?
         {
@@ -58,23 +58,23 @@ pub(super) async fn build(
         Ok(Built { left_out, left_out_total, ..Built::of_spool(spool, blocks) })
     })
     .await?;
-    artifact(call, kind, &config, built)
+    artifact(verb, kind, &config, built)
 }
 
 /// What goes in; the store or what serves in its stead, the layout that it is for, and those that the options name
 /// do not (B-08).
 pub(super) fn pack_options(
-    call: &Call,
+    verb: &Verb,
     directory: &Path,
     kind: &ArtifactKind,
     layout: Option<&Path>,
 ) -> Result<PackOptions> {
-    let mut options = PackOptions::from_settings(&call.settings, kind);
-    if let Some(store) = call.client.spooled_to()? {
+    let mut options = PackOptions::from_settings(&verb.call.settings, kind);
+    if let Some(store) = verb.client.spooled_to()? {
         options.leave_out.push(store.identity()?);
     }
     options.leave_out.extend(layout.and_then(identity));
-    for path in call.settings.list("leave_out") {
+    for path in verb.call.settings.list("leave_out") {
         options.leave_out.extend(identity(&directory.join(path)));
     }
     Ok(options)
@@ -89,20 +89,20 @@ impl Built {
 }
 
 /// The artifact of a layer, and what else a build tells.
-pub(super) fn artifact(call: &Call, kind: ArtifactKind, config: &[u8], built: Built) -> Job {
+pub(super) fn artifact(verb: &Verb, kind: ArtifactKind, config: &[u8], built: Built) -> Result<Outcome> {
     let Built { layer, digest, size, blocks, left_out, left_out_total, unchanged } = built;
     let mut descriptor = Descriptor::new(kind.layer_media_type(), digest, size);
-    descriptor.annotations = call.settings.pairs("layer_annotation");
+    descriptor.annotations = verb.call.settings.pairs("layer_annotation");
     if let Some(blocks) = blocks {
         descriptor.annotations.insert(media_type::ANNOTATION_BLOCKS.to_owned(), blocks);
     }
     let config = match config {
         [] => b"{}".to_vec(),
-        config if call.settings.bool("fill_source_hash") => fill_source_hash(config, &descriptor.digest),
+        config if verb.call.settings.bool("fill_source_hash") => fill_source_hash(config, &descriptor.digest),
         config => config.to_vec(),
     };
     let mut builder = ArtifactBuilder::new(kind).config(config).layer(Layer { descriptor, content: layer });
-    for (key, value) in call.settings.pairs("annotation") {
+    for (key, value) in verb.call.settings.pairs("annotation") {
         builder = builder.annotation(key, value);
     }
     let artifact = builder.finish()?;
@@ -154,10 +154,10 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
 }
 
 /// The kind with the media types that options give a custom one.
-pub(super) fn kind_of(kind: &ArtifactKind, call: &Call) -> Result<ArtifactKind> {
+pub(super) fn kind_of(kind: &ArtifactKind, verb: &Verb) -> Result<ArtifactKind> {
     let mut kind = kind.clone();
     for option in ["config_media_type", "layer_media_type"] {
-        let given = call.settings.text(option);
+        let given = verb.call.settings.text(option);
         if given.is_empty() {
             continue;
         }

@@ -10,7 +10,7 @@ use super::artifact::{Artifact, Content};
 use super::blocking::{CHUNK, blocking};
 use super::build::{Built, artifact, build, pack_options};
 use super::endpoint::Endpoint;
-use super::{Call, Job, Outcome, push};
+use super::{Outcome, Verb, push};
 use crate::archive::pack;
 use crate::error::{Error, Kind, Result};
 use crate::oci::{Algorithm, ArtifactKind, Descriptor, Hasher, Reference};
@@ -23,26 +23,26 @@ const DEPTH: usize = 4;
 /// Builds a directory and pushes it. To a registry that takes a body without a length the layer goes while it
 /// is packed, and no file is spooled.
 pub(super) async fn build_and_push(
-    call: &Call,
+    verb: &Verb,
     directory: PathBuf,
     kind: ArtifactKind,
     config: Vec<u8>,
     reference: &Reference,
-) -> Job {
-    let target = Endpoint::new(call, reference)?;
+) -> Result<Outcome> {
+    let target = Endpoint::new(verb, reference)?;
     // A digest must be known before anything is sent; a layer that is taken again is not packed.
-    let at_once = target.digest.is_none() && !call.settings.bool("reuse_unchanged");
+    let at_once = target.digest.is_none() && !verb.call.settings.bool("reuse_unchanged");
     let streamed = match target.repository().filter(|_| at_once) {
         Some(repository) => {
-            let repository = repository.clone().for_push(call.settings.list("mount_from"));
-            stream(call, &directory, &kind, &repository, reference).await?
+            let repository = repository.clone().for_push(verb.call.settings.list("mount_from"));
+            stream(verb, &directory, &kind, &repository, reference).await?
         }
         None => None,
     };
     let (built, pushed) = match streamed {
         Some(layer) => {
-            let built = artifact(call, kind, &config, layer)?;
-            let pushed = push::push_all_but_layers(call, &target, made(&built)?).await?;
+            let built = artifact(verb, kind, &config, layer)?;
+            let pushed = push::push_all_but_layers(verb, &target, made(&built)?).await?;
             (built, pushed)
         }
         None => {
@@ -50,8 +50,8 @@ pub(super) async fn build_and_push(
                 Reference::Layout(layout) => Some(layout.path.clone()),
                 Reference::Registry(_) => None,
             };
-            let built = build(call, directory, kind, config, layout).await?;
-            let pushed = push::push(call, made(&built)?, reference).await?;
+            let built = build(verb, directory, kind, config, layout).await?;
+            let pushed = push::push(verb, made(&built)?, reference).await?;
             (built, pushed)
         }
     };
@@ -69,24 +69,24 @@ fn made(outcome: &Outcome) -> Result<&Artifact> {
 
 /// Packs into a repository; nothing where the registry did not take it so.
 async fn stream(
-    call: &Call,
+    verb: &Verb,
     directory: &Path,
     kind: &ArtifactKind,
     repository: &Repository,
     reference: &Reference,
 ) -> Result<Option<Built>> {
-    call.operation.enter(Phase::Uploading);
+    verb.call.operation.enter(Phase::Uploading);
     let (mut writer, chunks) = ChunkWriter::new();
     let (tell, described) = oneshot::channel();
-    let (inner, place, of) = (call.clone(), directory.to_owned(), kind.clone());
+    let (inner, place, of) = (verb.clone(), directory.to_owned(), kind.clone());
     let packing = blocking(move || {
         let options = pack_options(&inner, &place, &of, None)?;
-        let packed = pack(&place, &options, &inner.operation, &mut writer)?;
+        let packed = pack(&place, &options, &inner.call.operation, &mut writer)?;
         let layer = writer.finish(of.layer_media_type())?;
         let _ = tell.send(layer.clone());
         Ok((packed, layer))
     });
-    let sending = repository.upload_growing(chunks, async { described.await.ok() }, &call.operation);
+    let sending = repository.upload_growing(chunks, async { described.await.ok() }, &verb.call.operation);
     // It ends with the operation by itself, and then cancels what it began.
     let (packed, sent) = tokio::join!(packing, sending);
     match (packed, sent) {

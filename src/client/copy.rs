@@ -3,7 +3,7 @@
 use super::endpoint::{Endpoint, Manifest};
 use super::push::{Remote, send_all};
 use super::sink::{Blob, Sink};
-use super::{Call, Job, Outcome};
+use super::{Outcome, Verb};
 use crate::error::{Error, Kind, Result};
 use crate::oci::{Descriptor, Document, Reference};
 use crate::operation::Phase;
@@ -13,11 +13,16 @@ const DEPTH: usize = 8;
 
 /// Copies what is at `source` to `target`; `recursive` takes referrers along. Within one repository or layout
 /// nothing but the manifest moves.
-pub(super) async fn copy(call: &Call, source: &Reference, target: &Reference, recursive: bool) -> Job {
-    let from = Endpoint::new(call, source)?;
-    let to = Endpoint::new(call, target)?;
-    call.operation.enter(Phase::Resolving);
-    let manifest = from.manifest(call).await?;
+pub(super) async fn copy(
+    verb: &Verb,
+    source: &Reference,
+    target: &Reference,
+    recursive: bool,
+) -> Result<Outcome> {
+    let from = Endpoint::new(verb, source)?;
+    let to = Endpoint::new(verb, target)?;
+    verb.call.operation.enter(Phase::Resolving);
+    let manifest = from.manifest(verb).await?;
     if let Some(wanted) = to.digest.as_ref().filter(|wanted| **wanted != manifest.descriptor.digest) {
         return Err(Error::new(
             Kind::Digest,
@@ -28,14 +33,14 @@ pub(super) async fn copy(call: &Call, source: &Reference, target: &Reference, re
         ));
     }
     let mount_from: Vec<String> = from.mountable_into(&to).into_iter().collect();
-    let sink = to.begin(&mount_from, &call.operation).await?;
-    let walk = Walk { call, from: &from, to: &to, sink: &sink, same: from.same_place(&to) };
+    let sink = to.begin(&mount_from, &verb.call.operation).await?;
+    let walk = Walk { verb, from: &from, to: &to, sink: &sink, same: from.same_place(&to) };
     if !walk.same {
         walk.children(&manifest).await?;
     }
-    call.operation.enter(Phase::Publishing);
+    verb.call.operation.enter(Phase::Publishing);
     let tag = to.reference.tag().or(if to.digest.is_none() { Some("latest") } else { None });
-    let listed = sink.put_manifest(call, &manifest.descriptor, &manifest.bytes, tag).await?;
+    let listed = sink.put_manifest(verb, &manifest.descriptor, &manifest.bytes, tag).await?;
     walk.refer(&manifest, listed).await?;
     if recursive && !walk.same {
         walk.referrers(&manifest.descriptor).await?;
@@ -44,13 +49,12 @@ pub(super) async fn copy(call: &Call, source: &Reference, target: &Reference, re
         digest: Some(manifest.descriptor.digest),
         media_type: Some(manifest.descriptor.media_type),
         size: Some(manifest.descriptor.size),
-        credential_source: to.credential_source(),
         ..Outcome::default()
     })
 }
 
 struct Walk<'a> {
-    call: &'a Call,
+    verb: &'a Verb,
     from: &'a Endpoint,
     to: &'a Endpoint,
     sink: &'a Sink,
@@ -65,7 +69,7 @@ impl Walk<'_> {
         let mut pending: Vec<(Descriptor, usize)> = index.manifests.iter().map(|d| (d.clone(), 1)).collect();
         let mut seen = std::collections::HashSet::new();
         let mut order = Vec::new();
-        let limit = self.call.settings.size("max_descriptors");
+        let limit = self.verb.call.settings.size("max_descriptors");
         while let Some((descriptor, depth)) = pending.pop() {
             if depth > DEPTH {
                 return Err(Error::new(
@@ -82,7 +86,7 @@ impl Walk<'_> {
                     format!("{}: over {limit} manifests (option max_descriptors)", self.from.reference),
                 ));
             }
-            let manifest = self.from.child(self.call, &descriptor).await?;
+            let manifest = self.from.child(self.verb, &descriptor).await?;
             match &manifest.document {
                 Document::Index(index) => {
                     pending.extend(index.manifests.iter().map(|d| (d.clone(), depth + 1)))
@@ -92,7 +96,7 @@ impl Walk<'_> {
             order.push(manifest);
         }
         for manifest in order.iter().rev() {
-            self.sink.put_manifest(self.call, &manifest.descriptor, &manifest.bytes, None).await?;
+            self.sink.put_manifest(self.verb, &manifest.descriptor, &manifest.bytes, None).await?;
         }
         Ok(())
     }
@@ -107,12 +111,12 @@ impl Walk<'_> {
                 source: std::sync::Arc::new(Remote::new(
                     self.from.clone(),
                     descriptor.clone(),
-                    self.call.operation.clone(),
+                    self.verb.call.operation.clone(),
                 )),
                 spool: None,
             })
             .collect();
-        send_all(self.call, self.sink, &blobs).await
+        send_all(self.verb, self.sink, &blobs).await
     }
 
     /// Makes sure that a registry without the referrers API lists a manifest with a subject.
@@ -127,7 +131,7 @@ impl Walk<'_> {
             Document::Index(index) => (index.artifact_type.clone(), index.annotations.clone()),
         };
         let entry = Descriptor { artifact_type, annotations, ..manifest.descriptor.clone() };
-        let operation = &self.call.operation;
+        let operation = &self.verb.call.operation;
         operation.run(repository.put_referrer(&subject.digest, &entry, operation)).await
     }
 
@@ -141,20 +145,20 @@ impl Walk<'_> {
                     format!("{}: referrers are nested deeper than {DEPTH}", self.from.reference),
                 ));
             }
-            for descriptor in self.from.referrers(&subject.digest, None, &self.call.operation).await? {
+            for descriptor in self.from.referrers(&subject.digest, None, &self.verb.call.operation).await? {
                 if !seen.insert(descriptor.digest.clone()) {
                     continue;
                 }
-                if seen.len() > self.call.settings.size("max_descriptors") {
+                if seen.len() > self.verb.call.settings.size("max_descriptors") {
                     return Err(Error::new(
                         Kind::Limit,
                         format!("{}: too many referrers (option max_descriptors)", self.from.reference),
                     ));
                 }
-                let manifest = self.from.child(self.call, &descriptor).await?;
+                let manifest = self.from.child(self.verb, &descriptor).await?;
                 self.children(&manifest).await?;
                 let listed =
-                    self.sink.put_manifest(self.call, &manifest.descriptor, &manifest.bytes, None).await?;
+                    self.sink.put_manifest(self.verb, &manifest.descriptor, &manifest.bytes, None).await?;
                 self.refer(&manifest, listed).await?;
                 pending.push((descriptor, depth + 1));
             }

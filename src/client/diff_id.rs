@@ -68,7 +68,6 @@ mod tests {
     use super::*;
     use crate::config::{Environment, Options};
     use crate::oci::{ArtifactKind, Reference};
-    use crate::operation::Operation;
 
     /// A plain tar archive of the file `a`, which holds `content`.
     fn archive(content: &[u8]) -> Vec<u8> {
@@ -105,9 +104,9 @@ mod tests {
         let place = format!("ocidir://{}:v1", room.join("layout").display());
         let place: Reference = place.parse().unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(client.push(&image, &place, None, &Operation::new())).unwrap();
+        runtime.block_on(client.push(&image, &place, &client.call(None).unwrap())).unwrap();
         let destination = room.join("destination");
-        runtime.block_on(client.pull(&place, &destination, None, &Operation::new()))?;
+        runtime.block_on(client.pull(&place, &destination, &client.call(None).unwrap()))?;
         assert_eq!(std::fs::read(destination.join("a")).unwrap(), b"content");
         Ok(())
     }

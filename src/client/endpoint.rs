@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::Call;
+use super::Verb;
 use super::blocking::blocking;
 use super::pipe::{PipeReader, PipeWriter, pipe};
 use super::platform::choose;
@@ -38,12 +38,12 @@ pub(super) struct Manifest<T = Document> {
 }
 
 impl Endpoint {
-    pub(super) fn new(call: &Call, reference: &Reference) -> Result<Self> {
+    pub(super) fn new(verb: &Verb, reference: &Reference) -> Result<Self> {
         let digest = reference.digest().map_err(|e| e.context(reference))?;
         let mut reference = reference.clone();
         let place = match &mut reference {
             Reference::Registry(registry) => {
-                Place::Registry(Box::new(call.client.registry().repository(registry, &call.settings)?))
+                Place::Registry(Box::new(verb.client.registry().repository(registry, &verb.call.settings)?))
             }
             Reference::Layout(layout) => {
                 layout.path = absolute(&layout.path)?;
@@ -59,11 +59,6 @@ impl Endpoint {
             Place::Registry(repository) => Some(repository),
             Place::Layout(_) => None,
         }
-    }
-
-    /// Where the credential that was used came from.
-    pub(super) fn credential_source(&self) -> Option<String> {
-        None
     }
 
     /// Whether both are the same repository or layout, so that blobs need not move.
@@ -124,56 +119,58 @@ impl Endpoint {
     }
 
     /// The manifest that the reference names.
-    pub(super) async fn manifest(&self, call: &Call) -> Result<Manifest> {
+    pub(super) async fn manifest(&self, verb: &Verb) -> Result<Manifest> {
         let (descriptor, bytes) = match &self.place {
             Place::Registry(repository) => {
-                call.operation.run(repository.get_manifest(&self.target(), &call.operation)).await?
+                verb.call.operation.run(repository.get_manifest(&self.target(), &verb.call.operation)).await?
             }
             Place::Layout(_) => {
-                let descriptor = self.resolve(&call.operation).await?.ok_or_else(|| self.not_found())?;
-                let bytes = self.layout_blob(&descriptor, call.settings.size("max_manifest_bytes")).await?;
+                let descriptor = self.resolve(&verb.call.operation).await?.ok_or_else(|| self.not_found())?;
+                let bytes =
+                    self.layout_blob(&descriptor, verb.call.settings.size("max_manifest_bytes")).await?;
                 (descriptor, bytes)
             }
         };
-        self.document(call, descriptor, bytes)
+        self.document(verb, descriptor, bytes)
     }
 
     /// A manifest that an index or a referrer's list names.
-    pub(super) async fn child(&self, call: &Call, descriptor: &Descriptor) -> Result<Manifest> {
+    pub(super) async fn child(&self, verb: &Verb, descriptor: &Descriptor) -> Result<Manifest> {
         let bytes = match &self.place {
             Place::Registry(repository) => {
                 let target = descriptor.digest.to_string();
-                call.operation.run(repository.get_manifest(&target, &call.operation)).await?.1
+                verb.call.operation.run(repository.get_manifest(&target, &verb.call.operation)).await?.1
             }
             Place::Layout(_) => {
-                self.layout_blob(descriptor, call.settings.size("max_manifest_bytes")).await?
+                self.layout_blob(descriptor, verb.call.settings.size("max_manifest_bytes")).await?
             }
         };
         // A referrer's size may be a sum (Q65); the digest is what counts.
         let descriptor = Descriptor { size: bytes.len() as u64, ..descriptor.clone() };
-        self.document(call, descriptor, bytes)
+        self.document(verb, descriptor, bytes)
     }
 
-    fn document(&self, call: &Call, mut descriptor: Descriptor, bytes: Vec<u8>) -> Result<Manifest> {
-        let document = parse_document(&bytes, &descriptor.media_type, call.settings.size("max_descriptors"))
-            .map_err(|e| e.context(&self.reference))?;
+    fn document(&self, verb: &Verb, mut descriptor: Descriptor, bytes: Vec<u8>) -> Result<Manifest> {
+        let document =
+            parse_document(&bytes, &descriptor.media_type, verb.call.settings.size("max_descriptors"))
+                .map_err(|e| e.context(&self.reference))?;
         document.media_type().clone_into(&mut descriptor.media_type);
         Ok(Manifest { descriptor, bytes, document })
     }
 
     /// The image manifest that the reference names; of an index the one for the platform asked for.
-    pub(super) async fn image(&self, call: &Call) -> Result<Manifest<ImageManifest>> {
-        let mut manifest = self.manifest(call).await?;
+    pub(super) async fn image(&self, verb: &Verb) -> Result<Manifest<ImageManifest>> {
+        let mut manifest = self.manifest(verb).await?;
         for _ in 0..INDEX_NESTING {
             match manifest.document {
                 Document::Image(document) => {
                     return Ok(Manifest { descriptor: manifest.descriptor, bytes: manifest.bytes, document });
                 }
                 Document::Index(index) => {
-                    let child = choose(&index, call.settings.text("platform"))
+                    let child = choose(&index, verb.call.settings.text("platform"))
                         .map_err(|e| e.context(&self.reference))?
                         .clone();
-                    manifest = self.child(call, &child).await?;
+                    manifest = self.child(verb, &child).await?;
                 }
             }
         }

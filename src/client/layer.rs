@@ -4,7 +4,7 @@
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
-use super::Call;
+use super::Verb;
 use super::endpoint::Endpoint;
 use super::pipe::PipeReader;
 use crate::error::{Error, Kind, Result};
@@ -120,9 +120,9 @@ fn unless_full<T>(made: Result<Option<T>>) -> Result<Option<T>> {
 }
 
 impl LayerReader {
-    pub(super) fn open(call: &Call, endpoint: &Endpoint, descriptor: &Descriptor) -> Result<Self> {
-        let store = call.client.store()?;
-        let cache = call.settings.bool("cache");
+    pub(super) fn open(verb: &Verb, endpoint: &Endpoint, descriptor: &Descriptor) -> Result<Self> {
+        let store = verb.client.store()?;
+        let cache = verb.call.settings.bool("cache");
         let mut made = Self {
             descriptor: descriptor.clone(),
             local: None,
@@ -132,7 +132,7 @@ impl LayerReader {
             position: 0,
             resumed: false,
             cache,
-            meter: call.operation.meter(),
+            meter: verb.call.operation.meter(),
         };
         if let Some(file) = endpoint.open_local(descriptor)? {
             made.local = Some(Box::new(file));
@@ -155,7 +155,7 @@ impl LayerReader {
                         made.hasher = Some(Hasher::new(descriptor.digest.algorithm()));
                         made.resumed = true;
                     }
-                    let worth = call.settings.duration("resume_after_ms");
+                    let worth = verb.call.settings.duration("resume_after_ms");
                     let partial = Box::new(partial);
                     made.keep = if offset > 0 || cache || worth.is_zero() {
                         Keep::Partial(partial)
@@ -170,7 +170,7 @@ impl LayerReader {
             }
         }
         if offset < descriptor.size || descriptor.size == 0 {
-            made.network = endpoint.stream(descriptor, offset, &call.operation);
+            made.network = endpoint.stream(descriptor, offset, &verb.call.operation);
         }
         Ok(made)
     }

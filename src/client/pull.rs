@@ -9,7 +9,7 @@ use super::artifact::{Artifact, Content, Layer};
 use super::blocking::blocking;
 use super::endpoint::{Endpoint, Manifest};
 use super::layer::LayerReader;
-use super::{Call, Client, Job, Outcome, diff_id};
+use super::{Client, Outcome, Verb, diff_id};
 use crate::archive::{Staging, UnpackOptions, destination_identity, fingerprint};
 use crate::error::{Error, Kind, Result};
 use crate::oci::{ArtifactKind, Descriptor, Digest, ImageManifest, media_type};
@@ -20,38 +20,38 @@ use crate::store::{PublishRecord, Store, boot_id};
 const TODAYS_LAYERS: &str = "application/vnd.architect.";
 
 /// Pulls into a directory, all or nothing.
-pub(super) async fn pull(call: &Call, mut endpoint: Endpoint, destination: PathBuf) -> Job {
-    call.operation.enter(Phase::Resolving);
-    if let Some(outcome) = unchanged(call, &mut endpoint, &destination).await? {
+pub(super) async fn pull(verb: &Verb, mut endpoint: Endpoint, destination: PathBuf) -> Result<Outcome> {
+    verb.call.operation.enter(Phase::Resolving);
+    if let Some(outcome) = unchanged(verb, &mut endpoint, &destination).await? {
         return Ok(outcome);
     }
-    let manifest = endpoint.image(call).await?;
-    let exact = call.settings.text("existing") != "merge" || is_vacant(&destination);
+    let manifest = endpoint.image(verb).await?;
+    let exact = verb.call.settings.text("existing") != "merge" || is_vacant(&destination);
     let has_diff_ids = diff_id::may_be_in(&manifest.document.config.media_type);
     let mut attempt = 0;
     let artifact = loop {
         attempt += 1;
         let failed = OnceLock::new();
         let config = async {
-            let config = match call.settings.bool("fetch_config") {
-                true => fetch_config(call, &endpoint, &manifest.document).await,
+            let config = match verb.call.settings.bool("fetch_config") {
+                true => fetch_config(verb, &endpoint, &manifest.document).await,
                 false => Ok(None),
             };
             // The layers' threads are told to end, and waited for: nothing goes on behind the caller's back.
             config.or_else(|error| {
-                call.operation.cancel();
+                verb.call.operation.cancel();
                 let _ = failed.set(error);
                 Ok(None)
             })
         };
-        let layers = unpack_layers(call, &endpoint, &manifest, &destination);
+        let layers = unpack_layers(verb, &endpoint, &manifest, &destination);
         let joined = tokio::try_join!(config, layers);
         let failed = failed.into_inner();
         match joined {
             Ok((config, (staging, contents))) => {
                 let artifact = found(&endpoint, &manifest, config);
-                let note = Note::new(call, &destination, &manifest.descriptor, &artifact, exact);
-                let operation = call.operation.clone();
+                let note = Note::new(verb, &destination, &manifest.descriptor, &artifact, exact);
+                let operation = verb.call.operation.clone();
                 let (config, layers) = (artifact.config.clone(), manifest.document.layers.clone());
                 blocking(move || {
                     if let Some(error) = failed {
@@ -72,7 +72,7 @@ pub(super) async fn pull(call: &Call, mut endpoint: Endpoint, destination: PathB
             Err(error) if error.kind() == Kind::Digest && error.retryable() && attempt == 1 => {}
             // Another pull may have published the same meanwhile (F-18).
             Err(error) if error.kind() == Kind::Exists => {
-                return unchanged(call, &mut endpoint, &destination).await?.ok_or(error);
+                return unchanged(verb, &mut endpoint, &destination).await?.ok_or(error);
             }
             Err(error) => return Err(error),
         }
@@ -82,7 +82,6 @@ pub(super) async fn pull(call: &Call, mut endpoint: Endpoint, destination: PathB
         media_type: Some(artifact.media_type.clone()),
         size: Some(artifact.manifest.len() as u64),
         artifact: Some(artifact),
-        credential_source: endpoint.credential_source(),
         ..Outcome::default()
     })
 }
@@ -94,7 +93,7 @@ fn is_vacant(destination: &Path) -> bool {
 
 /// The config's bytes; the empty one is known.
 pub(super) async fn fetch_config(
-    call: &Call,
+    verb: &Verb,
     endpoint: &Endpoint,
     manifest: &ImageManifest,
 ) -> Result<Option<Arc<[u8]>>> {
@@ -102,8 +101,8 @@ pub(super) async fn fetch_config(
     if descriptor.size == 2 && descriptor.digest.verify(b"{}") {
         return Ok(Some(Arc::from(&b"{}"[..])));
     }
-    let limit = call.settings.size("max_config_bytes");
-    Ok(Some(endpoint.small_blob(descriptor, limit, &call.operation).await?.into()))
+    let limit = verb.call.settings.size("max_config_bytes");
+    Ok(Some(endpoint.small_blob(descriptor, limit, &verb.call.operation).await?.into()))
 }
 
 /// The artifact that a manifest describes; its layers stay where they are.
@@ -138,36 +137,36 @@ pub(super) fn found(
 
 /// Streams every layer into a staging directory. The destination is looked at before a byte is asked for.
 async fn unpack_layers(
-    call: &Call,
+    verb: &Verb,
     endpoint: &Endpoint,
     manifest: &Manifest<ImageManifest>,
     destination: &Path,
 ) -> Result<(Staging, Vec<Option<Digest>>)> {
     let layers = manifest.document.layers.clone();
-    let mut options = UnpackOptions::from_settings(&call.settings);
+    let mut options = UnpackOptions::from_settings(&verb.call.settings);
     if manifest.descriptor.media_type == media_type::DOCKER_MANIFEST
         && layers.iter().all(|layer| layer.media_type.starts_with(TODAYS_LAYERS))
     {
         options.skip_special = true;
     }
     options.hash_content =
-        call.settings.bool("fetch_config") && diff_id::may_be_in(&manifest.document.config.media_type);
-    let (call, endpoint, destination) = (call.clone(), endpoint.clone(), destination.to_owned());
+        verb.call.settings.bool("fetch_config") && diff_id::may_be_in(&manifest.document.config.media_type);
+    let (verb, endpoint, destination) = (verb.clone(), endpoint.clone(), destination.to_owned());
     let runtime = tokio::runtime::Handle::current();
     blocking(move || {
         let _inside = runtime.enter();
-        let operation = &call.operation;
+        let operation = &verb.call.operation;
         let mut staging = Staging::prepare(&destination, &options)?;
         let mut contents = Vec::new();
         operation.enter(Phase::Downloading);
         operation.expect_bytes(layers.iter().map(|layer| layer.size).sum());
-        let parallel = call.settings.size("parallel");
+        let parallel = verb.call.settings.size("parallel");
         let mut waiting: VecDeque<LayerReader> = VecDeque::new();
         let mut coming = layers.iter();
         for layer in &layers {
             while waiting.len() < parallel {
                 let Some(next) = coming.next() else { break };
-                waiting.push_back(LayerReader::open(&call, &endpoint, next)?);
+                waiting.push_back(LayerReader::open(&verb, &endpoint, next)?);
             }
             let Some(mut reader) = waiting.pop_front() else { break };
             let unpacked = staging.unpack(layer, &mut reader, operation);
@@ -191,8 +190,8 @@ async fn unpack_layers(
 
 /// Whether the destination holds this digest already, by the record of an earlier pull; one HEAD. What the tag
 /// is found to be then is what is pulled.
-async fn unchanged(call: &Call, endpoint: &mut Endpoint, destination: &Path) -> Result<Option<Outcome>> {
-    let (client, place) = (call.client.clone(), destination.to_owned());
+async fn unchanged(verb: &Verb, endpoint: &mut Endpoint, destination: &Path) -> Result<Option<Outcome>> {
+    let (client, place) = (verb.client.clone(), destination.to_owned());
     let record = blocking(move || {
         let Some(store) = client.store()? else { return Ok(None) };
         let record = store.published(&place)?;
@@ -201,19 +200,19 @@ async fn unchanged(call: &Call, endpoint: &mut Endpoint, destination: &Path) -> 
     .await?;
     let Some((store, record)) = record else { return Ok(None) };
     // A destination that was merged into holds more than the artifact: only another merge leaves it so.
-    if !record.exact && call.settings.text("existing") != "merge" {
+    if !record.exact && verb.call.settings.text("existing") != "merge" {
         return Ok(None);
     }
-    let Some(descriptor) = endpoint.resolve(&call.operation).await? else { return Ok(None) };
+    let Some(descriptor) = endpoint.resolve(&verb.call.operation).await? else { return Ok(None) };
     endpoint.digest = Some(descriptor.digest.clone());
     // Of an index the record has the manifest that was chosen; only an index by digest is told apart cheaply.
     if descriptor.digest != record.manifest || media_type::is_index(&descriptor.media_type) {
         return Ok(None);
     }
-    let (place, operation) = (destination.to_owned(), call.operation.clone());
+    let (place, operation) = (destination.to_owned(), verb.call.operation.clone());
     let wanted = record.fingerprint.clone();
-    let follow = call.settings.bool("follow_destination");
-    let threads = call.settings.threads();
+    let follow = verb.call.settings.bool("follow_destination");
+    let threads = verb.call.settings.threads();
     let same = blocking(move || {
         let same = fingerprint(&place, threads, &operation)? == wanted;
         if same {
@@ -228,7 +227,7 @@ async fn unchanged(call: &Call, endpoint: &mut Endpoint, destination: &Path) -> 
         Err(error) if matches!(error.kind(), Kind::Cancelled | Kind::Timeout) => return Err(error),
         _ => return Ok(None),
     }
-    let limit = call.settings.size("max_manifest_bytes");
+    let limit = verb.call.settings.size("max_manifest_bytes");
     let at = descriptor.clone();
     let manifest = blocking(move || kept(&store, &at, limit)).await.ok().flatten();
     let mut outcome = Outcome {
@@ -236,29 +235,28 @@ async fn unchanged(call: &Call, endpoint: &mut Endpoint, destination: &Path) -> 
         media_type: Some(descriptor.media_type.clone()),
         size: Some(descriptor.size),
         unchanged: true,
-        credential_source: endpoint.credential_source(),
         ..Outcome::default()
     };
     if let Some(bytes) = manifest {
-        outcome.artifact = remembered(call, endpoint, descriptor, bytes).await?;
+        outcome.artifact = remembered(verb, endpoint, descriptor, bytes).await?;
     }
     Ok(Some(outcome))
 }
 
 /// The artifact of an unchanged destination, from the store alone.
 async fn remembered(
-    call: &Call,
+    verb: &Verb,
     endpoint: &Endpoint,
     descriptor: Descriptor,
     bytes: Vec<u8>,
 ) -> Result<Option<Artifact>> {
     use crate::oci::{Document, parse_document};
-    let limit = call.settings.size("max_descriptors");
+    let limit = verb.call.settings.size("max_descriptors");
     let Ok(Document::Image(document)) = parse_document(&bytes, &descriptor.media_type, limit) else {
         return Ok(None);
     };
-    let (client, config) = (call.client.clone(), document.config.clone());
-    let limit = call.settings.size("max_config_bytes");
+    let (client, config) = (verb.client.clone(), document.config.clone());
+    let limit = verb.call.settings.size("max_config_bytes");
     let config = blocking(move || match client.store()? {
         Some(store) => kept(&store, &config, limit),
         None => Ok(None),
@@ -284,17 +282,17 @@ struct Note {
 }
 
 impl Note {
-    fn new(call: &Call, destination: &Path, manifest: &Descriptor, artifact: &Artifact, exact: bool) -> Self {
+    fn new(verb: &Verb, destination: &Path, manifest: &Descriptor, artifact: &Artifact, exact: bool) -> Self {
         let mut blobs = vec![(manifest.clone(), artifact.manifest.clone())];
         blobs.extend(artifact.config.clone().map(|config| (artifact.config_descriptor.clone(), config)));
         Self {
-            client: call.client.clone(),
+            client: verb.client.clone(),
             destination: destination.to_owned(),
             blobs,
             manifest: manifest.digest.clone(),
             exact,
-            durable: call.settings.bool("durable"),
-            threads: call.settings.threads(),
+            durable: verb.call.settings.bool("durable"),
+            threads: verb.call.settings.threads(),
         }
     }
 

@@ -9,7 +9,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use super::artifact::{Artifact, ArtifactBuilder, Content, Layer};
 use super::endpoint::Endpoint;
 use super::sink::{Blob, Sink};
-use super::{Call, Job, Outcome};
+use super::{Outcome, Verb};
 use crate::error::{Error, Kind, Result};
 use crate::oci::{Descriptor, Reference};
 use crate::operation::{Count, Operation, Phase};
@@ -19,49 +19,53 @@ use crate::registry::BlobSource;
 const SMALL: u64 = 64 << 10;
 
 /// Pushes an artifact.
-pub(super) async fn push(call: &Call, artifact: &Artifact, reference: &Reference) -> Job {
-    let target = Endpoint::new(call, reference)?;
+pub(super) async fn push(verb: &Verb, artifact: &Artifact, reference: &Reference) -> Result<Outcome> {
+    let target = Endpoint::new(verb, reference)?;
     if let Some(wanted) = target.digest.as_ref().filter(|wanted| **wanted != artifact.digest) {
         return Err(Error::new(
             Kind::Digest,
             format!("{reference}: the artifact has the digest {}, not {wanted}", artifact.digest),
         ));
     }
-    push_with(call, &target, artifact, &artifact.layers).await
+    push_with(verb, &target, artifact, &artifact.layers).await
 }
 
 /// Pushes an artifact whose layers are there.
-pub(super) async fn push_all_but_layers(call: &Call, target: &Endpoint, artifact: &Artifact) -> Job {
-    push_with(call, target, artifact, &[]).await
+pub(super) async fn push_all_but_layers(
+    verb: &Verb,
+    target: &Endpoint,
+    artifact: &Artifact,
+) -> Result<Outcome> {
+    push_with(verb, target, artifact, &[]).await
 }
 
 /// Pushes the config, these of the layers, and the manifest.
-async fn push_with(call: &Call, target: &Endpoint, artifact: &Artifact, layers: &[Layer]) -> Job {
-    let mut mount_from = call.settings.list("mount_from").to_vec();
+async fn push_with(verb: &Verb, target: &Endpoint, artifact: &Artifact, layers: &[Layer]) -> Result<Outcome> {
+    let mut mount_from = verb.call.settings.list("mount_from").to_vec();
     let mut blobs = Vec::with_capacity(layers.len() + 1);
-    blobs.push(config_blob(call, artifact)?);
+    blobs.push(config_blob(verb, artifact)?);
     for layer in layers {
         if let Content::Remote(from) = &layer.content {
-            mount_from.extend(Endpoint::new(call, from)?.mountable_into(target));
+            mount_from.extend(Endpoint::new(verb, from)?.mountable_into(target));
         }
-        blobs.push(blob(call, layer)?);
+        blobs.push(blob(verb, layer)?);
     }
     mount_from.dedup();
-    let sink = target.begin(&mount_from, &call.operation).await?;
+    let sink = target.begin(&mount_from, &verb.call.operation).await?;
     let descriptor =
         Descriptor::new(artifact.media_type.clone(), artifact.digest.clone(), artifact.manifest.len() as u64);
-    send_all(call, &sink, &blobs).await?;
-    call.operation.enter(Phase::Publishing);
+    send_all(verb, &sink, &blobs).await?;
+    verb.call.operation.enter(Phase::Publishing);
     let tag = target.reference.tag().or(if target.digest.is_none() { Some("latest") } else { None });
-    let put = sink.put_manifest(call, &descriptor, &artifact.manifest, tag).await;
+    let put = sink.put_manifest(verb, &descriptor, &artifact.manifest, tag).await;
     let listed = match put {
         // The registry lost a blob, or a cache in front of it said too early that it has it (Q59, R-36).
         Err(error) if matches!(error.registry_code(), Some("MANIFEST_BLOB_UNKNOWN" | "BLOB_UNKNOWN")) => {
-            call.operation.count(Count::Retry);
+            verb.call.operation.count(Count::Retry);
             for blob in &blobs {
-                sink.send_again(call, blob).await?;
+                sink.send_again(verb, blob).await?;
             }
-            sink.put_manifest(call, &descriptor, &artifact.manifest, tag).await?
+            sink.put_manifest(verb, &descriptor, &artifact.manifest, tag).await?
         }
         other => other?,
     };
@@ -73,7 +77,7 @@ async fn push_with(call: &Call, target: &Endpoint, artifact: &Artifact, layers: 
             annotations: artifact.annotations.clone(),
             ..descriptor.clone()
         };
-        let operation = &call.operation;
+        let operation = &verb.call.operation;
         operation.run(repository.put_referrer(&subject.digest, &entry, operation)).await?;
     }
     Ok(Outcome {
@@ -81,16 +85,15 @@ async fn push_with(call: &Call, target: &Endpoint, artifact: &Artifact, layers: 
         media_type: Some(descriptor.media_type),
         size: Some(descriptor.size),
         artifact: Some(Artifact { reference: Some(target.reference.clone()), ..artifact.clone() }),
-        credential_source: target.credential_source(),
         ..Outcome::default()
     })
 }
 
 /// Pushes an artifact that refers to what is at `subject`, by its digest.
-pub(super) async fn attach(call: &Call, artifact: &Artifact, subject: &Reference) -> Job {
-    let endpoint = Endpoint::new(call, subject)?;
+pub(super) async fn attach(verb: &Verb, artifact: &Artifact, subject: &Reference) -> Result<Outcome> {
+    let endpoint = Endpoint::new(verb, subject)?;
     let found = endpoint
-        .resolve(&call.operation)
+        .resolve(&verb.call.operation)
         .await?
         .ok_or_else(|| Error::new(Kind::NotFound, format!("{subject}: there is nothing to attach to")))?;
     let mut builder = ArtifactBuilder::new(artifact.kind.clone())
@@ -104,15 +107,15 @@ pub(super) async fn attach(call: &Call, artifact: &Artifact, subject: &Reference
     }
     let attached = builder.finish()?;
     let reference = endpoint.reference.with_digest(&attached.digest);
-    push(call, &attached, &reference).await
+    push(verb, &attached, &reference).await
 }
 
 /// Brings every blob there, several at once.
-pub(super) async fn send_all(call: &Call, sink: &Sink, blobs: &[Blob]) -> Result<()> {
-    call.operation.enter(Phase::Uploading);
+pub(super) async fn send_all(verb: &Verb, sink: &Sink, blobs: &[Blob]) -> Result<()> {
+    verb.call.operation.enter(Phase::Uploading);
     let mut seen = std::collections::HashSet::new();
     let unique: Vec<&Blob> = blobs.iter().filter(|blob| seen.insert(&blob.descriptor.digest)).collect();
-    call.operation.expect_bytes(unique.iter().map(|blob| blob.descriptor.size).sum());
+    verb.call.operation.expect_bytes(unique.iter().map(|blob| blob.descriptor.size).sum());
     // The largest goes first: whether it is there tells the small ones whether they need to ask.
     let largest = unique.iter().map(|blob| blob.descriptor.size).max().unwrap_or(0);
     let (first, rest): (Vec<_>, Vec<_>) =
@@ -120,37 +123,37 @@ pub(super) async fn send_all(call: &Call, sink: &Sink, blobs: &[Blob]) -> Result
     for group in [first, rest] {
         stream::iter(group)
             .map(Ok)
-            .try_for_each_concurrent(call.settings.size("parallel"), |blob| sink.send(call, blob))
+            .try_for_each_concurrent(verb.call.settings.size("parallel"), |blob| sink.send(verb, blob))
             .await?;
     }
     Ok(())
 }
 
-fn config_blob(call: &Call, artifact: &Artifact) -> Result<Blob> {
+fn config_blob(verb: &Verb, artifact: &Artifact) -> Result<Blob> {
     let content = match (&artifact.config, &artifact.reference) {
         (Some(bytes), _) => Content::Bytes(bytes.clone()),
         (None, Some(from)) => Content::Remote(from.clone()),
         (None, None) => return Err(Error::new(Kind::Argument, "the artifact has no config")),
     };
     let layer = Layer { descriptor: artifact.config_descriptor.clone(), content };
-    blob(call, &layer)
+    blob(verb, &layer)
 }
 
-fn blob(call: &Call, layer: &Layer) -> Result<Blob> {
+fn blob(verb: &Verb, layer: &Layer) -> Result<Blob> {
     let spool = match &layer.content {
         Content::Spooled(spool) => Some(spool.clone()),
         _ => None,
     };
-    Ok(Blob { descriptor: layer.descriptor.clone(), source: source(call, layer)?, spool })
+    Ok(Blob { descriptor: layer.descriptor.clone(), source: source(verb, layer)?, spool })
 }
 
 /// Where a layer's bytes are read from, again and from any offset.
-pub(super) fn source(call: &Call, layer: &Layer) -> Result<Arc<dyn BlobSource>> {
+pub(super) fn source(verb: &Verb, layer: &Layer) -> Result<Arc<dyn BlobSource>> {
     Ok(match &layer.content {
         Content::Remote(reference) => Arc::new(Remote::new(
-            Endpoint::new(call, reference)?,
+            Endpoint::new(verb, reference)?,
             layer.descriptor.clone(),
-            call.operation.clone(),
+            verb.call.operation.clone(),
         )),
         local => Arc::new(Local { content: local.clone(), size: layer.descriptor.size }),
     })

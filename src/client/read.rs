@@ -9,34 +9,29 @@ use super::endpoint::Endpoint;
 use super::layer::LayerReader;
 use super::pull::{fetch_config, found};
 use super::push::source;
-use super::{Call, Job, Outcome};
-use crate::error::{Error, Kind};
+use super::{Outcome, Verb};
+use crate::error::{Error, Kind, Result};
 use crate::oci::{Hasher, Reference};
 use crate::operation::Phase;
 
-pub(super) async fn pull_config(call: &Call, reference: &Reference) -> Job {
-    let endpoint = Endpoint::new(call, reference)?;
-    let manifest = endpoint.image(call).await?;
-    let config = fetch_config(call, &endpoint, &manifest.document).await?;
+pub(super) async fn pull_config(verb: &Verb, reference: &Reference) -> Result<Outcome> {
+    let endpoint = Endpoint::new(verb, reference)?;
+    let manifest = endpoint.image(verb).await?;
+    let config = fetch_config(verb, &endpoint, &manifest.document).await?;
     let descriptor = manifest.document.config;
     Ok(Outcome {
         digest: Some(descriptor.digest),
         media_type: Some(descriptor.media_type),
         size: Some(descriptor.size),
         bytes: config.map(|bytes| bytes.to_vec()),
-        credential_source: endpoint.credential_source(),
         ..Outcome::default()
     })
 }
 
-pub(super) async fn exists(call: &Call, reference: &Reference) -> Job {
-    let endpoint = Endpoint::new(call, reference)?;
-    let found = endpoint.resolve(&call.operation).await?;
-    let mut outcome = Outcome {
-        exists: Some(found.is_some()),
-        credential_source: endpoint.credential_source(),
-        ..Outcome::default()
-    };
+pub(super) async fn exists(verb: &Verb, reference: &Reference) -> Result<Outcome> {
+    let endpoint = Endpoint::new(verb, reference)?;
+    let found = endpoint.resolve(&verb.call.operation).await?;
+    let mut outcome = Outcome { exists: Some(found.is_some()), ..Outcome::default() };
     if let Some(descriptor) = found {
         outcome.digest = Some(descriptor.digest);
         outcome.media_type = Some(descriptor.media_type);
@@ -45,27 +40,27 @@ pub(super) async fn exists(call: &Call, reference: &Reference) -> Job {
     Ok(outcome)
 }
 
-pub(super) async fn resolve(call: &Call, reference: &Reference) -> Job {
-    let outcome = exists(call, reference).await?;
+pub(super) async fn resolve(verb: &Verb, reference: &Reference) -> Result<Outcome> {
+    let outcome = exists(verb, reference).await?;
     match outcome.exists {
         Some(true) => Ok(Outcome { exists: None, ..outcome }),
         _ => Err(Error::new(Kind::NotFound, format!("{reference}: there is no such manifest"))),
     }
 }
 
-pub(super) async fn list_tags(call: &Call, reference: &Reference) -> Job {
-    let endpoint = Endpoint::new(call, reference)?;
-    let mut tags = endpoint.tags(&call.operation).await?;
+pub(super) async fn list_tags(verb: &Verb, reference: &Reference) -> Result<Outcome> {
+    let endpoint = Endpoint::new(verb, reference)?;
+    let mut tags = endpoint.tags(&verb.call.operation).await?;
     tags.sort_unstable();
     tags.dedup();
-    Ok(Outcome { tags, credential_source: endpoint.credential_source(), ..Outcome::default() })
+    Ok(Outcome { tags, ..Outcome::default() })
 }
 
-pub(super) async fn inspect(call: &Call, reference: &Reference) -> Job {
-    let endpoint = Endpoint::new(call, reference)?;
-    let manifest = endpoint.image(call).await?;
-    let config = match call.settings.bool("fetch_config") {
-        true => fetch_config(call, &endpoint, &manifest.document).await?,
+pub(super) async fn inspect(verb: &Verb, reference: &Reference) -> Result<Outcome> {
+    let endpoint = Endpoint::new(verb, reference)?;
+    let manifest = endpoint.image(verb).await?;
+    let config = match verb.call.settings.bool("fetch_config") {
+        true => fetch_config(verb, &endpoint, &manifest.document).await?,
         false => None,
     };
     let artifact = found(&endpoint, &manifest, config);
@@ -74,56 +69,55 @@ pub(super) async fn inspect(call: &Call, reference: &Reference) -> Job {
         media_type: Some(artifact.media_type.clone()),
         size: Some(manifest.descriptor.size),
         artifact: Some(artifact),
-        credential_source: endpoint.credential_source(),
         ..Outcome::default()
     })
 }
 
-pub(super) async fn delete(call: &Call, reference: &Reference) -> Job {
-    let endpoint = Endpoint::new(call, reference)?;
-    endpoint.delete(&call.operation).await?;
+pub(super) async fn delete(verb: &Verb, reference: &Reference) -> Result<Outcome> {
+    let endpoint = Endpoint::new(verb, reference)?;
+    endpoint.delete(&verb.call.operation).await?;
     Ok(Outcome::default())
 }
 
-pub(super) async fn collect_garbage(call: &Call, reference: &Reference) -> Job {
-    let endpoint = Endpoint::new(call, reference)?;
-    let freed = endpoint.collect_garbage(&call.operation).await?;
+pub(super) async fn collect_garbage(verb: &Verb, reference: &Reference) -> Result<Outcome> {
+    let endpoint = Endpoint::new(verb, reference)?;
+    let freed = endpoint.collect_garbage(&verb.call.operation).await?;
     Ok(Outcome { size: Some(freed), ..Outcome::default() })
 }
 
-pub(super) async fn referrers(call: &Call, reference: &Reference) -> Job {
-    let endpoint = Endpoint::new(call, reference)?;
+pub(super) async fn referrers(verb: &Verb, reference: &Reference) -> Result<Outcome> {
+    let endpoint = Endpoint::new(verb, reference)?;
     // A digest needs no look-up: what refers to it may be there before it is.
     let subject = match &endpoint.digest {
         Some(digest) => digest.clone(),
         None => {
             let missing = || Error::new(Kind::NotFound, format!("{reference}: there is no such manifest"));
-            endpoint.resolve(&call.operation).await?.ok_or_else(missing)?.digest
+            endpoint.resolve(&verb.call.operation).await?.ok_or_else(missing)?.digest
         }
     };
-    let artifact_type = Some(call.settings.text("artifact_type")).filter(|t| !t.is_empty());
-    let referrers = endpoint.referrers(&subject, artifact_type, &call.operation).await?;
-    Ok(Outcome {
-        digest: Some(subject),
-        referrers,
-        credential_source: endpoint.credential_source(),
-        ..Outcome::default()
-    })
+    let artifact_type = Some(verb.call.settings.text("artifact_type")).filter(|t| !t.is_empty());
+    let referrers = endpoint.referrers(&subject, artifact_type, &verb.call.operation).await?;
+    Ok(Outcome { digest: Some(subject), referrers, ..Outcome::default() })
 }
 
 /// One layer, verified. Into memory only as far as it really comes: its declared size allocates nothing.
-pub(super) async fn read_layer(call: &Call, artifact: &Artifact, index: usize, file: Option<File>) -> Job {
+pub(super) async fn read_layer(
+    verb: &Verb,
+    artifact: &Artifact,
+    index: usize,
+    file: Option<File>,
+) -> Result<Outcome> {
     let count = artifact.layers.len();
     let layer = artifact.layers.get(index).cloned().ok_or_else(|| {
         Error::new(Kind::Argument, format!("the artifact has {count} layers, there is no layer {index}"))
     })?;
     let endpoint = match &layer.content {
-        Content::Remote(reference) => Some(Endpoint::new(call, reference)?),
+        Content::Remote(reference) => Some(Endpoint::new(verb, reference)?),
         _ => None,
     };
-    call.operation.enter(Phase::Downloading);
-    call.operation.expect_bytes(layer.descriptor.size);
-    let (call, runtime) = (call.clone(), tokio::runtime::Handle::current());
+    verb.call.operation.enter(Phase::Downloading);
+    verb.call.operation.expect_bytes(layer.descriptor.size);
+    let (verb, runtime) = (verb.clone(), tokio::runtime::Handle::current());
     blocking(move || {
         let _inside = runtime.enter();
         let descriptor = &layer.descriptor;
@@ -135,21 +129,21 @@ pub(super) async fn read_layer(call: &Call, artifact: &Artifact, index: usize, f
         };
         match endpoint {
             Some(endpoint) => {
-                let mut reader = LayerReader::open(&call, &endpoint, descriptor)?;
+                let mut reader = LayerReader::open(&verb, &endpoint, descriptor)?;
                 io::copy(&mut reader, &mut output).map_err(failed)?;
                 reader.finish()?;
             }
             None => {
-                let mut input = source(&call, &layer)?.open(0)?;
+                let mut input = source(&verb, &layer)?.open(0)?;
                 let mut hasher = Hasher::new(descriptor.digest.algorithm());
                 let mut buffer = vec![0; CHUNK];
                 loop {
-                    call.operation.check()?;
+                    verb.call.operation.check()?;
                     let read = input.read(&mut buffer).map_err(failed)?;
                     let Some(chunk) = buffer.get(..read).filter(|chunk| !chunk.is_empty()) else { break };
                     hasher.update(chunk);
                     output.write_all(chunk).map_err(failed)?;
-                    call.operation.advance_bytes(read as u64);
+                    verb.call.operation.advance_bytes(read as u64);
                 }
                 let found = hasher.finish();
                 if found != descriptor.digest {

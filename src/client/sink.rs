@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::sync::Arc;
 
-use super::Call;
+use super::Verb;
 use super::blocking::{CHUNK, blocking};
 use crate::error::{Error, Result};
 use crate::oci::Descriptor;
@@ -28,12 +28,12 @@ pub(super) enum Sink {
 
 impl Sink {
     /// Brings a blob there: skipped where it is, mounted where it can be, else sent.
-    pub(super) async fn send(&self, call: &Call, blob: &Blob) -> Result<()> {
-        let operation = &call.operation;
+    pub(super) async fn send(&self, verb: &Verb, blob: &Blob) -> Result<()> {
+        let operation = &verb.call.operation;
         let (descriptor, source) = (&blob.descriptor, blob.source.clone());
         match self {
             Self::Registry { repository, mount_from } => {
-                let sessions = call.client.sessions();
+                let sessions = verb.client.sessions();
                 let upload = repository.upload_blob(descriptor, source, mount_from, sessions, operation);
                 operation.run(upload).await.map(drop)
             }
@@ -79,22 +79,22 @@ impl Sink {
     }
 
     /// Sends a blob whatever was said about it before.
-    pub(super) async fn send_again(&self, call: &Call, blob: &Blob) -> Result<()> {
+    pub(super) async fn send_again(&self, verb: &Verb, blob: &Blob) -> Result<()> {
         match self {
             Self::Registry { repository, .. } => {
-                let operation = &call.operation;
+                let operation = &verb.call.operation;
                 operation
                     .run(repository.upload_blob_again(&blob.descriptor, blob.source.clone(), operation))
                     .await
             }
-            Self::Layout(_) => self.send(call, blob).await,
+            Self::Layout(_) => self.send(verb, blob).await,
         }
     }
 
     /// Puts a manifest under a tag, or by its digest alone. True where the registry lists a subject itself.
     pub(super) async fn put_manifest(
         &self,
-        call: &Call,
+        verb: &Verb,
         descriptor: &Descriptor,
         bytes: &[u8],
         tag: Option<&str>,
@@ -102,14 +102,14 @@ impl Sink {
         match self {
             Self::Registry { repository, .. } => {
                 let target = tag.map_or_else(|| descriptor.digest.to_string(), str::to_owned);
-                let operation = &call.operation;
+                let operation = &verb.call.operation;
                 let put = repository.put_manifest(&target, &descriptor.media_type, bytes, operation);
                 Ok(operation.run(put).await?.subject_known)
             }
             Self::Layout(writer) => {
                 let (writer, descriptor) = (writer.clone(), descriptor.clone());
                 let (bytes, tag) = (bytes.to_vec(), tag.map(str::to_owned));
-                let operation = call.operation.clone();
+                let operation = verb.call.operation.clone();
                 blocking(move || writer.put_manifest(&descriptor, &bytes, tag.as_deref(), &operation))
                     .await?;
                 Ok(true)

@@ -34,8 +34,8 @@ unsafe fn build(
                 let directory = path(directory, "directory")?;
                 let kind = ArtifactKind::from_name(text(artifact_type, "artifact_type")?)?;
                 let config = bytes(config, config_size, "config")?;
-                call.run("build", Weight::Transfer, finish, |client, options, operation| {
-                    client.build(directory, &kind, config, options, operation)
+                call.run("build", Weight::Transfer, finish, |client, call| {
+                    client.build(directory, &kind, config, call)
                 })
             },
         )
@@ -128,8 +128,8 @@ unsafe fn build_and_push(
                 let kind = ArtifactKind::from_name(text(artifact_type, "artifact_type")?)?;
                 let config = bytes(config, config_size, "config")?;
                 let reference = handle::get::<ReferenceObject>(reference)?;
-                call.run("build_and_push", Weight::Transfer, finish, |client, options, operation| {
-                    client.build_and_push(directory, &kind, config, &reference.reference, options, operation)
+                call.run("build_and_push", Weight::Transfer, finish, |client, call| {
+                    client.build_and_push(directory, &kind, config, &reference.reference, call)
                 })
             },
         )

@@ -88,8 +88,8 @@ unsafe fn push(
                 let call = Call::new(client, options)?;
                 let artifact = handle::get::<ArtifactObject>(artifact)?;
                 let reference = handle::get::<ReferenceObject>(reference)?;
-                call.run("push", Weight::Transfer, finish, |client, options, operation| {
-                    client.push(&artifact.artifact, &reference.reference, options, operation)
+                call.run("push", Weight::Transfer, finish, |client, call| {
+                    client.push(&artifact.artifact, &reference.reference, call)
                 })
             },
         )
@@ -162,8 +162,8 @@ unsafe fn pull(
                 let call = Call::new(client, options)?;
                 let reference = handle::get::<ReferenceObject>(reference)?;
                 let destination = path(destination, "destination")?;
-                call.run("pull", Weight::Transfer, finish, |client, options, operation| {
-                    client.pull(&reference.reference, destination, options, operation)
+                call.run("pull", Weight::Transfer, finish, |client, call| {
+                    client.pull(&reference.reference, destination, call)
                 })
             },
         )

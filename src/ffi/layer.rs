@@ -41,8 +41,8 @@ unsafe fn read_layer(
             |finish| {
                 let call = Call::new(client, options)?;
                 let artifact = handle::get::<ArtifactObject>(artifact)?;
-                call.run("read_layer", Weight::Transfer, finish, |client, options, operation| {
-                    client.read_layer(&artifact.artifact, layer, None, options, operation)
+                call.run("read_layer", Weight::Transfer, finish, |client, call| {
+                    client.read_layer(&artifact.artifact, layer, None, call)
                 })
             },
         )
@@ -113,8 +113,8 @@ unsafe fn save_layer(
                 let call = Call::new(client, options)?;
                 let artifact = handle::get::<ArtifactObject>(artifact)?;
                 let file = duplicate(fd)?;
-                call.run("save_layer", Weight::Transfer, finish, |client, options, operation| {
-                    client.read_layer(&artifact.artifact, layer, Some(file), options, operation)
+                call.run("save_layer", Weight::Transfer, finish, |client, call| {
+                    client.read_layer(&artifact.artifact, layer, Some(file), call)
                 })
             },
         )

@@ -28,8 +28,8 @@ unsafe fn login(
                 let call = Call::new(client, options)?;
                 let (registry, username) = (text(registry, "registry")?, text(username, "username")?);
                 let password = Secret::new(text(password, "password")?);
-                call.run("login", Weight::Question, finish, |client, options, operation| {
-                    client.login(registry, username, &password, options, operation)
+                call.run("login", Weight::Question, finish, |client, call| {
+                    client.login(registry, username, &password, call)
                 })
             },
         )
@@ -104,9 +104,7 @@ unsafe fn logout(
             |finish| {
                 let call = Call::new(client, options)?;
                 let registry = text(registry, "registry")?;
-                call.run("logout", Weight::Question, finish, |client, options, operation| {
-                    client.logout(registry, options, operation)
-                })
+                call.run("logout", Weight::Question, finish, |client, call| client.logout(registry, call))
             },
         )
     }

@@ -25,8 +25,8 @@ unsafe fn pull_config(
             |finish| {
                 let call = Call::new(client, options)?;
                 let reference = handle::get::<ReferenceObject>(reference)?;
-                call.run("pull_config", Weight::Question, finish, |client, options, operation| {
-                    client.pull_config(&reference.reference, options, operation)
+                call.run("pull_config", Weight::Question, finish, |client, call| {
+                    client.pull_config(&reference.reference, call)
                 })
             },
         )
@@ -91,8 +91,8 @@ unsafe fn exists(
             |finish| {
                 let call = Call::new(client, options)?;
                 let reference = handle::get::<ReferenceObject>(reference)?;
-                call.run("exists", Weight::Question, finish, |client, options, operation| {
-                    client.exists(&reference.reference, options, operation)
+                call.run("exists", Weight::Question, finish, |client, call| {
+                    client.exists(&reference.reference, call)
                 })
             },
         )
@@ -157,8 +157,8 @@ unsafe fn resolve(
             |finish| {
                 let call = Call::new(client, options)?;
                 let reference = handle::get::<ReferenceObject>(reference)?;
-                call.run("resolve", Weight::Question, finish, |client, options, operation| {
-                    client.resolve(&reference.reference, options, operation)
+                call.run("resolve", Weight::Question, finish, |client, call| {
+                    client.resolve(&reference.reference, call)
                 })
             },
         )
@@ -223,8 +223,8 @@ unsafe fn list_tags(
             |finish| {
                 let call = Call::new(client, options)?;
                 let reference = handle::get::<ReferenceObject>(reference)?;
-                call.run("list_tags", Weight::Question, finish, |client, options, operation| {
-                    client.list_tags(&reference.reference, options, operation)
+                call.run("list_tags", Weight::Question, finish, |client, call| {
+                    client.list_tags(&reference.reference, call)
                 })
             },
         )
@@ -289,8 +289,8 @@ unsafe fn inspect(
             |finish| {
                 let call = Call::new(client, options)?;
                 let reference = handle::get::<ReferenceObject>(reference)?;
-                call.run("inspect", Weight::Question, finish, |client, options, operation| {
-                    client.inspect(&reference.reference, options, operation)
+                call.run("inspect", Weight::Question, finish, |client, call| {
+                    client.inspect(&reference.reference, call)
                 })
             },
         )
@@ -354,8 +354,8 @@ unsafe fn referrers(
             |finish| {
                 let call = Call::new(client, options)?;
                 let reference = handle::get::<ReferenceObject>(reference)?;
-                call.run("referrers", Weight::Question, finish, |client, options, operation| {
-                    client.referrers(&reference.reference, options, operation)
+                call.run("referrers", Weight::Question, finish, |client, call| {
+                    client.referrers(&reference.reference, call)
                 })
             },
         )

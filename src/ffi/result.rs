@@ -42,11 +42,7 @@ impl ResultObject {
             counters: cldoci_counters::of(&operation.counters()),
             digest: outcome.digest.as_ref().map(|digest| digest.as_str().into()),
             media_type: outcome.media_type.as_deref().map(Text::from),
-            credential_source: outcome
-                .credential_source
-                .clone()
-                .or_else(|| operation.credential_source())
-                .map(|source| source.as_str().into()),
+            credential_source: outcome.credential_source.as_deref().map(Text::from),
             tags: outcome.tags.iter().map(|tag| tag.as_str().into()).collect(),
             referrers: outcome.referrers.iter().map(DescriptorTexts::new).collect(),
             left_out: outcome

@@ -17,7 +17,7 @@ use super::types::{cldoci_client, cldoci_operation, cldoci_options, cldoci_resul
 use crate::client::{Client, Outcome};
 use crate::config::Options;
 use crate::error::{Error, Kind, Result};
-use crate::operation::{Logger, Operation};
+use crate::operation::Logger;
 
 /// What the caller wants: to wait for the result, or an operation.
 pub(super) enum Finish {
@@ -117,7 +117,7 @@ impl Call {
         name: &'static str,
         weight: Weight,
         finish: Begun<'_>,
-        verb: impl FnOnce(&Client, Option<&Options>, &Operation) -> F,
+        verb: impl FnOnce(&Client, &crate::call::Call) -> F,
     ) -> Result<()>
     where
         F: Future<Output = Result<Outcome>> + Send + 'static,
@@ -127,16 +127,15 @@ impl Call {
         if matches!(finish, Begun::Wait(_)) && asking.is_some_and(Asking::is_here) {
             return Err(running::waits_for_itself("credential"));
         }
-        let options = self.options.as_ref();
-        let timeout = self.client.client.settings().for_call(options)?.timeout();
-        let operation = Operation::with(timeout, self.logger);
+        let client = &self.client.client;
+        let call = client.call_with_logger(self.options.as_ref(), self.logger)?;
         let engine = self.client.engine()?;
-        let work = engine.enter(|| Box::pin(verb(&self.client.client, options, &operation)));
+        let work = engine.enter(|| Box::pin(verb(client, &call)));
         let running = Running::start(
             name,
             engine,
             weight,
-            operation,
+            call.operation,
             Callbacks { progress: self.progress, asking },
             work,
         );

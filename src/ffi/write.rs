@@ -30,8 +30,8 @@ unsafe fn tag(
                 let call = Call::new(client, options)?;
                 let source = handle::get::<ReferenceObject>(source)?;
                 let target = handle::get::<ReferenceObject>(target)?;
-                call.run("tag", Weight::Question, finish, |client, options, operation| {
-                    client.tag(&source.reference, &target.reference, options, operation)
+                call.run("tag", Weight::Question, finish, |client, call| {
+                    client.tag(&source.reference, &target.reference, call)
                 })
             },
         )
@@ -102,8 +102,8 @@ unsafe fn copy(
                 let call = Call::new(client, options)?;
                 let source = handle::get::<ReferenceObject>(source)?;
                 let target = handle::get::<ReferenceObject>(target)?;
-                call.run("copy", Weight::Transfer, finish, |client, options, operation| {
-                    client.copy(&source.reference, &target.reference, options, operation)
+                call.run("copy", Weight::Transfer, finish, |client, call| {
+                    client.copy(&source.reference, &target.reference, call)
                 })
             },
         )
@@ -172,8 +172,8 @@ unsafe fn delete(
             |finish| {
                 let call = Call::new(client, options)?;
                 let reference = handle::get::<ReferenceObject>(reference)?;
-                call.run("delete", Weight::Question, finish, |client, options, operation| {
-                    client.delete(&reference.reference, options, operation)
+                call.run("delete", Weight::Question, finish, |client, call| {
+                    client.delete(&reference.reference, call)
                 })
             },
         )
@@ -237,8 +237,8 @@ unsafe fn collect_garbage(
             |finish| {
                 let call = Call::new(client, options)?;
                 let reference = handle::get::<ReferenceObject>(reference)?;
-                call.run("collect_garbage", Weight::Transfer, finish, |client, options, operation| {
-                    client.collect_garbage(&reference.reference, options, operation)
+                call.run("collect_garbage", Weight::Transfer, finish, |client, call| {
+                    client.collect_garbage(&reference.reference, call)
                 })
             },
         )
@@ -306,8 +306,8 @@ unsafe fn attach(
                 let call = Call::new(client, options)?;
                 let artifact = handle::get::<ArtifactObject>(artifact)?;
                 let subject = handle::get::<ReferenceObject>(subject)?;
-                call.run("attach", Weight::Transfer, finish, |client, options, operation| {
-                    client.attach(&artifact.artifact, &subject.reference, options, operation)
+                call.run("attach", Weight::Transfer, finish, |client, call| {
+                    client.attach(&artifact.artifact, &subject.reference, call)
                 })
             },
         )

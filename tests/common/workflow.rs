@@ -9,7 +9,7 @@ use std::process::Command;
 
 use cldoci::config::{Environment, Options};
 use cldoci::oci::{ArtifactKind, Reference};
-use cldoci::{Artifact, Client, Counters, Operation, Outcome, Result};
+use cldoci::{Artifact, Call, Client, Counters, Outcome, Result};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -57,10 +57,19 @@ impl Ours {
 
     fn run<F: Future<Output = Result<Outcome>>>(
         &self,
-        verb: impl FnOnce(&Client, &Operation) -> F,
+        verb: impl FnOnce(&Client, &Call) -> F,
     ) -> Result<Done> {
-        let operation = Operation::new();
-        let outcome = self.runtime.block_on(verb(&self.client, &operation))?;
+        self.run_with(None, verb)
+    }
+
+    fn run_with<F: Future<Output = Result<Outcome>>>(
+        &self,
+        options: Option<&Options>,
+        verb: impl FnOnce(&Client, &Call) -> F,
+    ) -> Result<Done> {
+        let call = self.client.call(options)?;
+        let operation = &call.operation;
+        let outcome = self.runtime.block_on(verb(&self.client, &call))?;
         Ok(Done { outcome, counters: operation.counters(), warnings: operation.warnings() })
     }
 
@@ -70,22 +79,22 @@ impl Ours {
 
     pub fn try_build(&self, directory: &Path) -> Result<Done> {
         let kind = ArtifactKind::Component;
-        self.run(|client, operation| client.build(directory, &kind, CONFIG, None, operation))
+        self.run(|client, call| client.build(directory, &kind, CONFIG, call))
     }
 
     pub fn build_with(&self, directory: &Path, kind: &ArtifactKind, options: Option<&Options>) -> Artifact {
-        let done = self.run(|client, operation| client.build(directory, kind, CONFIG, options, operation));
+        let done = self.run_with(options, |client, call| client.build(directory, kind, CONFIG, call));
         done.unwrap().outcome.artifact.unwrap()
     }
 
     pub fn push(&self, artifact: &Artifact, to: &str) -> Done {
         let to = reference(to);
-        self.run(|client, operation| client.push(artifact, &to, None, operation)).unwrap()
+        self.run(|client, call| client.push(artifact, &to, call)).unwrap()
     }
 
     pub fn try_push(&self, artifact: &Artifact, to: &str) -> Result<Done> {
         let to = reference(to);
-        self.run(|client, operation| client.push(artifact, &to, None, operation))
+        self.run(|client, call| client.push(artifact, &to, call))
     }
 
     pub fn pull(&self, from: &str, into: &Path) -> Done {
@@ -94,58 +103,58 @@ impl Ours {
 
     pub fn try_pull(&self, from: &str, into: &Path, options: Option<&Options>) -> Result<Done> {
         let from = reference(from);
-        self.run(|client, operation| client.pull(&from, into, options, operation))
+        self.run_with(options, |client, call| client.pull(&from, into, call))
     }
 
     /// Writes the first layer's bytes to a file.
     pub fn save_layer(&self, artifact: &Artifact, file: fs::File) -> Result<Done> {
-        self.run(|client, operation| client.read_layer(artifact, 0, Some(file), None, operation))
+        self.run(|client, call| client.read_layer(artifact, 0, Some(file), call))
     }
 
     pub fn pull_config(&self, from: &str) -> Vec<u8> {
         let from = reference(from);
-        let done = self.run(|client, operation| client.pull_config(&from, None, operation));
+        let done = self.run(|client, call| client.pull_config(&from, call));
         done.unwrap().outcome.bytes.unwrap()
     }
 
     pub fn exists(&self, at: &str) -> Result<bool> {
         let at = reference(at);
-        let done = self.run(|client, operation| client.exists(&at, None, operation))?;
+        let done = self.run(|client, call| client.exists(&at, call))?;
         Ok(done.outcome.exists.unwrap())
     }
 
     pub fn resolve(&self, at: &str) -> Result<String> {
         let at = reference(at);
-        let done = self.run(|client, operation| client.resolve(&at, None, operation))?;
+        let done = self.run(|client, call| client.resolve(&at, call))?;
         Ok(done.outcome.digest.unwrap().to_string())
     }
 
     pub fn tag(&self, from: &str, to: &str) -> Done {
         let (from, to) = (reference(from), reference(to));
-        self.run(|client, operation| client.tag(&from, &to, None, operation)).unwrap()
+        self.run(|client, call| client.tag(&from, &to, call)).unwrap()
     }
 
     pub fn tags(&self, repository: &str) -> Vec<String> {
         let repository = reference(repository);
-        let done = self.run(|client, operation| client.list_tags(&repository, None, operation));
+        let done = self.run(|client, call| client.list_tags(&repository, call));
         done.unwrap().outcome.tags
     }
 
     pub fn delete(&self, at: &str) {
         let at = reference(at);
-        self.run(|client, operation| client.delete(&at, None, operation)).unwrap();
+        self.run(|client, call| client.delete(&at, call)).unwrap();
     }
 
     /// The bytes that it freed.
     pub fn collect_garbage(&self, at: &str) -> u64 {
         let at = reference(at);
-        let done = self.run(|client, operation| client.collect_garbage(&at, None, operation));
+        let done = self.run(|client, call| client.collect_garbage(&at, call));
         done.unwrap().outcome.size.unwrap()
     }
 
     pub fn inspect(&self, at: &str) -> Artifact {
         let at = reference(at);
-        let done = self.run(|client, operation| client.inspect(&at, None, operation));
+        let done = self.run(|client, call| client.inspect(&at, call));
         done.unwrap().outcome.artifact.unwrap()
     }
 }

@@ -3,7 +3,7 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use cldoci::config::{Options, Secret};
-use cldoci::{Client, Kind, Operation, Outcome, Result};
+use cldoci::{Client, Kind, Outcome, Result};
 
 use crate::bench::{CANARY, CProgram, Guarded, Home, auth, error, run};
 use crate::common::guard::Rules;
@@ -13,9 +13,13 @@ fn client(home: &Home, more: &[(&str, &str)]) -> Client {
 }
 
 fn login(client: &Client, registry: &str, username: &str, secret: &str) -> (Result<Outcome>, Vec<String>) {
-    let operation = Operation::new();
-    let outcome = run(client.login(registry, username, &Secret::new(secret), None, &operation));
-    (outcome, operation.warnings())
+    let call = client.call(None).unwrap();
+    let outcome = run(client.login(registry, username, &Secret::new(secret), &call));
+    (outcome, call.operation.warnings())
+}
+
+fn logout(client: &Client, registry: &str) -> Result<Outcome> {
+    run(client.logout(registry, &client.call(None).unwrap()))
 }
 
 fn config(home: &Home) -> String {
@@ -46,12 +50,13 @@ fn a_login_makes_the_file_private_and_the_next_client_uses_it() {
     assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing is left behind");
     assert!(run(home.client(&[]).read(&host)).0.unwrap());
 
-    let operation = Operation::new();
-    let outcome = run(client(&home, &[]).logout(&host, None, &operation)).unwrap();
-    assert_eq!((outcome.exists, operation.warnings()), (Some(true), vec![]));
+    let forgetful = client(&home, &[]);
+    let call = forgetful.call(None).unwrap();
+    let outcome = run(forgetful.logout(&host, &call)).unwrap();
+    assert_eq!((outcome.exists, call.operation.warnings()), (Some(true), vec![]));
     assert!(!config(&home).contains(&host));
     assert_eq!(error(run(home.client(&[]).read(&host)).0).kind(), Kind::Unauthorized);
-    let outcome = run(client(&home, &[]).logout(&host, None, &Operation::new())).unwrap();
+    let outcome = logout(&client(&home, &[]), &host).unwrap();
     assert_eq!(outcome.exists, Some(false));
 }
 
@@ -111,7 +116,7 @@ fn other_keys_stay_and_a_link_is_followed() {
     assert!(link.is_symlink());
     let entry = format!(",\n    \"{host}\": {{\"auth\": \"{}\"}}", auth("u", "canary"));
     assert_eq!(config(&home), text.replace("\"eDp5\"}", &format!("\"eDp5\"}}{entry}")));
-    run(client(&home, &[]).logout(&host, None, &Operation::new())).unwrap();
+    logout(&client(&home, &[]), &host).unwrap();
     assert_eq!(config(&home), text);
 }
 
@@ -131,7 +136,7 @@ fn the_file_stays_its_owners_and_is_never_opened_to_more() {
         std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
         login(&client(&home, &[]), &guarded.host(), "u", "canary").0.unwrap();
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o7777, want, "{mode:o}");
-        run(client(&home, &[]).logout(&guarded.host(), None, &Operation::new())).unwrap();
+        logout(&client(&home, &[]), &guarded.host()).unwrap();
         assert_eq!(owner(&path), before, "root {root}");
     }
 }
@@ -158,7 +163,7 @@ fn a_helper_keeps_it_and_the_file_gets_a_marker() {
     let (found, operation) = run(home.client(&[]).read(&host));
     assert!(found.unwrap());
     assert!(operation.credential_source().unwrap().ends_with("(credsStore: t)"));
-    run(client(&home, &[]).logout(&host, None, &Operation::new())).unwrap();
+    logout(&client(&home, &[]), &host).unwrap();
     assert!(!home.path().join("kept").exists());
     assert_eq!(config(&home), r#"{"credsStore":"t","auths":{}}"#);
 }
@@ -182,9 +187,9 @@ fn a_source_that_comes_first_is_told() {
     let (outcome, warnings) = login(&client, &host, "u", "canary");
     outcome.unwrap();
     assert!(warnings[0].contains("the credential from DOCKER_AUTH_CONFIG"), "{warnings:?}");
-    let operation = Operation::new();
-    run(client.logout(&host, None, &operation)).unwrap();
-    assert!(operation.warnings()[0].contains("still is a credential in DOCKER_AUTH_CONFIG"));
+    let call = client.call(None).unwrap();
+    run(client.logout(&host, &call)).unwrap();
+    assert!(call.operation.warnings()[0].contains("still is a credential in DOCKER_AUTH_CONFIG"));
     assert!(!format!("{warnings:?}").contains(CANARY));
 }
 
@@ -209,7 +214,7 @@ fn logins_at_once_lose_no_entry() {
             .map(|server| {
                 let (client, host) = (client(&home, &[]), server.host());
                 tokio::spawn(async move {
-                    client.login(&host, "u", &Secret::new("canary"), None, &Operation::new()).await
+                    client.login(&host, "u", &Secret::new("canary"), &client.call(None).unwrap()).await
                 })
             })
             .collect();

@@ -54,8 +54,9 @@ fn distribution_with_htpasswd() {
     let Some(real) = with_htpasswd(home.path()) else { return };
     let host = &real.address;
     let client = Client::with_environment(&Options::new(), home.environment(&[])).unwrap();
-    let log_in =
-        |password| run(client.login(host, "u", &Secret::new(password), None, &Operation::new())).map(drop);
+    let log_in = |password| {
+        run(client.login(host, "u", &Secret::new(password), &client.call(None).unwrap())).map(drop)
+    };
     assert_eq!(error(log_in("canary-wrong")).kind(), Kind::Unauthorized);
     assert_eq!(error(run(round_trip(&home.client(&[]), host, "a"))).kind(), Kind::Unauthorized);
     log_in("canary").unwrap();
@@ -191,7 +192,7 @@ fn docker_credential_pass_keeps_gives_and_forgets() {
     let host = &real.address;
     assert_eq!(error(run(round_trip(&home.client(&variables), host, "a"))).kind(), Kind::Unauthorized);
     let client = Client::with_environment(&Options::new(), home.environment(&variables)).unwrap();
-    run(client.login(host, "u", &Secret::new("canary"), None, &Operation::new())).unwrap();
+    run(client.login(host, "u", &Secret::new("canary"), &client.call(None).unwrap())).unwrap();
     let config = std::fs::read_to_string(home.path().join(".docker/config.json")).unwrap();
     assert!(!config.contains(&auth("u", "canary")), "{config}");
     run(round_trip(&home.client(&variables), host, "a")).unwrap();
@@ -199,6 +200,6 @@ fn docker_credential_pass_keeps_gives_and_forgets() {
     for how in ["handler", "thread", "ignore"] {
         run_program(hosts.command(&home, &variables).args([how, &format!("{host}/a:v1"), "3"]));
     }
-    run(client.logout(host, None, &Operation::new())).unwrap();
+    run(client.logout(host, &client.call(None).unwrap())).unwrap();
     assert_eq!(error(run(round_trip(&home.client(&variables), host, "a"))).kind(), Kind::Unauthorized);
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use cldoci::config::Options;
 use cldoci::oci::{ArtifactKind, Reference};
-use cldoci::{Artifact, Client, Error, Operation};
+use cldoci::{Artifact, Call, Client, Error};
 
 use super::{Api, Description, Failure, Outcome, Report};
 
@@ -41,13 +41,12 @@ impl RustApi {
     fn run<F: Future<Output = cldoci::Result<cldoci::Outcome>> + Send + 'static>(
         &self,
         pairs: &[(&str, &str)],
-        verb: impl FnOnce(&Client, Option<&Options>, &Operation) -> F,
+        verb: impl FnOnce(&Client, &Call) -> F,
     ) -> Outcome<Self> {
         let options = options(pairs)?;
-        let operation = self.client.operation(Some(&options)).map_err(failure)?;
-        let outcome =
-            self.runtime.block_on(verb(&self.client, Some(&options), &operation)).map_err(failure)?;
-        let counters = operation.counters();
+        let call = self.client.call(Some(&options)).map_err(failure)?;
+        let outcome = self.runtime.block_on(verb(&self.client, &call)).map_err(failure)?;
+        let counters = call.operation.counters();
         Ok(Report {
             digest: outcome.digest.map(|d| d.to_string()),
             media_type: outcome.media_type,
@@ -63,7 +62,7 @@ impl RustApi {
                 .map(|l| (l.path.display().to_string(), l.reason.to_string()))
                 .collect(),
             unchanged: outcome.unchanged,
-            warnings: operation.warnings(),
+            warnings: call.operation.warnings(),
             requests: counters.requests,
             bytes_sent: counters.bytes_sent,
             skipped: counters.blobs_skipped,
@@ -84,7 +83,7 @@ impl Api for RustApi {
     }
     fn build(&self, dir: &Path, kind: &str, config: &[u8], options: &[(&str, &str)]) -> Outcome<Self> {
         let kind = ArtifactKind::from_name(kind).map_err(failure)?;
-        self.run(options, |c, o, op| c.build(dir, &kind, config, o, op))
+        self.run(options, |c, call| c.build(dir, &kind, config, call))
     }
     fn build_and_push(
         &self,
@@ -95,62 +94,62 @@ impl Api for RustApi {
         options: &[(&str, &str)],
     ) -> Outcome<Self> {
         let (kind, to) = (ArtifactKind::from_name(kind).map_err(failure)?, reference(to)?);
-        self.run(options, |c, o, op| c.build_and_push(dir, &kind, config, &to, o, op))
+        self.run(options, |c, call| c.build_and_push(dir, &kind, config, &to, call))
     }
     fn push(&self, artifact: &Artifact, to: &str, options: &[(&str, &str)]) -> Outcome<Self> {
         let to = reference(to)?;
-        self.run(options, |c, o, op| c.push(artifact, &to, o, op))
+        self.run(options, |c, call| c.push(artifact, &to, call))
     }
     fn pull(&self, from: &str, dir: &Path, options: &[(&str, &str)]) -> Outcome<Self> {
         let from = reference(from)?;
-        self.run(options, |c, o, op| c.pull(&from, dir, o, op))
+        self.run(options, |c, call| c.pull(&from, dir, call))
     }
     fn pull_config(&self, from: &str) -> Outcome<Self> {
         let from = reference(from)?;
-        self.run(&[], |c, o, op| c.pull_config(&from, o, op))
+        self.run(&[], |c, call| c.pull_config(&from, call))
     }
     fn exists(&self, at: &str) -> Outcome<Self> {
         let at = reference(at)?;
-        self.run(&[], |c, o, op| c.exists(&at, o, op))
+        self.run(&[], |c, call| c.exists(&at, call))
     }
     fn resolve(&self, at: &str) -> Outcome<Self> {
         let at = reference(at)?;
-        self.run(&[], |c, o, op| c.resolve(&at, o, op))
+        self.run(&[], |c, call| c.resolve(&at, call))
     }
     fn tag(&self, source: &str, target: &str) -> Outcome<Self> {
         let (source, target) = (reference(source)?, reference(target)?);
-        self.run(&[], |c, o, op| c.tag(&source, &target, o, op))
+        self.run(&[], |c, call| c.tag(&source, &target, call))
     }
     fn copy(&self, source: &str, target: &str, options: &[(&str, &str)]) -> Outcome<Self> {
         let (source, target) = (reference(source)?, reference(target)?);
-        self.run(options, |c, o, op| c.copy(&source, &target, o, op))
+        self.run(options, |c, call| c.copy(&source, &target, call))
     }
     fn list_tags(&self, at: &str) -> Outcome<Self> {
         let at = reference(at)?;
-        self.run(&[], |c, o, op| c.list_tags(&at, o, op))
+        self.run(&[], |c, call| c.list_tags(&at, call))
     }
     fn inspect(&self, at: &str) -> Outcome<Self> {
         let at = reference(at)?;
-        self.run(&[], |c, o, op| c.inspect(&at, o, op))
+        self.run(&[], |c, call| c.inspect(&at, call))
     }
     fn delete(&self, at: &str) -> Outcome<Self> {
         let at = reference(at)?;
-        self.run(&[], |c, o, op| c.delete(&at, o, op))
+        self.run(&[], |c, call| c.delete(&at, call))
     }
     fn collect_garbage(&self, at: &str) -> Outcome<Self> {
         let at = reference(at)?;
-        self.run(&[], |c, o, op| c.collect_garbage(&at, o, op))
+        self.run(&[], |c, call| c.collect_garbage(&at, call))
     }
     fn attach(&self, artifact: &Artifact, subject: &str) -> Outcome<Self> {
         let subject = reference(subject)?;
-        self.run(&[], |c, o, op| c.attach(artifact, &subject, o, op))
+        self.run(&[], |c, call| c.attach(artifact, &subject, call))
     }
     fn referrers(&self, at: &str) -> Outcome<Self> {
         let at = reference(at)?;
-        self.run(&[], |c, o, op| c.referrers(&at, o, op))
+        self.run(&[], |c, call| c.referrers(&at, call))
     }
     fn read_layer(&self, artifact: &Artifact, index: usize) -> Outcome<Self> {
-        self.run(&[], |c, o, op| c.read_layer(artifact, index, None, o, op))
+        self.run(&[], |c, call| c.read_layer(artifact, index, None, call))
     }
     fn describe(artifact: &Artifact) -> Description {
         Description {

@@ -46,14 +46,14 @@ impl Bench {
 
     fn pull(&self, reference: &str) -> Result<Outcome, Error> {
         let reference: Reference = reference.parse().unwrap();
-        let operation = self.client.operation(None).unwrap();
-        self.runtime.block_on(self.client.pull(&reference, &self.out(), None, &operation))
+        let call = self.client.call(None).unwrap();
+        self.runtime.block_on(self.client.pull(&reference, &self.out(), &call))
     }
 
     fn build(&self, directory: &Path) -> Result<Outcome, Error> {
-        let operation = self.client.operation(None).unwrap();
+        let call = self.client.call(None).unwrap();
         let kind = cldoci::oci::ArtifactKind::Component;
-        self.runtime.block_on(self.client.build(directory, &kind, b"", None, &operation))
+        self.runtime.block_on(self.client.build(directory, &kind, b"", &call))
     }
 
     fn out(&self) -> std::path::PathBuf {
@@ -132,8 +132,8 @@ fn r_16_an_archive_with_a_flipped_bit_is_damaged_and_not_unsafe() {
     fs::create_dir(&tree).unwrap();
     fs::write(tree.join("file"), "content ".repeat(1000)).unwrap();
     let built = bench.build(&tree).unwrap().artifact.unwrap();
-    let operation = bench.client.operation(None).unwrap();
-    let layer = bench.runtime.block_on(bench.client.read_layer(&built, 0, None, None, &operation)).unwrap();
+    let call = bench.client.call(None).unwrap();
+    let layer = bench.runtime.block_on(bench.client.read_layer(&built, 0, None, &call)).unwrap();
     let mut damaged = layer.bytes.unwrap();
     let middle = damaged.len() / 2;
     damaged[middle] ^= 1;
@@ -333,8 +333,8 @@ fn blobs_go_and_come_several_at_once_and_never_more_than_the_limit() {
         }
         let artifact = builder.finish().unwrap();
         let reference: Reference = format!("{}/org/app:v1", registry.host()).parse().unwrap();
-        let operation = bench.client.operation(None).unwrap();
-        bench.runtime.block_on(bench.client.push(&artifact, &reference, None, &operation)).unwrap();
+        let call = bench.client.call(None).unwrap();
+        bench.runtime.block_on(bench.client.push(&artifact, &reference, &call)).unwrap();
         let expected = parallel.min(2)..=parallel;
         assert!(expected.contains(&registry.server.most_at_once()), "pushing");
         other.put_manifest("org/app", "v1", media_type::OCI_MANIFEST, &artifact.manifest);
@@ -368,8 +368,8 @@ fn r_32_indexes_that_do_not_end() {
     let copied = |tag: usize| {
         let (from, to): (Reference, Reference) =
             (at(tag).parse().unwrap(), format!("{}/org/copy:{tag}", registry.host()).parse().unwrap());
-        let operation = bench.client.operation(None).unwrap();
-        bench.runtime.block_on(bench.client.copy(&from, &to, None, &operation))
+        let call = bench.client.call(None).unwrap();
+        bench.runtime.block_on(bench.client.copy(&from, &to, &call))
     };
     for tag in [1000, 50] {
         let before = registry.server.log().len();
@@ -402,9 +402,9 @@ fn an_extra_header_is_sent_and_one_that_is_none_is_not_shown() {
         let mut options = Options::new();
         options.set_host(&registry.host(), "header", header).unwrap();
         let client = Client::with_environment(&options, Environment::default()).unwrap();
-        let operation = client.operation(None).unwrap();
+        let call = client.call(None).unwrap();
         let reference: Reference = format!("{}/org/app:v1", registry.host()).parse().unwrap();
-        tokio::runtime::Runtime::new().unwrap().block_on(client.exists(&reference, None, &operation))
+        tokio::runtime::Runtime::new().unwrap().block_on(client.exists(&reference, &call))
     };
     // Written as in a request: the first `=` is in the token.
     let error = exists("Authorization: Bearer canary==").unwrap_err();

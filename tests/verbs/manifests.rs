@@ -60,10 +60,12 @@ fn r_02_a_tag_is_resolved_once_by_every_verb() {
     let mut replace = cldoci::config::Options::new();
     replace.set("existing", "replace").unwrap();
     let subject = ArtifactBuilder::new(ArtifactKind::Component).config(b"{}".to_vec()).finish().unwrap();
-    let once = |what: &str, run: &dyn Fn(&cldoci::Operation) -> Result<Outcome, Error>| {
+    let once = |what: &str,
+                options: Option<&cldoci::config::Options>,
+                run: &dyn Fn(&cldoci::Call) -> Result<Outcome, Error>| {
         let before = given.lock().unwrap().len();
-        let operation = bench.client.operation(None).unwrap();
-        let outcome = run(&operation).unwrap_or_else(|error| panic!("{what}: {error}"));
+        let call = bench.client.call(options).unwrap();
+        let outcome = run(&call).unwrap_or_else(|error| panic!("{what}: {error}"));
         let now = given.lock().unwrap()[before..].to_vec();
         assert_eq!(now.len(), 1, "{what}");
         if what != "attach" {
@@ -76,21 +78,21 @@ fn r_02_a_tag_is_resolved_once_by_every_verb() {
         bench.runtime.block_on(work)
     };
     let out = bench.out();
-    once("pull", &|o| wait(Box::pin(client.pull(&from, &out, None, o))));
+    once("pull", None, &|call| wait(Box::pin(client.pull(&from, &out, call))));
     // Into one that has an older version: it is looked whether it is still the same.
-    once("pull again", &|o| wait(Box::pin(client.pull(&from, &out, Some(&replace), o))));
-    once("inspect", &|o| wait(Box::pin(client.inspect(&from, None, o))));
-    once("resolve", &|o| wait(Box::pin(client.resolve(&from, None, o))));
-    once("exists", &|o| wait(Box::pin(client.exists(&from, None, o))));
-    once("copy", &|o| wait(Box::pin(client.copy(&from, &layout, None, o))));
-    let tagged = once("tag", &|o| wait(Box::pin(client.tag(&from, &other, None, o))));
+    once("pull again", Some(&replace), &|call| wait(Box::pin(client.pull(&from, &out, call))));
+    once("inspect", None, &|call| wait(Box::pin(client.inspect(&from, call))));
+    once("resolve", None, &|call| wait(Box::pin(client.resolve(&from, call))));
+    once("exists", None, &|call| wait(Box::pin(client.exists(&from, call))));
+    once("copy", None, &|call| wait(Box::pin(client.copy(&from, &layout, call))));
+    let tagged = once("tag", None, &|call| wait(Box::pin(client.tag(&from, &other, call))));
     assert_eq!(registry.tagged("org/other", "v1"), Some(tagged.to_string()));
-    once("referrers", &|o| wait(Box::pin(client.referrers(&from, None, o))));
-    once("attach", &|o| wait(Box::pin(client.attach(&subject, &from, None, o))));
+    once("referrers", None, &|call| wait(Box::pin(client.referrers(&from, call))));
+    once("attach", None, &|call| wait(Box::pin(client.attach(&subject, &from, call))));
     // Its digest is the config's.
     let before = given.lock().unwrap().len();
-    let operation = client.operation(None).unwrap();
-    wait(Box::pin(client.pull_config(&from, None, &operation))).unwrap();
+    let call = client.call(None).unwrap();
+    wait(Box::pin(client.pull_config(&from, &call))).unwrap();
     assert_eq!(given.lock().unwrap().len(), before + 1);
 }
 
@@ -225,8 +227,8 @@ fn r_35_a_config_is_fetched_only_if_it_is_needed_and_only_up_to_its_limit() {
     Bench::new(&[]).refused(&reference, Kind::Limit, "max_config_bytes");
     let config_of = |reference: &str| {
         let (bench, reference) = (Bench::new(&[]), reference.parse::<Reference>().unwrap());
-        let operation = bench.client.operation(None).unwrap();
-        bench.runtime.block_on(bench.client.pull_config(&reference, None, &operation))
+        let call = bench.client.call(None).unwrap();
+        bench.runtime.block_on(bench.client.pull_config(&reference, &call))
     };
     assert_eq!(config_of(&reference).unwrap_err().kind(), Kind::Limit);
     assert!(lazy().pull(&reference).unwrap().artifact.unwrap().config.is_none());
@@ -302,8 +304,8 @@ fn r_36_blobs_that_were_said_to_be_there_are_sent_and_the_manifest_once_more() {
         let registry = forgetful(status, mends);
         let bench = Bench::new(&[]);
         let reference: Reference = format!("{}/org/app:v1", registry.host()).parse().unwrap();
-        let operation = bench.client.operation(None).unwrap();
-        let pushed = bench.runtime.block_on(bench.client.push(&built, &reference, None, &operation));
+        let call = bench.client.call(None).unwrap();
+        let pushed = bench.runtime.block_on(bench.client.push(&built, &reference, &call));
         let log = registry.server.log();
         let puts =
             log.iter().filter(|seen| seen.method == "PUT" && seen.path.contains("/manifests/")).count();
@@ -336,8 +338,8 @@ fn r_44_an_artifact_without_layers_and_one_with_an_empty_layer_travel_both_ways(
         }
         let built = builder.finish().unwrap();
         let reference: Reference = format!("{}/org/app:v1", registry.host()).parse().unwrap();
-        let operation = bench.client.operation(None).unwrap();
-        bench.runtime.block_on(bench.client.push(&built, &reference, None, &operation)).unwrap();
+        let call = bench.client.call(None).unwrap();
+        bench.runtime.block_on(bench.client.push(&built, &reference, &call)).unwrap();
         let pulled = bench.pull(&reference.to_string()).unwrap();
         assert_eq!(pulled.digest, Some(built.digest));
         let found: Vec<_> = fs::read_dir(bench.out()).unwrap().map(|e| e.unwrap().file_name()).collect();
