@@ -1,10 +1,17 @@
 //! How threads of ours begin: with a name, by which a panic in them is known to be ours, and with a stack of a
 //! stated size: where none is stated, the standard library looks for one in the environment, which is read when
-//! a client is made and not later.
+//! a client is made and not later. And the pool of those that run what blocks, for asynchronous code.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, Scope, ScopedJoinHandle};
+use std::time::Duration;
 
-use crate::error::{Error, Result};
+use tokio::sync::oneshot;
+
+use crate::error::{Error, Kind, Result};
 
 /// The stack of each.
 pub(crate) const STACK: usize = 2 << 20;
@@ -20,5 +27,163 @@ pub(crate) fn spawn_scoped<'scope, T: Send + 'scope>(
     name: &str,
     work: impl FnOnce() -> T + Send + 'scope,
 ) -> Result<ScopedJoinHandle<'scope, T>> {
-    builder(name).spawn_scoped(scope, work).map_err(|error| Error::io("starting a thread", error))
+    builder(name).spawn_scoped(scope, work).map_err(not_started)
+}
+
+/// Why a thread could not be started, and what to do about it (F-12).
+pub(crate) fn not_started(error: std::io::Error) -> Error {
+    let what = "no thread can be started (raise the limit of processes, or try again later)";
+    Error::io(what, error).with_retryable(true)
+}
+
+/// Runs work that blocks, beside asynchronous code, and waits for its end. On our own threads it runs on their
+/// [`Pool`]; in a Rust program's runtime on that one's threads for blocking work. It goes on to its end also where
+/// nobody waits any more.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let (sender, receiver) = oneshot::channel();
+    post(move || {
+        let result = catch_unwind(AssertUnwindSafe(work));
+        let defect = || Error::new(Kind::Panic, "a defect was caught in a worker thread");
+        let _ = sender.send(result.unwrap_or_else(|_| Err(defect())));
+    })?;
+    receiver.await.unwrap_or_else(|_| Err(Error::new(Kind::Cancelled, "cancelled: the runtime ended")))
+}
+
+/// The same without a result.
+pub(crate) fn post(work: impl FnOnce() + Send + 'static) -> Result<()> {
+    match POOL.with_borrow(Clone::clone) {
+        Some(pool) => pool.post(Box::new(work)),
+        None => {
+            drop(tokio::task::spawn_blocking(work));
+            Ok(())
+        }
+    }
+}
+
+type Job = Box<dyn FnOnce() + Send>;
+
+thread_local! {
+    /// The pool that serves this thread.
+    static POOL: RefCell<Option<Arc<Pool>>> = const { RefCell::new(None) };
+}
+
+/// Threads for work that blocks: started when they are needed, ended when they are not. tokio's own can't serve:
+/// it panics where the system has no thread to give, or leaves the work to threads that may wait for it (F-12).
+pub(crate) struct Pool {
+    name: &'static str,
+    most: usize,
+    queue: Mutex<Queue>,
+    posted: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    jobs: VecDeque<Job>,
+    threads: usize,
+    idle: usize,
+    closed: bool,
+}
+
+/// An idle thread ends after this time.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
+impl Pool {
+    pub(crate) fn new(name: &'static str, most: usize) -> Arc<Self> {
+        Arc::new(Self { name, most, queue: Mutex::default(), posted: Condvar::new() })
+    }
+
+    /// From here on [`blocking`] on this thread runs on this pool.
+    pub(crate) fn serve_this_thread(self: &Arc<Self>) {
+        POOL.set(Some(self.clone()));
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs a job on an idle thread, else on a new one, else, where there are as many as may be, on the first that
+    /// is free. Fails where a new one can't be started: those that run may wait for this very job.
+    fn post(self: &Arc<Self>, job: Job) -> Result<()> {
+        let mut queue = self.queue();
+        if queue.idle <= queue.jobs.len() && queue.threads < self.most {
+            let pool = self.clone();
+            builder(self.name).spawn(move || pool.serve()).map_err(not_started)?;
+            queue.threads += 1;
+        }
+        queue.jobs.push_back(job);
+        drop(queue);
+        self.posted.notify_one();
+        Ok(())
+    }
+
+    fn serve(self: Arc<Self>) {
+        self.serve_this_thread();
+        let mut queue = self.queue();
+        loop {
+            if let Some(job) = queue.jobs.pop_front() {
+                drop(queue);
+                // Who waits for a job hears of its panic; it must not cost the thread.
+                let _ = catch_unwind(AssertUnwindSafe(job));
+                queue = self.queue();
+                continue;
+            }
+            if queue.closed {
+                break;
+            }
+            queue.idle += 1;
+            let (back, waited) =
+                self.posted.wait_timeout(queue, KEEP_ALIVE).unwrap_or_else(PoisonError::into_inner);
+            queue = back;
+            queue.idle -= 1;
+            if waited.timed_out() && queue.jobs.is_empty() {
+                break;
+            }
+        }
+        queue.threads -= 1;
+    }
+
+    /// Ends its threads as soon as they have nothing to do.
+    pub(crate) fn close(&self) {
+        self.queue().closed = true;
+        self.posted.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    #[test]
+    fn jobs_that_wait_for_one_another_get_a_thread_each() {
+        let pool = Pool::new("cldoci-test", 8);
+        let (sender, receiver) = mpsc::sync_channel(0);
+        for n in 0..4 {
+            let (sender, pool2) = (sender.clone(), pool.clone());
+            let job = move || {
+                let (inner, done) = mpsc::sync_channel(0);
+                pool2.post(Box::new(move || inner.send(n).unwrap())).unwrap();
+                sender.send(done.recv().unwrap()).unwrap();
+            };
+            pool.post(Box::new(job)).unwrap();
+        }
+        let mut seen: Vec<i32> = (0..4).map(|_| receiver.recv().unwrap()).collect();
+        seen.sort_unstable();
+        assert_eq!(seen, [0, 1, 2, 3]);
+        pool.close();
+    }
+
+    #[test]
+    fn a_panic_is_told_to_who_waits_and_costs_no_thread() {
+        let pool = Pool::new("cldoci-test", 1);
+        pool.serve_this_thread();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let told = runtime.block_on(blocking(|| -> Result<()> { std::panic::panic_any("a test's panic") }));
+        assert_eq!(told.unwrap_err().kind(), Kind::Panic);
+        assert_eq!(runtime.block_on(blocking(|| Ok(7))).unwrap(), 7);
+        pool.close();
+        POOL.set(None);
+    }
 }

@@ -73,6 +73,22 @@ fn a_thousand_operations_in_64_threads_and_256_descriptors() {
 }
 
 #[test]
+fn f_12_a_verb_ends_with_an_error_where_no_thread_can_be_started() {
+    if !rustix::process::geteuid().is_root() {
+        println!("left out: only root can go on as a user that has no process yet");
+        return;
+    }
+    use std::os::unix::fs::PermissionsExt as _;
+    let program = Program::new("nproc");
+    let mode = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(program.scratch(), mode).unwrap();
+    // CLDOCI_SOAK=1: a thousand runs.
+    let rounds = if std::env::var_os("CLDOCI_SOAK").is_some() { "25" } else { "2" };
+    let output = run(program.command().arg(program.scratch()).arg(rounds));
+    println!("{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
 fn x_14_x_15_x_19_callbacks() {
     run(&mut Program::new("callbacks").command());
 }

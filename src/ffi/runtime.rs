@@ -1,31 +1,30 @@
 //! The threads that do the work: one runtime for the process, made at the first verb and gone with the last
 //! client and operation, and the gate that keeps a thousand operations within a few threads.
+//!
+//! The runtime is tokio's of one thread, on a thread that we start: tokio's own start of several hangs or panics
+//! where the system has no thread to give (F-12). What blocks runs on a pool of ours, for the same reason.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, Weak};
-use std::time::Duration;
 
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::OwnedFd;
 use rustix::fs::fstat;
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
-use super::guard::THREAD_PREFIX;
 use super::process::{local, lock};
 use super::running::Running;
 use super::signals;
 use crate::error::{Error, Kind, Result};
-use crate::thread;
+use crate::thread::{self, Pool};
 
-/// Threads that wait for sockets.
-const WORKERS: usize = 2;
+/// The name of the thread that waits for sockets, and of those for work that blocks.
+const IO_THREAD: &str = "cldoci-io";
 /// Threads for work that blocks: files, name look-ups.
 const BLOCKING: usize = 32;
-/// An idle thread for blocking work ends after this time.
-const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 /// How many operations that move layers run at once: each has some files, connections and threads.
 const TRANSFERS: usize = 6;
@@ -43,20 +42,17 @@ pub(super) enum Weight {
 
 /// The runtime to be. tokio looks into the environment when this is made, which is when the first client is.
 pub(super) fn plan() -> Builder {
-    let mut builder = Builder::new_multi_thread();
-    builder
-        .worker_threads(WORKERS)
-        .max_blocking_threads(BLOCKING)
-        .thread_keep_alive(KEEP_ALIVE)
-        .thread_stack_size(thread::STACK)
-        .thread_name(format!("{THREAD_PREFIX}-io"))
-        .enable_all();
+    let mut builder = Builder::new_current_thread();
+    builder.enable_all();
     builder
 }
 
 /// The runtime and its gates.
 pub(super) struct Engine {
-    runtime: Option<Runtime>,
+    runtime: Handle,
+    /// Its thread ends the runtime once this is dropped.
+    running: Option<oneshot::Sender<()>>,
+    pool: Arc<Pool>,
     sentinel: Option<Sentinel>,
     transfers: Arc<Semaphore>,
     questions: Arc<Semaphore>,
@@ -80,20 +76,21 @@ impl Engine {
     }
 
     fn start() -> Result<Self> {
-        let no_threads = |why: String| {
-            Error::new(Kind::Io, format!("no threads can be started ({why}): raise the limit of processes"))
-                .with_retryable(true)
+        let no_events = |e: std::io::Error| Error::io("waiting for events", e).with_retryable(true);
+        let runtime = lock(&local().plan).build().map_err(no_events)?;
+        let sentinel = Sentinel::new().map_err(|e| no_events(e.into()))?;
+        let handle = runtime.handle().clone();
+        let pool = Pool::new(IO_THREAD, BLOCKING);
+        let (running, stopped) = oneshot::channel();
+        let serve = {
+            let pool = pool.clone();
+            move || serve(runtime, &pool, stopped)
         };
-        // tokio panics where the system has no thread to give (F-12).
-        let build = || lock(&local().plan).build();
-        let built = catch_unwind(AssertUnwindSafe(|| signals::blocked(build)));
-        let runtime = match built {
-            Ok(built) => built.map_err(|e| no_threads(e.to_string()))?,
-            Err(_) => return Err(no_threads("EAGAIN".to_owned())),
-        };
-        let sentinel = Sentinel::new().map_err(|e| no_threads(e.to_string()))?;
+        signals::blocked(|| thread::builder(IO_THREAD).spawn(serve)).map_err(thread::not_started)?;
         Ok(Self {
-            runtime: Some(runtime),
+            runtime: handle,
+            running: Some(running),
+            pool,
             sentinel: Some(sentinel),
             transfers: Arc::new(Semaphore::new(TRANSFERS)),
             questions: Arc::new(Semaphore::new(QUESTIONS)),
@@ -137,9 +134,7 @@ impl Engine {
 
     /// Starts a task.
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        if let Some(runtime) = &self.runtime {
-            runtime.spawn(task);
-        }
+        self.runtime.spawn(task);
     }
 
     /// An operation has ended.
@@ -158,23 +153,36 @@ impl Engine {
 
     /// What runs inside: sockets and timers made under this belong to the runtime.
     pub(super) fn enter<T>(&self, inside: impl FnOnce() -> T) -> T {
-        let _guard = self.runtime.as_ref().map(Runtime::enter);
+        let _guard = self.runtime.enter();
         inside()
     }
 }
 
 impl Drop for Engine {
     fn drop(&mut self) {
+        self.pool.close();
         // The last holder may be a task on one of its own threads, which must not wait for itself.
-        let Some(runtime) = self.runtime.take() else { return };
+        let running = self.running.take();
         // Asked before anything of it is closed: the numbers may be the host's own files by now.
         if is_lost() || !self.is_whole() {
             local().lost.store(true, Ordering::SeqCst);
-            std::mem::forget((runtime, self.sentinel.take()));
-        } else if catch_unwind(AssertUnwindSafe(|| runtime.shutdown_background())).is_err() {
+            std::mem::forget((running, self.sentinel.take()));
+        } else if catch_unwind(AssertUnwindSafe(|| drop(running))).is_err() {
             // The host closed what its threads wait on, and no verb has met that yet.
             local().lost.store(true, Ordering::SeqCst);
         }
+    }
+}
+
+/// Drives the runtime until its engine is gone.
+fn serve(runtime: Runtime, pool: &Arc<Pool>, stopped: oneshot::Receiver<()>) {
+    pool.serve_this_thread();
+    let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(stopped)));
+    if ended.is_err() || is_lost() {
+        // what it would close now may be the host's.
+        std::mem::forget(runtime);
+    } else {
+        runtime.shutdown_background();
     }
 }
 
@@ -229,13 +237,12 @@ pub(super) fn look_at(panic: &PanicHookInfo<'_>) {
     let Some(engine) = engine else { return };
     // The host may have a tokio of its own.
     let here = Handle::try_current().ok().map(|handle| handle.id());
-    let its = engine.runtime.as_ref().map(|runtime| runtime.handle().id());
-    if (here.is_none() || here == its) && !local().lost.swap(true, Ordering::SeqCst) {
+    if here.is_none_or(|here| here == engine.runtime.id()) && !local().lost.swap(true, Ordering::SeqCst) {
         local().callers.post(Box::new(move || engine.give_up()));
     }
 }
 
 /// Whether this is one of the runtime's threads, where no function of the caller's may run.
 pub(super) fn on_io_thread() -> bool {
-    std::thread::current().name().is_some_and(|name| name == "cldoci-io")
+    std::thread::current().name() == Some(IO_THREAD)
 }

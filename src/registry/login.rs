@@ -8,9 +8,10 @@ use super::auth::{Auth, Keeper, Kept, Scope};
 use super::request::{Call, Target};
 use super::{Credential, Inner, Registry};
 use crate::config::Secret;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::oci::RegistryReference;
 use crate::operation::Operation;
+use crate::thread::blocking;
 
 impl Registry {
     /// Tries a user name and a password, or access token, at a registry and keeps them where docker would;
@@ -26,6 +27,7 @@ impl Registry {
         let keeper = Keeper::new(&self.0.settings)?;
         let refresh = self.verify(registry, credential.clone(), operation).await?;
         let (name, username, secret) = (registry.to_owned(), username.to_owned(), secret.clone());
+        // Its end is waited for also when cancelled: what is cancelled must not keep a credential later.
         let source = blocking({
             let operation = operation.clone();
             move || {
@@ -100,11 +102,4 @@ impl Registry {
         }
         Ok(alone.0.auth.refresh_token())
     }
-}
-
-/// Waits for its end also when cancelled: the work asks the operation itself, and what is cancelled must not keep
-/// or forget a credential later.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    let ended = tokio::task::spawn_blocking(work).await;
-    ended.unwrap_or_else(|_| Err(Error::new(Kind::Internal, "keeping a credential broke off")))
 }

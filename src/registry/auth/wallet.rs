@@ -7,8 +7,9 @@ use std::time::Instant;
 
 use super::credentials::{Chain, CredentialProvider, Entry, Found};
 use crate::config::Settings;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::operation::Operation;
+use crate::thread::blocking;
 
 /// The most repositories that are remembered.
 const REMEMBERED: usize = 4096;
@@ -71,14 +72,11 @@ impl Wallet {
                 }
                 let (chain, registry, repository, operation) =
                     (self.chain.clone(), registry.to_owned(), repository.to_owned(), operation.clone());
-                let found =
-                    tokio::task::spawn_blocking(move || chain.find(&registry, &repository, &operation));
-                let outcome = match found.await {
-                    Ok(Ok(Some(Entry::Found(found)))) => Outcome::Found(Arc::new(found)),
-                    Ok(Ok(Some(Entry::HelperFailed(error)))) => Outcome::HelperFailed(error),
-                    Ok(Ok(None)) => Outcome::None,
-                    Ok(Err(error)) => return Err(error),
-                    Err(_) => return Err(Error::new(Kind::Internal, "the look-up of credentials broke off")),
+                let found = blocking(move || chain.find(&registry, &repository, &operation)).await?;
+                let outcome = match found {
+                    Some(Entry::Found(found)) => Outcome::Found(Arc::new(found)),
+                    Some(Entry::HelperFailed(error)) => Outcome::HelperFailed(error),
+                    None => Outcome::None,
                 };
                 *known = Some((Instant::now(), outcome.clone()));
                 Ok(outcome)

@@ -1,7 +1,7 @@
 //! Name look-up that enforces the address policy: what a connection gets to see has passed it.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -9,6 +9,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use crate::error::{Error, Kind, Result, printable};
 use crate::registry::address::{Class, classify};
 use crate::registry::policy::Reach;
+use crate::thread::blocking;
 
 /// Looks names up: the system, or a caller's own table.
 pub trait Names: Send + Sync {
@@ -79,16 +80,15 @@ async fn look_up(host: &str, names: Option<Arc<dyn Names>>) -> Result<Vec<IpAddr
         // RFC 6761: never asked of anybody, since plain http and the credential rules depend on it.
         return Ok(vec![IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)]);
     }
-    let found = match names {
-        // It may block: a name server that is silent costs no thread that others need.
-        Some(names) => {
-            let host = host.to_owned();
-            tokio::task::spawn_blocking(move || names.look_up(&host))
-                .await
-                .unwrap_or_else(|_| Err(std::io::Error::other("the look-up broke off")))
-        }
-        None => tokio::net::lookup_host((host, 0)).await.map(|all| all.map(|a| a.ip()).collect()),
-    };
+    let name = host.to_owned();
+    // It may block: a name server that is silent costs no thread that others need.
+    let found: std::io::Result<Vec<IpAddr>> = blocking(move || {
+        Ok(match names {
+            Some(names) => names.look_up(&name),
+            None => (name.as_str(), 0).to_socket_addrs().map(|all| all.map(|a| a.ip()).collect()),
+        })
+    })
+    .await?;
     match found {
         Ok(found) if !found.is_empty() => Ok(found),
         Ok(_) => Err(Error::new(Kind::Network, format!("the name {} has no address", printable(host)))),

@@ -34,7 +34,8 @@ pub(super) fn payload(source: &Arc<dyn BlobSource>, start: u64, length: u64, met
     }
     let (sender, chunks) = mpsc::channel(2);
     let source = source.clone();
-    tokio::task::spawn_blocking(move || {
+    let refused = sender.clone();
+    let started = crate::thread::post(move || {
         let mut reader = match source.open(start) {
             Ok(reader) => reader,
             Err(error) => return drop(sender.blocking_send(Err(error.into()))),
@@ -60,6 +61,10 @@ pub(super) fn payload(source: &Arc<dyn BlobSource>, start: u64, length: u64, met
             left -= want as u64;
         }
     });
+    if let Err(error) = started {
+        // The channel is empty, so there is room.
+        let _ = refused.try_send(Err(error.into()));
+    }
     Payload::Stream(Outflow { length: Some(length), chunks, meter: meter.clone(), start })
 }
 
