@@ -60,6 +60,8 @@ pub struct Artifact {
 pub struct ArtifactBuilder {
     kind: ArtifactKind,
     config: Vec<u8>,
+    /// A config that takes the place of `config`, and where its bytes are.
+    remote_config: Option<(Descriptor, Reference)>,
     layers: Vec<Layer>,
     annotations: BTreeMap<String, String>,
     subject: Option<Descriptor>,
@@ -68,13 +70,27 @@ pub struct ArtifactBuilder {
 impl ArtifactBuilder {
     /// An artifact of this kind with the empty config and no layers.
     pub fn new(kind: ArtifactKind) -> Self {
-        Self { kind, config: b"{}".to_vec(), layers: Vec::new(), annotations: BTreeMap::new(), subject: None }
+        Self {
+            kind,
+            config: b"{}".to_vec(),
+            remote_config: None,
+            layers: Vec::new(),
+            annotations: BTreeMap::new(),
+            subject: None,
+        }
     }
 
     /// The config's bytes, kept as they are.
     #[must_use]
     pub fn config(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.config = bytes.into();
+        self
+    }
+
+    /// The config of the artifact at `from`, whose bytes stay there until they are needed.
+    #[must_use]
+    pub(super) fn remote_config(mut self, descriptor: Descriptor, from: Reference) -> Self {
+        self.remote_config = Some((descriptor, from));
         self
     }
 
@@ -107,7 +123,13 @@ impl ArtifactBuilder {
                 "the config is empty: registries refuse empty blobs, use '{}'",
             ));
         }
-        let config_descriptor = Descriptor::of(self.kind.config_media_type(), &self.config);
+        let (config_descriptor, config, reference) = match self.remote_config {
+            Some((descriptor, from)) => (descriptor, None, Some(from)),
+            None => {
+                let descriptor = Descriptor::of(self.kind.config_media_type(), &self.config);
+                (descriptor, Some(self.config.into()), None)
+            }
+        };
         let manifest = ImageManifest {
             schema_version: 2,
             media_type: media_type::OCI_MANIFEST.to_owned(),
@@ -120,12 +142,12 @@ impl ArtifactBuilder {
         let bytes = manifest.to_bytes();
         Ok(Artifact {
             kind: self.kind,
-            reference: None,
+            reference,
             digest: Digest::of(&bytes),
             media_type: manifest.media_type,
             manifest: bytes.into(),
             config_descriptor,
-            config: Some(self.config.into()),
+            config,
             layers: self.layers,
             annotations: self.annotations,
             subject: self.subject,

@@ -40,8 +40,7 @@ pub(super) async fn copy(
     }
     verb.call.operation.enter(Phase::Publishing);
     let tag = to.reference.tag().or(if to.digest.is_none() { Some("latest") } else { None });
-    let listed = sink.put_manifest(verb, &manifest.descriptor, &manifest.bytes, tag).await?;
-    walk.refer(&manifest, listed).await?;
+    walk.put(&manifest, tag).await?;
     if recursive && !walk.same {
         walk.referrers(&manifest.descriptor).await?;
     }
@@ -53,6 +52,14 @@ pub(super) async fn copy(
     })
 }
 
+/// What is left to do below an index.
+enum Step {
+    /// To bring a manifest that lies this deep, and what it lists.
+    Bring(Descriptor, usize),
+    /// To put an index: what it lists is there.
+    Put(Manifest),
+}
+
 struct Walk<'a> {
     verb: &'a Verb,
     from: &'a Endpoint,
@@ -62,15 +69,21 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Brings everything below a manifest, deepest first, so that no manifest is put before what it needs.
+    /// Brings everything below a manifest. A manifest is put once all that it lists is there, however often and
+    /// wherever that is listed: registries refuse it before.
     async fn children(&self, root: &Manifest) -> Result<()> {
         let Document::Index(index) = &root.document else { return self.blobs(root).await };
-        // Indexes in the order they were found; their manifests are put in the reverse of it.
-        let mut pending: Vec<(Descriptor, usize)> = index.manifests.iter().map(|d| (d.clone(), 1)).collect();
-        let mut seen = std::collections::HashSet::new();
-        let mut order = Vec::new();
         let limit = self.verb.call.settings.size("max_descriptors");
-        while let Some((descriptor, depth)) = pending.pop() {
+        let mut seen = std::collections::HashSet::new();
+        let mut pending: Vec<Step> = index.manifests.iter().map(|d| Step::Bring(d.clone(), 1)).collect();
+        while let Some(step) = pending.pop() {
+            let (descriptor, depth) = match step {
+                Step::Bring(descriptor, depth) => (descriptor, depth),
+                Step::Put(index) => {
+                    self.put(&index, None).await?;
+                    continue;
+                }
+            };
             if depth > DEPTH {
                 return Err(Error::new(
                     Kind::Limit,
@@ -87,18 +100,23 @@ impl Walk<'_> {
                 ));
             }
             let manifest = self.from.child(self.verb, &descriptor).await?;
-            match &manifest.document {
-                Document::Index(index) => {
-                    pending.extend(index.manifests.iter().map(|d| (d.clone(), depth + 1)))
-                }
-                Document::Image(_) => self.blobs(&manifest).await?,
-            }
-            order.push(manifest);
-        }
-        for manifest in order.iter().rev() {
-            self.sink.put_manifest(self.verb, &manifest.descriptor, &manifest.bytes, None).await?;
+            let Document::Index(index) = &manifest.document else {
+                self.blobs(&manifest).await?;
+                self.put(&manifest, None).await?;
+                continue;
+            };
+            let below: Vec<Step> =
+                index.manifests.iter().map(|d| Step::Bring(d.clone(), depth + 1)).collect();
+            pending.push(Step::Put(manifest));
+            pending.extend(below);
         }
         Ok(())
+    }
+
+    /// Puts a manifest whose content is there, and has it listed where it has a subject.
+    async fn put(&self, manifest: &Manifest, tag: Option<&str>) -> Result<()> {
+        let listed = self.sink.put_manifest(self.verb, &manifest.descriptor, &manifest.bytes, tag).await?;
+        self.refer(manifest, listed).await
     }
 
     async fn blobs(&self, manifest: &Manifest) -> Result<()> {
@@ -157,9 +175,7 @@ impl Walk<'_> {
                 }
                 let manifest = self.from.child(self.verb, &descriptor).await?;
                 self.children(&manifest).await?;
-                let listed =
-                    self.sink.put_manifest(self.verb, &manifest.descriptor, &manifest.bytes, None).await?;
-                self.refer(&manifest, listed).await?;
+                self.put(&manifest, None).await?;
                 pending.push((descriptor, depth + 1));
             }
         }

@@ -96,9 +96,16 @@ pub(super) async fn attach(verb: &Verb, artifact: &Artifact, subject: &Reference
         .resolve(&verb.call.operation)
         .await?
         .ok_or_else(|| Error::new(Kind::NotFound, format!("{subject}: there is nothing to attach to")))?;
-    let mut builder = ArtifactBuilder::new(artifact.kind.clone())
-        .config(artifact.config.as_deref().unwrap_or(b"{}").to_vec())
-        .subject(Descriptor::new(found.media_type, found.digest, found.size));
+    let mut builder = ArtifactBuilder::new(artifact.kind.clone()).subject(Descriptor::new(
+        found.media_type,
+        found.digest,
+        found.size,
+    ));
+    builder = match (&artifact.config, &artifact.reference) {
+        (Some(bytes), _) => builder.config(bytes.to_vec()),
+        (None, Some(from)) => builder.remote_config(artifact.config_descriptor.clone(), from.clone()),
+        (None, None) => return Err(no_config()),
+    };
     for layer in &artifact.layers {
         builder = builder.layer(layer.clone());
     }
@@ -133,10 +140,14 @@ fn config_blob(verb: &Verb, artifact: &Artifact) -> Result<Blob> {
     let content = match (&artifact.config, &artifact.reference) {
         (Some(bytes), _) => Content::Bytes(bytes.clone()),
         (None, Some(from)) => Content::Remote(from.clone()),
-        (None, None) => return Err(Error::new(Kind::Argument, "the artifact has no config")),
+        (None, None) => return Err(no_config()),
     };
     let layer = Layer { descriptor: artifact.config_descriptor.clone(), content };
     blob(verb, &layer)
+}
+
+fn no_config() -> Error {
+    Error::new(Kind::Argument, "the artifact has no config")
 }
 
 fn blob(verb: &Verb, layer: &Layer) -> Result<Blob> {

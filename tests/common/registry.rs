@@ -285,6 +285,13 @@ impl State {
                     return Err(error(400, "MANIFEST_BLOB_UNKNOWN"));
                 }
             }
+            // As Distribution has it: an index comes after what it lists.
+            for manifest in document["manifests"].as_array().into_iter().flatten() {
+                let key = (name.clone(), manifest["digest"].as_str().unwrap_or_default().to_owned());
+                if !self.manifests.contains_key(&key) {
+                    return Err(error(400, "MANIFEST_BLOB_UNKNOWN"));
+                }
+            }
             let media_type = seen.header("content-type").unwrap_or_default().to_owned();
             self.manifests.insert((name.clone(), digest.clone()), (media_type, seen.body.clone()));
             if !target.contains(':') {

@@ -11,6 +11,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod copies;
 mod manifests;
 
 use std::fs;
