@@ -432,7 +432,7 @@ typedef struct cldoci_progress {
    */
   uint64_t entries_done;
   /**
-   * Entries in all. 0 = not known.
+   * Entries in all. 0 = not known, which it is in this version: a build and a pull find their entries as they go.
    */
   uint64_t entries_total;
 } cldoci_progress;

@@ -41,7 +41,7 @@ pub struct Progress {
     pub bytes_total: u64,
     /// Files, directories and links that are done.
     pub entries_done: u64,
-    /// Entries in all, 0 = not known.
+    /// Entries in all, 0 = not known: a build and a pull find theirs as they go.
     pub entries_total: u64,
 }
 

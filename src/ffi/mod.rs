@@ -1,4 +1,4 @@
-//! The C interface, and the only unsafe code: each function converts, calls the core and converts back.
+//! The C interface, and with `sys` the only unsafe code: each function converts, calls the core and converts back.
 //! `build.rs` makes `include/cldoci.h` from these files. No policy lives here.
 
 #![allow(unsafe_code, reason = "this is the border to C; each block says why it is sound")]

@@ -37,7 +37,7 @@ pub struct cldoci_progress {
     pub bytes_total: u64,
     /// Files, directories and links that are done.
     pub entries_done: u64,
-    /// Entries in all. 0 = not known.
+    /// Entries in all. 0 = not known, which it is in this version: a build and a pull find their entries as they go.
     pub entries_total: u64,
 }
 
