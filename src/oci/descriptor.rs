@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use super::digest::Digest;
+use super::json::{optional, texts};
 use crate::error::{Error, Kind, Result};
 
 /// Points to content by media type, digest and size. Fields in image-spec order, which is their order in JSON.
@@ -14,17 +15,17 @@ use crate::error::{Error, Kind, Result};
 #[serde(rename_all = "camelCase")]
 pub struct Descriptor {
     /// What the content is.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional")]
     pub media_type: String,
     /// Its digest.
     pub digest: Digest,
     /// Its length in bytes.
     pub size: u64,
     /// Other places it may be had. Never fetched, kept on a copy.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "optional", skip_serializing_if = "Vec::is_empty")]
     pub urls: Vec<String>,
     /// Free text by key.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "texts", skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
     /// The content itself, base64; never trusted unverified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -71,17 +72,24 @@ impl Descriptor {
 }
 
 /// The platform of an index's entry (image-spec, image-index.md).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Platform {
-    /// CPU, in Go's words (`amd64`).
+    /// CPU, in Go's words (`amd64`). Without it, or without `os`, no wish fits (O-15).
+    #[serde(default, deserialize_with = "optional", skip_serializing_if = "String::is_empty")]
     pub architecture: String,
     /// Operating system, in Go's words (`linux`).
+    #[serde(default, deserialize_with = "optional", skip_serializing_if = "String::is_empty")]
     pub os: String,
     /// Version of the operating system.
     #[serde(rename = "os.version", default, skip_serializing_if = "Option::is_none")]
     pub os_version: Option<String>,
     /// Features of the operating system.
-    #[serde(rename = "os.features", default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        rename = "os.features",
+        default,
+        deserialize_with = "optional",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub os_features: Vec<String>,
     /// Variant of the CPU (`v8`).
     #[serde(default, skip_serializing_if = "Option::is_none")]

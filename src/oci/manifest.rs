@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::descriptor::Descriptor;
-use super::json;
+use super::json::{self, Value, optional, texts};
 use super::media_type;
 use crate::error::{Error, Kind, Result, printable};
 
@@ -16,7 +16,7 @@ pub struct ImageManifest {
     /// Always 2.
     pub schema_version: u32,
     /// The manifest's own type; always written (Q56).
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(default, deserialize_with = "optional", skip_serializing_if = "String::is_empty")]
     pub media_type: String,
     /// What kind of artifact, where the config's media type does not say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -29,7 +29,7 @@ pub struct ImageManifest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<Descriptor>,
     /// Free text by key.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "texts", skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
 }
 
@@ -58,19 +58,19 @@ pub struct ImageIndex {
     /// Always 2.
     pub schema_version: u32,
     /// The index's own type.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(default, deserialize_with = "optional", skip_serializing_if = "String::is_empty")]
     pub media_type: String,
     /// What kind of artifact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub artifact_type: Option<String>,
     /// The manifests it lists.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional")]
     pub manifests: Vec<Descriptor>,
     /// The manifest that this one refers to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<Descriptor>,
     /// Free text by key.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "texts", skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
 }
 
@@ -136,22 +136,82 @@ const KNOWN_KEYS: [&str; 9] = [
 /// that could be read as two things (R-10, R-11). `limit` bounds the descriptors.
 pub fn parse_document(bytes: &[u8], declared: &str, limit: usize) -> Result<Document> {
     let bad = |why: String| Error::new(Kind::Protocol, format!("the manifest {}", printable(why)));
+    let keys = keys(bytes, limit)?;
+    // Null is as if it were absent (O-01).
+    let has = |key: &str| keys.iter().any(|(known, value)| *known == key && *value != Value::Null);
+    if has("fsLayers") {
+        return Err(bad("is of Docker's schema 1, which no registry should still serve".to_owned()));
+    }
+    if has("manifests") && (has("layers") || has("config")) {
+        return Err(bad("has both 'layers' or 'config' and 'manifests'".to_owned()));
+    }
+    let is_image = has("config") || has("layers");
+    // A list of nothing is null where Go wrote it.
+    let is_index = !is_image && keys.iter().any(|(known, _)| *known == "manifests");
+    if !is_image && !is_index {
+        return Err(bad("has neither 'config' and 'layers' nor 'manifests'".to_owned()));
+    }
+    let required: &[&str] =
+        if is_index { &["schemaVersion"] } else { &["schemaVersion", "config", "layers"] };
+    for key in required {
+        if !has(key) {
+            let null = keys.iter().any(|(known, _)| known == key);
+            return Err(bad(format!("has {} '{key}'", if null { "null for" } else { "no" })));
+        }
+    }
+    let malformed = |error: serde_json::Error| bad(format!("is malformed: {error}"));
+    let mut document = if is_index {
+        Document::Index(serde_json::from_slice(bytes).map_err(malformed)?)
+    } else {
+        Document::Image(serde_json::from_slice(bytes).map_err(malformed)?)
+    };
+    let (version, own) = match &mut document {
+        Document::Image(manifest) => (manifest.schema_version, &mut manifest.media_type),
+        Document::Index(index) => (index.schema_version, &mut index.media_type),
+    };
+    if version != 2 {
+        return Err(bad(format!("has schemaVersion {version}, not 2")));
+    }
+    let declared = media_type::essence(declared);
+    let from_header = media_type::is_manifest(&declared);
+    if own.is_empty() {
+        own.clone_from(&declared);
+        if !from_header {
+            *own = if is_index { media_type::OCI_INDEX } else { media_type::OCI_MANIFEST }.to_owned();
+        }
+    }
+    if from_header && *own != declared {
+        return Err(bad(format!("says that it is {own}, the header says {declared}")));
+    }
+    if !media_type::is_manifest(own) || media_type::is_index(own) != is_index {
+        return Err(bad(format!("says that it is {own}, its fields say otherwise")));
+    }
+    let embedded =
+        document.children().into_iter().chain(document.subject()).filter(|child| child.data.is_some());
+    for child in embedded {
+        child.check_data()?;
+    }
+    Ok(document)
+}
+
+/// The known keys of a document with what they have for values, before anything is made of it: in memory the
+/// descriptors are larger than here.
+fn keys(bytes: &[u8], limit: usize) -> Result<Vec<(&'static str, Value)>> {
     let (mut keys, mut count) = (Vec::new(), 0);
     let most = limit.max(1000).saturating_mul(VALUES);
-    let checked = json::check_object(bytes, most, &mut |key, length| {
+    let checked = json::check_object(bytes, most, &mut |key, value| {
         if let Some(known) = KNOWN_KEYS.iter().find(|known| known.eq_ignore_ascii_case(key)) {
             // Go's parser takes `Layers` for `layers`; ours does not. Whatever it means, it is ambiguous.
             if *known != key {
                 return Err(format!("has the key '{key}' for '{known}'"));
             }
-            keys.push(*known);
-            if matches!(key, "layers" | "manifests") {
+            keys.push((*known, value));
+            if let ("layers" | "manifests", Value::Array(length)) = (key, value) {
                 count = length;
             }
         }
         Ok(())
     });
-    // Before anything is made of them: in memory they are larger than here.
     let too_many = |what: String| {
         Error::new(
             Kind::Limit,
@@ -161,52 +221,13 @@ pub fn parse_document(bytes: &[u8], declared: &str, limit: usize) -> Result<Docu
         )
     };
     match checked {
-        Ok(()) if count > limit => return Err(too_many(count.to_string())),
-        Ok(()) => {}
-        Err(json::Refused::TooMany) => return Err(too_many(format!("over {most} values"))),
-        Err(json::Refused::Malformed(why)) => return Err(bad(why)),
-    }
-    let has = |key: &str| keys.contains(&key);
-    if has("fsLayers") {
-        return Err(bad("is of Docker's schema 1, which no registry should still serve".to_owned()));
-    }
-    if has("manifests") && (has("layers") || has("config")) {
-        return Err(bad("has both 'layers' or 'config' and 'manifests'".to_owned()));
-    }
-    let declared = media_type::essence(declared);
-    let mut document = if has("manifests") {
-        Document::Index(serde_json::from_slice(bytes).map_err(|e| bad(e.to_string()))?)
-    } else if has("config") || has("layers") {
-        Document::Image(serde_json::from_slice(bytes).map_err(|e| bad(e.to_string()))?)
-    } else {
-        return Err(bad("has neither 'config' and 'layers' nor 'manifests'".to_owned()));
-    };
-    let (version, own) = match &mut document {
-        Document::Image(manifest) => (manifest.schema_version, &mut manifest.media_type),
-        Document::Index(index) => (index.schema_version, &mut index.media_type),
-    };
-    if version != 2 {
-        return Err(bad(format!("has schemaVersion {version}, not 2")));
-    }
-    let from_header = media_type::is_manifest(&declared);
-    if own.is_empty() {
-        own.clone_from(&declared);
-        if !from_header {
-            *own = if has("manifests") { media_type::OCI_INDEX } else { media_type::OCI_MANIFEST }.to_owned();
+        Ok(()) if count > limit => Err(too_many(count.to_string())),
+        Ok(()) => Ok(keys),
+        Err(json::Refused::TooMany) => Err(too_many(format!("over {most} values"))),
+        Err(json::Refused::Malformed(why)) => {
+            Err(Error::new(Kind::Protocol, format!("the manifest {}", printable(why))))
         }
     }
-    if from_header && *own != declared {
-        return Err(bad(format!("says that it is {own}, the header says {declared}")));
-    }
-    if !media_type::is_manifest(own) || media_type::is_index(own) != has("manifests") {
-        return Err(bad(format!("says that it is {own}, its fields say otherwise")));
-    }
-    let embedded =
-        document.children().into_iter().chain(document.subject()).filter(|child| child.data.is_some());
-    for child in embedded {
-        child.check_data()?;
-    }
-    Ok(document)
 }
 
 #[cfg(test)]
@@ -294,6 +315,81 @@ mod tests {
                 let found = parse_document(text.as_bytes(), "", 10).map(drop).map_err(|e| e.kind());
                 assert_eq!(found, if data == "e30=" { Ok(()) } else { Err(Kind::Digest) }, "{text}");
             }
+        }
+    }
+
+    /// Each optional member of each kind of document, as Go writes an empty one.
+    #[test]
+    fn o_01_null_for_what_is_optional_is_absent() {
+        let index = |entry: &str, extra: &str| {
+            format!(
+                r#"{{"schemaVersion":2,"manifests":[{{"mediaType":"{}","digest":"{D}","size":2{entry}}}]{extra}}}"#,
+                media_type::OCI_MANIFEST
+            )
+        };
+        let mut pairs = vec![
+            (
+                index("", "").replace("[{", r#"null,"x":[{"#),
+                r#"{"schemaVersion":2,"manifests":[]}"#.to_owned(),
+            ),
+            (
+                index(r#","platform":{"architecture":"a","os":"b","os.features":null}"#, ""),
+                index(r#","platform":{"architecture":"a","os":"b"}"#, ""),
+            ),
+            (index(r#","platform":{"architecture":null,"os":null}"#, ""), index(r#","platform":{}"#, "")),
+            (manifest("2", r#","manifests":null"#), manifest("2", "")),
+            (index("", r#","config":null,"layers":null"#), index("", "")),
+            (manifest("2", r#","annotations":{"a":null}"#), manifest("2", r#","annotations":{"a":""}"#)),
+            (
+                manifest("2", "").replace(r#""a/b""#, "null"),
+                manifest("2", "").replace(r#""mediaType":"a/b","#, ""),
+            ),
+        ];
+        for key in ["annotations", "artifactType", "subject"] {
+            pairs.push((manifest("2", &format!(r#","{key}":null"#)), manifest("2", "")));
+            pairs.push((index("", &format!(r#","{key}":null"#)), index("", "")));
+        }
+        for key in ["annotations", "urls", "data", "platform", "artifactType"] {
+            pairs.push((manifest(&format!(r#"2,"{key}":null"#), ""), manifest("2", "")));
+            pairs.push((index(&format!(r#","{key}":null"#), ""), index("", "")));
+        }
+        let own = format!(r#""{}","config""#, media_type::OCI_MANIFEST);
+        pairs.push((manifest("2", "").replace(&own, r#"null,"config""#), manifest("2", "")));
+        for (null, absent) in pairs {
+            let read = |text: &str| match parse_document(text.as_bytes(), "", 10) {
+                Ok(Document::Image(manifest)) => String::from_utf8(manifest.to_bytes()).unwrap(),
+                Ok(Document::Index(index)) => String::from_utf8(index.to_bytes()).unwrap(),
+                Err(error) => panic!("{text}: {error}"),
+            };
+            assert_eq!(read(&null), read(&absent), "{null}");
+            assert!(!read(&null).contains("null"), "null is never written: {null}");
+        }
+    }
+
+    #[test]
+    fn o_01_null_for_what_is_required_is_refused_with_its_name() {
+        let whole = manifest("2", "");
+        let digest = format!(r#""{D}""#);
+        for (text, why) in [
+            (whole.replace("[]", "null"), "has null for 'layers'"),
+            (whole.replace("[]", "[null]"), "is malformed"),
+            (
+                whole.replace(r#""schemaVersion":2"#, r#""schemaVersion":null"#),
+                "has null for 'schemaVersion'",
+            ),
+            (whole.replace(&digest, "null"), "is malformed"),
+            (manifest("null", ""), "is malformed"),
+            (format!(r#"{{"schemaVersion":2,"config":null,"layers":[]}}"#), "has null for 'config'"),
+            (format!(r#"{{"schemaVersion":2,"layers":[]}}"#), "has no 'config'"),
+            (format!(r#"{{"schemaVersion":null,"manifests":[]}}"#), "has null for 'schemaVersion'"),
+            (format!(r#"{{"schemaVersion":2,"manifests":[null]}}"#), "is malformed"),
+            (manifest(r#"2,"urls":[null]"#, ""), "is malformed"),
+            // Two parsers read these differently, null or not.
+            (manifest("2", r#","Annotations":null"#), "has the key 'Annotations'"),
+            (manifest("2", r#","annotations":null,"annotations":null"#), "twice"),
+        ] {
+            let message = refused(&text, "");
+            assert!(message.starts_with("the manifest ") && message.contains(why), "{text}: {message}");
         }
     }
 

@@ -33,7 +33,7 @@ impl Repository {
             }
             let bytes = pages.read(reply, operation).await?;
             let list: List = serde_json::from_slice(&bytes).map_err(|error| {
-                Error::new(Kind::Protocol, format!("{}: no list of tags: {error}", self.name()))
+                Error::new(Kind::Protocol, format!("{}: the tag list is malformed: {error}", self.name()))
                     .with_http_status(200)
             })?;
             for tag in list.tags.unwrap_or_default() {

@@ -13,6 +13,8 @@ use crate::error::{Error, Kind, Result, printable};
 use crate::oci::{Descriptor, Digest, media_type};
 
 const MANIFESTS: &str = "manifests";
+/// Allowed for what is optional (O-01).
+const NULL: &str = "null";
 /// Where containerd and buildkit put the full reference.
 const CONTAINERD_NAME: &str = "io.containerd.image.name";
 
@@ -208,10 +210,13 @@ impl<'de> Visitor<'de> for Fields<'_> {
             }
             if key == MANIFESTS {
                 index.entries = map.next_value_seed(Entries { limit: self.limit, over: self.over })?;
-            } else if seen.contains(MANIFESTS) {
-                index.after.push((key, map.next_value()?));
             } else {
-                index.before.push((key, map.next_value()?));
+                let value: Box<RawValue> = map.next_value()?;
+                if key == "schemaVersion" && value.get() == NULL {
+                    return Err(de::Error::custom("it has null for 'schemaVersion'"));
+                }
+                let fields = if seen.contains(MANIFESTS) { &mut index.after } else { &mut index.before };
+                fields.push((key, value));
             }
         }
         Ok(index)
@@ -251,6 +256,9 @@ impl<'de> Visitor<'de> for Entries<'_> {
             if entries.len() >= self.limit {
                 *self.over = true;
                 return Err(de::Error::custom("too many"));
+            }
+            if raw.get() == NULL {
+                return Err(de::Error::custom("it has null in the list of manifests"));
             }
             entries.push(raw);
         }
