@@ -1129,6 +1129,20 @@ cldoci_status cldoci_options_set_max_entries(cldoci_options *options, int64_t va
 cldoci_status cldoci_options_set_max_depth(cldoci_options *options, int64_t value, cldoci_error **error);
 
 /**
+ * Largest window of a layer's zstd stream, which is held in memory beside all else. Belongs to a client or a
+ * call. Default: 33554432.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    the number
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_max_zstd_window_bytes(cldoci_options *options,
+                                                       int64_t value,
+                                                       cldoci_error **error);
+
+/**
  * Longest path in a layer. Belongs to a client or a call. Default: 4096.
  *
  * @param options  borrowed, not NULL
@@ -1337,6 +1351,14 @@ cldoci_status cldoci_options_set_reuse_unchanged(cldoci_options *options,
 #define CLDOCI_DUPLICATES_REFUSE 0
 /** `last_wins` of `cldoci_options_set_duplicates`. */
 #define CLDOCI_DUPLICATES_LAST_WINS 1
+/** `default` of `cldoci_options_set_other_layers`. */
+#define CLDOCI_OTHER_LAYERS_DEFAULT 0
+/** `refuse` of `cldoci_options_set_other_layers`. */
+#define CLDOCI_OTHER_LAYERS_REFUSE 1
+/** `skip` of `cldoci_options_set_other_layers`. */
+#define CLDOCI_OTHER_LAYERS_SKIP 2
+/** `file` of `cldoci_options_set_other_layers`. */
+#define CLDOCI_OTHER_LAYERS_FILE 3
 /**
  * Push: repositories of the same registry to mount blobs from. Belongs to a call. Default: empty.
  *
@@ -1459,7 +1481,7 @@ cldoci_status cldoci_options_set_strip_leading_slash(cldoci_options *options,
                                                      cldoci_error **error);
 
 /**
- * Pull: accept a layer without the end-of-archive blocks. Belongs to a client or a call. Default: 0.
+ * Pull: accept a layer without the end-of-archive blocks, or without the padding before them. Belongs to a client or a call. Default: 0.
  *
  * @param options  borrowed, not NULL
  * @param value    1 or 0
@@ -1467,7 +1489,25 @@ cldoci_status cldoci_options_set_strip_leading_slash(cldoci_options *options,
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
  * Threads: one at a time for one handle.
  */
-cldoci_status cldoci_options_set_lenient_end(cldoci_options *options, int32_t value, cldoci_error **error);
+cldoci_status cldoci_options_set_lenient_end(cldoci_options *options,
+                                             int32_t value,
+                                             cldoci_error **error);
+
+/**
+ * Pull: layers that are neither titled files nor archives. skip leaves them out with a warning where something
+ * else is published; file names them by their digest; default is refuse for component, datacenter and module
+ * and where a destination is merged into or replaced, else skip. Belongs to a client or a call. Default:
+ * CLDOCI_OTHER_LAYERS_DEFAULT.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    CLDOCI_OTHER_LAYERS_…
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_other_layers(cldoci_options *options,
+                                              int32_t value,
+                                              cldoci_error **error);
 
 /**
  * Which manifest of an index is meant: os/architecture[/variant]. Belongs to a client or a call. Default:

@@ -252,6 +252,8 @@ fn deleted_during_work_it_is_made_again() {
                             manifest: blob.digest.clone(),
                             fingerprint: blob.digest,
                             durable: false,
+                            extraction: String::new(),
+                            others: false,
                             exact: true,
                             boot_id: boot_id(),
                         };

@@ -24,6 +24,8 @@ mod harness;
 mod links;
 #[path = "unpack/mutations.rs"]
 mod mutations;
+#[path = "unpack/others.rs"]
+mod others;
 #[path = "unpack/peers.rs"]
 mod peers;
 #[path = "unpack/publish.rs"]

@@ -27,4 +27,6 @@ pub use options::{CaseCollisions, Links, PackOptions};
 pub use pack::{Packed, pack};
 pub use report::LeftOut;
 pub use state::{TreeState, tree_state};
-pub use unpack::{Confinement, Existing, Staging, UnpackOptions, destination_identity, fingerprint};
+pub use unpack::{
+    Confinement, Existing, OtherLayers, Staging, UnpackOptions, destination_identity, extraction, fingerprint,
+};

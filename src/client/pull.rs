@@ -10,7 +10,7 @@ use super::blocking::blocking;
 use super::endpoint::{Endpoint, Manifest};
 use super::layer::LayerReader;
 use super::{Client, Outcome, Verb, diff_id};
-use crate::archive::{Staging, UnpackOptions, destination_identity, fingerprint};
+use crate::archive::{OtherLayers, Staging, UnpackOptions, destination_identity, extraction, fingerprint};
 use crate::error::{Error, Kind, Result};
 use crate::oci::{ArtifactKind, Descriptor, Digest, ImageManifest, media_type};
 use crate::operation::{Operation, Phase};
@@ -48,9 +48,9 @@ pub(super) async fn pull(verb: &Verb, mut endpoint: Endpoint, destination: PathB
         let joined = tokio::try_join!(config, layers);
         let failed = failed.into_inner();
         match joined {
-            Ok((config, (staging, contents))) => {
+            Ok((config, (staging, contents, others))) => {
                 let artifact = found(&endpoint, &manifest, config);
-                let note = Note::new(verb, &destination, &manifest.descriptor, &artifact, exact);
+                let note = Note::new(verb, &destination, &manifest.descriptor, &artifact, exact, others);
                 let operation = verb.call.operation.clone();
                 let (config, layers) = (artifact.config.clone(), manifest.document.layers.clone());
                 blocking(move || {
@@ -141,13 +141,19 @@ async fn unpack_layers(
     endpoint: &Endpoint,
     manifest: &Manifest<ImageManifest>,
     destination: &Path,
-) -> Result<(Staging, Vec<Option<Digest>>)> {
+) -> Result<(Staging, Vec<Option<Digest>>, bool)> {
     let layers = manifest.document.layers.clone();
     let mut options = UnpackOptions::from_settings(&verb.call.settings);
     if manifest.descriptor.media_type == media_type::DOCKER_MANIFEST
         && layers.iter().all(|layer| layer.media_type.starts_with(TODAYS_LAYERS))
     {
         options.skip_special = true;
+    }
+    let image = &manifest.document;
+    let layer_type = layers.first().map_or("", |layer| &layer.media_type);
+    let kind = ArtifactKind::from_types(image.artifact_type(), &image.config.media_type, layer_type);
+    if verb.call.settings.text("other_layers") == "default" && !matches!(kind, ArtifactKind::Custom { .. }) {
+        options.other_layers = OtherLayers::Refuse;
     }
     options.hash_content =
         verb.call.settings.bool("fetch_config") && diff_id::may_be_in(&manifest.document.config.media_type);
@@ -156,22 +162,30 @@ async fn unpack_layers(
     blocking(move || {
         let _inside = runtime.enter();
         let operation = &verb.call.operation;
+        let plan = options.plan(&layers, operation)?;
         let mut staging = Staging::prepare(&destination, &options)?;
-        let mut contents = Vec::new();
+        let mut contents = vec![None; layers.len()];
+        let layers = || {
+            layers
+                .iter()
+                .zip(&plan.wanted)
+                .enumerate()
+                .filter_map(|(at, (layer, wanted))| wanted.then_some((at, layer)))
+        };
         operation.enter(Phase::Downloading);
-        operation.expect_bytes(layers.iter().map(|layer| layer.size).sum());
+        operation.expect_bytes(layers().map(|(_, layer)| layer.size).sum());
         let parallel = verb.call.settings.size("parallel");
         let mut waiting: VecDeque<LayerReader> = VecDeque::new();
-        let mut coming = layers.iter();
-        for layer in &layers {
+        let mut coming = layers();
+        for (at, layer) in layers() {
             while waiting.len() < parallel {
-                let Some(next) = coming.next() else { break };
+                let Some((_, next)) = coming.next() else { break };
                 waiting.push_back(LayerReader::open(&verb, &endpoint, next)?);
             }
             let Some(mut reader) = waiting.pop_front() else { break };
             let unpacked = staging.unpack(layer, &mut reader, operation);
             let verified = reader.finish();
-            contents.push(match (unpacked, verified) {
+            let content = match (unpacked, verified) {
                 // Bytes that were damaged on their way are not the archive's fault.
                 (Err(refused), Err(damaged))
                     if matches!(refused.kind(), Kind::Unsafe | Kind::Protocol)
@@ -181,9 +195,12 @@ async fn unpack_layers(
                 }
                 (Err(error), _) | (Ok(_), Err(error)) => return Err(error),
                 (Ok(content), Ok(())) => content,
-            });
+            };
+            if let Some(place) = contents.get_mut(at) {
+                *place = content;
+            }
         }
-        Ok((staging, contents))
+        Ok((staging, contents, plan.others))
     })
     .await
 }
@@ -199,6 +216,9 @@ async fn unchanged(verb: &Verb, endpoint: &mut Endpoint, destination: &Path) -> 
     })
     .await?;
     let Some((store, record)) = record else { return Ok(None) };
+    if record.extraction != extraction(&verb.call.settings, record.others) {
+        return Ok(None);
+    }
     // A destination that was merged into holds more than the artifact: only another merge leaves it so.
     if !record.exact && verb.call.settings.text("existing") != "merge" {
         return Ok(None);
@@ -278,11 +298,20 @@ struct Note {
     manifest: Digest,
     exact: bool,
     durable: bool,
+    extraction: String,
+    others: bool,
     threads: usize,
 }
 
 impl Note {
-    fn new(verb: &Verb, destination: &Path, manifest: &Descriptor, artifact: &Artifact, exact: bool) -> Self {
+    fn new(
+        verb: &Verb,
+        destination: &Path,
+        manifest: &Descriptor,
+        artifact: &Artifact,
+        exact: bool,
+        others: bool,
+    ) -> Self {
         let mut blobs = vec![(manifest.clone(), artifact.manifest.clone())];
         blobs.extend(artifact.config.clone().map(|config| (artifact.config_descriptor.clone(), config)));
         Self {
@@ -292,6 +321,8 @@ impl Note {
             manifest: manifest.digest.clone(),
             exact,
             durable: verb.call.settings.bool("durable"),
+            extraction: extraction(&verb.call.settings, others),
+            others,
             threads: verb.call.settings.threads(),
         }
     }
@@ -325,6 +356,8 @@ impl Note {
             fingerprint,
             exact: self.exact,
             durable: self.durable,
+            extraction: self.extraction.clone(),
+            others: self.others,
             boot_id: boot_id(),
         };
         store.set_published(&self.destination, &record)

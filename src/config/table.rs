@@ -141,6 +141,7 @@ pub static OPTIONS: &[OptionSpec] = &[
     row("max_entries", Type::Int(1, MAX), Scope::Both, "5000000", "most entries of one layer"),
     row("max_depth", Type::Int(1, 100_000), Scope::Both, "256", "deepest nesting of directories in a layer"),
     row("max_path_bytes", Type::Int(1, 1 << 20), Scope::Both, "4096", "longest path in a layer"),
+    row("max_zstd_window_bytes", Type::Int(KIB, 100 << 20), Scope::Both, "33554432", "largest window of a layer's zstd stream, which is held in memory beside all else"),
     row("max_link_bytes", Type::Int(1, 4095), Scope::Both, "4095", "longest target of a symbolic link"),
     // Build.
     row("config_media_type", Type::Text, Scope::Call, "", "build: the config's media type for a custom kind; empty = the kind's"),
@@ -166,7 +167,8 @@ pub static OPTIONS: &[OptionSpec] = &[
     row("special_entries", Type::Choice(&["refuse", "skip"]), Scope::Both, "refuse", "pull: devices, FIFOs and links that leave the destination"),
     row("duplicates", Type::Choice(&["refuse", "last_wins"]), Scope::Both, "refuse", "pull: a name that is in one layer twice"),
     row("strip_leading_slash", Type::Bool, Scope::Both, "false", "pull: take an absolute name as one below the destination"),
-    row("lenient_end", Type::Bool, Scope::Both, "false", "pull: accept a layer without the end-of-archive blocks"),
+    row("lenient_end", Type::Bool, Scope::Both, "false", "pull: accept a layer without the end-of-archive blocks, or without the padding before them"),
+    row("other_layers", Type::Choice(&["default", "refuse", "skip", "file"]), Scope::Both, "default", "pull: layers that are neither titled files nor archives; skip leaves them out with a warning where something else is published, file names them by their digest; default = refuse for component, datacenter and module and with existing=merge or replace, else skip"),
     row("platform", Type::Text, Scope::Both, "linux/amd64", "which manifest of an index is meant: os/architecture[/variant]"),
     // Referrers.
     row("artifact_type", Type::Text, Scope::Call, "", "referrers: only those of this artifact type"),

@@ -55,6 +55,12 @@ pub struct PublishRecord {
     pub exact: bool,
     /// It survives a loss of power.
     pub durable: bool,
+    /// The options that changed what was extracted; empty for the defaults.
+    #[serde(default)]
+    pub extraction: String,
+    /// Some layers were neither titled files nor archives.
+    #[serde(default)]
+    pub others: bool,
     /// The boot during which it was published.
     pub boot_id: String,
 }
@@ -179,6 +185,8 @@ mod tests {
             fingerprint: digest,
             exact: true,
             durable,
+            extraction: String::new(),
+            others: false,
             boot_id: boot_id.to_owned(),
         }
     }

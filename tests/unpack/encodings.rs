@@ -280,8 +280,12 @@ fn g_09_bytes_that_are_not_what_the_media_type_says() {
         assert!(std::fs::read(world.dest().join("f")).unwrap() == bytes);
         layer.annotations.insert(media_type::ANNOTATION_UNPACK.to_owned(), "true".to_owned());
         let world = World::new();
-        world.pull_described(&options(), &[(layer, &bytes)]).unwrap();
-        assert_eq!(tree(&world.dest()), ["a=1"]);
+        let result = world.pull_described(&options(), &[(layer, &bytes)]);
+        match media_type {
+            // oras unpacks what is tar through gzip, whatever it is called.
+            TAR => assert_eq!(kind(&result), Some(Kind::Protocol)),
+            _ => assert_eq!(tree(&world.dest()), ["a=1"]),
+        }
     }
     let padded = [&zipped[..], &vec![0; 1024]].concat();
     refused(&padded, Kind::Protocol, "bytes are gzip");
@@ -309,13 +313,9 @@ fn zstd_layers() {
         world.check();
     }
     let whole = frame(&archive);
-    // A window of 16 MiB in the frame's header.
-    let mut wide = whole.clone();
-    (wide[4], wide[5]) = (wide[4] & !0x20, (14 << 3) as u8);
     for (bytes, kind, words) in [
         (whole[..whole.len() - 3].to_vec(), Kind::Unsafe, "corrupt"),
         ([&whole[..], b"garbage"].concat(), Kind::Unsafe, "follows the last frame"),
-        (wide, Kind::Limit, "window of 16777216"),
     ] {
         let world = World::new();
         let error = world.pull(&options(), &[(ZSTD, &bytes)]).expect_err(words);

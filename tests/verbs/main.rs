@@ -9,6 +9,7 @@
 )]
 #![allow(unreachable_pub, reason = "modules of a test")]
 
+mod artifacts;
 #[path = "../common/mod.rs"]
 mod common;
 mod copies;

@@ -8,6 +8,8 @@ use super::name::{self, Limits};
 /// The form of a layer's content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum LayerForm {
+    /// Without content: the empty descriptor's, or an empty file without a name (O-04).
+    Nothing,
     /// A plain tar archive.
     Tar,
     /// A tar archive through gzip.
@@ -16,46 +18,48 @@ pub(super) enum LayerForm {
     TarZstd,
     /// One file of this name (relative to the destination), whatever its media type says.
     File(Vec<u8>),
+    /// Neither a titled file nor an archive (O-05).
+    Other,
 }
 
 impl LayerForm {
-    /// A titled layer without `io.deis.oras.content.unpack: "true"` is a file, else the media type's suffix says
-    /// what it is. The title is checked as an entry's name is (T-17).
-    pub(super) fn of(layer: &Descriptor, limits: &Limits) -> Result<Self> {
-        let unpack = layer.annotations.get(media_type::ANNOTATION_UNPACK).is_some_and(|v| v == "true");
-        if let Some(title) = layer.annotations.get(media_type::ANNOTATION_TITLE).filter(|_| !unpack) {
-            return Ok(Self::File(file_name(title, limits)?));
-        }
+    /// A titled layer is a file, and with `io.deis.oras.content.unpack: "true"` what oras makes of a directory:
+    /// tar through gzip, unless the media type says zstd (O-03). Of all others the media type's suffix says what
+    /// they are. The title is checked as an entry's name is (T-17).
+    pub(super) fn of(layer: &Descriptor, limits: &Limits, strip_leading_slash: bool) -> Result<Self> {
         let essence = media_type::essence(&layer.media_type);
         let ends = |suffixes: &[&str]| suffixes.iter().any(|suffix| essence.ends_with(suffix));
-        if ends(&["+gzip", ".gzip"]) {
-            Ok(Self::TarGzip)
-        } else if ends(&["+zstd", ".zstd"]) {
-            Ok(Self::TarZstd)
-        } else if ends(&[".tar", "+tar", "/tar", "/x-tar"]) {
-            Ok(Self::Tar)
-        } else {
-            Err(Error::new(
-                Kind::Unsupported,
-                format!(
-                    "layer {} of media type '{}' is no archive that can be unpacked (tar, +gzip, +zstd) and has \
-                     no title to be a file",
-                    layer.digest,
-                    printable(&layer.media_type)
-                ),
-            ))
+        let zstd = ends(&["+zstd", ".zstd"]);
+        if let Some(title) = layer.annotations.get(media_type::ANNOTATION_TITLE) {
+            let unpack = layer.annotations.get(media_type::ANNOTATION_UNPACK).is_some_and(|v| v == "true");
+            return match (unpack, zstd) {
+                (true, true) => Ok(Self::TarZstd),
+                (true, false) => Ok(Self::TarGzip),
+                (false, _) => Ok(Self::File(file_name(title, limits, strip_leading_slash)?)),
+            };
         }
+        Ok(if zstd {
+            Self::TarZstd
+        } else if ends(&["+gzip", ".gzip"]) {
+            Self::TarGzip
+        } else if ends(&[".tar", "+tar", "/tar", "/x-tar"]) {
+            Self::Tar
+        } else if layer.size == 0 || essence == media_type::EMPTY && layer.digest.verify(b"{}") {
+            Self::Nothing
+        } else {
+            Self::Other
+        })
     }
 }
 
-fn file_name(title: &str, limits: &Limits) -> Result<Vec<u8>> {
+fn file_name(title: &str, limits: &Limits, strip_leading_slash: bool) -> Result<Vec<u8>> {
     let refuse = |error: Error| error.context(format!("title annotation '{}'", printable(title)));
     let bytes = title.as_bytes();
     // Titles have slashes on every system, so these are the paths of one that has drives.
     if title.contains('\\') || matches!(bytes, [drive, b':', ..] if drive.is_ascii_alphabetic()) {
         return Err(refuse(Error::new(Kind::Unsafe, "has a drive or a backslash")));
     }
-    let name = name::clean(bytes, limits, false).map_err(refuse)?;
+    let name = name::clean(bytes, limits, strip_leading_slash).map_err(refuse)?;
     if name.is_empty() || bytes.ends_with(b"/") {
         return Err(refuse(Error::new(Kind::Unsafe, "names no file")));
     }
@@ -65,14 +69,12 @@ fn file_name(title: &str, limits: &Limits) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oci::Digest;
-
     const LIMITS: Limits = Limits { path: 4096, depth: 256 };
 
     fn form(media_type: &str, annotations: &[(&str, &str)]) -> Result<LayerForm> {
-        let mut layer = Descriptor::new(media_type, Digest::of(b""), 0);
+        let mut layer = Descriptor::of(media_type, b"content");
         layer.annotations = annotations.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        LayerForm::of(&layer, &LIMITS)
+        LayerForm::of(&layer, &LIMITS, false)
     }
 
     #[test]
@@ -87,9 +89,21 @@ mod tests {
         ] {
             assert_eq!(form(media_type, &[]).unwrap(), want, "{media_type}");
         }
-        let error = form("text/\u{1b}plain", &[]).unwrap_err();
-        assert_eq!(error.kind(), Kind::Unsupported);
-        assert!(error.message().contains("'text/\\u{1b}plain'"), "{error}");
+        assert_eq!(form("text/plain", &[]).unwrap(), LayerForm::Other);
+    }
+
+    #[test]
+    fn o_04_what_has_no_content_is_nothing() {
+        let of = |layer: &Descriptor| LayerForm::of(layer, &LIMITS, false).unwrap();
+        assert_eq!(of(&Descriptor::of(media_type::EMPTY, b"{}")), LayerForm::Nothing);
+        assert_eq!(of(&Descriptor::of("a/b", b"")), LayerForm::Nothing);
+        // Another content, an archive that lacks all, a file that is meant to be there.
+        assert_eq!(of(&Descriptor::of(media_type::EMPTY, b"[]")), LayerForm::Other);
+        assert_eq!(of(&Descriptor::of(media_type::OCI_LAYER, b"")), LayerForm::TarGzip);
+        for mut layer in [Descriptor::of("a/b", b""), Descriptor::of(media_type::EMPTY, b"{}")] {
+            layer.annotations.insert(media_type::ANNOTATION_TITLE.to_owned(), "f".to_owned());
+            assert_eq!(of(&layer), LayerForm::File(b"f".to_vec()));
+        }
     }
 
     #[test]
@@ -98,8 +112,34 @@ mod tests {
         let title = media_type::ANNOTATION_TITLE;
         let unpack = media_type::ANNOTATION_UNPACK;
         assert_eq!(form(tar, &[(title, "./a/b.txt")]).unwrap(), LayerForm::File(b"a/b.txt".to_vec()));
-        assert_eq!(form(tar, &[(title, "d"), (unpack, "true")]).unwrap(), LayerForm::Tar);
         assert_eq!(form(tar, &[(title, "d"), (unpack, "yes")]).unwrap(), LayerForm::File(b"d".to_vec()));
+        assert_eq!(form(tar, &[(unpack, "true")]).unwrap(), LayerForm::Tar);
+    }
+
+    #[test]
+    fn o_03_what_oras_made_of_a_directory_is_tar_through_gzip_whatever_its_type() {
+        let form = |media_type| {
+            let annotations = [(media_type::ANNOTATION_TITLE, "d"), (media_type::ANNOTATION_UNPACK, "true")];
+            form(media_type, &annotations).unwrap()
+        };
+        for media_type in
+            ["application/vnd.acme.rocket.docs.layer.v1+tar", "a/b", "a/b.tar", media_type::OCI_LAYER]
+        {
+            assert_eq!(form(media_type), LayerForm::TarGzip, "{media_type}");
+        }
+        assert_eq!(form("a/b.tar+zstd"), LayerForm::TarZstd);
+    }
+
+    #[test]
+    fn o_08_an_absolute_title_obeys_strip_leading_slash() {
+        let mut layer = Descriptor::of("text/plain", b"content");
+        layer.annotations.insert(media_type::ANNOTATION_TITLE.to_owned(), "/etc/motd".to_owned());
+        let file = LayerForm::of(&layer, &LIMITS, true).unwrap();
+        assert_eq!(file, LayerForm::File(b"etc/motd".to_vec()));
+        let error = LayerForm::of(&layer, &LIMITS, false).unwrap_err();
+        assert!(error.message().contains("strip_leading_slash"), "{error}");
+        layer.annotations.insert(media_type::ANNOTATION_TITLE.to_owned(), "/../etc/motd".to_owned());
+        assert_eq!(LayerForm::of(&layer, &LIMITS, true).unwrap_err().kind(), Kind::Unsafe);
     }
 
     #[test]

@@ -73,7 +73,9 @@ pub(super) fn unpack(
                     Some(table) => inflate::stream(&mut source, &mut output, table, threads),
                     None => gzip::stream(&mut source, &mut output),
                 }),
-                (LayerForm::TarZstd, _) => zstd::stream(&mut source, &mut output),
+                (LayerForm::TarZstd, _) => {
+                    zstd::stream(&mut source, &mut output, options.max_zstd_window_bytes)
+                }
                 _ => plain(&mut source, &mut output),
             };
             match (result, output.hasher.take()) {

@@ -13,6 +13,7 @@ mod move_entries;
 mod name;
 mod pax;
 mod place;
+mod plan;
 mod publish;
 mod read;
 mod remove;
@@ -28,6 +29,7 @@ use crate::config::Settings;
 
 pub use directories::Confinement;
 pub use fingerprint::{destination_identity, fingerprint};
+pub use plan::{OtherLayers, extraction};
 pub use staging::Staging;
 
 /// What to do with a destination that is not empty.
@@ -70,6 +72,10 @@ pub struct UnpackOptions {
     pub strip_leading_slash: bool,
     /// `lenient_end`
     pub lenient_end: bool,
+    /// `max_zstd_window_bytes`
+    pub max_zstd_window_bytes: u64,
+    /// `other_layers`; for the seed's kinds the default is another, which the caller sets.
+    pub other_layers: OtherLayers,
     /// [`Staging::unpack`] gives the digest of each archive's decoded content.
     pub hash_content: bool,
     /// `threads` that inflate, and as many that write.
@@ -83,17 +89,18 @@ pub struct UnpackOptions {
 impl UnpackOptions {
     /// The options that a call's settings come to.
     pub fn from_settings(settings: &Settings) -> Self {
+        let existing = match settings.text("existing") {
+            "merge" => Existing::Merge,
+            "replace" => Existing::Replace,
+            _ => Existing::Refuse,
+        };
         Self {
             max_unpacked_bytes: settings.int("max_unpacked_bytes"),
             max_entries: settings.int("max_entries"),
             max_depth: settings.size("max_depth"),
             max_path_bytes: settings.size("max_path_bytes"),
             max_link_bytes: settings.size("max_link_bytes"),
-            existing: match settings.text("existing") {
-                "merge" => Existing::Merge,
-                "replace" => Existing::Replace,
-                _ => Existing::Refuse,
-            },
+            existing,
             durable: settings.bool("durable"),
             preserve_mtime: settings.bool("preserve_mtime"),
             follow_destination: settings.bool("follow_destination"),
@@ -101,6 +108,14 @@ impl UnpackOptions {
             last_wins: settings.text("duplicates") == "last_wins",
             strip_leading_slash: settings.bool("strip_leading_slash"),
             lenient_end: settings.bool("lenient_end"),
+            max_zstd_window_bytes: settings.int("max_zstd_window_bytes"),
+            other_layers: match settings.text("other_layers") {
+                "file" => OtherLayers::File,
+                "skip" => OtherLayers::Skip,
+                // What is replaced or merged into holds more than is seen.
+                "default" if existing == Existing::Refuse => OtherLayers::Skip,
+                _ => OtherLayers::Refuse,
+            },
             hash_content: false,
             threads: settings.threads(),
             home: settings.environment.get("HOME").map(PathBuf::from),

@@ -143,9 +143,7 @@ impl Staging {
         operation: &Operation,
     ) -> Result<Option<Digest>> {
         let result = self.unpack_layer(layer, input, operation);
-        if let Err(error) = &result
-            && error.kind() != Kind::Cancelled
-        {
+        if !result.as_ref().is_err_and(|error| error.kind() == Kind::Cancelled) {
             drain(input, operation);
         }
         result
@@ -157,7 +155,13 @@ impl Staging {
         input: &mut (dyn Read + Send),
         operation: &Operation,
     ) -> Result<Option<Digest>> {
-        let form = LayerForm::of(layer, &self.options.names())?;
+        let form = self.options.form(layer)?;
+        match &form {
+            LayerForm::Nothing => return Ok(None),
+            LayerForm::Other => return Err(super::plan::other(layer)),
+            LayerForm::File(path) => self.warn_of_other(path, layer, operation),
+            LayerForm::Tar | LayerForm::TarGzip | LayerForm::TarZstd => {}
+        }
         self.layers += 1;
         let first = self.layers == 1;
         // A tree of its own keeps one layer's entries apart from those of the layers before it.
@@ -173,6 +177,20 @@ impl Staging {
                 .map_err(|error| Error::io("staging directory", error))?;
         }
         Ok(content)
+    }
+
+    /// Whoever lost a file to another of its name hears of it (O-09).
+    fn warn_of_other(&self, path: &[u8], layer: &Descriptor, operation: &Operation) {
+        let Ok(root) = duplicate(&self.tree) else { return };
+        let (above, own) = super::name::split(path);
+        let there = Directories::new(root, self.options.confinement)
+            .open(above)
+            .and_then(|directory| super::directories::kind_of(&directory, own));
+        if there.is_ok() {
+            let name = crate::error::printable(path);
+            operation
+                .warn(format!("layer {}: its file '{name}' replaces that of an earlier layer", layer.digest));
+        }
     }
 
     /// Removes the staging; its errors are the caller's to judge.

@@ -10,8 +10,6 @@ use super::gzip::Source;
 use super::read::compression;
 use super::stream::Output;
 
-/// The largest window: what `zstd -19` needs. It is held in memory.
-const WINDOW: u64 = 8 << 20;
 const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 fn corrupt(why: &str) -> Error {
@@ -33,8 +31,8 @@ impl Read for Feed<'_, '_> {
     }
 }
 
-/// Decodes all frames.
-pub(super) fn stream(source: &mut Source<'_>, output: &mut Output) -> Result<()> {
+/// Decodes all frames. A frame's window, of at most `max_window` bytes, is held in memory.
+pub(super) fn stream(source: &mut Source<'_>, output: &mut Output, max_window: u64) -> Result<()> {
     let mut decoder = FrameDecoder::new();
     let mut first = true;
     loop {
@@ -60,24 +58,32 @@ pub(super) fn stream(source: &mut Source<'_>, output: &mut Output) -> Result<()>
             }
         }
         first = false;
-        let window = window(source)?;
-        if window > WINDOW {
+        let header = Header::read(source)?;
+        if header.window > max_window {
             return Err(Error::new(
                 Kind::Limit,
                 format!(
-                    "the layer's zstd window of {window} bytes is over {WINDOW} (fixed; compress it without --long or --ultra)"
+                    "the layer's zstd window of {} bytes is over max_zstd_window_bytes {max_window}",
+                    header.window
                 ),
             ));
         }
         source.unread(&MAGIC);
-        frame(&mut decoder, source, output)?;
+        frame(&mut decoder, source, output, &header)?;
     }
 }
 
-fn frame(decoder: &mut FrameDecoder, source: &mut Source<'_>, output: &mut Output) -> Result<()> {
+/// One frame; its size and its checksum must be those of its content, where it has them (O-02).
+fn frame(
+    decoder: &mut FrameDecoder,
+    source: &mut Source<'_>,
+    output: &mut Output,
+    header: &Header,
+) -> Result<()> {
     let mut feed = Feed { source, error: None };
     let failed = |feed: &mut Feed<'_, '_>, why: String| feed.error.take().unwrap_or_else(|| corrupt(&why));
     decoder.reset(&mut feed).map_err(|error| failed(&mut feed, error.to_string()))?;
+    let mut length: u64 = 0;
     loop {
         let done = decoder.is_finished();
         if !done {
@@ -89,10 +95,18 @@ fn frame(decoder: &mut FrameDecoder, source: &mut Source<'_>, output: &mut Outpu
             let mut chunk = output.buffer()?;
             let read = decoder.read(chunk.room()).map_err(|error| corrupt(&error.to_string()))?;
             chunk.grow(read);
+            length += read as u64;
             output.send(chunk)?;
         }
+        if header.content.is_some_and(|content| if done { length != content } else { length > content }) {
+            return Err(corrupt("a frame's content has another size than its header says"));
+        }
         if done {
-            return Ok(());
+            let checksum = decoder.get_checksum_from_data();
+            return match checksum.is_some() && checksum != decoder.get_calculated_checksum() {
+                true => Err(corrupt("a frame's checksum is wrong")),
+                false => Ok(()),
+            };
         }
     }
 }
@@ -115,22 +129,36 @@ fn skip(source: &mut Source<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The window of the frame whose header follows the magic number (RFC 8878, 3.1.1.1).
-fn window(source: &mut Source<'_>) -> Result<u64> {
-    let mut header = [0; 14];
-    let length = source.fill(&mut header)?;
-    source.unread(header.get(..length).unwrap_or_default());
-    let [descriptor, second, ..] = header;
-    if descriptor & 0x20 == 0 {
+/// What a frame's header says (RFC 8878, 3.1.1.1).
+struct Header {
+    window: u64,
+    /// The size of the content.
+    content: Option<u64>,
+}
+
+impl Header {
+    /// Reads it after the magic number, and leaves it to be read again.
+    fn read(source: &mut Source<'_>) -> Result<Self> {
+        let mut header = [0; 14];
+        let length = source.fill(&mut header)?;
+        source.unread(header.get(..length).unwrap_or_default());
+        let [descriptor, second, ..] = header;
+        let single_segment = descriptor & 0x20 != 0;
+        let dictionary = (1 << (descriptor & 3)) >> 1;
+        let size = match descriptor >> 6 {
+            0 => usize::from(single_segment),
+            flag => 1 << flag,
+        };
+        let mut content = [0; 8];
+        let before = 1 + usize::from(!single_segment) + dictionary;
+        for (into, from) in content.iter_mut().zip(header.iter().skip(before).take(size)) {
+            *into = *from;
+        }
+        let content = u64::from_le_bytes(content) + if size == 2 { 256 } else { 0 };
         let base = 1_u64 << (10 + (second >> 3));
-        return Ok(base + base / 8 * u64::from(second & 7));
+        Ok(Self {
+            window: if single_segment { content } else { base + base / 8 * u64::from(second & 7) },
+            content: (size > 0).then_some(content),
+        })
     }
-    // A single segment: the window is the content's size.
-    let dictionary = (1 << (descriptor & 3)) >> 1;
-    let size = 1 << (descriptor >> 6);
-    let mut content = [0; 8];
-    for (into, from) in content.iter_mut().zip(header.iter().skip(1 + dictionary).take(size)) {
-        *into = *from;
-    }
-    Ok(u64::from_le_bytes(content) + if size == 2 { 256 } else { 0 })
 }

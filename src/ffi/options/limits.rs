@@ -124,6 +124,24 @@ pub unsafe extern "C" fn cldoci_options_set_max_depth(
     unsafe { guard::status(error, || set_int(options, "max_depth", value)) }
 }
 
+/// Largest window of a layer's zstd stream, which is held in memory beside all else. Belongs to a client or a
+/// call. Default: 33554432.
+///
+/// @param options  borrowed, not NULL
+/// @param value    the number
+/// @param error    out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+/// Threads: one at a time for one handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_options_set_max_zstd_window_bytes(
+    options: *mut cldoci_options,
+    value: i64,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { guard::status(error, || set_int(options, "max_zstd_window_bytes", value)) }
+}
+
 /// Longest path in a layer. Belongs to a client or a call. Default: 4096.
 ///
 /// @param options  borrowed, not NULL

@@ -199,7 +199,7 @@ pub unsafe extern "C" fn cldoci_options_set_strip_leading_slash(
     unsafe { guard::status(error, || set_bool(options, "strip_leading_slash", value)) }
 }
 
-/// Pull: accept a layer without the end-of-archive blocks. Belongs to a client or a call. Default: 0.
+/// Pull: accept a layer without the end-of-archive blocks, or without the padding before them. Belongs to a client or a call. Default: 0.
 ///
 /// @param options  borrowed, not NULL
 /// @param value    1 or 0
@@ -214,6 +214,35 @@ pub unsafe extern "C" fn cldoci_options_set_lenient_end(
 ) -> cldoci_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     unsafe { guard::status(error, || set_bool(options, "lenient_end", value)) }
+}
+
+/// `default` of `cldoci_options_set_other_layers`.
+pub const CLDOCI_OTHER_LAYERS_DEFAULT: i32 = 0;
+/// `refuse` of `cldoci_options_set_other_layers`.
+pub const CLDOCI_OTHER_LAYERS_REFUSE: i32 = 1;
+/// `skip` of `cldoci_options_set_other_layers`.
+pub const CLDOCI_OTHER_LAYERS_SKIP: i32 = 2;
+/// `file` of `cldoci_options_set_other_layers`.
+pub const CLDOCI_OTHER_LAYERS_FILE: i32 = 3;
+
+/// Pull: layers that are neither titled files nor archives. skip leaves them out with a warning where something
+/// else is published; file names them by their digest; default is refuse for component, datacenter and module
+/// and where a destination is merged into or replaced, else skip. Belongs to a client or a call. Default:
+/// CLDOCI_OTHER_LAYERS_DEFAULT.
+///
+/// @param options  borrowed, not NULL
+/// @param value    CLDOCI_OTHER_LAYERS_…
+/// @param error    out, may be NULL: set to NULL, on failure to an error that you free
+/// @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+/// Threads: one at a time for one handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_options_set_other_layers(
+    options: *mut cldoci_options,
+    value: i32,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    unsafe { guard::status(error, || set_choice(options, "other_layers", value)) }
 }
 
 /// Which manifest of an index is meant: os/architecture[/variant]. Belongs to a client or a call. Default:
