@@ -5,10 +5,10 @@ use http::{Method, Version, header};
 
 use super::body::{self, Inflow};
 use super::ranges::{Ranges, Whole, is_part};
+use super::repository::{Place, Repository};
 use super::request::{Call, Target};
 use super::retry::{Next, Tries, pause_for};
 use super::transport::{Transfer, take};
-use super::{Place, Repository};
 use crate::error::{Error, Kind, Result, printable};
 use crate::oci::{Descriptor, Digest, Hasher};
 use crate::operation::{Count, Meter, Operation};

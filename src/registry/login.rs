@@ -4,9 +4,10 @@ use std::sync::{Arc, Mutex};
 
 use http::Method;
 
+use super::auth::Credential;
 use super::auth::{Auth, Keeper, Kept, Scope};
+use super::repository::{Inner, Registry};
 use super::request::{Call, Target};
-use super::{Credential, Inner, Registry};
 use crate::config::Secret;
 use crate::error::Result;
 use crate::oci::RegistryReference;

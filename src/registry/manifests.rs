@@ -3,9 +3,10 @@
 use http::{HeaderMap, Method, header};
 use serde::Deserialize;
 
-use super::Repository;
+use super::auth::Scope;
 use super::body;
 use super::reply::Reply;
+use super::repository::Repository;
 use super::request::{Call, Target};
 use super::transport::Payload;
 use crate::error::{Error, Kind, Result, printable};
@@ -176,7 +177,7 @@ impl Repository {
     /// Deletes a tag, or by digest a manifest.
     pub async fn delete_manifest(&self, target: &str, operation: &Operation) -> Result<()> {
         let path = Target::Path(self.path(&format!("manifests/{target}")));
-        let scope = super::Scope::delete(&self.reference.repository);
+        let scope = Scope::delete(&self.reference.repository);
         let reply = self.exchange(&Call::new(Method::DELETE, path, scope), operation).await?;
         match reply.status {
             200 | 202 | 204 => reply.drain(&self.settings, operation).await,

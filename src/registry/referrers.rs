@@ -3,7 +3,7 @@
 
 use http::{HeaderMap, HeaderValue, header};
 
-use super::Repository;
+use super::repository::Repository;
 use super::tags::Pages;
 use crate::error::{Error, Kind, Result};
 use crate::oci::{Descriptor, Digest, Document, ImageIndex, media_type, parse_document};

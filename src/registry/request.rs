@@ -3,11 +3,11 @@
 use http::{HeaderMap, HeaderValue, Method, header};
 use url::Url;
 
-use super::Repository;
 use super::auth::{Authorization, Scope};
 use super::origin::Origin;
 use super::policy::{self, Reach};
 use super::reply::Reply;
+use super::repository::Repository;
 use super::retry::{Next, Tries, pause_for, too_long};
 use super::transport::{Answer, Failure, Lane, Outgoing, Payload, Stage};
 use crate::error::{Error, Kind, Result};

@@ -7,8 +7,9 @@ use serde::Deserialize;
 use url::Url;
 
 use super::reply::Reply;
+use super::repository::Repository;
 use super::request::{Call, Target};
-use super::{Repository, body, policy};
+use super::{body, policy};
 use crate::error::{Error, Kind, Result, printable};
 use crate::oci::check_tag;
 use crate::operation::Operation;

@@ -303,3 +303,8 @@ fn has_two_lengths(response: &reqwest::Response) -> bool {
 pub(super) async fn take(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit> {
     places.clone().acquire_owned().await.map_err(|_| Error::new(Kind::Internal, "the connections are closed"))
 }
+
+/// A header's value of a caller's; beyond ASCII there is no telling how a server reads it.
+pub(super) fn header_value(text: &str) -> Option<HeaderValue> {
+    HeaderValue::from_str(text).ok().filter(|_| text.is_ascii())
+}

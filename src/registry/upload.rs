@@ -11,9 +11,9 @@ use std::sync::atomic::Ordering;
 
 use http::{Method, header};
 
-use super::Repository;
 use super::policy::{self, Hop};
 use super::reply::Reply;
+use super::repository::Repository;
 use super::request::{Call, Target};
 use super::retry::{Next, Tries, pause_for, too_long};
 use super::transport::Transfer;

@@ -14,9 +14,9 @@ use crate::oci::Digest;
 use crate::operation::Operation;
 use crate::registry::body::{self, Inflow};
 use crate::registry::reply::Reply;
+use crate::registry::repository::{Place, Repository};
 use crate::registry::request::{Call, Target};
 use crate::registry::transport::Lane;
-use crate::registry::{Place, Repository};
 
 /// The blob that is asked for.
 #[derive(Clone)]

@@ -12,7 +12,6 @@ use super::resolver::{Classes, Names, Resolver};
 use super::tls::Tls;
 use crate::config::Settings;
 use crate::error::{Error, Kind, Result, printable};
-use crate::registry::header_value;
 use crate::registry::origin::Origin;
 use crate::registry::policy::Reach;
 
@@ -49,7 +48,7 @@ impl Clients {
             "" => format!("cldoci/{}", env!("CARGO_PKG_VERSION")),
             text => text.to_owned(),
         };
-        if header_value(&user_agent).is_none() {
+        if super::header_value(&user_agent).is_none() {
             return Err(Error::new(
                 Kind::Argument,
                 "option 'user_agent' has a character that no header may have",

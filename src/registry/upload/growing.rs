@@ -13,8 +13,8 @@ use super::{BytesSource, NoSessions, Strategy};
 use crate::error::{Error, Kind, Result};
 use crate::oci::Descriptor;
 use crate::operation::{Count, Operation};
-use crate::registry::Repository;
 use crate::registry::policy::Hop;
+use crate::registry::repository::Repository;
 use crate::registry::request::{Call, Target};
 use crate::registry::transport::{Lane, Outflow, Payload, Transfer};
 

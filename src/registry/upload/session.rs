@@ -3,9 +3,10 @@
 use http::{Method, header};
 use url::Url;
 
+use super::super::auth::Scope;
 use super::super::policy::Hop;
+use super::super::repository::Repository;
 use super::super::request::{Call, Target};
-use super::super::{Repository, Scope};
 use crate::error::Result;
 use crate::operation::Operation;
 

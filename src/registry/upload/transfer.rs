@@ -10,12 +10,13 @@ use super::{CHUNKS, Strategy};
 use crate::error::{Error, Kind, Result};
 use crate::oci::Descriptor;
 use crate::operation::{Meter, Operation};
+use crate::registry::manifests;
 use crate::registry::policy::Hop;
 use crate::registry::reply::Reply;
+use crate::registry::repository::Repository;
 use crate::registry::request::{Call, Target};
 use crate::registry::retry;
 use crate::registry::transport::Lane;
-use crate::registry::{Repository, manifests};
 
 /// How often a session is asked where it is and continued.
 const CONTINUATIONS: u32 = 5;
