@@ -8,12 +8,12 @@ MINUTES ?= 10
 TARGET ?= all
 
 .DEFAULT_GOAL := help
-.PHONY: help demo registry examples release portable wheel tools test test-rust loom test-install lint header third-party asan valgrind golden abi counts bench bench-full fuzz soak install uninstall ci
+.PHONY: help demo registry cli test-cli examples release portable wheel tools test test-rust loom test-install lint header third-party asan valgrind golden abi counts bench bench-full fuzz soak install uninstall ci
 
 help: ## lists the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
-demo: examples ## builds, pushes, tags, resolves and pulls an artifact from C: DIR=any directory, REGISTRY=host:port
+demo: cli ## builds, pushes, tags, resolves and pulls an artifact by the tool: DIR=any directory, REGISTRY=host:port
 	@scripts/demo.sh "$(DIR)" "$(REGISTRY)"
 
 registry: ## starts a real registry (CNCF Distribution) on loopback, until Ctrl-C
@@ -30,6 +30,9 @@ portable: release ## the same library for glibc 2.28 and newer: build/portable/l
 wheel: portable ## the Python wheel, for glibc 2.28 and newer: build/wheel
 	@scripts/wheel.sh
 
+cli: release ## builds the tool, its man pages and completions into build/cli
+	@scripts/cli.sh target/release build
+
 examples: release ## builds examples/c into build/examples
 	@scripts/examples.sh
 
@@ -44,6 +47,9 @@ test-rust: ## runs the Rust tests alone, with what is installed
 
 loom: ## tries every order in which threads may meet at the handle table
 	@scripts/loom.sh
+
+test-cli: cli ## tests the tool as its users do, on layouts and on a real registry
+	@scripts/test-cli.sh
 
 test-install: ## installs into a temporary prefix and links against it
 	@scripts/test-install.sh
@@ -69,7 +75,7 @@ golden: ## the golden digests on a plain x86-64 (qemu)
 abi: ## compares the ABI with the checked-in baseline
 	@scripts/abi.sh
 
-counts: examples ## the counts that must not grow: system calls, allocations, instructions, memory
+counts: cli ## the counts that must not grow: system calls, allocations, instructions, memory
 	@scripts/counts.sh
 
 bench: ## measures against the peers and the limits, writes docs/performance.md: 15 minutes
@@ -84,7 +90,7 @@ fuzz: ## the fuzz targets for MINUTES= in all, or TARGET= alone
 soak: ## the tests, again and again for MINUTES=, the fuzz targets in the last quarter
 	@scripts/soak.sh "$(MINUTES)"
 
-install: $(if $(PORTABLE),portable,release) ## installs below $(DESTDIR)$(PREFIX); PORTABLE=1: the library for glibc 2.28
+install: $(if $(PORTABLE),portable,cli) ## installs below $(DESTDIR)$(PREFIX); PORTABLE=1: the library for glibc 2.28
 	@PORTABLE=$(PORTABLE) scripts/install.sh install "$(PREFIX)" "$(DESTDIR)"
 
 uninstall: ## removes what install put there

@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 
 scripts/install-tools.sh go debian
-make --no-print-directory examples
+make --no-print-directory cli
 need python3 "the benchmarks" || exit 1
 need openssl "the certificate of a registry" || exit 1
 python3 benches/macro "$@"

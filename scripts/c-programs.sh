@@ -1,14 +1,12 @@
 #!/usr/bin/env bash
-# Compiles the C programs that need no generated part (tests/c, examples/c) against one build of the library.
+# Compiles the tool and the C programs that need no generated part (tests/c, examples/c) against one build of the library.
 #   scripts/c-programs.sh LIBRARY_DIRECTORY OUTPUT_DIRECTORY [COMPILER FLAGS...]
 . "$(dirname "$0")/lib.sh"
 
-from=$(realpath "$1") out=$2
+scripts/cli.sh "$@"
+out=$2
 shift 2
-mkdir -p "$out/lib" "$out/tests" "$out/examples"
-abi=$(sed -n 's/^#define CLDOCI_ABI_VERSION \([0-9]*\)$/\1/p' include/cldoci.h)
-ln -sf "$from/libcldoci.so" "$out/lib/libcldoci.so"
-ln -sf "$from/libcldoci.so" "$out/lib/libcldoci.so.$abi"
+mkdir -p "$out/tests" "$out/examples"
 for source in tests/c/*.c examples/c/*.c; do
   # A part that a test generates can't be compiled by itself.
   if grep -qx '/\* [A-Z]* \*/' "$source"; then continue; fi

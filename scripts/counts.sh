@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# The guard against getting slower: counts that do not depend on the clock, of the example tool on trees that are
+# The guard against getting slower: counts that do not depend on the clock, of the tool on trees that are
 # made here. System calls and allocations for each further file, instructions for each further file and for each
 # byte of a large one, and the memory that the header promises. The requests are counted by tests/requests.rs.
 . "$(dirname "$0")/lib.sh"
 
 need strace "the count of system calls" || exit 0
 need valgrind "the count of instructions and allocations" || exit 0
-[[ -x build/examples/cldoci ]] || make --no-print-directory examples
+[[ -x build/cli/cldoci ]] || make --no-print-directory cli
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-tool=$root/build/examples/cldoci
+tool=$root/build/cli/cldoci
 few=200 many=1200 large=$((16 << 20)) huge=$((256 << 20))
 export CLDOCI_STORE=$work/store CLDOCI_THREADS=2 DOCKER_CONFIG=$work/none
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# The whole workflow with the C example: build, push, tag, resolve, check, pull elsewhere, compare.
+# The whole workflow with the tool: build, push, tag, resolve, check, pull elsewhere, compare.
 #   scripts/demo.sh [DIR] [REGISTRY]
-# CLDOCI is the command that is run, where it is another than build/examples/cldoci.
+# CLDOCI is the command that is run, where it is another than build/cli/cldoci.
 . "$(dirname "$0")/lib.sh"
 
 directory=${1:-examples/component}
 registry=${2:-}
-read -ra cldoci <<<"${CLDOCI:-build/examples/cldoci}"
+read -ra cldoci <<<"${CLDOCI:-build/cli/cldoci}"
 [[ -d $directory ]] || fail "$directory is not a directory"
 have "${cldoci[0]}" || fail "${cldoci[0]} is missing: run make demo"
 work=$(mktemp -d)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Puts the release build below DESTDIR PREFIX, or removes it from there.
 #   scripts/install.sh install|uninstall PREFIX [DESTDIR]
-# PORTABLE=1 takes the shared library of scripts/portable.sh.
+# PORTABLE=1 takes the shared library and the tool of scripts/portable.sh.
 . "$(dirname "$0")/lib.sh"
 
 action=${1:-} prefix=${2:-} destination=${3:-}
@@ -17,6 +17,8 @@ library=lib/libcldoci.so.$abi.$version
 files=(
   "$library" "lib/libcldoci.so.$abi" lib/libcldoci.so lib/libcldoci.a lib/pkgconfig/cldoci.pc
   lib/cmake/cldoci/cldoci-config.cmake lib/cmake/cldoci/cldoci-config-version.cmake include/cldoci.h
+  bin/cldoci share/man/man1/cldoci.1 share/man/man3/libcldoci.3 share/bash-completion/completions/cldoci
+  share/zsh/site-functions/_cldoci share/fish/vendor_completions.d/cldoci.fish
   share/licenses/cldoci/LICENSE-APACHE share/licenses/cldoci/LICENSE-MIT share/licenses/cldoci/THIRD-PARTY
 )
 
@@ -28,8 +30,9 @@ put() { install -D -m "$1" "$2" "$target/$3"; }
 case $action in
   install)
     shared=target/release/libcldoci.so
-    [[ -z ${PORTABLE:-} ]] || shared=$build/portable/libcldoci.so
-    for file in "$shared" target/release/libcldoci.a; do
+    tool=$build/cli
+    [[ -z ${PORTABLE:-} ]] || shared=$build/portable/libcldoci.so tool=$build/portable/cli
+    for file in "$shared" target/release/libcldoci.a "$tool/cldoci"; do
       [[ -e $file ]] || fail "$file is missing: run make install, which builds it"
     done
     put 0755 "$shared" "$library"
@@ -37,6 +40,12 @@ case $action in
     ln -sf "libcldoci.so.$abi" "$target/lib/libcldoci.so"
     put 0644 target/release/libcldoci.a lib/libcldoci.a
     put 0644 include/cldoci.h include/cldoci.h
+    put 0755 "$tool/cldoci" bin/cldoci
+    put 0644 "$tool/cldoci.1" share/man/man1/cldoci.1
+    put 0644 "$tool/libcldoci.3" share/man/man3/libcldoci.3
+    put 0644 "$tool/completion.bash" share/bash-completion/completions/cldoci
+    put 0644 "$tool/completion.zsh" share/zsh/site-functions/_cldoci
+    put 0644 "$tool/completion.fish" share/fish/vendor_completions.d/cldoci.fish
     for file in LICENSE-APACHE LICENSE-MIT THIRD-PARTY; do put 0644 "$file" "share/licenses/cldoci/$file"; done
     mkdir -p "$target/lib/pkgconfig" "$target/lib/cmake/cldoci"
     cat >"$target/lib/pkgconfig/cldoci.pc" <<END

@@ -23,7 +23,8 @@ mkdir -p "$out"
 unwinder=$(${CC:-cc} -print-file-name=libgcc_s.so.1)
 [[ $unwinder == /* ]] || fail "${CC:-cc} does not say where libgcc_s.so.1 is"
 export ZIG_GLOBAL_CACHE_DIR=$tools/zig-cache ZIG_LOCAL_CACHE_DIR=$tools/zig-cache
-zig cc -target "$(uname -m)-linux-gnu.$glibc" -shared -s -o "$out/libcldoci.so.new" \
+cc="zig cc -target $(uname -m)-linux-gnu.$glibc"
+$cc -shared -s -o "$out/libcldoci.so.new" \
   -Wl,--whole-archive "$archive" -Wl,--no-whole-archive -Wl,--gc-sections "$unwinder" \
   -Wl,--version-script="$out/exports.map" -Wl,-soname,"libcldoci.so.$abi" -Wl,-z,nodelete -Wl,-z,relro,-z,now
 mv "$out/libcldoci.so.new" "$out/libcldoci.so"
@@ -34,4 +35,5 @@ newest=$(printf '%s\n' "$glibc" "${needed#GLIBC_}" | sort -V | tail -1)
 exported=$(nm -D --defined-only "$out/libcldoci.so" | sed 's/.* //' | LC_ALL=C sort)
 [[ $exported == "$(LC_ALL=C sort include/cldoci.symbols)" ]] || fail "the portable library exports something else than include/cldoci.symbols"
 readelf -d "$out/libcldoci.so" | grep NODELETE >/dev/null || fail "the portable library can be unmapped"
-say "build/portable/libcldoci.so needs glibc $glibc"
+CC=$cc scripts/cli.sh "$out" "$out"
+say "build/portable/libcldoci.so needs glibc $glibc, and so does the tool"

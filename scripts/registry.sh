@@ -44,6 +44,6 @@ fi
 say "CNCF Distribution 3 listens on 127.0.0.1:$port; Ctrl-C ends it and removes what it stores."
 say
 say "    make demo REGISTRY=127.0.0.1:$port"
-say "    build/examples/cldoci push ocidir://LAYOUT:v1 127.0.0.1:$port/demo/app:v1"
-say "    build/examples/cldoci tags 127.0.0.1:$port/demo/app"
+say "    build/cli/cldoci push ocidir://LAYOUT:v1 127.0.0.1:$port/demo/app:v1"
+say "    build/cli/cldoci tags 127.0.0.1:$port/demo/app"
 wait "$registry"

@@ -48,7 +48,7 @@ while read -r program argument; do
   checked "$program" "$@" "$out/tests/$program" $(sed "s#DIR#$home/$program#; s#LIBRARIES#$libraries#" <<<"$argument")
 done <<<"$list"
 
-export CLDOCI="$* $out/examples/cldoci"
+export CLDOCI="$* $out/cli/cldoci"
 checked "demo on a layout" scripts/demo.sh
 if need registry3 "the demo on a registry under $name"; then
   # shellcheck disable=SC2016

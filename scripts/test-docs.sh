@@ -86,11 +86,9 @@ layers=$(find "$temporary/layout/blobs/sha256" -type f -size +1k | wc -l)
 ((layers == 1)) || fail "one tree gave $layers layers"
 [[ ${go:-} == "${python:-}" ]] || fail "Go and Python, which fill sourceHash, gave different digests"
 # So does C with the same config, and the whole artifact has one digest.
-# shellcheck disable=SC2086
-cc -std=c11 -D_GNU_SOURCE examples/c/cldoci.c $flags -o "$temporary/tool"
 printf '{"schemaVersion":"v1","name":"api"}' >"$temporary/config.json"
-"$temporary/tool" build "$tree" "ocidir://$temporary/layout:filled" --kind component --config "$temporary/config.json" \
+"$prefix/bin/cldoci" build "$tree" "ocidir://$temporary/layout:filled" --kind component --config "$temporary/config.json" \
   --option fill_source_hash=true >/dev/null
-filled=$("$temporary/tool" resolve "ocidir://$temporary/layout:filled" | grep -o 'sha256:[0-9a-f]*' | head -n 1)
+filled=$("$prefix/bin/cldoci" resolve "ocidir://$temporary/layout:filled" | grep -o 'sha256:[0-9a-f]*' | head -n 1)
 [[ -z ${go:-} || $filled == "$go" ]] || fail "C gave $filled, Go and Python $go"
 say "$fragments C snippets compiled; the programs ran"

@@ -8,6 +8,7 @@ trap 'rm -rf "${prefix%/prefix}"' EXIT
 work=${prefix%/prefix}
 
 cargo build --quiet --release --lib --locked
+scripts/cli.sh target/release build
 scripts/install.sh install "$prefix" >/dev/null
 export PKG_CONFIG_PATH=$prefix/lib/pkgconfig
 version=$(pkg-config --modversion cldoci)
@@ -64,6 +65,18 @@ END
   say "install: CMake, shared and static: ok"
 fi
 
+# The tool finds the library that was installed with it, wherever the prefix was moved to.
+mv "$prefix" "$prefix.moved"
+ldd "$prefix.moved/bin/cldoci" | grep "$prefix.moved/" >/dev/null || fail "the tool does not use the library of its prefix"
+[[ $("$prefix.moved/bin/cldoci" version | head -n 1) == "cldoci $version" ]] || fail "the tool is not of version $version"
+mv "$prefix.moved" "$prefix"
+grep -q '^\.TH CLDOCI 1' "$prefix/share/man/man1/cldoci.1" || fail "there is no man page of the tool"
+grep -q '^\.TH LIBCLDOCI 3' "$prefix/share/man/man3/libcldoci.3" || fail "there is no man page of the library"
+bash -c '. "$1"; complete -p cldoci' bash "$prefix/share/bash-completion/completions/cldoci" >/dev/null || fail "bash has no completions"
+grep -q '^#compdef cldoci' "$prefix/share/zsh/site-functions/_cldoci" || fail "zsh has no completions"
+grep -q '^complete -c cldoci' "$prefix/share/fish/vendor_completions.d/cldoci.fish" || fail "fish has no completions"
+say "install: the tool, its man pages and completions: ok"
+
 # The oldest glibc that it runs on, by the newest symbol version that it asks for.
 glibc=$(objdump -T "$prefix/lib/libcldoci.so" | grep -o 'GLIBC_[0-9.]*' | sort -uV | tail -1)
 oldest=2.34
@@ -75,7 +88,7 @@ if need zig "the library for glibc 2.28"; then
   scripts/portable.sh
   PORTABLE=1 scripts/install.sh install "$prefix" >/dev/null
   works env LD_LIBRARY_PATH="$prefix/lib" "$work/shared"
-  glibc=$(objdump -T "$prefix/lib/libcldoci.so" | grep -o 'GLIBC_[0-9.]*' | sort -uV | tail -1)
+  glibc=$(objdump -T "$prefix/lib/libcldoci.so" "$prefix/bin/cldoci" | grep -o 'GLIBC_[0-9.]*' | sort -uV | tail -1)
   [[ $glibc == GLIBC_2.28 ]] || fail "installed with PORTABLE=1 it needs ${glibc/_/ }"
   say "install: with PORTABLE=1 it needs glibc 2.28"
 fi

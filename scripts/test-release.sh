@@ -27,7 +27,7 @@ mkdir "$work/tree"
 truncate -s $(((8 << 30) + 1)) "$work/tree/large"
 echo x >"$work/tree/next"
 echo '{}' >"$work/config"
-cldoci() { build/release/examples/cldoci "$@"; }
+cldoci() { build/release/cli/cldoci "$@"; }
 cldoci build "$work/tree" "ocidir://$work/layout:v1" --kind component --config "$work/config" >/dev/null
 layer=$(find "$work/layout/blobs" -type f -size +1M)
 built=$((SECONDS - from))

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every test: Rust, the handle table under loom, the install, the workflow from C on a layout and on a real registry, Go, Python, the snippets.
+# Every test: Rust, the handle table under loom, the install, the workflow of the demo, the tool, Go, Python, the snippets.
 . "$(dirname "$0")/lib.sh"
 
 scripts/install-tools.sh go debian zig
@@ -8,6 +8,7 @@ scripts/loom.sh
 scripts/test-install.sh
 scripts/test-release.sh
 scripts/test-demo.sh
+make --no-print-directory test-cli
 
 # The bindings against one installation.
 prefix=$(mktemp -d)/prefix

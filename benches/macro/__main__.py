@@ -4,7 +4,7 @@
   python3 benches/macro --full   what `make bench-full` runs: all trees, 8 GiB, 1,000,000 files
   … --only PART...               some parts of either
 
-Needs `make examples` and `scripts/install-tools.sh`. Everything lies on tmpfs; the registry is CNCF Distribution 3.
+Needs `make cli` and `scripts/install-tools.sh`. Everything lies on tmpfs; the registry is CNCF Distribution 3.
 """
 import argparse
 import os

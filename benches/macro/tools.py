@@ -19,18 +19,18 @@ class Tool:
 
 
 class Cldoci(Tool):
-    """The example tool in C on the release library."""
+    """The tool in C on the release library."""
 
     name = "cldoci"
 
     def run(self, *arguments, fresh=()):
-        return Command([ROOT / "build/examples/cldoci", *arguments], fresh=fresh)
+        return Command([ROOT / "build/cli/cldoci", *arguments], fresh=fresh)
 
     def build(self, tree, layout):
         return self.run("build", tree, f"ocidir://{layout}:v1", "--kind", KIND, fresh=(layout,))
 
     def build_push(self, tree, reference):
-        return self.run("build", tree, reference, "--kind", KIND)
+        return self.run("build-and-push", tree, reference, "--kind", KIND)
 
     def push(self, layout, reference):
         return self.run("push", f"ocidir://{layout}:v1", reference)

@@ -186,12 +186,9 @@ pub struct CProgram(tempfile::TempDir);
 
 impl CProgram {
     pub fn new(name: &str) -> Self {
-        Self::of(&format!("tests/c/{name}.c"))
-    }
-
-    pub fn of(source: &str) -> Self {
         let directory = support::installed();
-        support::compile(&support::root().join(source), &directory.path().join("program"), directory.path());
+        let source = support::root().join(format!("tests/c/{name}.c"));
+        support::compile(&source, &directory.path().join("program"), directory.path());
         Self(directory)
     }
 

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use cldoci::config::{Options, Secret};
 use cldoci::{Client, Kind, Outcome, Result};
 
-use crate::bench::{CANARY, CProgram, Guarded, Home, auth, error, run};
+use crate::bench::{CANARY, Guarded, Home, auth, error, run};
 use crate::common::guard::Rules;
 
 fn client(home: &Home, more: &[(&str, &str)]) -> Client {
@@ -235,35 +235,4 @@ fn a_broken_file_is_not_overwritten() {
     let error = error(login(&client(&home, &[]), &guarded.host(), "u", "canary").0);
     assert_eq!(error.kind(), Kind::Credentials);
     assert_eq!(config(&home), "{\"auths\": ");
-}
-
-/// The example tool: the password comes from standard input, never from an argument.
-#[test]
-fn the_example_tool_logs_in_by_standard_input() {
-    use std::io::Write;
-    use std::process::Stdio;
-    let (guarded, home) = (guarded(), Home::new());
-    let host = guarded.host();
-    let tool = CProgram::of("examples/c/cldoci.c");
-    let log_in = |arguments: &[&str], password: &str| {
-        let mut command = tool.command(&home, &[]);
-        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        // One that takes no password may have ended before it is written.
-        let _ = child.stdin.take().unwrap().write_all(format!("{password}\n").as_bytes());
-        let output = child.wait_with_output().unwrap();
-        let said = [output.stdout, output.stderr].concat();
-        let said = String::from_utf8(said).unwrap();
-        assert!(!said.contains("canary"), "{said}");
-        (output.status.success(), said)
-    };
-    let (done, said) = log_in(&["login", &host, "u"], "canary-wrong");
-    assert!(!done && said.contains("credentials"), "{said}");
-    assert!(!log_in(&["login", &host, "u", "can"], "canary").0, "a password as an argument is refused");
-    let (done, said) = log_in(&["login", &host, "u"], "canary");
-    assert!(done && said.contains("logged in; kept in") && said.contains("config.json"), "{said}");
-    assert!(config(&home).contains(&auth("u", "canary")));
-    assert!(log_in(&["exists", &format!("{host}/team/app:v1")], "").0);
-    assert!(log_in(&["logout", &host], "").1.contains("logged out"));
-    assert!(!config(&home).contains(&host));
 }

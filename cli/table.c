@@ -1,0 +1,232 @@
+/* Every verb and every flag. What is declared here is parsed, helped with, documented and completed. */
+#include <string.h>
+
+#include "cli.h"
+
+const flag flags[FLAG_COUNT] = {
+    [FLAG_JSON] = {.name = "json", .help = "print one JSON object, also for an error"},
+    [FLAG_QUIET] = {.name = "quiet", .letter = 'q', .help = "print the result and errors, nothing else"},
+    [FLAG_VERBOSE] = {.name = "verbose", .letter = 'v', .help = "print each warning and each path that was left out"},
+    [FLAG_PROGRESS] = {.name = "progress", .value = "HOW", .choices = "auto bar plain json none",
+                       .help = "how to show progress on stderr; auto is a bar on a terminal and nothing elsewhere"},
+    [FLAG_DEBUG] = {.name = "debug", .help = "print each request to stderr, without secrets"},
+    [FLAG_TIMEOUT] = {.name = "timeout", .value = "SECONDS", .help = "give up after so many seconds"},
+    [FLAG_PLAIN_HTTP] = {.name = "plain-http", .option = "plain_http", .set_to = "true", .of_hosts = true,
+                         .help = "speak plain HTTP to the registries named; not needed on loopback"},
+    [FLAG_INSECURE] = {.name = "insecure", .option = "insecure", .set_to = "true", .of_hosts = true,
+                       .help = "do not verify the certificates of the registries named"},
+    [FLAG_CA_FILE] = {.name = "ca-file", .value = "FILE", .option = "ca_file",
+                      .help = "trust the certificate authorities of this PEM file, too"},
+    [FLAG_OPTION] = {.name = "option", .value = "NAME=VALUE", .help = "set an option; cldoci options lists them"},
+    [FLAG_HOST] = {.name = "host", .value = "HOST/NAME=VALUE", .help = "set an option of one registry"},
+    [FLAG_HELP] = {.name = "help", .letter = 'h', .help = "print the help of the verb"},
+    [FLAG_VERSION] = {.name = "version", .letter = 'V', .help = "print the version"},
+
+    [FLAG_KIND] = {.name = "kind", .letter = 'k', .value = "KIND",
+                   .help = "what is built: component, datacenter, module, or a media type of your own"},
+    [FLAG_CONFIG] = {.name = "config", .letter = 'c', .value = "FILE",
+                     .help = "the artifact's config, JSON that is kept as it is; - is standard input"},
+    [FLAG_ANNOTATION] = {.name = "annotation", .letter = 'a', .value = "KEY=VALUE", .option = "annotation",
+                         .help = "annotate the manifest; can be repeated"},
+    [FLAG_LEAVE_OUT] = {.name = "leave-out", .value = "PATH", .option = "leave_out",
+                        .help = "leave out this path below the directory; can be repeated"},
+    [FLAG_PROFILE] = {.name = "profile", .value = "NAME", .choices = "kind cldctl vcs none", .option = "profile",
+                      .help = "which usual files are left out; kind is what the kind has"},
+    [FLAG_LINKS] = {.name = "links", .value = "HOW", .choices = "error skip follow", .option = "links",
+                    .help = "symbolic links that leave the directory or dangle"},
+    [FLAG_MOUNT_FROM] = {.name = "mount-from", .value = "REPOSITORY", .option = "mount_from",
+                         .help = "take blobs from this repository of the same registry; can be repeated"},
+    [FLAG_RECURSIVE] = {.name = "recursive", .letter = 'r', .option = "recursive", .set_to = "true",
+                        .help = "copy what refers to the artifact, too: signatures, lists of materials"},
+    [FLAG_PLATFORM] = {.name = "platform", .value = "OS/ARCH", .option = "platform",
+                       .help = "which manifest of an index is meant; linux/amd64 where it is not given"},
+    [FLAG_EXISTING] = {.name = "existing", .value = "HOW", .choices = "refuse merge replace", .option = "existing",
+                       .help = "what to do with a destination that is not empty"},
+    [FLAG_DURABLE] = {.name = "durable", .option = "durable", .set_to = "true",
+                      .help = "sync to the disk, so that the result survives a loss of power"},
+    [FLAG_TYPE] = {.name = "kind", .letter = 'k', .value = "KIND", .option = "artifact_type",
+                   .help = "only those of this kind"},
+    [FLAG_MEDIA_TYPE] = {.name = "media-type", .value = "TYPE", .help = "the media type of the files"},
+    [FLAG_SAVE] = {.name = "save", .value = "LAYER", .help = "save this layer: its number or its digest"},
+    [FLAG_OUTPUT] = {.name = "output", .letter = 'o', .value = "FILE",
+                     .help = "where --save writes; standard output where it is not given"},
+    [FLAG_USERNAME] = {.name = "username", .letter = 'u', .value = "USER", .help = "the user, another way to give it"},
+    [FLAG_PASSWORD_STDIN] = {.name = "password-stdin",
+                             .help = "what login does anyway; for those who are used to write it"},
+};
+
+#define REGISTRY "registry.example/team/app"
+#define LOCAL "ocidir://layout"
+
+const verb verbs[] = {
+    {.name = "build", .arguments = "DIR [LAYOUT]", .run = run_build, .needs = FLAG_KIND, .also = "pack create make",
+     .summary = "build a directory into an artifact",
+     .description =
+         "Packs a directory into an artifact and prints its digest. The same directory and flags give the same digest "
+         "everywhere. With a LAYOUT (ocidir://PATH[:TAG]) the artifact is kept there, for push to send; without one "
+         "nothing is kept.\n\nA .cldignore file in the directory, with the syntax of .gitignore, says what is left out.",
+     .flags = {FLAG_KIND, FLAG_CONFIG, FLAG_ANNOTATION, FLAG_LEAVE_OUT, FLAG_PROFILE, FLAG_LINKS},
+     .examples = {{"build ./site and keep it in ./layout", "cldoci build site " LOCAL ":v1 --kind component"},
+                  {"only tell the digest", "cldoci build site --kind application/vnd.example.site"},
+                  {"with a config and an annotation",
+                   "cldoci build site " LOCAL ":v1 -k component -c config.json -a org.opencontainers.image.version=1.0"}}},
+    {.name = "push", .arguments = "LAYOUT TARGET", .run = run_push, .also = "upload send",
+     .summary = "send an artifact from a local layout to a registry",
+     .description = "Sends an artifact of a local layout to a registry, or to another layout. What is there already is "
+                    "not sent again; the tag moves last, once all else is there.",
+     .flags = {FLAG_MOUNT_FROM, FLAG_PLATFORM},
+     .examples = {{"push what build kept", "cldoci push " LOCAL ":v1 " REGISTRY ":v1"}}},
+    {.name = "build-and-push", .arguments = "DIR TARGET", .run = run_build_and_push, .needs = FLAG_KIND,
+     .also = "publish", .summary = "build a directory and send it, in one pass",
+     .description = "Builds a directory and sends the artifact while it is packed, so that nothing is kept in between. "
+                    "Where the layer is often there already, build and push are quicker.",
+     .flags = {FLAG_KIND, FLAG_CONFIG, FLAG_ANNOTATION, FLAG_LEAVE_OUT, FLAG_PROFILE, FLAG_LINKS, FLAG_MOUNT_FROM},
+     .examples = {{"build ./site and push it", "cldoci build-and-push site " REGISTRY ":v1 --kind component"}}},
+    {.name = "pull", .arguments = "REFERENCE DIR", .run = run_pull, .also = "download fetch get export extract unpack",
+     .summary = "unpack an artifact into a directory",
+     .description = "Gets an artifact, verifies it and unpacks it into a directory. The directory has all of it or is as "
+                    "it was. A directory that holds the artifact already is left alone.",
+     .flags = {FLAG_EXISTING, FLAG_PLATFORM, FLAG_DURABLE},
+     .examples = {{"unpack into ./out", "cldoci pull " REGISTRY ":v1 out"},
+                  {"replace what is there", "cldoci pull " REGISTRY ":v1 out --existing replace"}}},
+    {.name = "tag", .arguments = "SOURCE TAG...", .run = run_tag, .also = "retag label",
+     .summary = "give an artifact further names",
+     .description = "Gives an artifact further names. A TAG alone means that tag in the repository of SOURCE; with a "
+                    "slash it is a whole reference, to another repository or registry, where blobs are mounted or copied.",
+     .flags = {FLAG_NONE},
+     .examples = {{"two more tags in the same repository", "cldoci tag " REGISTRY ":v1 v1.0 stable"},
+                  {"in another repository", "cldoci tag " REGISTRY ":v1 registry.example/team/other:v1"}}},
+    {.name = "copy", .arguments = "SOURCE TARGET", .run = run_copy, .also = "cp mirror sync",
+     .summary = "copy an artifact between registries and layouts",
+     .description = "Copies an artifact, or an index with all that it lists, from one place to another. What is there "
+                    "already is not sent again.",
+     .flags = {FLAG_RECURSIVE, FLAG_MOUNT_FROM},
+     .examples = {{"to another repository, with what refers to it",
+                   "cldoci copy --recursive " REGISTRY ":v1 registry.example/mirror/app:v1"},
+                  {"to a local layout", "cldoci copy " REGISTRY ":v1 ocidir://backup:v1"}}},
+    {.name = "exists", .arguments = "REFERENCE", .run = run_exists, .also = "check has test head",
+     .summary = "tell whether an artifact is there",
+     .description = "Prints yes and ends with 0 where the artifact is there, prints no and ends with 1 where the registry "
+                    "says that it is not, and ends with 2 where that can't be told.",
+     .flags = {FLAG_NONE},
+     .examples = {{"in a script", "cldoci exists " REGISTRY ":v1 || echo 'build it first'"}}},
+    {.name = "resolve", .arguments = "REFERENCE", .run = run_resolve, .also = "digest",
+     .summary = "print the digest that a tag stands for",
+     .description = "Prints the digest of what a reference names, without a download.",
+     .flags = {FLAG_NONE},
+     .examples = {{"the digest", "cldoci resolve " REGISTRY ":v1"},
+                  {"digest, media type and size", "cldoci resolve " REGISTRY ":v1 --json"}}},
+    {.name = "inspect", .arguments = "REFERENCE", .run = run_inspect, .also = "manifest show describe info",
+     .summary = "show an artifact's manifest",
+     .description = "Shows type, digest, config, layers and annotations of an artifact. With --json the manifest is in it, "
+                    "too.",
+     .flags = {FLAG_PLATFORM},
+     .examples = {{"what is in it", "cldoci inspect " REGISTRY ":v1"}}},
+    {.name = "config", .arguments = "REFERENCE", .run = run_config, .also = "fetch-config pull-config",
+     .summary = "print an artifact's config",
+     .description = "Prints the config's bytes exactly as they were pushed; no layer is touched. With --json they are in "
+                    "the field data, in base64.",
+     .flags = {FLAG_PLATFORM},
+     .examples = {{"the config", "cldoci config " REGISTRY ":v1"}}},
+    {.name = "tags", .arguments = "REPOSITORY", .run = run_tags, .also = "ls list repo",
+     .summary = "list the tags of a repository or a layout",
+     .description = "Lists the tags of a repository or of a local layout, one in a line. A tag in the argument means "
+                    "nothing.",
+     .flags = {FLAG_NONE},
+     .examples = {{"of a repository", "cldoci tags " REGISTRY}, {"of a local layout", "cldoci tags " LOCAL}}},
+    {.name = "attach", .arguments = "SUBJECT FILE...", .run = run_attach, .needs = FLAG_KIND, .also = "sign put artifact",
+     .summary = "attach files to an artifact",
+     .description = "Pushes files as an artifact that refers to SUBJECT, beside it in the same repository: a signature, a "
+                    "list of materials. Each file is a layer with its name as title, so that other tools find it.",
+     .flags = {FLAG_KIND, FLAG_MEDIA_TYPE, FLAG_CONFIG, FLAG_ANNOTATION},
+     .examples = {{"a list of materials",
+                   "cldoci attach " REGISTRY ":v1 sbom.json --kind application/spdx+json --media-type application/spdx+json"}}},
+    {.name = "referrers", .arguments = "REFERENCE", .run = run_referrers, .also = "discover tree",
+     .summary = "list what is attached to an artifact",
+     .description = "Lists the manifests that refer to an artifact: digest, kind and size, one in a line.",
+     .flags = {FLAG_TYPE},
+     .examples = {{"all", "cldoci referrers " REGISTRY ":v1"},
+                  {"only lists of materials", "cldoci referrers " REGISTRY ":v1 --kind application/spdx+json"}}},
+    {.name = "layers", .arguments = "REFERENCE", .run = run_layers, .also = "blob blobs layer save",
+     .summary = "list an artifact's layers, or save one",
+     .description = "Lists the layers of an artifact: number, digest, media type and size, one in a line. With --save it "
+                    "writes one of them as it is stored (compressed), verified: a FILE is there whole or not at all.",
+     .flags = {FLAG_SAVE, FLAG_OUTPUT, FLAG_PLATFORM},
+     .examples = {{"list them", "cldoci layers " REGISTRY ":v1"},
+                  {"save the first", "cldoci layers " REGISTRY ":v1 --save 0 --output layer.tar.gz"}}},
+    {.name = "delete", .arguments = "REFERENCE", .run = run_delete, .also = "rm remove untag",
+     .summary = "delete a tag or a manifest",
+     .description = "Deletes a tag, or, for a reference with a digest, a manifest with all its tags. One of them has to be "
+                    "named. A registry may refuse it; what a layout then no longer needs, gc removes.",
+     .flags = {FLAG_NONE},
+     .examples = {{"delete a tag", "cldoci delete " LOCAL ":v1"}}},
+    {.name = "gc", .arguments = "LAYOUT", .run = run_gc, .also = "prune clean collect-garbage",
+     .summary = "remove from a layout what nothing needs",
+     .description = "Removes from a local layout the blobs that no tag and no manifest leads to, and prints how many bytes "
+                    "that freed. A registry collects its own garbage.",
+     .flags = {FLAG_NONE},
+     .examples = {{"after a delete", "cldoci gc " LOCAL}}},
+    {.name = "login", .arguments = "REGISTRY [USER]", .run = run_login, .also = "auth signin",
+     .summary = "keep a user name and a password for a registry",
+     .description = "Tries a user name and a password (or an access token) at a registry, and keeps them where docker and "
+                    "podman would. The password comes from standard input, with or without a newline at its end; on a "
+                    "terminal it is asked for. It is never an argument, as those are visible to all.",
+     .flags = {FLAG_USERNAME, FLAG_PASSWORD_STDIN},
+     .examples = {{"from a file", "cldoci login registry.example user < token"},
+                  {"as docker's users write it", "cat token | cldoci login registry.example -u user --password-stdin"}}},
+    {.name = "logout", .arguments = "REGISTRY", .run = run_logout, .also = "signout",
+     .summary = "forget a registry's password",
+     .description = "Removes the credential of a registry from where login put it.",
+     .flags = {FLAG_NONE},
+     .examples = {{"log out", "cldoci logout registry.example"}}},
+    {.name = "options", .arguments = "[NAME]", .run = run_options, .also = "settings",
+     .summary = "list the options that --option and --host know",
+     .description = "Lists the library's options with their types, defaults and meanings, or one of them.",
+     .flags = {FLAG_NONE},
+     .examples = {{"all", "cldoci options"}, {"one", "cldoci options timeout_ms"}}},
+    {.name = "completion", .arguments = "SHELL", .run = run_completion, .also = "completions",
+     .summary = "print the completions for bash, zsh or fish",
+     .description = "Prints a script that completes verbs and flags. make install puts it where shells look.",
+     .flags = {FLAG_NONE},
+     .examples = {{"in this shell", "source <(cldoci completion bash)"}}},
+    {.name = "version", .arguments = "", .run = run_version, .also = "about",
+     .summary = "print the version, and what it was built with",
+     .description = "Prints the version of the tool, of the library that it runs with, and what the tool was built with.",
+     .flags = {FLAG_NONE},
+     .examples = {{"for a bug report", "cldoci version"}}},
+    {.name = "help", .arguments = "[VERB]", .run = run_help, .also = "usage",
+     .summary = "explain a verb or a topic",
+     .description = "Explains a verb or a topic, or lists them.",
+     .flags = {FLAG_NONE},
+     .examples = {{"a verb", "cldoci help push"}, {"how references are written", "cldoci help references"}}},
+    {.name = "manual", .arguments = "FORM", .run = run_manual, .hidden = true, .summary = "print the man page",
+     .description = "Prints the manual: FORM is man or markdown.", .flags = {FLAG_NONE}},
+};
+const size_t verb_count = sizeof verbs / sizeof *verbs;
+
+const verb *verb_named(const char *name) {
+  for (size_t i = 0; i < verb_count; i++) {
+    if (strcmp(verbs[i].name, name) == 0) return &verbs[i];
+  }
+  return NULL;
+}
+
+bool verb_has_flag(const verb *verb, flag_id flag) {
+  if (flag <= FLAG_LAST_COMMON) return true;
+  for (size_t i = 0; i < sizeof verb->flags / sizeof *verb->flags; i++) {
+    if (verb->flags[i] == flag) return true;
+  }
+  return false;
+}
+
+void verb_argument_count(const verb *verb, int *least, int *most) {
+  const char *at = verb->arguments;
+  *least = *most = 0;
+  while (*at) {
+    size_t length = strcspn(at, " ");
+    *least += *at != '[';
+    *most = *most < 0 || (length > 3 && strncmp(at + length - 3, "...", 3) == 0) ? -1 : *most + 1;
+    at += length;
+    at += strspn(at, " ");
+  }
+}

@@ -1,0 +1,96 @@
+/* The pages of `cldoci help TOPIC`; the man page and docs/cli.md have them, too. */
+#include <string.h>
+
+#include "cli.h"
+
+const topic topics[] = {
+    {"references", "how to say where an artifact is",
+     "A reference says where an artifact is, on a registry or in a local OCI image layout, a directory that needs no "
+     "server. Every verb works on both.\n"
+     "\n"
+     "  REGISTRY/REPOSITORY[:TAG][@DIGEST]    ghcr.io/org/app:v1\n"
+     "                                        localhost:5000/app@sha256:...\n"
+     "  ocidir://PATH[:TAG][@DIGEST]          ocidir://layout:v1, ocidir:///srv/layout:v1\n"
+     "\n"
+     "Without a tag and a digest, latest is meant; of a layout with one manifest, that one. Without a registry it is "
+     "Docker Hub, but only where something is read: what is written to always has its registry. The tag of a layout is "
+     "what follows the last colon after the last slash.\n"
+     "\n"
+     "A registry on loopback is spoken to over plain HTTP; every other one needs HTTPS, or --plain-http.\n"},
+    {"json", "what --json prints",
+     "With --json a verb prints one JSON object to standard output, whether it succeeds or fails. Names, types and "
+     "meanings of members stay; members can be added, so ignore those that you do not know. What is not known is null. "
+     "Text that is not UTF-8 has U+FFFD in it.\n"
+     "\n"
+     "Every verb that asks a registry or a layout has these:\n"
+     "\n"
+     "  warnings           texts\n"
+     "  credentialSource   the file or helper that the credential came from, never the credential\n"
+     "  counters           requests, bytesSent, bytesReceived, blobsUploaded, blobsSkipped,\n"
+     "                     blobsMounted, retries, elapsedMs\n"
+     "\n"
+     "and besides:\n"
+     "\n"
+     "  build, build-and-push  reference, ARTIFACT, unchanged, leftOutTotal, leftOut [{path, reason}]\n"
+     "  push, pull, copy       reference, digest, mediaType, size, unchanged\n"
+     "  tag                    references, digest, mediaType, size\n"
+     "  exists                 reference, exists, digest\n"
+     "  resolve                reference, digest, mediaType, size, unchanged\n"
+     "  inspect                reference, ARTIFACT, manifest\n"
+     "  config                 reference, digest, mediaType, size, data (base64)\n"
+     "  tags                   tags\n"
+     "  attach                 ARTIFACT\n"
+     "  referrers              reference, referrers [{digest, mediaType, kind, size, annotations}]\n"
+     "  layers                 reference, ARTIFACT\n"
+     "  layers --save          digest, size, output\n"
+     "  delete                 deleted\n"
+     "  gc                     freedBytes\n"
+     "  login                  registry, username\n"
+     "  logout                 registry, wasLoggedIn\n"
+     "  options                options [{name, type, scope, values, default, environment, help}]\n"
+     "  version                version, library, abi, compiler\n"
+     "\n"
+     "ARTIFACT is kind, digest, mediaType, subject, config {mediaType, digest, size}, layers [{mediaType, digest, size, "
+     "annotations}], annotations.\n"
+     "\n"
+     "A failure is {\"error\": {...}}, with these:\n"
+     "\n"
+     "  status        the status by name, such as NOT_FOUND; code is its number\n"
+     "  message       one line for a person, also on standard error\n"
+     "  httpStatus    the HTTP status that was the reason\n"
+     "  registryCode  the registry's own code, such as MANIFEST_UNKNOWN\n"
+     "  errno         the system's error number\n"
+     "  retryable     whether the same call may succeed later\n"
+     "  retryAfterMs  how long the registry asked to wait\n"
+     "\n"
+     "--progress json prints objects to standard error, one in a line, with phase, bytesDone, bytesTotal, entriesDone, "
+     "entriesTotal; a total of 0 is not known.\n"},
+    {"exit-codes", "what the program ends with",
+     "  0    done; for exists: it is there\n"
+     "  1    failed; for exists: it is not there\n"
+     "  2    wrong usage; for exists also: it can't be told\n"
+     "  130  cancelled by Ctrl-C (143 by SIGTERM, 129 by SIGHUP)\n"
+     "\n"
+     "Ctrl-C cancels: what was begun is taken back, a destination or a tag is as it was. A second one ends the program "
+     "at once. Errors are one line on standard error; --json says more.\n"},
+    {"environment", "variables that are read",
+     "  CLDOCI_NAME                 the option NAME, as CLDOCI_STORE; cldoci options lists them\n"
+     "  DOCKER_CONFIG, REGISTRY_AUTH_FILE, XDG_RUNTIME_DIR, HOME\n"
+     "                              where credentials are\n"
+     "  HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY\n"
+     "                              proxies\n"
+     "  SSL_CERT_FILE, SSL_CERT_DIR certificate authorities\n"
+     "  SOURCE_DATE_EPOCH           the modification time that build gives to files\n"
+     "  NO_COLOR                    no colours\n"
+     "  TERM                        dumb: no bar\n"
+     "\n"
+     "A flag or --option beats a variable, and a variable beats the default.\n"},
+};
+const size_t topic_count = sizeof topics / sizeof *topics;
+
+const topic *topic_named(const char *name) {
+  for (size_t i = 0; i < topic_count; i++) {
+    if (strcmp(topics[i].name, name) == 0) return &topics[i];
+  }
+  return NULL;
+}

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Builds the tool `cldoci` of cli/*.c, which knows of the library what the public header says, and what it prints of
+# itself: OUTPUT/cli/cldoci, its man pages and completions. It finds the library as ../lib beside its directory,
+# here as where it is installed.
+#   scripts/cli.sh LIBRARY_DIRECTORY OUTPUT_DIRECTORY [COMPILER FLAGS...]
+. "$(dirname "$0")/lib.sh"
+
+from=$(realpath "$1") out=$2
+shift 2
+abi=$(sed -n 's/^#define CLDOCI_ABI_VERSION \([0-9]*\)$/\1/p' include/cldoci.h)
+mkdir -p "$out/cli" "$out/lib"
+for name in libcldoci.so "libcldoci.so.$abi"; do ln -sfn "$from/libcldoci.so" "$out/lib/$name"; done
+# shellcheck disable=SC2016
+${CC:-cc} -std=c11 -D_POSIX_C_SOURCE=200809L -O2 -g -Wall -Wextra -Werror -pedantic "$@" -Iinclude cli/*.c \
+  -o "$out/cli/cldoci" -L"$out/lib" -lcldoci -Wl,-rpath,'$ORIGIN/../lib'
+"$out/cli/cldoci" manual man >"$out/cli/cldoci.1"
+for shell in bash zsh fish; do "$out/cli/cldoci" completion $shell >"$out/cli/completion.$shell"; done
+awk -f cli/libcldoci.3.awk include/cldoci.h >"$out/cli/libcldoci.3"
