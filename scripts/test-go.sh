@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The Go package against the library as it is installed, found by pkg-config in a temporary prefix.
+# The Go package against the library as it is installed, found by pkg-config in a temporary prefix; with its archive in
+# the tree; and without any.
 #
 #   scripts/test-go.sh [PREFIX]    PREFIX: an installation that is there already
 . "$(dirname "$0")/lib.sh"
@@ -42,31 +43,37 @@ go test -c -tags cldoci_static -o "$temporary/static.test" ./$package
 if ldd "$temporary/static.test" | grep libcldoci >/dev/null; then fail "the static program needs libcldoci.so"; fi
 (cd $package && "$temporary/static.test" -test.short)
 
-say "go: builds that can't be"
-refused() {
-  local want=$1 output
-  shift
-  if output=$("$@" 2>&1); then fail "it built: $*"; fi
-  grep -q "$want" <<<"$output" || fail "'$want' is not in: $output"
-}
-refused package_oci_needs_linux_and_CGO_ENABLED_1 env CGO_ENABLED=0 go build ./$package
-refused package_oci_needs_linux_and_CGO_ENABLED_1 env GOOS=darwin go build ./$package
-refused package_oci_needs_linux_and_CGO_ENABLED_1 env GOOS=windows go build ./$package
-# Another flag, so that Go looks for the library again instead of taking what it built before.
-refused "Package 'cldoci'.*not found" env CGO_CPPFLAGS=-DWITHOUT_LIBRARY PKG_CONFIG_PATH=/nonexistent PKG_CONFIG_LIBDIR=/nonexistent go build ./$package
-
-say "go: as another module's pkg/oci"
+say "go: the archive in the tree, without an installed library"
+# A release archive in all but its other files.
+mkdir -p "$temporary/dist"
+archive=$temporary/dist/cldoci-0-$(uname -m)-unknown-linux-gnu.tar.gz
+tar -C "$prefix" -cf - lib/libcldoci.a include/cldoci.h | gzip -1 >"$archive"
+(cd "$temporary/dist" && sha256sum "${archive##*/}" >SHA256SUMS)
 mkdir -p "$temporary/cldctl/pkg"
 cp -r $package "$temporary/cldctl/pkg/oci"
 printf 'module github.com/davidthor/cldctl\n\ngo 1.24\n' >"$temporary/cldctl/go.mod"
-(cd "$temporary/cldctl" && with_library go test -count=1 ./pkg/oci)
-
-say "go: with a former client beside it, for builds without cgo"
 (
   cd "$temporary/cldctl"
-  rm pkg/oci/unsupported.go
-  printf '//go:build !cgo || !linux\n\npackage oci\n\ntype Client struct{}\n' >pkg/oci/former_client.go
-  CGO_ENABLED=0 go build ./pkg/oci
-  GOOS=darwin go build ./pkg/oci
-  go build ./pkg/oci
+  go run ./pkg/oci/internal/bundle "$archive" >/dev/null
+  # Nothing of the installation is in reach.
+  export PKG_CONFIG_PATH=/nonexistent PKG_CONFIG_LIBDIR=/nonexistent CGO_LDFLAGS="-g -O2"
+  go test -c -tags cldoci_bundled -o "$temporary/bundled.test" ./pkg/oci
+  if ldd "$temporary/bundled.test" | grep -E 'libcldoci|libgcc_s' >/dev/null; then fail "the bundled program needs a library of cldoci's or of the compiler's"; fi
+  cd pkg/oci && "$temporary/bundled.test" -test.short -test.run 'Workflow|Result|Tag|Config'
+  cd "$temporary/cldctl" && rm -r pkg/oci/lib
 )
+
+say "go: without a library"
+CGO_ENABLED=0 go vet ./...
+CGO_ENABLED=0 go test -count=1 ./$package
+(cd ../../tests/go/image-spec && CGO_ENABLED=0 go test -count=1 ./...)
+GOOS=darwin go doc ./$package Client.Pull | grep "Every size and digest is verified" >/dev/null || fail "go doc says nothing of Client.Pull on macOS"
+# Another flag, so that Go looks for the library again instead of taking what it built before.
+if output=$(CGO_CPPFLAGS=-DWITHOUT_LIBRARY PKG_CONFIG_PATH=/nonexistent PKG_CONFIG_LIBDIR=/nonexistent go build ./$package 2>&1); then
+  fail "it built without the library"
+fi
+grep -q "Package 'cldoci'.*not found" <<<"$output" || fail "it does not say that the library is not found: $output"
+PKG_CONFIG_PATH=/nonexistent PKG_CONFIG_LIBDIR=/nonexistent go build -tags cldoci_none ./$package
+
+say "go: as another module's pkg/oci"
+(cd "$temporary/cldctl" && with_library go test -count=1 -short ./pkg/oci)

@@ -1,6 +1,6 @@
-//go:build cgo && linux
-
 package oci
+
+import "sync"
 
 // ArtifactType says what an artifact is: one of the three kinds below, or a custom kind by its media type
 // ("application/vnd.example.thing.v1+json"), which becomes the manifest's artifactType.
@@ -74,11 +74,58 @@ type Layer struct {
 // comes before the file.
 func FileLayer(mediaType, file string) Layer { return Layer{MediaType: mediaType, file: file} }
 
-// Descriptor names content: what is at a reference, or refers to an artifact.
+// Descriptor names content: what is at a reference, or refers to an artifact. Its JSON is that of the image-spec's
+// descriptor, whose urls, data and platform it passes over.
 type Descriptor struct {
-	MediaType    string            // of the content, a manifest's usually
-	Digest       string            // of the content
-	Size         int64             // in bytes
-	ArtifactType string            // of a referrer; empty where it has none
-	Annotations  map[string]string // of a referrer's descriptor
+	MediaType    string            `json:"mediaType"`              // of the content, a manifest's usually
+	Digest       string            `json:"digest"`                 // of the content
+	Size         int64             `json:"size"`                   // in bytes
+	Annotations  map[string]string `json:"annotations,omitempty"`  // of a referrer's descriptor
+	ArtifactType string            `json:"artifactType,omitempty"` // of a referrer; empty where it has none
+}
+
+// Descriptor gives a layer's descriptor, as the manifest has it.
+func (l *Layer) Descriptor() Descriptor {
+	return Descriptor{MediaType: l.MediaType, Digest: l.Digest, Size: l.Size, Annotations: l.Annotations}
+}
+
+// layerSource is where a layer's bytes are.
+type layerSource struct {
+	held   *held
+	index  int
+	digest string
+}
+
+// orComponent gives the type, or what cldctl takes an artifact without one for.
+func (t ArtifactType) orComponent() ArtifactType {
+	if t == "" {
+		return ArtifactTypeComponent
+	}
+	return t
+}
+
+// typeOf gives an artifact's type: its own, else what its layers say.
+func (a *Artifact) typeOf() ArtifactType {
+	if a.Type == "" {
+		for _, layer := range a.Layers {
+			switch layer.MediaType {
+			case MediaTypeDatacenterLayer:
+				return ArtifactTypeDatacenter
+			case MediaTypeModuleLayer:
+				return ArtifactTypeModule
+			}
+		}
+	}
+	return a.Type.orComponent()
+}
+
+var digestMutex sync.Mutex
+
+// setDigest writes the digest where it changed, so that any number of pushes can share an unchanged artifact.
+func (a *Artifact) setDigest(digest string) {
+	digestMutex.Lock()
+	defer digestMutex.Unlock()
+	if a.Digest != digest {
+		a.Digest = digest
+	}
 }

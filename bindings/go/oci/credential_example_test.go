@@ -1,4 +1,4 @@
-//go:build cgo && linux
+//go:build cgo && linux && !cldoci_none
 
 package oci_test
 
@@ -53,10 +53,11 @@ func ExampleClient_Login() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer os.RemoveAll(directory)
+	defer func() { _ = os.RemoveAll(directory) }()
 	// Only so that the example leaves your own configuration alone.
-	defer os.Setenv("DOCKER_CONFIG", os.Getenv("DOCKER_CONFIG"))
-	os.Setenv("DOCKER_CONFIG", directory)
+	before := os.Getenv("DOCKER_CONFIG")
+	defer func() { _ = os.Setenv("DOCKER_CONFIG", before) }()
+	_ = os.Setenv("DOCKER_CONFIG", directory)
 	ctx, client := context.Background(), oci.NewClient()
 
 	if _, err := client.Login(ctx, host, "user", "wrong"); errors.Is(err, oci.ErrUnauthorized) {

@@ -1,4 +1,4 @@
-//go:build cgo && linux
+//go:build cgo && linux && !cldoci_none
 
 package oci_test
 
@@ -157,7 +157,7 @@ func TestCredentialFuncKinds(t *testing.T) {
 					if r.FormValue("grant_type") != "refresh_token" || r.FormValue("refresh_token") != "canary" {
 						t.Errorf("the token endpoint got %v", r.Form)
 					}
-					json.NewEncoder(w).Encode(map[string]any{"access_token": "issued", "expires_in": 300})
+					_ = json.NewEncoder(w).Encode(map[string]any{"access_token": "issued", "expires_in": 300})
 					return true
 				}
 				if got := r.Header.Get("Authorization"); got == row.want {

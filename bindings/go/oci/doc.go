@@ -1,5 +1,3 @@
-//go:build cgo && linux
-
 // Package oci builds directories into OCI artifacts and pushes, pulls, tags and checks them on OCI registries
 // and in local image layouts. It is the Go interface of the cldoci library, and takes the place of cldctl's own
 // package of this name: a program written for that one compiles and behaves the same, but for faults that are
@@ -22,7 +20,7 @@
 // # Contexts
 //
 // A context that ends cancels the call, which returns once its work has stopped; errors.Is then finds the
-// context's error. A context's deadline is also the call's own: waits that a registry asks for and that don't
+// context's error and its cause. A context's deadline is also the call's own: waits that a registry asks for and that don't
 // fit in it fail at once.
 //
 // # Errors
@@ -35,8 +33,18 @@
 // What `docker login` and `podman login` left is used, credential helpers included; [WithCredentials] and its
 // siblings give others, [WithCredentialFunc] asks a function, and [Client.Login] does what `docker login` does.
 //
-// # Building
+// # Transport
 //
-// cgo and the installed library are needed, found by pkg-config under the name "cldoci". With the build tag
-// cldoci_static the library is linked into the program.
+// Requests are the library's own: there is no http.Client or RoundTripper to replace. [WithProxy], [WithCAFile],
+// [WithHeader] and their siblings say what they need; a test points a reference at a server of its own.
+//
+// # Linking
+//
+// The package compiles everywhere. Where the program has no library (another system than Linux, CGO_ENABLED=0, or the
+// build tag cldoci_none) every call is [ErrUnsupported]. Else the library is linked as the build tags say:
+//
+//	(none)          the installed library, found by pkg-config under the name "cldoci"
+//	cldoci_static   its archive
+//	cldoci_bundled  the archive that `go run ./pkg/oci/internal/bundle cldoci-VERSION-TARGET.tar.gz` put into the
+//	                package's directory lib; with cldoci_musl the one for musl
 package oci

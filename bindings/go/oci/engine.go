@@ -1,11 +1,4 @@
-//go:build cgo && linux
-
 package oci
-
-/*
-#include <cldoci.h>
-*/
-import "C"
 
 import (
 	"crypto/sha256"
@@ -21,7 +14,7 @@ import (
 // [Client] and no call uses it. (The key also keeps it out of the runtime's allocator of tiny objects, whose
 // clean-ups may never run.)
 type engine struct {
-	handle *C.cldoci_client
+	native nativeClient
 	key    engineKey
 }
 
@@ -39,12 +32,12 @@ var engines = struct {
 func keyOf(values []setting) engineKey {
 	hash := sha256.New()
 	for _, value := range values {
-		fmt.Fprintf(hash, "%d %q %q %q\n", value.door, value.key, value.name, value.value)
+		_, _ = fmt.Fprintf(hash, "%d %q %q %q\n", value.door, value.key, value.name, value.value())
 	}
 	environment := os.Environ()
 	slices.Sort(environment)
 	for _, variable := range environment {
-		fmt.Fprintf(hash, "%q\n", variable)
+		_, _ = fmt.Fprintf(hash, "%q\n", variable)
 	}
 	return engineKey(hash.Sum(nil))
 }
@@ -57,23 +50,18 @@ func engineFor(values []setting) (*engine, error) {
 	if found := engines.byKey[key].Value(); found != nil {
 		return found, nil
 	}
-	options, err := newOptions(values)
+	native, err := newNativeClient(values)
 	if err != nil {
 		return nil, err
 	}
-	defer C.cldoci_options_free(options)
-	made := &engine{key: key}
-	var object *C.cldoci_error
-	if err := failure(C.cldoci_client_new(options, &made.handle, &object), &object); err != nil {
-		return nil, err
-	}
+	made := &engine{native: native, key: key}
 	runtime.AddCleanup(made, freeEngine, *made)
 	engines.byKey[key] = weak.Make(made)
 	return made, nil
 }
 
 func freeEngine(gone engine) {
-	C.cldoci_client_free(gone.handle)
+	gone.native.free()
 	engines.Lock()
 	defer engines.Unlock()
 	// Another one may have taken its place meanwhile.

@@ -1,5 +1,3 @@
-//go:build cgo && linux
-
 package oci
 
 import (
@@ -71,6 +69,11 @@ func (s sentinel) Error() string { return "oci: " + Code(s).String() }
 // What errors.Is tells apart.
 var (
 	ErrArgument     error = sentinel(CodeArgument)
+	ErrHandle       error = sentinel(CodeHandle)
+	ErrForked       error = sentinel(CodeForked)
+	ErrReentrant    error = sentinel(CodeReentrant)
+	ErrPanic        error = sentinel(CodePanic)
+	ErrInternal     error = sentinel(CodeInternal)
 	ErrCancelled    error = sentinel(CodeCancelled)
 	ErrTimeout      error = sentinel(CodeTimeout)
 	ErrUnsupported  error = sentinel(CodeUnsupported)
@@ -114,8 +117,9 @@ type Error struct {
 
 	// text is what Error gives: today's words for a person.
 	text string
-	// cause is the context's error, a credential function's, or the one of a config that can't be marshalled.
-	cause error
+	// causes are the context's error and its cause, a credential function's error, or that of a config that can't be
+	// marshalled.
+	causes []error
 }
 
 // Error gives one line for a person.
@@ -132,16 +136,13 @@ func (e *Error) Is(target error) bool {
 	return ok && Code(s) == e.Code
 }
 
-// Unwrap gives the context's or the credential function's error and the system's error number, where there were any.
+// Unwrap gives the context's error and its cause, or the credential function's error, and the system's error number,
+// where there were any.
 func (e *Error) Unwrap() []error {
-	var all []error
-	if e.cause != nil {
-		all = append(all, e.cause)
+	if e.Errno == 0 {
+		return e.causes
 	}
-	if e.Errno != 0 {
-		all = append(all, e.Errno)
-	}
-	return all
+	return append(e.causes[:len(e.causes):len(e.causes)], e.Errno)
 }
 
 // Timeout says whether a deadline passed, as net.Error has it.

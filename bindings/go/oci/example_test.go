@@ -1,4 +1,4 @@
-//go:build cgo && linux
+//go:build cgo && linux && !cldoci_none
 
 package oci_test
 
@@ -26,7 +26,7 @@ func temporary() (directory, layout string, remove func()) {
 	if err := os.WriteFile(filepath.Join(directory, "cld.yml"), []byte("name: api\n"), 0o644); err != nil {
 		log.Fatal(err)
 	}
-	return directory, "ocidir://" + filepath.Join(root, "layout"), func() { os.RemoveAll(root) }
+	return directory, "ocidir://" + filepath.Join(root, "layout"), func() { _ = os.RemoveAll(root) }
 }
 
 func ExampleClient_BuildFromDirectory() {

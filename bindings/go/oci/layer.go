@@ -1,19 +1,9 @@
-//go:build cgo && linux
-
 package oci
 
-/*
-#include <cldoci.h>
-*/
-import "C"
-
 import (
+	"bytes"
 	"context"
-	"fmt"
 	"io"
-	"os"
-	"runtime"
-	"syscall"
 )
 
 // ReadLayer gives a layer's bytes, verified, from wherever they are: Layer.Data, the store, or the place that the
@@ -25,7 +15,7 @@ func (c *Client) ReadLayer(ctx context.Context, layer *Layer, options ...Option)
 	if layer.Data != nil {
 		return layer.Data, nil
 	}
-	v := c.verb("", failedTo("read the layer"), options)
+	v := c.verb(request{action: actionReadLayer}, options)
 	data, err := v.readLayer(ctx, layer)
 	if err != nil {
 		return nil, v.failed(ctx, err)
@@ -43,12 +33,50 @@ func (c *Client) WriteLayer(ctx context.Context, w io.Writer, layer *Layer, opti
 		_, err := w.Write(layer.Data)
 		return err
 	}
-	v := c.verb("", failedTo("read the layer"), options)
+	v := c.verb(request{action: actionReadLayer}, options)
 	err := v.saveLayer(ctx, layer, func(r io.Reader) error {
 		_, err := io.Copy(w, r)
 		return err
 	})
-	return v.failed(ctx, err)
+	if err != nil {
+		return v.failed(ctx, err)
+	}
+	return nil
+}
+
+// OpenLayer gives a reader of a layer's bytes, in bounded memory. They are verified: what was read is the layer once
+// io.EOF comes, and not before. The context counts until Close, which ends the transfer; functions of
+// [WithProgress] and [WithWarnings] are called in another goroutine than the caller's.
+func (c *Client) OpenLayer(ctx context.Context, layer *Layer, options ...Option) (io.ReadCloser, error) {
+	if err := layer.readable(); err != nil {
+		return nil, err
+	}
+	if layer.Data != nil {
+		return io.NopCloser(bytes.NewReader(layer.Data)), nil
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	reader, writer := io.Pipe()
+	opened := &openedLayer{PipeReader: reader, cancel: cancel, ended: make(chan struct{})}
+	go func() {
+		defer close(opened.ended)
+		_ = writer.CloseWithError(c.WriteLayer(ctx, writer, layer, options...))
+	}()
+	return opened, nil
+}
+
+// openedLayer is a layer that is being read.
+type openedLayer struct {
+	*io.PipeReader
+	cancel context.CancelFunc
+	ended  chan struct{}
+}
+
+// Close ends the transfer; nothing of it is under way once it returns.
+func (l *openedLayer) Close() error {
+	l.cancel()
+	err := l.PipeReader.Close()
+	<-l.ended
+	return err
 }
 
 // readable says why a layer has no bytes to read.
@@ -61,55 +89,24 @@ func (l *Layer) readable() error {
 
 // readLayer gives a layer's bytes from where the library has them, so that they are in memory once.
 func (v *verb) readLayer(ctx context.Context, layer *Layer) ([]byte, error) {
-	data, got := make([]byte, C.cldoci_artifact_layer_size(layer.source.held.artifact, layer.source.index)), 0
-	err := v.saveLayer(ctx, layer, func(r io.Reader) error {
-		// What comes short is told by the library, which says why.
-		got, _ = io.ReadFull(r, data)
-		io.Copy(io.Discard, r)
-		return nil
-	})
-	if err == nil && got < len(data) {
-		err = &Error{Code: CodeInternal, Message: fmt.Sprintf("layer %s: %d of %d bytes", layer.Digest, got, len(data))}
+	data := bytes.NewBuffer(make([]byte, 0, layer.source.size()+bytes.MinRead))
+	if err := v.saveLayer(ctx, layer, func(r io.Reader) error {
+		_, err := data.ReadFrom(r)
+		return err
+	}); err != nil {
+		return nil, err
 	}
-	return data, err
+	return data.Bytes(), nil
 }
 
-// saveLayer has the library write a layer's bytes into a pipe, and a function take them from it.
-func (v *verb) saveLayer(ctx context.Context, layer *Layer, take func(io.Reader) error) error {
-	defer runtime.KeepAlive(layer.source)
-	var ends [2]int
-	if err := syscall.Pipe2(ends[:], syscall.O_CLOEXEC); err != nil {
-		errno, _ := err.(syscall.Errno)
-		return &Error{Code: CodeIO, Message: fmt.Sprintf("a pipe: %v", err), Errno: errno}
-	}
-	// The library's end blocks. Ours is for the runtime's poller, else it blocks a thread.
-	_ = syscall.SetNonblock(ends[0], true)
-	reader, writer := os.NewFile(uintptr(ends[0]), "layer"), os.NewFile(uintptr(ends[1]), "layer")
-	defer reader.Close()
-	defer writer.Close()
-	var taken chan error
-	result, err := v.operate(ctx, func(in *entry) C.cldoci_status {
-		held, at := layer.source.held.artifact, layer.source.index
-		status := C.cldoci_save_layer_start(in.client, held, at, C.int32_t(ends[1]), in.options, &in.operation, &in.object)
-		// The library has its own copy; with this one closed the reader sees the end of it.
-		writer.Close()
-		taken = make(chan error, 1)
-		go func() {
-			err := take(reader)
-			// Should it have given up, the library's writing fails, too.
-			reader.Close()
-			taken <- err
-		}()
-		return status
-	})
-	if err == nil {
-		C.cldoci_result_free(result)
-	}
-	// Once this has returned nothing is taken any more.
-	if taken != nil {
-		if failed := <-taken; failed != nil {
-			return failed
+// fill puts the layers' bytes into an artifact that was built. Reading back is no progress of the build, and a
+// build's options are not its own.
+func (v *verb) fill(ctx context.Context, artifact *Artifact) (err error) {
+	for i := range artifact.Layers {
+		quiet := &verb{client: v.client, settings: &settings{timeout: v.settings.timeout}, request: request{action: actionReadLayer}}
+		if artifact.Layers[i].Data, err = quiet.readLayer(ctx, &artifact.Layers[i]); err != nil {
+			return err
 		}
 	}
-	return err
+	return nil
 }

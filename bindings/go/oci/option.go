@@ -1,21 +1,17 @@
-//go:build cgo && linux
-
 package oci
 
-/*
-#include <cldoci.h>
-*/
-import "C"
-
 import (
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
-// Option changes what a client or one call does. The options of a client go to [NewClient]; the methods that
-// take options take those of one call. An option that is unknown, has a bad value or was given to the wrong of
-// the two is an error, of the call or of the client's first.
+// Option changes what a client or one call does. The options of a client go to [New] or [NewClient]; the methods
+// that take options take those of one call. An option that is unknown, has a bad value, was given to the wrong of
+// the two, or means nothing to the method that it was given to is an error, of the call or of the client's first.
 //
 // What has no function of its own here is reached by its name in the library's table: [WithOption], [Options].
 type Option func(*settings)
@@ -26,16 +22,22 @@ type settings struct {
 	timeout     time.Duration
 	progress    func(Progress)
 	warning     func(string)
+	result      *Result
 	withoutData bool
 }
 
 // setting is one option of the library; key is the host of ofHost and the key of ofPair.
 type setting struct {
-	door             door
-	key, name, value string
-	lent             any                           // of ofFunction: the Go value that the library calls
-	set              func(*C.cldoci_options) error // of ofFunction
+	door      door
+	key, name string
+	value     hidden
+	lent      any // of ofFunction: the Go value that the library calls
 }
+
+// hidden is a text that nothing prints, however it goes through a structure.
+type hidden func() string
+
+func hide(text string) hidden { return func() string { return text } }
 
 // door says which of the library's setters takes a setting.
 type door uint8
@@ -48,7 +50,12 @@ const (
 )
 
 func (s *settings) set(name, value string) {
-	s.values = append(s.values, setting{door: ofAll, name: name, value: value})
+	s.values = append(s.values, setting{door: ofAll, name: name, value: hide(value)})
+}
+
+// preset sets an option that those of the caller beat.
+func (s *settings) preset(name, value string) {
+	s.values = append([]setting{{name: name, value: hide(value)}}, s.values...)
 }
 
 // with gives a copy that options are applied to.
@@ -62,6 +69,52 @@ func (s *settings) with(options []Option) *settings {
 	}
 	return &made
 }
+
+// refusedByClient says which option belongs to a call alone. (The library knows of its own.)
+func (s *settings) refusedByClient() error {
+	if s.result != nil {
+		return &Error{Code: CodeArgument, Message: "WithResult belongs to a call and was given to a client"}
+	}
+	return nil
+}
+
+// refusedBy says which option of a call means nothing to it.
+func (s *settings) refusedBy(call action) error {
+	if s.withoutData && call != actionBuild {
+		return &Error{Code: CodeArgument, Message: fmt.Sprintf("WithoutLayerData means nothing to %s", call)}
+	}
+	for _, value := range s.values {
+		if of := verbOf(value.name); value.door != ofHost && of != "" && !slices.Contains(callsOf[of], call) {
+			return &Error{Code: CodeArgument, Message: fmt.Sprintf("option '%s' belongs to %s and means nothing to %s", value.name, of, call)}
+		}
+	}
+	return nil
+}
+
+// callsOf holds the calls that take the options of a verb of the library's table.
+var callsOf = map[string][]action{
+	"build":     {actionBuild, actionBuildAndPush},
+	"push":      {actionPush, actionBuildAndPush, actionAttach},
+	"pull":      {actionPull},
+	"copy":      {actionCopy},
+	"referrers": {actionReferrers},
+}
+
+// verbOf gives the verb that an option belongs to, with which the library's line on it begins; empty for all.
+func verbOf(name string) string {
+	if verb, _, found := strings.Cut(optionHelp()[name], ": "); found && callsOf[verb] != nil {
+		return verb
+	}
+	return ""
+}
+
+var optionHelp = sync.OnceValue(func() map[string]string {
+	help := map[string]string{}
+	for _, option := range Options() {
+		help[option.Name] = option.Help
+	}
+	return help
+})
 
 // WithOption sets an option of the library by its name: see cldoci.h, or `cldoci options`.
 func WithOption(name, value string) Option {
@@ -79,13 +132,13 @@ func WithOption(name, value string) Option {
 // reference: "ghcr.io", "localhost:5000".
 func WithHostOption(host, name, value string) Option {
 	return func(s *settings) {
-		s.values = append(s.values, setting{door: ofHost, key: host, name: name, value: value})
+		s.values = append(s.values, setting{door: ofHost, key: host, name: name, value: hide(value)})
 	}
 }
 
 func pair(name, key, value string) Option {
 	return func(s *settings) {
-		s.values = append(s.values, setting{door: ofPair, key: key, name: name, value: value})
+		s.values = append(s.values, setting{door: ofPair, key: key, name: name, value: hide(value)})
 	}
 }
 
@@ -261,3 +314,6 @@ func WithProgress(report func(Progress)) Option { return func(s *settings) { s.p
 func WithWarnings(report func(warning string)) Option {
 	return func(s *settings) { s.warning = report }
 }
+
+// WithResult has one call that succeeds write its result to into, for the methods that do not return it.
+func WithResult(into *Result) Option { return func(s *settings) { s.result = into } }

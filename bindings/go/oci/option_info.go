@@ -1,11 +1,4 @@
-//go:build cgo && linux
-
 package oci
-
-/*
-#include <cldoci.h>
-*/
-import "C"
 
 // OptionInfo describes one option of the library's table, which [WithOption] and [WithHostOption] reach.
 type OptionInfo struct {
@@ -17,19 +10,8 @@ type OptionInfo struct {
 	Help    string // one line
 }
 
-// Options lists the options of the library that is loaded.
-func Options() []OptionInfo {
-	made := make([]OptionInfo, C.cldoci_option_count())
-	for i := range made {
-		at := C.size_t(i)
-		made[i] = OptionInfo{
-			Name:    C.GoString(C.cldoci_option_name(at)),
-			Type:    C.GoString(C.cldoci_option_type(at)),
-			Scope:   C.GoString(C.cldoci_option_scope(at)),
-			Default: C.GoString(C.cldoci_option_default(at)),
-			Values:  C.GoString(C.cldoci_option_values(at)),
-			Help:    C.GoString(C.cldoci_option_help(at)),
-		}
-	}
-	return made
-}
+// Options lists the options of the library that is loaded; none where there is no library.
+func Options() []OptionInfo { return listOptions() }
+
+// Version gives the version of the library that is loaded; empty where there is none.
+func Version() string { return version() }

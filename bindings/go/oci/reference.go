@@ -1,13 +1,4 @@
-//go:build cgo && linux
-
 package oci
-
-/*
-#include <cldoci.h>
-*/
-import "C"
-
-import "strings"
 
 // layoutScheme begins a reference to a local OCI image layout.
 const layoutScheme = "ocidir://"
@@ -22,25 +13,7 @@ type Reference struct {
 
 // ParseReference parses a reference as every method does. Without tag and digest the tag is "latest" (a local
 // layout's stays empty: its only manifest is meant).
-func ParseReference(ref string) (*Reference, error) {
-	parsed, err := newReference(ref)
-	if err != nil {
-		return nil, err
-	}
-	defer C.cldoci_reference_free(parsed)
-	made := &Reference{
-		Registry:   lent(func(n *C.size_t) *C.char { return C.cldoci_reference_registry(parsed, n) }),
-		Repository: lent(func(n *C.size_t) *C.char { return C.cldoci_reference_repository(parsed, n) }),
-		Tag:        lent(func(n *C.size_t) *C.char { return C.cldoci_reference_tag(parsed, n) }),
-		Digest:     lent(func(n *C.size_t) *C.char { return C.cldoci_reference_digest(parsed, n) }),
-	}
-	if made.Registry == "" {
-		// Split so that String puts it together again: "ocidir:" + "/" + "/PATH".
-		made.Registry = strings.TrimSuffix(layoutScheme, "//")
-		made.Repository = "/" + lent(func(n *C.size_t) *C.char { return C.cldoci_reference_path(parsed, n) })
-	}
-	return made, nil
-}
+func ParseReference(ref string) (*Reference, error) { return parseReference(ref) }
 
 // String gives the whole reference: registry/repository[:tag][@digest].
 func (r *Reference) String() string {
@@ -52,19 +25,4 @@ func (r *Reference) String() string {
 		text += "@" + r.Digest
 	}
 	return text
-}
-
-// newReference parses a reference; the caller frees it.
-func newReference(ref string) (*C.cldoci_reference, error) {
-	text, err := newString("the reference", ref)
-	if err != nil {
-		return nil, err
-	}
-	defer freeString(text)
-	var parsed *C.cldoci_reference
-	var object *C.cldoci_error
-	if err := failure(C.cldoci_reference_parse(text, &parsed, &object), &object); err != nil {
-		return nil, err
-	}
-	return parsed, nil
 }

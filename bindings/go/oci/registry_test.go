@@ -1,4 +1,4 @@
-//go:build cgo && linux
+//go:build cgo && linux && !cldoci_none
 
 package oci_test
 
@@ -67,7 +67,7 @@ func digestOf(body []byte) string { return fmt.Sprintf("sha256:%x", sha256.Sum25
 func registryError(w http.ResponseWriter, status int, code string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	fmt.Fprintf(w, `{"errors":[{"code":%q,"message":"says the test"}]}`, code)
+	_, _ = fmt.Fprintf(w, `{"errors":[{"code":%q,"message":"says the test"}]}`, code)
 }
 
 var registryPath = regexp.MustCompile(`^/v2/(.+)/(blobs|manifests|tags)/(.*)$`)
@@ -102,7 +102,7 @@ func (f *fakeRegistry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		slices.Sort(tags)
-		json.NewEncoder(w).Encode(map[string]any{"name": repository, "tags": tags})
+		_ = json.NewEncoder(w).Encode(map[string]any{"name": repository, "tags": tags})
 	}
 }
 
@@ -166,7 +166,7 @@ func (f *fakeRegistry) serveManifest(w http.ResponseWriter, r *http.Request, rep
 	w.Header().Set("Content-Length", fmt.Sprint(len(found.body)))
 	w.WriteHeader(http.StatusOK)
 	if r.Method != http.MethodHead {
-		w.Write(found.body)
+		_, _ = w.Write(found.body)
 	}
 }
 
@@ -265,14 +265,14 @@ func started(t testing.TB, host string, command *exec.Cmd) string {
 		t.Fatal(err)
 	}
 	ended := make(chan struct{})
-	go func() { command.Wait(); close(ended) }()
+	go func() { _ = command.Wait(); close(ended) }()
 	t.Cleanup(func() {
-		command.Process.Kill()
+		_ = command.Process.Kill()
 		<-ended
 	})
 	for deadline := time.Now().Add(20 * time.Second); ; {
 		if response, err := http.Get("http://" + host + "/v2/"); err == nil {
-			response.Body.Close()
+			_ = response.Body.Close()
 			return host
 		}
 		select {
@@ -307,6 +307,6 @@ func freeAddress(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
+	defer func() { _ = listener.Close() }()
 	return listener.Addr().String()
 }

@@ -1,5 +1,3 @@
-//go:build cgo && linux
-
 package oci
 
 import "time"
@@ -41,11 +39,11 @@ func (p Phase) String() string {
 
 // Progress says how far a call is. No number ever goes back, also when a transfer is tried again.
 type Progress struct {
-	Phase        Phase  // what it does at the moment
-	BytesDone    uint64 // bytes that are done
-	BytesTotal   uint64 // as far as is known: it can grow; 0 = not known
-	EntriesDone  uint64 // files, directories and links
-	EntriesTotal uint64 // 0 = not known
+	Phase        Phase // what it does at the moment
+	BytesDone    int64 // bytes that are done
+	BytesTotal   int64 // as far as is known: it can grow; 0 = not known
+	EntriesDone  int64 // files, directories and links
+	EntriesTotal int64 // 0 = not known
 }
 
 // Result is what a call came to.
@@ -80,12 +78,12 @@ type LeftOut struct {
 
 // Counters says what a call cost.
 type Counters struct {
-	Requests      uint64        // HTTP requests that were sent
-	BytesSent     uint64        // bytes of request bodies
-	BytesReceived uint64        // bytes of response bodies
-	BlobsSkipped  uint64        // blobs that were at the target already
-	BlobsMounted  uint64        // blobs that the registry mounted from another repository
-	BlobsUploaded uint64        // blobs that were sent whole
-	Retries       uint64        // requests and transfers that were tried again
+	Requests      int64         // HTTP requests that were sent
+	BytesSent     int64         // bytes of request bodies
+	BytesReceived int64         // bytes of response bodies
+	BlobsSkipped  int64         // blobs that were at the target already
+	BlobsMounted  int64         // blobs that the registry mounted from another repository
+	BlobsUploaded int64         // blobs that were sent whole
+	Retries       int64         // requests and transfers that were tried again
 	Elapsed       time.Duration // from start to end
 }

@@ -1,4 +1,4 @@
-//go:build cgo && linux
+//go:build cgo && linux && !cldoci_none
 
 // Package callback calls the C interface with progress callbacks into Go, where package oci asks instead: its tests
 // prove that a host whose callbacks run on a runtime of its own is served.

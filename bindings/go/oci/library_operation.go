@@ -1,4 +1,4 @@
-//go:build cgo && linux
+//go:build cgo && linux && !cldoci_none
 
 package oci
 
@@ -11,7 +11,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"runtime"
 	"syscall"
 	"time"
 )
@@ -39,57 +38,38 @@ func entering[T any](call func() (T, error)) (T, error) {
 	return call()
 }
 
-// verb is one call of a method: what all of them have in common.
-type verb struct {
-	client    *Client
-	settings  *settings
-	reference string              // for the error
-	words     func(*Error) *Error // the error's words for a person
-}
+// nativeClient is the library's client.
+type nativeClient struct{ handle *C.cldoci_client }
 
-// entry is what every call that starts an operation takes and gives.
-type entry struct {
-	client    *C.cldoci_client
-	options   *C.cldoci_options
-	operation *C.cldoci_operation
-	object    *C.cldoci_error
-}
-
-// starter starts an operation of the library.
-type starter func(in *entry) C.cldoci_status
-
-// run starts an operation, waits for its end, and gives its result, which the caller frees.
-func (v *verb) run(ctx context.Context, start starter) (*C.cldoci_result, error) {
-	result, err := v.operate(ctx, start)
+func newNativeClient(values []setting) (nativeClient, error) {
+	options, err := newOptions(values)
 	if err != nil {
-		return nil, v.failed(ctx, err)
-	}
-	if report := v.settings.warning; report != nil {
-		for _, warning := range warningsOf(result) {
-			report(warning)
-		}
-	}
-	return result, nil
-}
-
-func (v *verb) operate(ctx context.Context, start starter) (*C.cldoci_result, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, &Error{Code: CodeCancelled, Message: err.Error()}
-	}
-	engine, err := v.client.use()
-	if err != nil {
-		return nil, err
-	}
-	// The engine lives as long as its last call.
-	defer runtime.KeepAlive(engine)
-	options, err := newOptions(v.options(ctx))
-	if err != nil {
-		return nil, err
+		return nativeClient{}, err
 	}
 	defer C.cldoci_options_free(options)
+	var made nativeClient
+	var object *C.cldoci_error
+	err = failure(C.cldoci_client_new(options, &made.handle, &object), &object)
+	return made, err
+}
+
+func (n nativeClient) free() { C.cldoci_client_free(n.handle) }
+
+// run starts the operation of a call, waits for its end, and gives what it came to.
+func (n nativeClient) run(ctx context.Context, v *verb) (*outcome, error) {
+	in, err := n.take(&v.request)
+	defer in.free()
+	if err != nil {
+		return nil, err
+	}
+	if in.options, err = newOptions(v.options(ctx)); err != nil {
+		return nil, err
+	}
 	operation, err := entering(func() (*C.cldoci_operation, error) {
-		in := &entry{client: engine.handle, options: options}
-		status := start(in)
+		status := in.start(n.handle, v.request.action)
+		if v.request.started != nil {
+			v.request.started()
+		}
 		return in.operation, failure(status, &in.object)
 	})
 	if err != nil {
@@ -102,54 +82,15 @@ func (v *verb) operate(ctx context.Context, start starter) (*C.cldoci_result, er
 	})
 	defer stop()
 	v.await(operation)
-	return entering(func() (*C.cldoci_result, error) {
+	return entering(func() (*outcome, error) {
 		var result *C.cldoci_result
 		var object *C.cldoci_error
-		err := failure(C.cldoci_operation_result(operation, &result, &object), &object)
-		return result, err
+		if err := failure(C.cldoci_operation_result(operation, &result, &object), &object); err != nil {
+			return nil, err
+		}
+		defer C.cldoci_result_free(result)
+		return outcomeOf(v.request.action, result)
 	})
-}
-
-// options gives the library's options of this call. Its deadline is the context's or the client's own,
-// whichever comes first.
-func (v *verb) options(ctx context.Context) []setting {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return v.settings.values
-	}
-	left := max(time.Until(deadline), time.Millisecond)
-	if v.settings.timeout > 0 && v.settings.timeout < left {
-		return v.settings.values
-	}
-	limited := &settings{values: append([]setting{}, v.settings.values...)}
-	WithTimeout(left)(limited)
-	return limited.values
-}
-
-// failed completes an error: what the call was about, the context's part in it, the words for a person.
-func (v *verb) failed(ctx context.Context, err error) error {
-	var made *Error
-	if !errors.As(err, &made) {
-		return err
-	}
-	made.Reference = v.reference
-	if cause := v.client.causeOf(made); cause != nil {
-		made.cause = cause
-	}
-	if made.Code == CodeCancelled || made.Code == CodeTimeout {
-		made.cause = ctx.Err()
-		// The library's clock may be ahead of the context's timer by a moment.
-		if deadline, ok := ctx.Deadline(); ok && made.cause == nil && !time.Now().Before(deadline) {
-			made.cause = context.DeadlineExceeded
-		}
-		if made.cause != nil {
-			made.Message = made.cause.Error()
-		}
-		if errors.Is(made.cause, context.DeadlineExceeded) {
-			made.Code = CodeTimeout
-		}
-	}
-	return v.words(made)
 }
 
 // await returns once the operation has ended, in a goroutine that no thread is bound to.
@@ -158,7 +99,7 @@ func (v *verb) await(operation *C.cldoci_operation) {
 	case descriptors <- struct{}{}:
 		defer func() { <-descriptors }()
 		if ended := openDescriptor(operation); ended != nil {
-			defer ended.Close()
+			defer func() { _ = ended.Close() }()
 			v.watch(operation, ended)
 			return
 		}
@@ -175,7 +116,7 @@ func openDescriptor(operation *C.cldoci_operation) *os.File {
 	}
 	// The runtime's poller takes only descriptors that do not block.
 	if err := syscall.SetNonblock(int(fd), true); err != nil {
-		syscall.Close(int(fd))
+		_ = syscall.Close(int(fd))
 		return nil
 	}
 	return os.NewFile(uintptr(fd), "operation")
@@ -225,7 +166,7 @@ func (v *verb) report(operation *C.cldoci_operation) {
 		return
 	}
 	v.settings.progress(Progress{
-		Phase: Phase(p.phase), BytesDone: uint64(p.bytes_done), BytesTotal: uint64(p.bytes_total),
-		EntriesDone: uint64(p.entries_done), EntriesTotal: uint64(p.entries_total),
+		Phase: Phase(p.phase), BytesDone: int64(p.bytes_done), BytesTotal: int64(p.bytes_total),
+		EntriesDone: int64(p.entries_done), EntriesTotal: int64(p.entries_total),
 	})
 }

@@ -1,11 +1,8 @@
-//go:build cgo && linux
+//go:build cgo && linux && !cldoci_none
 
 package oci
 
 /*
-#cgo !cldoci_static pkg-config: cldoci
-#cgo cldoci_static pkg-config: --static cldoci
-#cgo cldoci_static LDFLAGS: -l:libcldoci.a -Wl,--as-needed
 #include <stdlib.h>
 #include <string.h>
 #include <cldoci.h>
@@ -52,6 +49,11 @@ func lentBytes(read func(size *C.size_t) *C.uint8_t) []byte {
 		return nil
 	}
 	return append(make([]byte, 0, int(size)), unsafe.Slice((*byte)(unsafe.Pointer(bytes)), int(size))...)
+}
+
+// copied copies bytes for a call into the library; the caller frees them.
+func copied(bytes []byte) (*C.uint8_t, C.size_t) {
+	return (*C.uint8_t)(C.CBytes(bytes)), C.size_t(len(bytes))
 }
 
 // bytesPointer gives what a call takes for bytes; the library copies them before it returns.
@@ -103,15 +105,15 @@ func newOptions(values []setting) (*C.cldoci_options, error) {
 }
 
 func (s setting) put(options *C.cldoci_options) error {
-	if s.set != nil {
-		return s.set(options)
+	if s.door == ofFunction {
+		return s.putFunction(options)
 	}
 	name, err := newString("the option's name", s.name)
 	if err != nil {
 		return err
 	}
 	defer freeString(name)
-	value, err := newString("option '"+s.name+"'", s.value)
+	value, err := newString("option '"+s.name+"'", s.value())
 	if err != nil {
 		return err
 	}
@@ -136,8 +138,24 @@ func (s setting) put(options *C.cldoci_options) error {
 	return failure(C.cldoci_options_set(options, name, value, &object), &object)
 }
 
-// Version gives the version of the library that is loaded.
-func Version() string { return C.GoString(C.cldoci_version_string()) }
+// listOptions gives the library's table of options.
+func listOptions() []OptionInfo {
+	made := make([]OptionInfo, C.cldoci_option_count())
+	for i := range made {
+		at := C.size_t(i)
+		made[i] = OptionInfo{
+			Name:    C.GoString(C.cldoci_option_name(at)),
+			Type:    C.GoString(C.cldoci_option_type(at)),
+			Scope:   C.GoString(C.cldoci_option_scope(at)),
+			Default: C.GoString(C.cldoci_option_default(at)),
+			Values:  C.GoString(C.cldoci_option_values(at)),
+			Help:    C.GoString(C.cldoci_option_help(at)),
+		}
+	}
+	return made
+}
+
+func version() string { return C.GoString(C.cldoci_version_string()) }
 
 // liveHandles counts what the library holds for this process.
 func liveHandles() uint64 { return uint64(C.cldoci_debug_live_handles(C.CLDOCI_HANDLE_ANY)) }

@@ -1,4 +1,4 @@
-//go:build cgo && linux
+//go:build cgo && linux && !cldoci_none
 
 package oci
 
@@ -8,14 +8,11 @@ package oci
 import "C"
 
 import (
-	"context"
 	"crypto/sha256"
 	"fmt"
 	"maps"
 	"runtime"
 	"slices"
-	"sync"
-	"time"
 )
 
 // held is an artifact of the library, freed once no layer refers to it.
@@ -24,49 +21,13 @@ type held struct {
 	digest   string // also keeps it out of the runtime's allocator of tiny objects
 }
 
-// layerSource is where a layer's bytes are.
-type layerSource struct {
-	held   *held
-	index  C.size_t
-	digest string
+// size gives how many bytes a layer has.
+func (s *layerSource) size() int {
+	return int(C.cldoci_artifact_layer_size(s.held.artifact, C.size_t(s.index)))
 }
 
-// orComponent gives the type, or what cldctl takes an artifact without one for.
-func (t ArtifactType) orComponent() ArtifactType {
-	if t == "" {
-		return ArtifactTypeComponent
-	}
-	return t
-}
-
-// typeOf gives an artifact's type: its own, else what its layers say.
-func (a *Artifact) typeOf() ArtifactType {
-	if a.Type == "" {
-		for _, layer := range a.Layers {
-			switch layer.MediaType {
-			case MediaTypeDatacenterLayer:
-				return ArtifactTypeDatacenter
-			case MediaTypeModuleLayer:
-				return ArtifactTypeModule
-			}
-		}
-	}
-	return a.Type.orComponent()
-}
-
-var digestMutex sync.Mutex
-
-// setDigest writes the digest where it changed, so that any number of pushes can share an unchanged artifact.
-func (a *Artifact) setDigest(digest string) {
-	digestMutex.Lock()
-	defer digestMutex.Unlock()
-	if a.Digest != digest {
-		a.Digest = digest
-	}
-}
-
-// artifactOf gives the artifact of a result, with its layers' bytes if asked for.
-func (v *verb) artifactOf(ctx context.Context, result *C.cldoci_result, withData bool) (*Artifact, error) {
+// artifactOf gives the artifact of a result.
+func artifactOf(result *C.cldoci_result) (*Artifact, error) {
 	found := &held{}
 	var object *C.cldoci_error
 	if err := failure(C.cldoci_result_artifact(result, &found.artifact, &object), &object); err != nil {
@@ -103,24 +64,14 @@ func (v *verb) artifactOf(ctx context.Context, result *C.cldoci_result, withData
 					return C.cldoci_artifact_layer_annotation_value(artifact, at, k, n)
 				}),
 		}
-		layer.source = &layerSource{held: found, index: at, digest: layer.Digest}
-		if withData {
-			// Reading back is no progress of the build, and a build's options are not its own.
-			quiet := &verb{client: v.client, settings: &settings{timeout: v.settings.timeout}}
-			data, err := quiet.readLayer(ctx, layer)
-			if err != nil {
-				return nil, err
-			}
-			layer.Data = data
-		}
+		layer.source = &layerSource{held: found, index: i, digest: layer.Digest}
 	}
 	runtime.KeepAlive(found)
 	return made, nil
 }
 
 // newArtifact gives an artifact to the library as its fields are now; the caller frees it.
-func (e *engine) newArtifact(a *Artifact) (*C.cldoci_artifact, error) {
-	defer runtime.KeepAlive(e)
+func (n nativeClient) newArtifact(a *Artifact) (*C.cldoci_artifact, error) {
 	kind, err := newString("the artifact's type", string(a.typeOf()))
 	if err != nil {
 		return nil, err
@@ -128,7 +79,7 @@ func (e *engine) newArtifact(a *Artifact) (*C.cldoci_artifact, error) {
 	defer freeString(kind)
 	var builder *C.cldoci_artifact_builder
 	var object *C.cldoci_error
-	if err := failure(C.cldoci_artifact_builder_new(e.handle, kind, &builder, &object), &object); err != nil {
+	if err := failure(C.cldoci_artifact_builder_new(n.handle, kind, &builder, &object), &object); err != nil {
 		return nil, err
 	}
 	defer C.cldoci_artifact_builder_free(builder)
@@ -190,7 +141,7 @@ func (l *Layer) add(builder *C.cldoci_artifact_builder, index C.size_t) error {
 		var object *C.cldoci_error
 		if l.source != nil && (l.Data == nil || fmt.Sprintf("sha256:%x", sha256.Sum256(l.Data)) == l.source.digest) {
 			defer runtime.KeepAlive(l.source)
-			held, at := l.source.held.artifact, l.source.index
+			held, at := l.source.held.artifact, C.size_t(l.source.index)
 			return none, failure(C.cldoci_artifact_builder_add_layer(builder, mediaType, held, at, &object), &object)
 		}
 		if l.file != "" && l.Data == nil {
@@ -245,46 +196,4 @@ func pairs(count C.size_t, key, value func(index C.size_t, length *C.size_t) *C.
 		made[name] = lent(func(n *C.size_t) *C.char { return value(i, n) })
 	}
 	return made
-}
-
-// resultOf copies a result.
-func resultOf(result *C.cldoci_result) *Result {
-	made := &Result{
-		Digest:           lent(func(n *C.size_t) *C.char { return C.cldoci_result_digest(result, n) }),
-		MediaType:        lent(func(n *C.size_t) *C.char { return C.cldoci_result_media_type(result, n) }),
-		Size:             int64(C.cldoci_result_size(result)),
-		Unchanged:        C.cldoci_result_unchanged(result) == 1,
-		LeftOutTotal:     int64(C.cldoci_result_left_out_total(result)),
-		Warnings:         warningsOf(result),
-		CredentialSource: lent(func(n *C.size_t) *C.char { return C.cldoci_result_credential_source(result, n) }),
-	}
-	for i := range C.cldoci_result_left_out_count(result) {
-		made.LeftOut = append(made.LeftOut, LeftOut{
-			Path:   lent(func(n *C.size_t) *C.char { return C.cldoci_result_left_out_path(result, i, n) }),
-			Reason: lent(func(n *C.size_t) *C.char { return C.cldoci_result_left_out_reason(result, i, n) }),
-		})
-	}
-	var counters C.cldoci_counters
-	counters.struct_size = C.sizeof_cldoci_counters
-	if C.cldoci_result_counters(result, &counters, nil) == C.CLDOCI_OK {
-		made.Counters = Counters{
-			Requests:      uint64(counters.requests),
-			BytesSent:     uint64(counters.bytes_sent),
-			BytesReceived: uint64(counters.bytes_received),
-			BlobsSkipped:  uint64(counters.blobs_skipped),
-			BlobsMounted:  uint64(counters.blobs_mounted),
-			BlobsUploaded: uint64(counters.blobs_uploaded),
-			Retries:       uint64(counters.retries),
-			Elapsed:       time.Duration(counters.elapsed_ms) * time.Millisecond,
-		}
-	}
-	return made
-}
-
-func warningsOf(result *C.cldoci_result) []string {
-	var warnings []string
-	for i := range C.cldoci_result_warning_count(result) {
-		warnings = append(warnings, lent(func(n *C.size_t) *C.char { return C.cldoci_result_warning(result, i, n) }))
-	}
-	return warnings
 }
