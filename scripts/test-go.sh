@@ -33,7 +33,7 @@ go vet ./...
 with_library() { LD_LIBRARY_PATH=$prefix/lib "$@"; }
 
 say "go: tests, shared library, race detector"
-GODEBUG=cgocheck=1 with_library go test -count=1 -race ./...
+GODEBUG=cgocheck=1 with_library go test -count=1 -race ./$package/... ./internal/...
 
 say "go: tests, shared library, cgocheck2"
 GOEXPERIMENT=cgocheck2 with_library go test -count=1 ./$package
@@ -65,9 +65,9 @@ printf 'module github.com/davidthor/cldctl\n\ngo 1.24\n' >"$temporary/cldctl/go.
 
 say "go: without a library"
 CGO_ENABLED=0 go vet ./...
-CGO_ENABLED=0 go test -count=1 ./$package
+CGO_ENABLED=0 go test -count=1 . ./$package
 (cd ../../tests/go/image-spec && CGO_ENABLED=0 go test -count=1 ./...)
-GOOS=darwin go doc ./$package Client.Pull | grep "Every size and digest is verified" >/dev/null || fail "go doc says nothing of Client.Pull on macOS"
+GOOS=darwin go doc ./$package Client.Pull | grep "Pull puts an artifact's files into a directory" >/dev/null || fail "go doc says nothing of Client.Pull on macOS"
 # Another flag, so that Go looks for the library again instead of taking what it built before.
 if output=$(CGO_CPPFLAGS=-DWITHOUT_LIBRARY PKG_CONFIG_PATH=/nonexistent PKG_CONFIG_LIBDIR=/nonexistent go build ./$package 2>&1); then
   fail "it built without the library"
