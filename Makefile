@@ -61,7 +61,7 @@ header: ## writes include/cldoci.h and include/cldoci.symbols anew
 	@scripts/header.sh write
 
 third-party: ## writes THIRD-PARTY anew
-	@CLDOCI_THIRD_PARTY=write cargo test --quiet --locked --test third_party
+	@CLDOCI_THIRD_PARTY=write cargo test --quiet --locked --test it third_party
 
 asan: ## the C programs and the library under AddressSanitizer and UBSan
 	@scripts/asan.sh

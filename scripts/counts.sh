@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The guard against getting slower: counts that do not depend on the clock, of the tool on trees that are
 # made here. System calls and allocations for each further file, instructions for each further file and for each
-# byte of a large one, and the memory that the header promises. The requests are counted by tests/requests.rs.
+# byte of a large one, and the memory that the header promises. The requests are counted by tests/it/requests.rs.
 . "$(dirname "$0")/lib.sh"
 
 need strace "the count of system calls" || exit 0

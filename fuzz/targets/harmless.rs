@@ -1,10 +1,10 @@
-//! What may be in a tree that was published; `tests/unpack` holds it too.
+//! What may be in a tree that was published; `tests/it/unpack` holds it too.
 
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
 
 /// Files, directories and links that stay inside, without bits that entries don't get.
-pub(crate) fn is_harmless(root: &Path, at: &Path) {
+pub fn is_harmless(root: &Path, at: &Path) {
     for entry in std::fs::read_dir(at).unwrap() {
         let path = entry.unwrap().path();
         let found = path.symlink_metadata().unwrap();

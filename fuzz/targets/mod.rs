@@ -15,7 +15,7 @@ mod bytes;
 mod digest;
 mod extract;
 mod gzip_tar;
-mod harmless;
+pub mod harmless;
 mod manifest;
 mod reference;
 mod room;

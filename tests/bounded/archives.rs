@@ -8,7 +8,7 @@ use cldoci::oci::{Descriptor, Digest};
 use cldoci::{Kind, Operation, Result};
 
 use crate::allocator::{Alone, Used, alone};
-use crate::harness::*;
+use crate::harness::archive::*;
 
 const MIB: usize = 1 << 20;
 /// What two threads may need for one layer; the whole process may have 24 MiB and 4 MiB for each core.

@@ -7,17 +7,13 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test fails by panicking"
+    clippy::print_stdout,
+    reason = "a test ends where something is not as it must be"
 )]
-
-#[path = "../common/mod.rs"]
-mod common;
-#[allow(dead_code, reason = "a part of it is used here")]
-#[path = "../unpack/harness.rs"]
-mod harness;
-#[path = "../common/workflow.rs"]
-mod workflow;
 
 mod allocator;
 mod archives;
+#[allow(dead_code, reason = "a part of it is used here")]
+#[path = "../it/harness/mod.rs"]
+mod harness;
 mod registry;

@@ -5,8 +5,8 @@ use cldoci::oci::{Descriptor, media_type};
 use cldoci::{Error, Kind};
 
 use crate::allocator::{Alone, Used, alone};
-use crate::common::evil::{Act, Evil, Seen, answer, head};
-use crate::workflow::Ours;
+use crate::harness::evil::{Act, Evil, Seen, answer, head};
+use crate::harness::workflow::Ours;
 
 const MIB: usize = 1 << 20;
 const TYPE: (&str, &str) = ("Content-Type", media_type::OCI_MANIFEST);
@@ -100,10 +100,13 @@ fn r_09_sizes_of_layers_are_not_allocated() {
             media_type::OCI_MANIFEST,
             config.media_type,
             config.digest,
-            crate::harness::GZIP
+            crate::harness::archive::GZIP
         )
     };
-    let content = crate::harness::gzip(&crate::harness::tar(&[crate::harness::file("f", "x")]));
+    let content =
+        crate::harness::archive::gzip(&crate::harness::archive::tar(&[crate::harness::archive::file(
+            "f", "x",
+        )]));
     let digest = Descriptor::of("", &content).digest.to_string();
     for (size, kind) in [
         ("4611686018427387904", Kind::Size),

@@ -10,10 +10,10 @@ use cldoci::oci::Digest;
 use cldoci::store::Layout;
 
 use super::cancel::{PROMISED, Start};
-use super::common::evil::{Act, Evil, answer, head};
-use super::suite::Api;
-use super::suite::c_api::{CApi, COperation, c, call, path, reference};
 use super::{names, tree};
+use crate::harness::api::Api;
+use crate::harness::api::c_api::{CApi, COperation, c, call, path, reference};
+use crate::harness::evil::{Act, Evil, answer, head};
 
 /// Starts it, waits until it is known to be blocked, and cancels.
 fn cancelled(client: &CApi, start: Start<'_>, is_blocked: impl Fn() -> bool) {

@@ -11,11 +11,11 @@ use cldoci::ffi::{build::*, client::*, debug::*, operation::*, read::*, status::
 
 use super::cancel_others::OTHERS;
 use super::child::Helper;
-use super::common::registry::{Manners, Registry};
-use super::suite::c_api::{CApi, CArtifact, COperation, CResult, c, call, path, reference, report};
-use super::suite::{Api, Report};
-use super::workflow::{Snapshot, snapshot};
 use super::{Random, names, two_versions, whole};
+use crate::harness::api::c_api::{CApi, CArtifact, COperation, CResult, c, call, path, reference, report};
+use crate::harness::api::{Api, Report};
+use crate::harness::registry::{Manners, Registry};
+use crate::harness::workflow::{Snapshot, snapshot};
 
 const CANCELS: usize = 100;
 pub const PROMISED: Duration = Duration::from_secs(1);
@@ -232,7 +232,7 @@ impl Bench {
                 let into = fresh(0);
                 let to = path(&into);
                 client.pull(&self.remote("app:v2"), &into, &[]).unwrap();
-                let replace = super::suite::c_api::options(&[("existing", "replace")]).unwrap();
+                let replace = crate::harness::api::c_api::options(&[("existing", "replace")]).unwrap();
                 let mut there = 1;
                 cancel_each(&client, |n, round| {
                     let from = reference(&self.remote(&format!("app:{}", version(n)))).unwrap();

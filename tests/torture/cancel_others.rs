@@ -9,8 +9,8 @@ use cldoci::ffi::{layer::*, login::*, read::*, write::*};
 
 use super::cancel::{Bench, cancel_each};
 use super::names;
-use super::suite::c_api::{CApi, c, reference};
-use super::suite::{Api, Report};
+use crate::harness::api::c_api::{CApi, c, reference};
+use crate::harness::api::{Api, Report};
 
 pub const OTHERS: [&str; 11] = [
     "resolve",
@@ -186,7 +186,7 @@ impl Bench {
 }
 
 fn login(client: &CApi, [host, user, password]: [&CString; 3]) {
-    super::suite::c_api::call(|e| unsafe {
+    crate::harness::api::c_api::call(|e| unsafe {
         cldoci_login(
             client.0,
             host.as_ptr(),

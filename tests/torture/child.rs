@@ -2,13 +2,14 @@
 
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
 use cldoci::Kind;
 use cldoci::config::Options;
 
-use super::workflow::layout as at;
 use super::{ours, stamp, tree};
+use crate::harness::child::command;
+use crate::harness::workflow::layout as at;
 
 const WORK: &str = "CLDOCI_TORTURE_WORK";
 /// What a line of a child's begins with; the others are the test harness's.
@@ -99,8 +100,8 @@ pub struct Helper {
 impl Helper {
     /// What a killed one leaves of temporary files lies in `room`.
     pub fn start(room: &Path, arguments: &[&str]) -> Self {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--ignored", "--exact", "child::child", "--nocapture", "--test-threads=1"])
+        let mut child = command(module_path!(), "child")
+            .arg("--test-threads=1")
             .env(WORK, arguments.join("\n"))
             .env("TMPDIR", room)
             .env("DOCKER_CONFIG", room.join("docker"))

@@ -9,11 +9,12 @@ use rustix::io::Errno;
 use cldoci::Kind;
 
 use super::child::existing_is;
-use super::common::registry::Registry;
-use super::suite::c_api::CApi;
-use super::suite::{Api, Failure, Report};
-use super::workflow::layout as at;
 use super::*;
+use crate::harness::api::c_api::CApi;
+use crate::harness::api::{Api, Failure, Report};
+use crate::harness::child::one;
+use crate::harness::registry::Registry;
+use crate::harness::workflow::layout as at;
 
 const ROOM: &str = "CLDOCI_TEST_ROOM";
 /// The directory on which the small file system is mounted.
@@ -29,8 +30,7 @@ fn with_small_disk(room: &Path, child: &str, options: &str) {
         .args(user)
         .args(["-m", "sh", "-c", script, "sh", options])
         .arg(&small)
-        .arg(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", &format!("full::{child}"), "--nocapture"])
+        .args(one(module_path!(), child))
         .env(ROOM, room)
         .env("TMPDIR", room)
         .output()

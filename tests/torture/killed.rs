@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use cldoci::oci::Digest;
 
 use super::child::{Helper, existing_is};
-use super::common::registry::Registry;
-use super::workflow::{Snapshot, layout as at, snapshot};
 use super::{Random, names, ours, peers_read, spool_heals, text, two_versions, whole};
+use crate::harness::registry::Registry;
+use crate::harness::workflow::{Snapshot, layout as at, snapshot};
 
 #[test]
 fn f_15_build_and_push_killed_at_200_moments() {

@@ -1,7 +1,7 @@
 //! Torture: processes that are killed, many at once, garbage collection beside pushes, cancels at any moment.
 
-#![allow(unreachable_pub, reason = "modules of a test")]
 #![allow(
+    unreachable_pub,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
@@ -10,22 +10,14 @@
     reason = "a test ends where something is not as it must be"
 )]
 
-#[path = "../common/mod.rs"]
-mod common;
-// Where the moments come from, at other points of the work each time.
-#[path = "../common/random.rs"]
-mod random;
-#[allow(dead_code, unused_macros, reason = "its cases run elsewhere")]
-#[path = "../suite/mod.rs"]
-mod suite;
-#[path = "../common/workflow.rs"]
-mod workflow;
-
 mod blocked;
 mod cancel;
 mod cancel_others;
 mod child;
 mod full;
+#[allow(dead_code, reason = "a part of it is used here")]
+#[path = "../it/harness/mod.rs"]
+mod harness;
 mod killed;
 mod together;
 
@@ -38,10 +30,11 @@ use cldoci::config::Options;
 use cldoci::oci::{Digest, ImageManifest};
 use cldoci::store::Layout;
 
-use common::servers::tool;
-use random::Random;
-use workflow::{Ours, Snapshot, peer, snapshot};
+use crate::harness::random::Random;
+use crate::harness::servers::tool;
+use crate::harness::workflow::{Ours, Snapshot, peer, snapshot};
 
+/// Where the moments come from, at other points of the work each time.
 impl Random {
     /// A moment within `span`.
     fn moment(&mut self, span: Duration) -> Duration {

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use cldoci::Kind;
 
 use super::child::{Helper, existing_is};
-use super::common::evil::Act;
-use super::common::registry::{Manners, Registry};
-use super::workflow::{layout as at, snapshot};
 use super::{names, ours, peers_read, stamp, text, tree, two_versions, whole};
+use crate::harness::evil::Act;
+use crate::harness::registry::{Manners, Registry};
+use crate::harness::workflow::{layout as at, snapshot};
 
 #[test]
 fn eight_processes_build_and_push_into_one_layout() {

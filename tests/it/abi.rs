@@ -1,0 +1,238 @@
+//! The binary interface holds together: header, symbols, library, version, status numbers (issue 3, point 7).
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::harness::c::{self, Function, functions, header, installed, library, root, run, soname};
+
+#[test]
+fn the_checked_in_header_and_symbols_are_those_of_the_source() {
+    let made = Path::new(env!("OUT_DIR"));
+    for name in ["cldoci.h", "cldoci.symbols"] {
+        let fresh = std::fs::read_to_string(made.join(name)).unwrap();
+        let checked_in = std::fs::read_to_string(root().join("include").join(name)).unwrap();
+        assert!(fresh == checked_in, "include/{name} is stale: run  CLDOCI_HEADER=write cargo build");
+    }
+}
+
+#[test]
+fn the_header_compiles_alone_and_twice_in_every_language_it_promises() {
+    let flags = ["-Wall", "-Wextra", "-pedantic", "-Werror"];
+    for (compiler, language, standard, more) in [
+        ("cc", "c", "c99", &["-Wstrict-prototypes", "-Wmissing-prototypes"][..]),
+        ("cc", "c", "c11", &["-Wstrict-prototypes", "-Wmissing-prototypes"]),
+        ("c++", "c++", "c++11", &[]),
+        ("c++", "c++", "c++17", &[]),
+    ] {
+        for source in ["#include <cldoci.h>\n", "#include <cldoci.h>\n#include <cldoci.h>\nint unused;\n"] {
+            let mut child = Command::new(compiler)
+                .args(flags)
+                .args(more)
+                .args(["-fsyntax-only", &format!("-std={standard}"), "-x", language, "-I"])
+                .arg(root().join("include"))
+                .arg("-")
+                .stdin(Stdio::piped())
+                .spawn()
+                .unwrap();
+            std::io::Write::write_all(&mut child.stdin.take().unwrap(), source.as_bytes()).unwrap();
+            assert!(child.wait().unwrap().success(), "{standard}: {source}");
+        }
+    }
+}
+
+#[test]
+fn exports_symbols_file_and_header_are_one_list() {
+    let output = run(Command::new("nm").args(["-D", "--defined-only"]).arg(library()));
+    let exports: BTreeSet<_> = String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(2))
+        .map(str::to_owned)
+        .collect();
+    let file = std::fs::read_to_string(root().join("include/cldoci.symbols")).unwrap();
+    let listed: Vec<_> = file.lines().map(str::to_owned).collect();
+    assert!(listed.is_sorted() && listed.len() > 100);
+    let listed: BTreeSet<_> = listed.into_iter().collect();
+    assert_eq!(exports, listed, "nm -D and include/cldoci.symbols");
+    let declared: BTreeSet<_> = functions().into_iter().map(|function| function.name).collect();
+    assert_eq!(declared, listed, "include/cldoci.h and include/cldoci.symbols");
+    assert!(listed.iter().all(|name| name.starts_with("cldoci_")));
+}
+
+#[test]
+fn the_library_has_its_soname_and_is_never_unloaded() {
+    let output = run(Command::new("readelf").args(["-d", "-W"]).arg(library()));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains(&format!("[{}]", soname())), "{text}");
+    assert!(text.contains("NODELETE"), "{text}");
+}
+
+#[test]
+fn every_form_of_the_version_is_that_of_cargo_toml() {
+    let (major, minor, patch) =
+        (env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR"), env!("CARGO_PKG_VERSION_PATCH"));
+    let installed = installed();
+    let source = installed.path().join("version.c");
+    std::fs::write(
+        &source,
+        format!(
+            r#"#include <cldoci.h>
+#include <string.h>
+int main(void) {{
+  int number = {major} * 0x10000 + {minor} * 0x100 + {patch};
+  if (CLDOCI_VERSION_MAJOR != {major} || CLDOCI_VERSION_MINOR != {minor}) return 1;
+  if (CLDOCI_VERSION_PATCH != {patch} || CLDOCI_VERSION_NUMBER != number) return 2;
+  if (strcmp(CLDOCI_VERSION_STRING, "{major}.{minor}.{patch}") != 0) return 3;
+  if (strcmp(cldoci_version_string(), CLDOCI_VERSION_STRING) != 0) return 4;
+  if (cldoci_version_number() != number) return 5;
+  if (cldoci_abi_version() != CLDOCI_ABI_VERSION) return 6;
+  if (!CLDOCI_VERSION_AT_LEAST({major}, {minor}, {patch})) return 7;
+  if (CLDOCI_VERSION_AT_LEAST({major}, {minor}, {patch} + 1)) return 8;
+  return 0;
+}}
+"#
+        ),
+    )
+    .unwrap();
+    let program = installed.path().join("version");
+    c::compile(&source, &program, installed.path());
+    run(&mut Command::new(program));
+}
+
+/// Design §2a. A number is never changed nor used again.
+#[test]
+fn status_numbers_are_pinned() {
+    let header = header();
+    let numbers: BTreeSet<(String, i32)> = header
+        .lines()
+        .filter_map(|line| line.strip_prefix("#define CLDOCI_"))
+        .filter_map(|line| {
+            let (name, number) = line.split_once(' ')?;
+            let known = name.starts_with("ERROR_") || matches!(name, "OK" | "PENDING");
+            known.then(|| (name.trim_start_matches("ERROR_").to_owned(), number.parse().unwrap()))
+        })
+        .collect();
+    let pinned = [
+        ("PENDING", 1),
+        ("OK", 0),
+        ("ARGUMENT", -1),
+        ("HANDLE", -2),
+        ("FORKED", -3),
+        ("REENTRANT", -4),
+        ("PANIC", -5),
+        ("INTERNAL", -6),
+        ("CANCELLED", -7),
+        ("TIMEOUT", -8),
+        ("UNSUPPORTED", -9),
+        ("IO", -20),
+        ("EXISTS", -21),
+        ("BUSY", -22),
+        ("CHANGED", -23),
+        ("UNSAFE", -24),
+        ("LIMIT", -25),
+        ("NETWORK", -40),
+        ("TLS", -41),
+        ("PROTOCOL", -42),
+        ("NOT_FOUND", -43),
+        ("UNAUTHORIZED", -44),
+        ("DENIED", -45),
+        ("CREDENTIALS", -46),
+        ("POLICY", -47),
+        ("RATE_LIMITED", -48),
+        ("DIGEST", -49),
+        ("SIZE", -50),
+    ];
+    assert_eq!(numbers, pinned.iter().map(|(name, number)| ((*name).to_owned(), *number)).collect());
+    for (name, number) in pinned {
+        let text = cldoci::ffi::status::cldoci_status_name(number);
+        // SAFETY is the header's: static text.
+        assert_eq!(c_text(text), Some(name.to_owned()));
+    }
+    assert_eq!(c_text(cldoci::ffi::status::cldoci_status_name(-1000)), None);
+}
+
+fn c_text(text: *const std::ffi::c_char) -> Option<String> {
+    // SAFETY: the function gives NULL or static text.
+    (!text.is_null()).then(|| unsafe { std::ffi::CStr::from_ptr(text) }.to_str().unwrap().to_owned())
+}
+
+/// What each function's text must say: what it does, each parameter with its ownership and whether NULL is
+/// allowed, what is returned, on which threads it may be called.
+fn missing(function: &Function) -> Vec<String> {
+    let mut missing = Vec::new();
+    let summary = function.text.split("\n\n").next().unwrap_or("");
+    if summary.len() < 20 || !summary.ends_with('.') {
+        missing.push("what it does".to_owned());
+    }
+    for (kind, name) in &function.parameters {
+        // A parameter's text goes on until the next tag.
+        let text = function.text.split(&format!("@param {name} ")).nth(1).unwrap_or("");
+        let text = text.split("\n@").next().unwrap_or("");
+        let text = text.split("\nThreads").next().unwrap_or("");
+        if text.trim().is_empty() {
+            missing.push(format!("parameter {name}"));
+        }
+        let function_pointer =
+            kind.contains("callback") || kind.contains("finalizer") || kind.contains("reader");
+        let pointer = kind.ends_with('*') || function_pointer;
+        if pointer && !text.contains("NULL") {
+            missing.push(format!("whether {name} may be NULL"));
+        }
+        let owned = ["borrowed", "out", "consumed", "in and out", "copied", "passed"];
+        if kind.ends_with('*') && !owned.iter().any(|word| text.contains(word)) {
+            missing.push(format!("who owns {name}"));
+        }
+    }
+    if !function.text.contains("@return ") {
+        missing.push("what is returned".to_owned());
+    }
+    if !function.text.contains("\nThreads: ") {
+        missing.push("on which threads".to_owned());
+    }
+    missing
+}
+
+#[test]
+fn every_function_says_all_that_a_caller_must_know() {
+    let functions = functions();
+    assert!(functions.len() > 100);
+    for function in &functions {
+        assert_eq!(missing(function), Vec::<String>::new(), "{}", function.name);
+    }
+    // The check itself sees what is missing.
+    let bare = Function {
+        name: "f".to_owned(),
+        returns: "void".to_owned(),
+        parameters: vec![("const char *".to_owned(), "text".to_owned())],
+        text: "Short.".to_owned(),
+    };
+    assert_eq!(missing(&bare).len(), 6);
+}
+
+/// Both doors lead to every option: each row of the table has a function, whose text tells its default.
+#[test]
+fn every_option_of_a_client_or_a_call_has_a_function_of_its_own() {
+    use cldoci::config::{OPTIONS, Scope, Type};
+    let functions = functions();
+    for option in OPTIONS.iter().filter(|option| option.scope != Scope::Host) {
+        let name = format!("cldoci_options_set_{}", option.name);
+        let function = functions.iter().find(|function| function.name == name);
+        let function = function.unwrap_or_else(|| panic!("{name} is missing: write it in src/ffi/options"));
+        let default = match option.kind {
+            Type::Bool => i32::from(option.default == "true").to_string(),
+            Type::Choice(_) => format!("CLDOCI_{}_{}", option.name, option.default).to_uppercase(),
+            _ if option.default.is_empty() => "empty".to_owned(),
+            _ => option.default.to_owned(),
+        };
+        let text = function.text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains(&format!("Default: {default}.")), "{name} does not tell the default {default}");
+        if let Type::Choice(words) = option.kind {
+            for (number, word) in words.iter().enumerate() {
+                let define = format!("#define CLDOCI_{}_{} {number}", option.name, word).to_uppercase();
+                let define = define.replace("#DEFINE", "#define");
+                assert!(header().lines().any(|line| line == define), "{define}");
+            }
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! C programs that know nothing but the public header (`tests/c`), each run as its own process.
+
+use std::process::Command;
+
+use crate::harness::c::program::Program;
+use crate::harness::c::{self, installed, root, run};
+
+/// The page's own program, as a newcomer would copy it.
+#[test]
+fn the_first_program_of_the_header_runs() {
+    let header = c::header();
+    let page = header.split("A first program").nth(1).unwrap().split("Linking").next().unwrap();
+    let source: String = page
+        .lines()
+        .filter_map(|line| line.strip_prefix(" *     "))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let generated = tempfile::tempdir().unwrap();
+    let path = generated.path().join("first.c");
+    std::fs::write(&path, source).unwrap();
+    let program = Program::of(&path);
+    tree(&program);
+    let at = |name: &str| program.scratch().join(name);
+    let output = run(program.command().arg(at("tree")).arg(at("layout")).arg(at("pulled")));
+    assert!(String::from_utf8(output.stdout).unwrap().starts_with("sha256:"));
+    assert_eq!(std::fs::read(at("tree/file")).unwrap(), std::fs::read(at("pulled/file")).unwrap());
+}
+
+#[test]
+fn x_05_x_06_x_12_handles() {
+    // CLDOCI_SOAK=1: a million of each.
+    let output = run(Program::new("handles").command().arg("200000"));
+    println!("{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn options_by_name_and_by_function() {
+    run(&mut Program::new("options").command());
+}
+
+#[test]
+fn x_02_x_14_artifacts_and_configs_by_hand() {
+    let program = Program::new("builder");
+    run(program.command().arg(program.scratch()));
+}
+
+#[test]
+fn x_07_x_08_x_09_x_13_operations() {
+    run(&mut Program::new("operations").command());
+}
+
+#[test]
+fn x_08_cancel_on_a_signal() {
+    run(&mut Program::new("signals").command());
+}
+
+#[test]
+fn a_thousand_operations_in_64_threads_and_256_descriptors() {
+    let program = Program::new("thousand");
+    std::fs::create_dir(program.scratch().join("tree")).unwrap();
+    std::fs::write(program.scratch().join("tree/file"), "content").unwrap();
+    let output = run(program.command().arg(program.scratch()));
+    println!("{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn f_12_a_verb_ends_with_an_error_where_no_thread_can_be_started() {
+    if !rustix::process::geteuid().is_root() {
+        println!("left out: only root can go on as a user that has no process yet");
+        return;
+    }
+    use std::os::unix::fs::PermissionsExt as _;
+    let program = Program::new("nproc");
+    let mode = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(program.scratch(), mode).unwrap();
+    // CLDOCI_SOAK=1: a thousand runs.
+    let rounds = if std::env::var_os("CLDOCI_SOAK").is_some() { "25" } else { "2" };
+    let output = run(program.command().arg(program.scratch()).arg(rounds));
+    println!("{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn x_14_x_15_x_19_callbacks() {
+    run(&mut Program::new("callbacks").command());
+}
+
+#[test]
+fn x_14_every_callback_calls_back() {
+    run(&mut Program::new("reentrant").command());
+}
+
+#[test]
+fn x_25_fork() {
+    run(&mut Program::new("fork").command());
+}
+
+#[test]
+fn a_credential_callback_is_asked_when_the_registry_demands_it() {
+    run(&mut Program::new("credential").command());
+}
+
+/// A tree to build from.
+fn tree(program: &Program) {
+    std::fs::create_dir(program.scratch().join("tree")).unwrap();
+    std::fs::write(program.scratch().join("tree/file"), vec![b'x'; 3 << 20]).unwrap();
+}
+
+#[test]
+fn x_20_x_24_x_27_guest() {
+    let program = Program::new("guest");
+    tree(&program);
+    run(program.command().arg(program.scratch()));
+}
+
+#[test]
+fn x_27_closed_standard_descriptors() {
+    let program = Program::new("guest");
+    tree(&program);
+    run(program.command().arg(program.scratch()).env("CLOSE_STANDARD", "1"));
+}
+
+#[test]
+fn x_03_x_04_x_10_misuse() {
+    let program = Program::new("misuse");
+    run(program.command().arg(program.scratch()));
+}
+
+#[test]
+fn x_27_environment() {
+    let program = Program::new("environment");
+    tree(&program);
+    run(program.command().env_remove("CLDOCI_STORE").arg(program.scratch()));
+}
+
+#[test]
+fn x_27_umask_locale_limits_and_descriptors_closed_by_the_host() {
+    let program = Program::new("limits");
+    run(program.command().arg(program.scratch()));
+}
+
+#[test]
+fn x_26_loaded_and_unloaded_a_thousand_times_and_twice_at_once() {
+    let directory = installed();
+    let program = directory.path().join("program");
+    run(Command::new("cc")
+        .args(["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-pthread", "-I"])
+        .arg(root().join("include"))
+        .arg(root().join("tests/c/dlopen.c"))
+        .args(["-ldl", "-o"])
+        .arg(&program));
+    let copy = directory.path().join("another-version.so");
+    std::fs::copy(c::library(), &copy).unwrap();
+    run(Command::new(&program).arg(c::library()).arg(copy).env("HOME", directory.path()));
+}
+
+/// X-29: nothing that changes the host's process, seen from outside.
+#[test]
+fn x_29_a_good_guest_under_strace() {
+    let program = Program::new("guest");
+    tree(&program);
+    let log = program.scratch().join("strace");
+    let calls =
+        "rt_sigaction,umask,chdir,fchdir,exit,exit_group,write,writev,kill,tgkill,tkill,prctl,setrlimit";
+    run(program
+        .under("strace")
+        .env("UNDER_STRACE", "1")
+        .args(["-f", "-qq", "-e", "signal=none", "-e", &format!("trace={calls}"), "-o"])
+        .arg(&log)
+        .arg(&program.path)
+        .arg(program.scratch()));
+    let log = std::fs::read_to_string(log).unwrap();
+    let host = log.lines().next().and_then(|line| line.split_whitespace().next()).unwrap();
+    let mut of_the_library = 0;
+    for line in log.lines() {
+        let (thread, call) = line.split_once(' ').unwrap();
+        let call = call.trim_start();
+        if thread == host || call.starts_with("<...") {
+            continue;
+        }
+        of_the_library += 1;
+        let names_thread = call.starts_with("prctl(PR_SET_NAME");
+        let own_end = call.starts_with("exit(0");
+        let to_a_file_of_ours = (call.starts_with("write(") || call.starts_with("writev("))
+            && !["(0,", "(1,", "(2,"].iter().any(|fd| call.contains(fd));
+        // The host's own test threads set the working directory for their test.
+        let by_the_test = call.starts_with("chdir(");
+        assert!(names_thread || own_end || to_a_file_of_ours || by_the_test, "{line}");
+    }
+    assert!(of_the_library > 10);
+}
+
+/// X-29: what could end, print, or change the host's process is not even imported. `abort` is the standard library's, for
+/// a panic within a panic; `sigaltstack` is each thread's own.
+#[test]
+fn x_29_no_function_that_a_guest_must_not_call() {
+    let output = run(Command::new("nm").args(["-D", "--undefined-only"]).arg(c::library()));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let imported: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.split_whitespace().last())
+        .map(|name| name.split('@').next().unwrap())
+        .collect();
+    assert!(imported.contains(&"pthread_sigmask") && imported.len() > 50, "{imported:?}");
+    let forbidden = "exit _exit _Exit quick_exit atexit on_exit __cxa_atexit signal sigaction raise kill chdir fchdir umask \
+        setenv putenv unsetenv clearenv setlocale setrlimit prctl printf fprintf vprintf puts fputs putchar perror \
+        syslog system popen fork vfork longjmp siglongjmp";
+    let found: Vec<_> =
+        imported.iter().filter(|name| forbidden.split_whitespace().any(|f| f == **name)).collect();
+    assert!(found.is_empty(), "{found:?}");
+}

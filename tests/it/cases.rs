@@ -1,0 +1,112 @@
+//! `docs/cases-status.md` says of every case where its test is, or why there is none yet; this holds the page
+//! against the names of the tests.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/cases-status.md");
+
+/// The case IDs that a test's name begins with: `t_10_t_12_write_through` is T-10 and T-12.
+fn ids(name: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut parts = name.split('_').peekable();
+    while let (Some(letter), Some(number)) = (parts.next(), parts.peek()) {
+        let is_letter = letter.len() == 1 && "tgrabfx".contains(letter);
+        if !is_letter || number.len() != 2 || !number.bytes().all(|b| b.is_ascii_digit()) {
+            break;
+        }
+        found.push(format!("{}-{number}", letter.to_uppercase()));
+        parts.next();
+    }
+    found
+}
+
+/// Test functions and test programs below a directory, as (name, file).
+fn tests(dir: &Path, found: &mut Vec<(String, String)>) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for entry in fs::read_dir(dir).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            if !["target", "build", "node_modules"].iter().any(|skip| path.ends_with(skip)) {
+                tests(&path, found);
+            }
+            continue;
+        }
+        let file = path.strip_prefix(root).unwrap().display().to_string();
+        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("");
+        if extension == "c" {
+            found.push((path.file_stem().unwrap().to_str().unwrap().to_owned(), file));
+            continue;
+        }
+        if !["rs", "go", "py"].contains(&extension) {
+            continue;
+        }
+        for line in fs::read_to_string(&path).unwrap().lines() {
+            let line = line.trim_start().trim_start_matches("pub ").trim_start_matches("async ");
+            let name = line
+                .strip_prefix("fn ")
+                .or(line.strip_prefix("def test_"))
+                .or(line.strip_prefix("func Test_"));
+            if let Some(name) = name {
+                let end = name.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(name.len());
+                found.push((name[..end].to_lowercase(), file.clone()));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_page_of_cases_agrees_with_the_tests() {
+    let mut found = Vec::new();
+    for dir in ["src", "tests", "bindings", "fuzz"] {
+        tests(&Path::new(env!("CARGO_MANIFEST_DIR")).join(dir), &mut found);
+    }
+    let mut by_case: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (name, file) in found {
+        for id in ids(&name) {
+            by_case.entry(id).or_default().insert(format!("`{file}` {name}"));
+        }
+    }
+    let page = fs::read_to_string(PAGE).unwrap();
+    let mut fresh = String::new();
+    let mut known = BTreeSet::new();
+    for line in page.lines() {
+        let cells: Vec<&str> = line.trim_matches('|').splitn(3, " | ").map(str::trim).collect();
+        let line = match cells.as_slice() {
+            [id, what, state]
+                if id.len() == 4 && id.as_bytes()[1] == b'-' && id.as_bytes()[0].is_ascii_uppercase() =>
+            {
+                known.insert((*id).to_owned());
+                let state = match by_case.get(*id) {
+                    Some(tests) => tests.iter().cloned().collect::<Vec<_>>().join("; "),
+                    // A test that is gone leaves no reason behind.
+                    None if state.starts_with('`') => "not yet".to_owned(),
+                    None => (*state).to_owned(),
+                };
+                format!("| {id} | {what} | {state} |")
+            }
+            _ => line.to_owned(),
+        };
+        fresh.push_str(&line);
+        fresh.push('\n');
+    }
+    let strangers: Vec<_> = by_case.keys().filter(|id| !known.contains(*id)).collect();
+    assert!(strangers.is_empty(), "tests name cases that the catalogue does not have: {strangers:?}");
+    assert!(known.len() > 200);
+    assert!(!fresh.contains("| not yet |"), "a case without a test needs a reason");
+    if fresh != page {
+        if std::env::var_os("CLDOCI_CASES").is_some_and(|v| v == "write") {
+            fs::write(PAGE, fresh).unwrap();
+        } else {
+            panic!("docs/cases-status.md is stale; CLDOCI_CASES=write cargo test --test it cases mends it");
+        }
+    }
+}
+
+#[test]
+fn ids_are_read_from_names() {
+    assert_eq!(ids("t_10_symlink_then_write"), ["T-10"]);
+    assert_eq!(ids("t_10_t_12_x"), ["T-10", "T-12"]);
+    assert!(ids("the_seeds_workflow").is_empty() && ids("t_1_x").is_empty());
+}

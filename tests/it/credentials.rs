@@ -1,0 +1,10 @@
+//! Credentials and tokens, from the files and helpers that docker and podman use to what a registry and its
+//! token server get to see.
+
+mod bench;
+mod helpers;
+mod login;
+mod memory;
+mod real;
+mod sources;
+mod tokens;

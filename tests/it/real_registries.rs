@@ -1,0 +1,203 @@
+//! The seed's workflow on real registries, and on one behind nginx.
+
+use std::fs;
+use std::net::TcpStream;
+
+use crate::harness::servers::{Certificates, Server};
+use crate::harness::workflow::{CONFIG, Ours, snapshot, tree};
+use cldoci::Kind;
+
+#[test]
+fn a_server_ends_with_its_handle() {
+    let Some(server) = Server::distribution3() else { return };
+    let address = server.address.clone();
+    let directory = server.directory.path().to_owned();
+    drop(server);
+    assert!(TcpStream::connect(address).is_err());
+    assert!(!directory.exists());
+}
+
+#[test]
+fn the_workflow_on_distribution_3() {
+    if let Some(server) = Server::distribution3() {
+        the_workflow(&server);
+    }
+}
+
+#[test]
+fn the_workflow_on_distribution_2() {
+    if let Some(server) = Server::distribution2() {
+        the_workflow(&server);
+    }
+}
+
+#[test]
+fn the_workflow_on_go_containerregistry() {
+    if let Some(server) = Server::crane() {
+        the_workflow(&server);
+    }
+}
+
+/// Build, push, exists, resolve, tag, list, config, pull; the second push and the second pull cost next to nothing.
+fn the_workflow(server: &Server) {
+    let ours = Ours::new();
+    let source = ours.path("source");
+    fs::create_dir(&source).unwrap();
+    tree(&source);
+    let artifact = ours.build(&source);
+    let digest = artifact.digest.to_string();
+    let (v1, latest) = (server.reference("org/orders:v1"), server.reference("org/orders:latest"));
+
+    assert!(!ours.exists(&v1).unwrap());
+    assert_eq!(ours.resolve(&v1).unwrap_err().kind(), Kind::NotFound);
+    let pushed = ours.push(&artifact, &v1);
+    assert_eq!(pushed.outcome.digest.as_ref().unwrap().to_string(), digest);
+    assert_eq!(pushed.counters.blobs_uploaded, 2);
+    assert!(ours.exists(&v1).unwrap());
+    assert_eq!(ours.resolve(&v1).unwrap(), digest);
+    assert_eq!(ours.resolve(&server.reference(&format!("org/orders@{digest}"))).unwrap(), digest);
+
+    let again = ours.push(&artifact, &v1);
+    // The manifest goes again, for the tag; no blob does, also where a registry can't mount.
+    assert_eq!(again.counters.blobs_uploaded, 0);
+    assert_eq!(again.counters.bytes_sent, artifact.manifest.len() as u64);
+
+    let tagged = ours.tag(&v1, &latest);
+    assert_eq!(tagged.counters.blobs_uploaded, 0);
+    assert_eq!(ours.resolve(&latest).unwrap(), digest);
+    let mut tags = ours.tags(&server.reference("org/orders"));
+    tags.sort();
+    assert_eq!(tags, ["latest", "v1"]);
+    assert_eq!(ours.pull_config(&latest), CONFIG);
+
+    let elsewhere = server.reference("org/copy:v1");
+    ours.tag(&v1, &elsewhere);
+    assert_eq!(ours.resolve(&elsewhere).unwrap(), digest);
+
+    let pulled = ours.path("a/b/pulled");
+    let first = ours.pull(&latest, &pulled);
+    assert_eq!(snapshot(&pulled), snapshot(&source));
+    assert_eq!(first.outcome.artifact.unwrap().config.as_deref(), Some(CONFIG));
+    let second = ours.pull(&latest, &pulled);
+    assert!(second.outcome.unchanged);
+    assert_eq!(second.counters.requests, 1);
+}
+
+/// nginx with TLS and HTTP/2 before a registry; more lines go into its `location`.
+fn behind_nginx(registry: &Server, certificates: &Certificates, more: &str) -> Option<Server> {
+    let lines = format!(
+        "ssl_certificate {server}.pem;\nssl_certificate_key {server}.key;\nclient_max_body_size 0;\n\
+         chunked_transfer_encoding on;\n{more}\n\
+         location / {{ proxy_pass http://{address}; proxy_request_buffering off;\n\
+         proxy_set_header Host $http_host; proxy_set_header X-Forwarded-Proto https; proxy_http_version 1.1; }}",
+        server = certificates.path("server").display(),
+        address = registry.address
+    );
+    Server::nginx("ssl http2", &lines)
+}
+
+#[test]
+fn http2_with_an_own_authority() {
+    let Some(registry) = Server::distribution3() else { return };
+    let certificates = Certificates::new();
+    let Some(proxy) = behind_nginx(&registry, &certificates, "") else { return };
+    let reference = proxy.reference("org/orders:v1");
+    let ours = Ours::with(|options| options.set_path("ca_file", certificates.path("ca.pem")).unwrap());
+    let source = ours.path("source");
+    fs::create_dir(&source).unwrap();
+    tree(&source);
+    let artifact = ours.build(&source);
+    ours.push(&artifact, &reference);
+    let pulled = ours.path("pulled");
+    ours.pull(&reference, &pulled);
+    assert_eq!(snapshot(&pulled), snapshot(&source));
+    // On loopback plain HTTP is tried first, which this server refuses.
+    let access = proxy.access();
+    assert!(
+        !access.is_empty() && access.iter().all(|line| line.contains("HTTP/2.0") || line.ends_with(" 400")),
+        "{access:?}"
+    );
+
+    // Without the authority nothing is sent, and the message says how it would be.
+    let error = Ours::new().exists(&reference).unwrap_err();
+    assert_eq!(error.kind(), Kind::Tls);
+    assert!(error.to_string().contains("ca_file"), "{error}");
+}
+
+#[test]
+fn client_certificates() {
+    let Some(registry) = Server::distribution3() else { return };
+    let certificates = Certificates::new();
+    let demand =
+        format!("ssl_client_certificate {};\nssl_verify_client on;", certificates.path("ca.pem").display());
+    let Some(proxy) = behind_nginx(&registry, &certificates, &demand) else { return };
+    let reference = proxy.reference("org/orders:v1");
+    let with = Ours::with(|options| {
+        options.set_path("ca_file", certificates.path("ca.pem")).unwrap();
+        for (name, file) in [("client_cert", "client.pem"), ("client_key", "client.key")] {
+            let path = certificates.path(file);
+            options.set_host(&proxy.address, name, path.to_str().unwrap()).unwrap();
+        }
+    });
+    assert!(!with.exists(&reference).unwrap());
+    let without = Ours::with(|options| options.set_path("ca_file", certificates.path("ca.pem")).unwrap());
+    let error = without.exists(&reference).unwrap_err();
+    assert_ne!(error.kind(), Kind::NotFound, "{error}");
+}
+
+#[test]
+fn a_body_limit_is_an_error_that_names_it() {
+    let Some(registry) = Server::distribution3() else { return };
+    let lines = format!(
+        "client_max_body_size 64k;\nlocation / {{ proxy_pass http://{}; proxy_set_header Host $http_host; }}",
+        registry.address
+    );
+    let Some(proxy) = Server::nginx("", &lines) else { return };
+    let ours = Ours::new();
+    let source = ours.path("source");
+    fs::create_dir(&source).unwrap();
+    tree(&source);
+    let error = ours.try_push(&ours.build(&source), &proxy.reference("org/orders:v1")).err().unwrap();
+    assert_eq!(error.kind(), Kind::Limit, "{error}");
+    assert!(
+        error.to_string().contains("413") && error.to_string().contains("client_max_body_size"),
+        "{error}"
+    );
+
+    // What fits passes.
+    let small = ours.path("small");
+    fs::create_dir(&small).unwrap();
+    fs::write(small.join("file"), "content").unwrap();
+    ours.push(&ours.build(&small), &proxy.reference("org/orders:small"));
+}
+
+#[test]
+fn basic_auth_at_nginx() {
+    let Some(registry) = Server::distribution3() else { return };
+    let users = tempfile::NamedTempFile::new().unwrap();
+    fs::write(users.path(), "dev:{PLAIN}s3cret-word\n").unwrap();
+    let lines = format!(
+        "auth_basic registry;\nauth_basic_user_file {};\n\
+         location / {{ proxy_pass http://{}; proxy_set_header Host $http_host; client_max_body_size 0; }}",
+        users.path().display(),
+        registry.address
+    );
+    let Some(proxy) = Server::nginx("", &lines) else { return };
+    let reference = proxy.reference("org/orders:v1");
+    let with = |password: &str| {
+        Ours::with(|options| {
+            options.set_host(&proxy.address, "username", "dev").unwrap();
+            options.set_host(&proxy.address, "password", password).unwrap();
+        })
+    };
+    let ours = with("s3cret-word");
+    let source = ours.path("source");
+    fs::create_dir(&source).unwrap();
+    tree(&source);
+    ours.push(&ours.build(&source), &reference);
+    assert!(ours.exists(&reference).unwrap());
+    let error = with("wr0ng-word").exists(&reference).unwrap_err();
+    assert_eq!(error.kind(), Kind::Unauthorized);
+    assert!(!error.to_string().contains("wr0ng-word"), "{error}");
+    assert_eq!(Ours::new().exists(&reference).unwrap_err().kind(), Kind::Unauthorized);
+}

@@ -1,0 +1,15 @@
+//! The registry room against servers: real ones, one that behaves, and ones that do not.
+
+mod blobs;
+mod floods;
+mod headers;
+mod help;
+mod manifests;
+mod overload;
+mod polite;
+mod proxy;
+mod ranges;
+mod real;
+mod redirects;
+mod tls;
+mod uploads;

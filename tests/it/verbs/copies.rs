@@ -1,0 +1,120 @@
+//! What copy, tag and attach bring along, and in which order.
+
+use cldoci::ArtifactBuilder;
+use cldoci::oci::{ArtifactKind, Descriptor, Digest, Reference, media_type};
+
+use super::Bench;
+use crate::harness::registry::{Manners, Registry};
+
+/// A manifest with a config of its own and perhaps a subject, put into the registry with all that it needs.
+fn image(registry: &Registry, config: &str, subject: Option<Descriptor>) -> Descriptor {
+    let mut builder = ArtifactBuilder::new(ArtifactKind::Component).config(config);
+    if let Some(subject) = subject {
+        builder = builder.subject(subject);
+    }
+    let artifact = builder.finish().unwrap();
+    registry.put_blob("from", config.as_bytes());
+    registry.put_manifest("from", config, media_type::OCI_MANIFEST, &artifact.manifest);
+    Descriptor::of(media_type::OCI_MANIFEST, &artifact.manifest)
+}
+
+/// An index of these under a tag.
+fn index(registry: &Registry, tag: &str, children: &[&Descriptor]) -> Descriptor {
+    let list: Vec<_> = children
+        .iter()
+        .map(|child| serde_json::json!({"mediaType": child.media_type, "digest": child.digest.as_str(), "size": child.size}))
+        .collect();
+    let bytes =
+        serde_json::json!({"schemaVersion": 2, "mediaType": media_type::OCI_INDEX, "manifests": list});
+    let bytes = bytes.to_string().into_bytes();
+    registry.put_manifest("from", tag, media_type::OCI_INDEX, &bytes);
+    Descriptor::of(media_type::OCI_INDEX, &bytes)
+}
+
+fn copy(bench: &Bench, from: &str, to: &str, recursive: bool) -> Result<Digest, cldoci::Error> {
+    let mut options = cldoci::config::Options::new();
+    options.set("recursive", &recursive.to_string()).unwrap();
+    let [from, to] = [from, to].map(|text| text.parse::<Reference>().unwrap());
+    let call = bench.client.call(Some(&options)).unwrap();
+    let copied = bench.runtime.block_on(bench.client.copy(&from, &to, &call));
+    copied.map(|outcome| outcome.digest.unwrap())
+}
+
+#[test]
+fn a_manifest_that_is_listed_more_than_once_is_there_before_every_index_that_lists_it() {
+    let from = Registry::start();
+    let leaf = image(&from, r#"{"leaf":1}"#, None);
+    let inner = index(&from, "inner", &[&leaf]);
+    let middle = index(&from, "middle", &[&inner]);
+    // Each lists something that another of its children needs, before or after that child.
+    let shapes: [&[&Descriptor]; 6] = [
+        &[&inner, &leaf],
+        &[&leaf, &inner],
+        &[&middle, &inner],
+        &[&inner, &middle],
+        &[&middle, &inner, &leaf, &middle],
+        &[&leaf, &inner, &middle],
+    ];
+    for (number, children) in shapes.into_iter().enumerate() {
+        let tag = format!("v{number}");
+        let root = index(&from, &tag, children);
+        // Refuses an index that comes before what it lists.
+        let to = Registry::start();
+        let bench = Bench::new(&[]);
+        let (source, target) = (format!("{}/from:{tag}", from.host()), format!("{}/to:v1", to.host()));
+        let layout = format!("ocidir://{}:v1", bench.work.path().join("layout").display());
+        for target in [&target, &layout] {
+            assert_eq!(copy(&bench, &source, target, false).unwrap(), root.digest, "{tag}");
+        }
+        let log = to.server.log();
+        let puts = |digest: &Digest| {
+            log.iter().filter(|seen| seen.method == "PUT" && seen.path.ends_with(digest.as_str())).count()
+        };
+        assert_eq!((puts(&leaf.digest), puts(&inner.digest)), (1, 1), "each once: {tag}");
+    }
+}
+
+#[test]
+fn a_listed_manifest_with_a_subject_is_listed_as_its_referrer_where_the_registry_does_not_do_it() {
+    let from = Registry::start();
+    let subject = image(&from, r#"{"subject":1}"#, None);
+    let signature = image(&from, r#"{"signature":1}"#, Some(subject.clone()));
+    let root = index(&from, "v1", &[&signature, &subject]);
+    for api in [true, false] {
+        let to = Registry::with(Manners { referrers: api, ..Manners::default() }, |_| None);
+        let bench = Bench::new(&[]);
+        let (source, target) = (format!("{}/from:v1", from.host()), format!("{}/to:v1", to.host()));
+        assert_eq!(copy(&bench, &source, &target, false).unwrap(), root.digest);
+        let subject: Reference = format!("{}/to@{}", to.host(), subject.digest).parse().unwrap();
+        let call = bench.client.call(None).unwrap();
+        let found = bench.runtime.block_on(bench.client.referrers(&subject, &call)).unwrap();
+        let found: Vec<_> = found.referrers.iter().map(|found| found.digest.clone()).collect();
+        assert_eq!(found, [signature.digest.clone()]);
+    }
+}
+
+#[test]
+fn attach_brings_the_config_along_that_inspect_did_not_fetch() {
+    let config = br#"{"kept":"as it is"}"#;
+    for fetch in [true, false] {
+        let (from, to) = (Registry::start(), Registry::start());
+        let artifact = image(&from, std::str::from_utf8(config).unwrap(), None);
+        let subject = image(&to, r#"{"subject":1}"#, None);
+        let bench = Bench::new(&[("fetch_config", &fetch.to_string())]);
+        let at = |registry: &Registry, digest: &Digest| -> Reference {
+            format!("{}/from@{digest}", registry.host()).parse().unwrap()
+        };
+        let run = |reference: &Reference| {
+            let call = bench.client.call(None).unwrap();
+            bench.runtime.block_on(bench.client.inspect(reference, &call)).unwrap().artifact.unwrap()
+        };
+        let inspected = run(&at(&from, &artifact.digest));
+        assert_eq!(inspected.config.is_some(), fetch);
+        let subject = at(&to, &subject.digest);
+        let call = bench.client.call(None).unwrap();
+        let attached = bench.runtime.block_on(bench.client.attach(&inspected, &subject, &call)).unwrap();
+        let attached = run(&at(&to, &attached.digest.unwrap()));
+        assert_eq!(attached.config_descriptor, inspected.config_descriptor);
+        assert_eq!(to.blob("from", &Digest::of(config)).as_deref(), Some(config.as_slice()));
+    }
+}
