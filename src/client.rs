@@ -334,8 +334,7 @@ impl Client {
         let registry = registry_name(registry);
         let (username, secret) = (username.to_owned(), secret.clone());
         self.run(call, move |verb: Verb| async move {
-            let kept =
-                verb.client.registry().login(&registry?, &username, &secret, &verb.call.operation).await?;
+            let kept = verb.client.registry().login(&registry?, &username, &secret, &verb.call).await?;
             Ok(Outcome { credential_source: Some(kept), ..Outcome::default() })
         })
     }
@@ -348,7 +347,7 @@ impl Client {
     ) -> impl Future<Output = Result<Outcome>> + Send + use<> {
         let registry = registry_name(registry);
         self.run(call, move |verb: Verb| async move {
-            let had = verb.client.registry().logout(&registry?, &verb.call.operation).await?;
+            let had = verb.client.registry().logout(&registry?, &verb.call).await?;
             Ok(Outcome { exists: Some(had), ..Outcome::default() })
         })
     }

@@ -86,7 +86,7 @@ async fn stream(
         let _ = tell.send(layer.clone());
         Ok((packed, layer))
     });
-    let sending = repository.upload_growing(chunks, async { described.await.ok() }, &verb.call.operation);
+    let sending = repository.upload_growing(chunks, async { described.await.ok() });
     // It ends with the operation by itself, and then cancels what it began.
     let (packed, sent) = tokio::join!(packing, sending);
     match (packed, sent) {

@@ -150,7 +150,7 @@ impl Walk<'_> {
         };
         let entry = Descriptor { artifact_type, annotations, ..manifest.descriptor.clone() };
         let operation = &self.verb.call.operation;
-        operation.run(repository.put_referrer(&subject.digest, &entry, operation)).await
+        operation.run(repository.put_referrer(&subject.digest, &entry)).await
     }
 
     async fn referrers(&self, root: &Descriptor) -> Result<()> {

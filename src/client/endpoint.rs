@@ -43,7 +43,7 @@ impl Endpoint {
         let mut reference = reference.clone();
         let place = match &mut reference {
             Reference::Registry(registry) => {
-                Place::Registry(Box::new(verb.client.registry().repository(registry, &verb.call.settings)?))
+                Place::Registry(Box::new(verb.client.registry().repository(registry, &verb.call)?))
             }
             Reference::Layout(layout) => {
                 layout.path = absolute(&layout.path)?;
@@ -103,9 +103,7 @@ impl Endpoint {
     /// The manifest's descriptor; none where it is not there.
     pub(super) async fn resolve(&self, operation: &Operation) -> Result<Option<Descriptor>> {
         match &self.place {
-            Place::Registry(repository) => {
-                operation.run(repository.head_manifest(&self.target(), operation)).await
-            }
+            Place::Registry(repository) => operation.run(repository.head_manifest(&self.target())).await,
             Place::Layout(path) => {
                 let (path, reference, digest) = (path.clone(), self.reference.clone(), self.digest.clone());
                 blocking(move || match Layout::open(&path) {
@@ -122,7 +120,7 @@ impl Endpoint {
     pub(super) async fn manifest(&self, verb: &Verb) -> Result<Manifest> {
         let (descriptor, bytes) = match &self.place {
             Place::Registry(repository) => {
-                verb.call.operation.run(repository.get_manifest(&self.target(), &verb.call.operation)).await?
+                verb.call.operation.run(repository.get_manifest(&self.target())).await?
             }
             Place::Layout(_) => {
                 let descriptor = self.resolve(&verb.call.operation).await?.ok_or_else(|| self.not_found())?;
@@ -139,7 +137,7 @@ impl Endpoint {
         let bytes = match &self.place {
             Place::Registry(repository) => {
                 let target = descriptor.digest.to_string();
-                verb.call.operation.run(repository.get_manifest(&target, &verb.call.operation)).await?.1
+                verb.call.operation.run(repository.get_manifest(&target)).await?.1
             }
             Place::Layout(_) => {
                 self.layout_blob(descriptor, verb.call.settings.size("max_manifest_bytes")).await?
@@ -209,7 +207,7 @@ impl Endpoint {
             Place::Registry(repository) => {
                 operation
                     .run(async {
-                        let mut reader = repository.read_blob(descriptor, 0, operation).await?;
+                        let mut reader = repository.read_blob(descriptor, 0).await?;
                         let mut bytes = Vec::new();
                         while let Some(chunk) = reader.chunk().await? {
                             bytes.extend_from_slice(&chunk);
@@ -245,7 +243,7 @@ impl Endpoint {
         let (writer, reader) = pipe();
         let (descriptor, operation) = (descriptor.clone(), operation.clone());
         tokio::spawn(async move {
-            let result = operation.run(download(&repository, &descriptor, offset, &writer, &operation)).await;
+            let result = operation.run(download(&repository, &descriptor, offset, &writer)).await;
             writer.finish(result).await;
         });
         Some(reader)
@@ -272,7 +270,7 @@ impl Endpoint {
     /// The tags of the repository or the layout.
     pub(super) async fn tags(&self, operation: &Operation) -> Result<Vec<String>> {
         match &self.place {
-            Place::Registry(repository) => operation.run(repository.list_tags(operation)).await,
+            Place::Registry(repository) => operation.run(repository.list_tags()).await,
             Place::Layout(path) => {
                 let path = path.clone();
                 blocking(move || Layout::open(&path)?.tags()).await
@@ -284,9 +282,7 @@ impl Endpoint {
     pub(super) async fn delete(&self, operation: &Operation) -> Result<()> {
         match &self.place {
             Place::Registry(repository) => {
-                operation
-                    .run(repository.as_ref().clone().for_delete().delete_manifest(&self.target(), operation))
-                    .await
+                operation.run(repository.as_ref().clone().for_delete().delete_manifest(&self.target())).await
             }
             Place::Layout(path) => {
                 let (path, reference, digest) = (path.clone(), self.reference.clone(), self.digest.clone());
@@ -332,9 +328,7 @@ impl Endpoint {
         operation: &Operation,
     ) -> Result<Vec<Descriptor>> {
         match &self.place {
-            Place::Registry(repository) => {
-                operation.run(repository.referrers(subject, artifact_type, operation)).await
-            }
+            Place::Registry(repository) => operation.run(repository.referrers(subject, artifact_type)).await,
             Place::Layout(path) => {
                 let (path, subject) = (path.clone(), subject.clone());
                 let artifact_type = artifact_type.map(str::to_owned);
@@ -360,9 +354,8 @@ async fn download(
     descriptor: &Descriptor,
     offset: u64,
     writer: &PipeWriter,
-    operation: &Operation,
 ) -> Result<()> {
-    let mut reader = repository.read_blob(descriptor, offset, operation).await?;
+    let mut reader = repository.read_blob(descriptor, offset).await?;
     let gone = || Error::new(Kind::Cancelled, "the reader is gone");
     loop {
         // Its place is somebody else's as soon as nobody reads.

@@ -78,7 +78,7 @@ async fn push_with(verb: &Verb, target: &Endpoint, artifact: &Artifact, layers: 
             ..descriptor.clone()
         };
         let operation = &verb.call.operation;
-        operation.run(repository.put_referrer(&subject.digest, &entry, operation)).await?;
+        operation.run(repository.put_referrer(&subject.digest, &entry)).await?;
     }
     Ok(Outcome {
         digest: Some(artifact.digest.clone()),

@@ -34,7 +34,7 @@ impl Sink {
         match self {
             Self::Registry { repository, mount_from } => {
                 let sessions = verb.client.sessions();
-                let upload = repository.upload_blob(descriptor, source, mount_from, sessions, operation);
+                let upload = repository.upload_blob(descriptor, source, mount_from, sessions);
                 operation.run(upload).await.map(drop)
             }
             Self::Layout(writer) => {
@@ -83,9 +83,7 @@ impl Sink {
         match self {
             Self::Registry { repository, .. } => {
                 let operation = &verb.call.operation;
-                operation
-                    .run(repository.upload_blob_again(&blob.descriptor, blob.source.clone(), operation))
-                    .await
+                operation.run(repository.upload_blob_again(&blob.descriptor, blob.source.clone())).await
             }
             Self::Layout(_) => self.send(verb, blob).await,
         }
@@ -103,7 +101,7 @@ impl Sink {
             Self::Registry { repository, .. } => {
                 let target = tag.map_or_else(|| descriptor.digest.to_string(), str::to_owned);
                 let operation = &verb.call.operation;
-                let put = repository.put_manifest(&target, &descriptor.media_type, bytes, operation);
+                let put = repository.put_manifest(&target, &descriptor.media_type, bytes);
                 Ok(operation.run(put).await?.subject_known)
             }
             Self::Layout(writer) => {

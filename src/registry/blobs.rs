@@ -6,12 +6,12 @@ use http::{Method, Version, header};
 use super::body::{self, Inflow};
 use super::ranges::{Ranges, Whole, is_part};
 use super::repository::{Place, Repository};
-use super::request::{Call, Target};
+use super::request::{Request, Target};
 use super::retry::{Next, Tries, pause_for};
 use super::transport::{Transfer, take};
 use crate::error::{Error, Kind, Result, printable};
 use crate::oci::{Descriptor, Digest, Hasher};
-use crate::operation::{Count, Meter, Operation};
+use crate::operation::{Count, Meter};
 
 /// What an attempt must bring for the breaks before it to be forgotten: a server that gives a few bytes at a
 /// time is not waited for.
@@ -19,37 +19,32 @@ const PROGRESS: u64 = 256 << 10;
 
 impl Repository {
     /// Whether a blob is there.
-    pub async fn blob_exists(&self, descriptor: &Descriptor, operation: &Operation) -> Result<bool> {
+    pub async fn blob_exists(&self, descriptor: &Descriptor) -> Result<bool> {
         let path = self.path(&format!("blobs/{}", descriptor.digest));
         let reply = self
-            .exchange(&Call::new(Method::HEAD, Target::Path(path.clone()), self.scope.clone()), operation)
+            .exchange(&Request::new(Method::HEAD, Target::Path(path.clone()), self.scope.clone()))
             .await?;
         match reply.status {
             200 | 204 => Ok(true),
             404 => Ok(false),
             // A URL signed for GET can refuse HEAD (Q24), and so do some registries.
             400 | 403 | 405 => {
-                let call = Call::new(Method::GET, Target::Path(path), self.scope.clone())
+                let request = Request::new(Method::GET, Target::Path(path), self.scope.clone())
                     .header(header::RANGE, "bytes=0-0");
-                let reply = self.exchange(&call, operation).await?;
+                let reply = self.exchange(&request).await?;
                 match reply.status {
                     200 | 206 | 416 => Ok(true),
                     404 => Ok(false),
-                    _ => Err(self.complain(reply, descriptor.digest.as_str(), operation).await?),
+                    _ => Err(self.complain(reply, descriptor.digest.as_str()).await?),
                 }
             }
-            _ => Err(self.complain(reply, descriptor.digest.as_str(), operation).await?),
+            _ => Err(self.complain(reply, descriptor.digest.as_str()).await?),
         }
     }
 
     /// A blob's bytes from `offset` on. Broken connections are resumed; the size is checked, and the digest if
     /// the reader saw the whole (see [`BlobReader::with_prefix`]).
-    pub async fn read_blob(
-        &self,
-        descriptor: &Descriptor,
-        offset: u64,
-        operation: &Operation,
-    ) -> Result<BlobReader> {
+    pub async fn read_blob(&self, descriptor: &Descriptor, offset: u64) -> Result<BlobReader> {
         if offset > descriptor.size {
             return Err(Error::new(
                 Kind::Argument,
@@ -65,14 +60,13 @@ impl Repository {
             skip: 0,
             hasher: (offset == 0).then(|| Hasher::new(descriptor.digest.algorithm())),
             source: Source::Waiting,
-            tries: Tries::new(self.settings.int("retries"), operation.deadline()),
+            tries: Tries::new(&self.call),
             ranges: true,
             spreads: true,
-            operation: operation.clone(),
-            meter: operation.meter(),
+            meter: self.call.operation.meter(),
             start: offset,
             opened_at: offset,
-            _place: self.download_place(operation).await?,
+            _place: self.download_place().await?,
         };
         // What is wrong at once is told at once.
         if offset < descriptor.size {
@@ -82,12 +76,12 @@ impl Repository {
     }
 
     /// A place for one download, kept over its retries.
-    async fn download_place(&self, operation: &Operation) -> Result<Place> {
-        let call = operation.run(take(&self.transfers)).await?;
-        Ok(Place {
-            _call: call,
-            _client: self.registry.transport().place(Transfer::Download, operation).await?,
-        })
+    async fn download_place(&self) -> Result<Place> {
+        let places = async {
+            let call = take(&self.transfers).await?;
+            Ok(Place { _call: call, _client: self.registry.transport().place(Transfer::Download).await? })
+        };
+        self.call.operation.run(places).await
     }
 
     /// A place for one more, that nobody waits for.
@@ -113,7 +107,6 @@ pub struct BlobReader {
     ranges: bool,
     /// It may come over several connections.
     spreads: bool,
-    operation: Operation,
     meter: Meter,
     start: u64,
     /// Where the newest attempt began.
@@ -211,17 +204,17 @@ impl BlobReader {
 
     /// After ranges that failed: the rest over one connection, with all the patience that has.
     fn resume_alone(&mut self) -> Result<()> {
-        self.operation.check()?;
+        self.repository.call.operation.check()?;
         self.spreads = false;
         self.source = Source::Waiting;
         self.opened_at = self.position;
-        self.operation.count(Count::Retry);
+        self.repository.call.operation.count(Count::Retry);
         Ok(())
     }
 
     /// After a break: another attempt from where it broke, if there is one left.
     async fn broken(&mut self, error: Error) -> Result<()> {
-        self.operation.check()?;
+        self.repository.call.operation.check()?;
         if self.position == self.size {
             // All bytes, but the answer has no end.
             return Err(self.wrong_size("and the answer has no end".to_owned()));
@@ -235,25 +228,20 @@ impl BlobReader {
         };
         self.source = Source::Waiting;
         self.opened_at = self.position;
-        self.operation.count(Count::Retry);
-        pause_for(pause, &self.operation).await
+        pause_for(pause, &self.repository.call).await
     }
 
     /// Asks the registry, not what it redirected to before: signed URLs expire (Q26).
     async fn open(&mut self) -> Result<()> {
         loop {
-            let whole = Whole {
-                repository: self.repository.clone(),
-                digest: self.digest.clone(),
-                size: self.size,
-                operation: self.operation.clone(),
-            };
-            let mut call = whole.call();
+            let whole =
+                Whole { repository: self.repository.clone(), digest: self.digest.clone(), size: self.size };
+            let mut request = whole.request();
             let ranged = self.position > 0 && self.ranges;
             if ranged {
-                call = call.header(header::RANGE, &format!("bytes={}-", self.position));
+                request = request.header(header::RANGE, &format!("bytes={}-", self.position));
             }
-            let reply = self.repository.exchange(&call, &self.operation).await?;
+            let reply = self.repository.exchange(&request).await?;
             body::check_encoding(&reply.headers).map_err(|error| error.context(&self.place))?;
             match reply.status {
                 200 => {
@@ -270,7 +258,7 @@ impl BlobReader {
                     continue;
                 }
                 _ => {
-                    let complaint = reply.complaint(&self.repository.settings, &self.operation).await?;
+                    let complaint = reply.complaint().await?;
                     return Err(complaint.into_error(&self.place));
                 }
             }
@@ -281,7 +269,7 @@ impl BlobReader {
             // On a connection of HTTP/2 further requests would share what there is.
             let shares = answer.response.version() >= Version::HTTP_2;
             let spreads = self.spreads && takes_ranges && !shares && self.skip == 0;
-            let inflow = Inflow::new(answer, &self.repository.settings, &self.operation);
+            let inflow = Inflow::new(answer);
             let start = self.position - self.skip;
             self.source = Source::Open(Box::new(Ranges::new(whole, inflow, start, spreads)));
             return Ok(());

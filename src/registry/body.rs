@@ -5,20 +5,13 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{HeaderMap, header};
 
-use super::transport::{Answer, body_failure};
-use crate::config::Settings;
+use super::transport::{Answer, body_failure, too_slow};
 use crate::error::{Error, Kind, Result, printable};
-use crate::operation::{Count, Operation};
-
-/// Whether `bytes` in `window` are below `rate` bytes a second.
-pub(crate) fn too_slow(bytes: u64, window: Duration, rate: u64) -> bool {
-    u128::from(bytes) * 1000 < u128::from(rate) * window.as_millis()
-}
+use crate::operation::Count;
 
 /// A body that is received chunk by chunk.
 pub(crate) struct Inflow {
     answer: Answer,
-    operation: Operation,
     rate: u64,
     window: Duration,
     since: Instant,
@@ -26,24 +19,24 @@ pub(crate) struct Inflow {
 }
 
 impl Inflow {
-    pub(crate) fn new(answer: Answer, settings: &Settings, operation: &Operation) -> Self {
+    pub(crate) fn new(answer: Answer) -> Self {
+        let settings = &answer.call.settings;
         Self {
-            answer,
-            operation: operation.clone(),
             rate: settings.int("min_rate"),
             window: settings.duration("min_rate_window_ms"),
             since: Instant::now(),
             received: 0,
+            answer,
         }
     }
 
     /// The next chunk; nothing at the end. A body shorter than its `Content-Length` is an error of the
     /// connection.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>> {
-        let Self { answer: Answer { response, .. }, operation, rate, window, since, received } = self;
+        let Self { answer: Answer { response, call, .. }, rate, window, since, received } = self;
         loop {
             let left = window.saturating_sub(since.elapsed());
-            let next = operation.run(async {
+            let next = call.operation.run(async {
                 tokio::select! {
                     biased;
                     chunk = response.chunk() => chunk.map(Some).map_err(|error| body_failure(&error)),
@@ -54,7 +47,7 @@ impl Inflow {
             if let Some(Some(bytes)) = &next {
                 let length = bytes.len() as u64;
                 *received += length;
-                operation.count(Count::Received(length));
+                call.operation.count(Count::Received(length));
             }
             if since.elapsed() >= *window {
                 // The time between two calls is the caller's: it is not held against the server.
@@ -77,18 +70,13 @@ impl Inflow {
 const FIRST_ROOM: usize = 64 << 10;
 
 /// The whole body, or nothing where it is longer than `limit`; reads no further then.
-pub(crate) async fn read_all(
-    answer: Answer,
-    limit: usize,
-    settings: &Settings,
-    operation: &Operation,
-) -> Result<Option<Vec<u8>>> {
+pub(crate) async fn read_all(answer: Answer, limit: usize) -> Result<Option<Vec<u8>>> {
     if answer.response.content_length().is_some_and(|length| length > limit as u64) {
         return Ok(None);
     }
     // A token's answer never outgrows this, so that no part of it is left behind unwiped.
     let room = answer.response.content_length().map_or(FIRST_ROOM, |length| length as usize);
-    let mut inflow = Inflow::new(answer, settings, operation);
+    let mut inflow = Inflow::new(answer);
     let mut whole = Vec::with_capacity(room.min(limit));
     while let Some(chunk) = inflow.chunk().await? {
         let length = whole.len() + chunk.len();
@@ -106,13 +94,8 @@ pub(crate) async fn read_all(
 
 /// The first bytes of a body that is only quoted: what comes after `limit`, and an error on the way, do not
 /// matter.
-pub(crate) async fn read_some(
-    answer: Answer,
-    limit: usize,
-    settings: &Settings,
-    operation: &Operation,
-) -> Result<Vec<u8>> {
-    let mut inflow = Inflow::new(answer, settings, operation);
+pub(crate) async fn read_some(answer: Answer, limit: usize) -> Result<Vec<u8>> {
+    let mut inflow = Inflow::new(answer);
     let mut some = Vec::new();
     while some.len() < limit {
         match inflow.chunk().await {

@@ -1,17 +1,14 @@
 //! Log-in and log-out: a credential is tried at the registry before it is kept.
 
-use std::sync::{Arc, Mutex};
-
 use http::Method;
 
-use super::auth::Credential;
-use super::auth::{Auth, Keeper, Kept, Scope};
-use super::repository::{Inner, Registry};
-use super::request::{Call, Target};
+use super::auth::{Auth, Credential, Keeper, Kept, Scope};
+use super::repository::Registry;
+use super::request::{Request, Target};
+use crate::call::Call;
 use crate::config::Secret;
 use crate::error::Result;
 use crate::oci::RegistryReference;
-use crate::operation::Operation;
 use crate::thread::blocking;
 
 impl Registry {
@@ -22,15 +19,15 @@ impl Registry {
         registry: &str,
         username: &str,
         secret: &Secret,
-        operation: &Operation,
+        call: &Call,
     ) -> Result<String> {
         let credential = Credential::basic(username, secret.clone())?;
         let keeper = Keeper::new(&self.0.settings)?;
-        let refresh = self.verify(registry, credential.clone(), operation).await?;
+        let refresh = self.verify(registry, credential.clone(), call).await?;
         let (name, username, secret) = (registry.to_owned(), username.to_owned(), secret.clone());
         // Its end is waited for also when cancelled: what is cancelled must not keep a credential later.
         let source = blocking({
-            let operation = operation.clone();
+            let operation = call.operation.clone();
             move || {
                 let kept = match &refresh {
                     Some(token) => Kept::Identity(token),
@@ -40,67 +37,51 @@ impl Registry {
             }
         })
         .await?;
-        self.0.auth.forget(registry);
+        self.auth().forget(registry);
         if let Some(other) =
-            self.0.auth.source(registry, operation).await.filter(|other| !other.ends_with(&source))
+            self.auth().source(registry, &call.operation).await.filter(|other| !other.ends_with(&source))
         {
-            operation
+            call.operation
                 .warn(format!("{registry}: the credential from {other} comes before the one in {source}"));
         }
         Ok(source)
     }
 
     /// Forgets a registry's credential; whether there was one to forget.
-    pub async fn logout(&self, registry: &str, operation: &Operation) -> Result<bool> {
+    pub async fn logout(&self, registry: &str, call: &Call) -> Result<bool> {
         let keeper = Keeper::new(&self.0.settings)?;
         let name = registry.to_owned();
         let had = blocking({
-            let operation = operation.clone();
+            let operation = call.operation.clone();
             move || keeper.forget(&name, &operation)
         })
         .await?;
-        self.0.auth.forget(registry);
-        if let Some(other) = self.0.auth.source(registry, operation).await {
-            operation.warn(format!("{registry}: there still is a credential in {other}"));
+        self.auth().forget(registry);
+        if let Some(other) = self.auth().source(registry, &call.operation).await {
+            call.operation.warn(format!("{registry}: there still is a credential in {other}"));
         }
         Ok(had)
     }
 
     /// Asks the API's root with this credential and no other. A token server is asked for a refresh token.
-    async fn verify(
-        &self,
-        registry: &str,
-        credential: Credential,
-        operation: &Operation,
-    ) -> Result<Option<Secret>> {
-        let known = |map: &Mutex<_>| {
-            Mutex::new(std::collections::HashMap::clone(
-                &map.lock().unwrap_or_else(std::sync::PoisonError::into_inner),
-            ))
-        };
-        let alone = Registry(Arc::new(Inner {
-            settings: self.0.settings.clone(),
-            transport: self.0.transport.clone(),
-            auth: Auth::for_login(&self.0.settings, credential),
-            schemes: known(&self.0.schemes),
-            habits: Mutex::default(),
-        }));
+    async fn verify(&self, registry: &str, credential: Credential, call: &Call) -> Result<Option<Secret>> {
+        let alone = self.with_auth(Auth::for_login(&self.0.settings, credential));
         let reference = RegistryReference {
             registry: registry.to_owned(),
             repository: String::new(),
             tag: None,
             digest: None,
         };
-        let root = alone.repository(&reference, &self.0.settings)?;
-        let call = Call::new(Method::GET, Target::Path("/v2/".to_owned()), Scope::none());
-        let reply = root.exchange(&call, operation).await?;
+        let root = alone.repository(&reference, call)?;
+        let request = Request::new(Method::GET, Target::Path("/v2/".to_owned()), Scope::none());
+        let reply = root.exchange(&request).await?;
         match reply.status {
-            200..=299 => reply.drain(&self.0.settings, operation).await?,
-            _ => return Err(reply.complaint(&self.0.settings, operation).await?.into_error(registry)),
+            200..=299 => reply.drain().await?,
+            _ => return Err(reply.complaint().await?.into_error(registry)),
         }
-        if operation.credential_source().is_none() {
-            operation.warn(format!("{registry}: it demands no credential, so this one was not tried"));
+        if call.operation.credential_source().is_none() {
+            call.operation.warn(format!("{registry}: it demands no credential, so this one was not tried"));
         }
-        Ok(alone.0.auth.refresh_token())
+        Ok(alone.auth().refresh_token())
     }
 }

@@ -7,11 +7,11 @@ use super::auth::Scope;
 use super::body;
 use super::reply::Reply;
 use super::repository::Repository;
-use super::request::{Call, Target};
+use super::request::{Request, Target};
 use super::transport::Payload;
 use crate::error::{Error, Kind, Result, printable};
 use crate::oci::{Descriptor, Digest, Hasher, media_type};
-use crate::operation::{Count, Operation};
+use crate::operation::Count;
 
 const DIGEST_HEADER: &str = "docker-content-digest";
 
@@ -75,8 +75,8 @@ pub(super) fn check_claim(headers: &HeaderMap, digest: &Digest, what: &str) -> R
 impl Repository {
     /// The descriptor of a manifest by tag or digest; nothing if the registry says that it is not there. One
     /// request where the answer has what is needed, else two (Q51 to Q55, R-29).
-    pub async fn head_manifest(&self, target: &str, operation: &Operation) -> Result<Option<Descriptor>> {
-        let reply = self.exchange(&self.manifest_call(Method::HEAD, target), operation).await?;
+    pub async fn head_manifest(&self, target: &str) -> Result<Option<Descriptor>> {
+        let reply = self.exchange(&self.manifest_request(Method::HEAD, target)).await?;
         match reply.status {
             200 => {
                 if let Some(descriptor) = described(&reply, target) {
@@ -85,11 +85,11 @@ impl Repository {
             }
             // Whether it is there these do not say: registries refuse HEAD, or answer it wrongly.
             204 | 403..=405 | 406 => {}
-            _ => return Err(self.complain(reply, target, operation).await?),
+            _ => return Err(self.complain(reply, target).await?),
         }
-        let reply = self.exchange(&self.manifest_call(Method::GET, target), operation).await?;
+        let reply = self.exchange(&self.manifest_request(Method::GET, target)).await?;
         if reply.status == 404 {
-            let complaint = reply.complaint(&self.settings, operation).await?;
+            let complaint = reply.complaint().await?;
             if complaint.is_not_found() {
                 return Ok(None);
             }
@@ -102,18 +102,18 @@ impl Repository {
             )
             .with_http_status(404));
         }
-        self.read_manifest(reply, target, operation).await.map(|(descriptor, _)| Some(descriptor))
+        self.read_manifest(reply, target).await.map(|(descriptor, _)| Some(descriptor))
     }
 
     /// A manifest's bytes, verified: against the digest asked for, and against what the registry claims.
-    pub async fn get_manifest(&self, target: &str, operation: &Operation) -> Result<(Descriptor, Vec<u8>)> {
-        let mut left = self.settings.int("retries").min(1);
+    pub async fn get_manifest(&self, target: &str) -> Result<(Descriptor, Vec<u8>)> {
+        let mut left = self.call.settings.int("retries").min(1);
         loop {
-            let reply = self.exchange(&self.manifest_call(Method::GET, target), operation).await?;
-            match self.read_manifest(reply, target, operation).await {
+            let reply = self.exchange(&self.manifest_request(Method::GET, target)).await?;
+            match self.read_manifest(reply, target).await {
                 Err(error) if left > 0 && error.retryable() && error.http_status().is_none() => {
-                    operation.check()?;
-                    operation.count(Count::Retry);
+                    self.call.operation.check()?;
+                    self.call.operation.count(Count::Retry);
                     left -= 1;
                 }
                 result => return result,
@@ -122,46 +122,34 @@ impl Repository {
     }
 
     /// Puts a manifest under a tag or its digest.
-    pub async fn put_manifest(
-        &self,
-        target: &str,
-        media_type: &str,
-        bytes: &[u8],
-        operation: &Operation,
-    ) -> Result<Put> {
+    pub async fn put_manifest(&self, target: &str, media_type: &str, bytes: &[u8]) -> Result<Put> {
         let place = self.place(target);
         let body = bytes::Bytes::copy_from_slice(bytes);
         let payload = || Ok(Payload::Bytes(body.clone()));
         let path = Target::Path(self.path(&format!("manifests/{target}")));
-        let mut call = Call::new(Method::PUT, path, self.push_scope())
+        let mut request = Request::new(Method::PUT, path, self.push_scope())
             .header(header::CONTENT_TYPE, media_type)
             .payload(&payload);
-        call.commit = true;
-        let reply = self.exchange(&call, operation).await?;
+        request.commit = true;
+        let reply = self.exchange(&request).await?;
         let (claim, status) = (Claim::of(&reply.headers), reply.status);
         // Q41 has 200 and 202 too.
         if !matches!(status, 200..=202) {
-            return Err(self.complain(reply, target, operation).await?);
+            return Err(self.complain(reply, target).await?);
         }
         claim.check(bytes, &place)?;
         let put = Put { subject_known: reply.headers.contains_key("oci-subject") };
         let confirmed = matches!(claim, Claim::One(_));
-        reply.drain(&self.settings, operation).await?;
+        reply.drain().await?;
         if !confirmed {
-            self.confirm_manifest(target, bytes, status, operation).await?;
+            self.confirm_manifest(target, bytes, status).await?;
         }
         Ok(put)
     }
 
     /// Looks whether a manifest is there after a PUT whose answer did not say what it stored.
-    async fn confirm_manifest(
-        &self,
-        target: &str,
-        bytes: &[u8],
-        status: u16,
-        operation: &Operation,
-    ) -> Result<()> {
-        let (kind, found) = match self.head_manifest(target, operation).await? {
+    async fn confirm_manifest(&self, target: &str, bytes: &[u8], status: u16) -> Result<()> {
+        let (kind, found) = match self.head_manifest(target).await? {
             Some(found) if found.digest.verify(bytes) => return Ok(()),
             Some(found) => (Kind::Digest, format!("has the digest {} afterwards", found.digest)),
             None => (Kind::Protocol, "is not there afterwards".to_owned()),
@@ -175,14 +163,14 @@ impl Repository {
     }
 
     /// Deletes a tag, or by digest a manifest.
-    pub async fn delete_manifest(&self, target: &str, operation: &Operation) -> Result<()> {
+    pub async fn delete_manifest(&self, target: &str) -> Result<()> {
         let path = Target::Path(self.path(&format!("manifests/{target}")));
         let scope = Scope::delete(&self.reference.repository);
-        let reply = self.exchange(&Call::new(Method::DELETE, path, scope), operation).await?;
+        let reply = self.exchange(&Request::new(Method::DELETE, path, scope)).await?;
         match reply.status {
-            200 | 202 | 204 => reply.drain(&self.settings, operation).await,
+            200 | 202 | 204 => reply.drain().await,
             400 | 405 => {
-                let error = self.complain(reply, target, operation).await?;
+                let error = self.complain(reply, target).await?;
                 let what = if target.contains(':') { "deletes" } else { "deletes by tag; delete by digest" };
                 Err(Error::new(
                     Kind::Unsupported,
@@ -190,14 +178,14 @@ impl Repository {
                 )
                 .with_http_status(error.http_status().unwrap_or(405)))
             }
-            _ => Err(self.complain(reply, target, operation).await?),
+            _ => Err(self.complain(reply, target).await?),
         }
     }
 
-    fn manifest_call(&self, method: Method, target: &str) -> Call<'static> {
+    fn manifest_request(&self, method: Method, target: &str) -> Request<'static> {
         let path = Target::Path(self.path(&format!("manifests/{target}")));
         // All four types, or an older one is sent (Q53).
-        Call::new(method, path, self.scope.clone()).header(header::ACCEPT, media_type::MANIFEST_ACCEPT)
+        Request::new(method, path, self.scope.clone()).header(header::ACCEPT, media_type::MANIFEST_ACCEPT)
     }
 
     /// `registry/repository:tag` or `registry/repository@digest`, for messages.
@@ -206,21 +194,16 @@ impl Repository {
         format!("{}{separator}{target}", self.name())
     }
 
-    pub(super) async fn complain(&self, reply: Reply, target: &str, operation: &Operation) -> Result<Error> {
-        Ok(reply.complaint(&self.settings, operation).await?.into_error(&self.place(target)))
+    pub(super) async fn complain(&self, reply: Reply, target: &str) -> Result<Error> {
+        Ok(reply.complaint().await?.into_error(&self.place(target)))
     }
 
-    async fn read_manifest(
-        &self,
-        reply: Reply,
-        target: &str,
-        operation: &Operation,
-    ) -> Result<(Descriptor, Vec<u8>)> {
+    async fn read_manifest(&self, reply: Reply, target: &str) -> Result<(Descriptor, Vec<u8>)> {
         let place = self.place(target);
         if reply.status != 200 {
-            return Err(self.complain(reply, target, operation).await?);
+            return Err(self.complain(reply, target).await?);
         }
-        let limit = self.settings.size("max_manifest_bytes");
+        let limit = self.call.settings.size("max_manifest_bytes");
         let (claim, headers) = (Claim::of(&reply.headers), reply.headers.clone());
         let too_large = || {
             Error::new(
@@ -230,7 +213,7 @@ impl Repository {
         };
         let answer =
             reply.into_answer().ok_or_else(|| Error::new(Kind::Internal, "a body was read before"))?;
-        let bytes = body::read_all(answer, limit, &self.settings, operation)
+        let bytes = body::read_all(answer, limit)
             .await
             .map_err(|error| error.context(&place))?
             .ok_or_else(too_large)?;

@@ -4,6 +4,7 @@ mod address;
 mod auth;
 mod blobs;
 mod body;
+mod capabilities;
 mod login;
 mod manifests;
 mod origin;

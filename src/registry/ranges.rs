@@ -75,7 +75,7 @@ pub(crate) struct Ranges {
 impl Ranges {
     /// What comes of the ordinary answer, which begins at `start`. `may_spread`: its server takes ranges.
     pub(crate) fn new(whole: Whole, inflow: Inflow, start: u64, may_spread: bool) -> Self {
-        let settings = &whole.repository.settings;
+        let settings = &whole.repository.call.settings;
         let connections = settings.size("ranges");
         let mode = if may_spread && connections > 1 { Mode::Measured } else { Mode::Alone };
         let first = Segment {
@@ -198,7 +198,7 @@ impl Ranges {
         let (position, whole) = (self.position, self.whole.clone());
         if let Some(head) = self.segments.front_mut() {
             head.fetches.push(Fetch::part(&whole, position, head.end, seat));
-            whole.operation.count(Count::Retry);
+            whole.repository.call.operation.count(Count::Retry);
         }
     }
 
@@ -217,7 +217,7 @@ impl Ranges {
             return;
         };
         let whole = &self.whole;
-        whole.operation.log(Level::Debug, || {
+        whole.repository.call.operation.log(Level::Debug, || {
             format!("blob {}: comes slowly, ranges are asked for from byte {start} on", whole.digest)
         });
         self.mode = Mode::Probing;
@@ -300,7 +300,7 @@ impl Ranges {
     /// Takes out the requests that failed; what is left without one is asked for again, or the ranges are given
     /// up.
     fn mend(&mut self) -> Result<()> {
-        let (mode, operation) = (self.mode, self.whole.operation.clone());
+        let (mode, operation) = (self.mode, self.whole.repository.call.operation.clone());
         let mut failed = None;
         for segment in &mut self.segments {
             let Segment { end, fetches, failures, .. } = segment;
@@ -337,7 +337,11 @@ impl Ranges {
             return Err(error);
         }
         let digest = &self.whole.digest;
-        self.whole.operation.log(Level::Debug, || format!("blob {digest}: no ranges: {}", error.message()));
+        self.whole
+            .repository
+            .call
+            .operation
+            .log(Level::Debug, || format!("blob {digest}: no ranges: {}", error.message()));
         self.stay_alone();
         Ok(())
     }

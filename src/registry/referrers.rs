@@ -7,22 +7,17 @@ use super::repository::Repository;
 use super::tags::Pages;
 use crate::error::{Error, Kind, Result};
 use crate::oci::{Descriptor, Digest, Document, ImageIndex, media_type, parse_document};
-use crate::operation::{Count, Operation};
+use crate::operation::Count;
 
 /// How often the fallback tag is written when others write it too (Q68).
 const WRITES: u32 = 5;
 
 impl Repository {
     /// The descriptors of what refers to `subject`, of one artifact type or of all.
-    pub async fn referrers(
-        &self,
-        subject: &Digest,
-        artifact_type: Option<&str>,
-        operation: &Operation,
-    ) -> Result<Vec<Descriptor>> {
-        let found = match self.referrers_by_api(subject, artifact_type, operation).await? {
+    pub async fn referrers(&self, subject: &Digest, artifact_type: Option<&str>) -> Result<Vec<Descriptor>> {
+        let found = match self.referrers_by_api(subject, artifact_type).await? {
             Some(found) => found,
-            None => self.fallback(subject, operation).await?.map(|index| index.manifests).unwrap_or_default(),
+            None => self.fallback(subject).await?.map(|index| index.manifests).unwrap_or_default(),
         };
         // The registry need not filter, nor say that it has (Q67).
         Ok(found
@@ -36,7 +31,6 @@ impl Repository {
         &self,
         subject: &Digest,
         artifact_type: Option<&str>,
-        operation: &Operation,
     ) -> Result<Option<Vec<Descriptor>>> {
         let filter = artifact_type.map(|wanted| {
             let escaped: String = url::form_urlencoded::byte_serialize(wanted.as_bytes()).collect();
@@ -45,22 +39,22 @@ impl Repository {
         let path = self.path(&format!("referrers/{subject}{}", filter.unwrap_or_default()));
         let headers =
             HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(media_type::OCI_INDEX))]);
-        let limit = self.settings.size("max_descriptors");
+        let limit = self.call.settings.size("max_descriptors");
         let mut pages = Pages::new(self, path);
         let mut found = Vec::new();
         let mut first = true;
-        while let Some(reply) = pages.next(headers.clone(), operation).await? {
+        while let Some(reply) = pages.next(headers.clone()).await? {
             let declared = media_type::essence(reply.header(header::CONTENT_TYPE).unwrap_or(""));
             match reply.status {
                 200 if declared == media_type::OCI_INDEX => {}
                 200 | 400 | 404 | 405 | 406 if first => {
-                    reply.drain(&self.settings, operation).await?;
+                    reply.drain().await?;
                     return Ok(None);
                 }
-                _ => return Err(reply.complaint(&self.settings, operation).await?.into_error(&self.name())),
+                _ => return Err(reply.complaint().await?.into_error(&self.name())),
             }
             first = false;
-            let bytes = pages.read(reply, operation).await?;
+            let bytes = pages.read(reply).await?;
             let Document::Index(index) = parse_document(&bytes, &declared, limit)
                 .map_err(|error| error.context(format!("{}: referrers of {subject}", self.name())))?
             else {
@@ -81,9 +75,9 @@ impl Repository {
     }
 
     /// The index at the fallback tag; nothing where there is none.
-    async fn fallback(&self, subject: &Digest, operation: &Operation) -> Result<Option<ImageIndex>> {
+    async fn fallback(&self, subject: &Digest) -> Result<Option<ImageIndex>> {
         let tag = fallback_tag(subject);
-        let (descriptor, bytes) = match self.get_manifest(&tag, operation).await {
+        let (descriptor, bytes) = match self.get_manifest(&tag).await {
             Ok(found) => found,
             Err(error) if error.kind() == Kind::NotFound => return Ok(None),
             Err(error) => return Err(error),
@@ -92,7 +86,7 @@ impl Repository {
         if descriptor.digest == *subject {
             return Ok(None);
         }
-        let limit = self.settings.size("max_descriptors");
+        let limit = self.call.settings.size("max_descriptors");
         match parse_document(&bytes, &descriptor.media_type, limit)? {
             Document::Index(index) => Ok(Some(index)),
             Document::Image(_) => Ok(None),
@@ -101,15 +95,10 @@ impl Repository {
 
     /// Adds a referrer to the fallback tag, for a registry that took no note of the manifest's subject
     /// ([`super::Put`]). `referrer` carries the artifact type and the annotations (Q66).
-    pub async fn put_referrer(
-        &self,
-        subject: &Digest,
-        referrer: &Descriptor,
-        operation: &Operation,
-    ) -> Result<()> {
+    pub async fn put_referrer(&self, subject: &Digest, referrer: &Descriptor) -> Result<()> {
         let tag = fallback_tag(subject);
         for attempt in 0..WRITES {
-            let mut index = self.fallback(subject, operation).await?.unwrap_or_else(|| ImageIndex {
+            let mut index = self.fallback(subject).await?.unwrap_or_else(|| ImageIndex {
                 schema_version: 2,
                 media_type: media_type::OCI_INDEX.to_owned(),
                 artifact_type: None,
@@ -121,10 +110,10 @@ impl Repository {
                 return Ok(());
             }
             if attempt > 0 {
-                operation.count(Count::Retry);
+                self.call.operation.count(Count::Retry);
             }
             index.manifests.push(referrer.clone());
-            self.put_manifest(&tag, media_type::OCI_INDEX, &index.to_bytes(), operation).await?;
+            self.put_manifest(&tag, media_type::OCI_INDEX, &index.to_bytes()).await?;
             // The next turn reads it again: another writer may have been between.
         }
         Err(Error::new(

@@ -9,9 +9,7 @@ use url::Url;
 use super::body;
 use super::retry;
 use super::transport::Answer;
-use crate::config::Settings;
 use crate::error::{Error, Kind, Result, printable};
-use crate::operation::Operation;
 
 /// The most of an error's body that is read.
 pub(crate) const ERROR_LIMIT: usize = 64 << 10;
@@ -59,9 +57,9 @@ impl Reply {
     }
 
     /// The same with its body read, at most [`ERROR_LIMIT`] of it.
-    pub(crate) async fn read(self, settings: &Settings, operation: &Operation) -> Result<Self> {
+    pub(crate) async fn read(self) -> Result<Self> {
         let bytes = match self.body {
-            Body::Flowing(answer) => body::read_some(*answer, ERROR_LIMIT, settings, operation).await?,
+            Body::Flowing(answer) => body::read_some(*answer, ERROR_LIMIT).await?,
             Body::Read(bytes) => bytes,
         };
         Ok(Self { body: Body::Read(bytes), ..self })
@@ -76,8 +74,8 @@ impl Reply {
     }
 
     /// What the body complains about.
-    pub(crate) async fn complaint(self, settings: &Settings, operation: &Operation) -> Result<Complaint> {
-        let Self { status, headers, body, .. } = self.read(settings, operation).await?;
+    pub(crate) async fn complaint(self) -> Result<Complaint> {
+        let Self { status, headers, body, .. } = self.read().await?;
         let Body::Read(body) = body else {
             return Err(Error::new(Kind::Internal, "a body was not read"));
         };
@@ -89,8 +87,8 @@ impl Reply {
     }
 
     /// Reads the body away, so that the connection can be used again.
-    pub(crate) async fn drain(self, settings: &Settings, operation: &Operation) -> Result<()> {
-        self.read(settings, operation).await.map(drop)
+    pub(crate) async fn drain(self) -> Result<()> {
+        self.read().await.map(drop)
     }
 }
 

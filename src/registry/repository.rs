@@ -1,4 +1,4 @@
-//! The registries of a client, and one repository of one of them, for one call.
+//! The registries of a client, and one repository for one call.
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use http::{HeaderMap, HeaderName};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::auth::{Auth, Authorization, CredentialProvider, Scope};
+use super::auth::{Auth, CredentialProvider, Scope};
+use super::capabilities::HostCapabilities;
 use super::origin::Origin;
 use super::transport::{Names, Transport, header_value};
-use super::upload::Habits;
+use crate::call::Call;
 use crate::config::Settings;
 use crate::error::{Error, Kind, Result, printable};
 use crate::oci::RegistryReference;
-use crate::operation::Operation;
 
 /// All of a client's registries: connections, tokens and what was learnt about each host. Clones share it.
 #[derive(Clone)]
@@ -22,11 +22,11 @@ pub struct Registry(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
     pub(super) settings: Settings,
-    pub(super) transport: Transport,
-    pub(super) auth: Auth,
+    transport: Transport,
+    auth: Auth,
     /// Registries on loopback by name: whether they speak TLS.
-    pub(super) schemes: Mutex<HashMap<String, bool>>,
-    pub(super) habits: Mutex<HashMap<String, Habits>>,
+    schemes: Mutex<HashMap<String, bool>>,
+    capabilities: Mutex<HashMap<String, HostCapabilities>>,
 }
 
 impl Registry {
@@ -46,12 +46,12 @@ impl Registry {
             transport: Transport::new(settings, names)?,
             auth: Auth::new(settings, credentials)?,
             schemes: Mutex::default(),
-            habits: Mutex::default(),
+            capabilities: Mutex::default(),
         })))
     }
 
-    /// A repository, for one call with these settings. It reads until it is told otherwise.
-    pub fn repository(&self, reference: &RegistryReference, settings: &Settings) -> Result<Repository> {
+    /// A repository, for one call. It reads until it is told otherwise.
+    pub fn repository(&self, reference: &RegistryReference, call: &Call) -> Result<Repository> {
         let host = self.host_origin(&reference.registry)?.settings(&self.0.settings);
         let mut extra_headers = HeaderMap::new();
         for (name, value) in &host.headers {
@@ -66,21 +66,37 @@ impl Registry {
         }
         Ok(Repository {
             registry: self.clone(),
+            call: call.clone(),
             reference: reference.clone(),
-            settings: settings.clone(),
             scope: Scope::pull(&reference.repository),
             extra_headers,
             fresh: Arc::default(),
-            transfers: Arc::new(Semaphore::new(settings.size("parallel"))),
+            transfers: Arc::new(Semaphore::new(call.settings.size("parallel"))),
         })
+    }
+
+    /// The same connections, and what is known about the hosts, with other credentials.
+    pub(super) fn with_auth(&self, auth: Auth) -> Self {
+        let schemes = self.0.schemes.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Self(Arc::new(Inner {
+            settings: self.0.settings.clone(),
+            transport: self.0.transport.clone(),
+            auth,
+            schemes: Mutex::new(schemes),
+            capabilities: Mutex::default(),
+        }))
     }
 
     pub(super) fn transport(&self) -> &Transport {
         &self.0.transport
     }
 
+    pub(super) fn auth(&self) -> &Auth {
+        &self.0.auth
+    }
+
     /// Where a registry's name leads: https, but for hosts named as plain and for loopback.
-    pub(super) fn host_origin(&self, name: &str) -> Result<Origin> {
+    fn host_origin(&self, name: &str) -> Result<Origin> {
         let secure = Origin::of_registry(name, true)?;
         let plain = secure.with_secure(false);
         if secure.settings(&self.0.settings).plain_http || self.0.settings.host(name).plain_http {
@@ -101,13 +117,24 @@ impl Registry {
         !named && !self.0.schemes.lock().unwrap_or_else(PoisonError::into_inner).contains_key(name)
     }
 
-    pub(super) fn habits(&self, name: &str) -> Habits {
-        self.0.habits.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied().unwrap_or_default()
+    pub(super) fn capabilities(&self, name: &str) -> HostCapabilities {
+        self.0
+            .capabilities
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name)
+            .copied()
+            .unwrap_or_default()
     }
 
-    pub(super) fn change_habits(&self, name: &str, change: impl FnOnce(&mut Habits)) {
+    pub(super) fn change_capabilities(&self, name: &str, change: impl FnOnce(&mut HostCapabilities)) {
         change(
-            self.0.habits.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_default(),
+            self.0
+                .capabilities
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .entry(name.to_owned())
+                .or_default(),
         );
     }
 
@@ -120,8 +147,8 @@ impl Registry {
 #[derive(Clone)]
 pub struct Repository {
     pub(super) registry: Registry,
+    pub(super) call: Call,
     pub(super) reference: RegistryReference,
-    pub(super) settings: Settings,
     pub(super) scope: Scope,
     pub(super) extra_headers: HeaderMap,
     /// A blob of this call was not there: what is pushed is new, so its small blobs are sent unasked.
@@ -137,6 +164,17 @@ pub(super) struct Place {
 }
 
 impl Repository {
+    /// The call it is for.
+    pub fn call(&self) -> &Call {
+        &self.call
+    }
+
+    /// The same, for another call.
+    #[must_use]
+    pub fn for_call(self, call: &Call) -> Self {
+        Self { call: call.clone(), ..self }
+    }
+
     /// The same, for a verb that writes: one token serves its reads and its writes, and its mounts from these
     /// repositories.
     #[must_use]
@@ -172,38 +210,5 @@ impl Repository {
 
     pub(super) fn push_scope(&self) -> Scope {
         if self.scope.writes() { self.scope.clone() } else { Scope::push(&self.reference.repository) }
-    }
-
-    pub(super) async fn auth_header(
-        &self,
-        origin: &Origin,
-        scope: &Scope,
-        operation: &Operation,
-    ) -> Result<Option<Authorization>> {
-        let registry = &self.registry.0;
-        registry.auth.header(&registry.transport, origin, &self.reference.registry, scope, operation).await
-    }
-
-    pub(super) async fn auth_answer(
-        &self,
-        origin: &Origin,
-        scope: &Scope,
-        challenges: &HeaderMap,
-        used: Option<&Authorization>,
-        operation: &Operation,
-    ) -> Result<Option<Authorization>> {
-        let registry = &self.registry.0;
-        let name = &self.reference.registry;
-        registry.auth.answer(&registry.transport, origin, name, scope, challenges, used, operation).await
-    }
-
-    pub(super) async fn auth_refused(
-        &self,
-        scope: &Scope,
-        used: Option<&Authorization>,
-        refusal: Error,
-        operation: &Operation,
-    ) -> Error {
-        self.registry.0.auth.refused(&self.reference.registry, scope, used, refusal, operation).await
     }
 }

@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderValue, Method, header};
 use url::Url;
 
-use super::auth::{Authorization, Scope};
+use super::auth::{Access, Authorization, Scope};
 use super::origin::Origin;
 use super::policy::{self, Reach};
 use super::reply::Reply;
@@ -11,7 +11,6 @@ use super::repository::Repository;
 use super::retry::{Next, Tries, pause_for, too_long};
 use super::transport::{Answer, Failure, Lane, Outgoing, Payload, Stage};
 use crate::error::{Error, Kind, Result};
-use crate::operation::{Count, Operation};
 
 /// The most redirects of one request.
 const HOPS: usize = 5;
@@ -26,7 +25,7 @@ pub(crate) enum Target {
 }
 
 /// A request of the protocol.
-pub(crate) struct Call<'a> {
+pub(crate) struct Request<'a> {
     pub(crate) method: Method,
     pub(crate) target: Target,
     pub(crate) headers: HeaderMap,
@@ -45,7 +44,7 @@ pub(crate) fn no_payload() -> Result<Payload> {
     Ok(Payload::Empty)
 }
 
-impl<'a> Call<'a> {
+impl<'a> Request<'a> {
     /// A request without a body that may be sent twice.
     pub(crate) fn new(method: Method, target: Target, scope: Scope) -> Self {
         Self {
@@ -76,79 +75,88 @@ impl<'a> Call<'a> {
 
 impl Repository {
     /// Sends a request until it has an answer that is worth the caller's look.
-    pub(crate) async fn exchange(&self, call: &Call<'_>, operation: &Operation) -> Result<Reply> {
-        let mut tries = Tries::new(self.settings.int("retries"), operation.deadline());
+    pub(crate) async fn exchange(&self, request: &Request<'_>) -> Result<Reply> {
+        let mut tries = Tries::new(&self.call);
         let (mut answered, mut fresh) = (false, None);
+        let auth = self.registry.auth();
         loop {
-            let own = !matches!(call.target, Target::Url { own: false, .. });
+            let own = !matches!(request.target, Target::Url { own: false, .. });
             let origin = self.origin()?;
+            let access = self.access(&origin, &request.scope);
             let authorization = match fresh.take() {
-                None if own => self.auth_header(&origin, &call.scope, operation).await?,
+                None if own => auth.header(access).await?,
                 fresh => fresh,
             };
-            let next = match self.attempt(call, &origin, authorization.as_ref(), operation).await {
+            let next = match self.attempt(request, &origin, authorization.as_ref()).await {
                 Ok(reply) if reply.status == 401 && reply.own => {
                     let headers = reply.headers.clone();
-                    let complaint = reply.complaint(&self.settings, operation).await?;
+                    let complaint = reply.complaint().await?;
                     let used = authorization.as_ref();
                     // One answer to a challenge for each request.
                     if !answered {
                         answered = true;
                         // The attempt may have found out that it speaks TLS.
                         let origin = self.origin()?;
-                        fresh = self.auth_answer(&origin, &call.scope, &headers, used, operation).await?;
+                        fresh = auth.answer(Access { origin: &origin, ..access }, &headers, used).await?;
                         if fresh.is_some() {
                             continue;
                         }
                     }
-                    let refusal = complaint.into_error(&self.name());
-                    return Err(self.auth_refused(&call.scope, used, refusal, operation).await);
+                    return Err(auth.refused(access, used, complaint.into_error(&self.name())).await);
                 }
-                Ok(reply) if call.safe => match tries.after_status(reply.status, &reply.headers) {
+                Ok(reply) if request.safe => match tries.after_status(reply.status, &reply.headers) {
                     Next::Stop => return Ok(reply),
                     Next::TooLong(wait) => {
-                        let complaint = reply.complaint(&self.settings, operation).await?;
+                        let complaint = reply.complaint().await?;
                         return Err(too_long(complaint.into_error(&self.name()), wait));
                     }
                     wait => {
-                        reply.drain(&self.settings, operation).await?;
+                        reply.drain().await?;
                         wait
                     }
                 },
                 Ok(reply) => return Ok(reply),
-                Err(failure) => match tries.after_failure(failure.stage, call.safe) {
+                Err(failure) => match tries.after_failure(failure.stage, request.safe) {
                     Next::Wait(pause) => Next::Wait(pause),
                     _ => return Err(failure.error.context(self.name())),
                 },
             };
             if let Next::Wait(pause) = next {
-                operation.count(Count::Retry);
-                pause_for(pause, operation).await?;
+                pause_for(pause, &self.call).await?;
             }
+        }
+    }
+
+    fn access<'a>(&'a self, origin: &'a Origin, scope: &'a Scope) -> Access<'a> {
+        Access {
+            transport: self.registry.transport(),
+            call: &self.call,
+            registry: &self.reference.registry,
+            origin,
+            scope,
         }
     }
 
     /// One attempt: redirects are followed, and on loopback the server's scheme is found out.
     async fn attempt(
         &self,
-        call: &Call<'_>,
+        request: &Request<'_>,
         origin: &Origin,
         authorization: Option<&Authorization>,
-        operation: &Operation,
     ) -> std::result::Result<Reply, Failure> {
         let guess =
-            matches!(call.target, Target::Path(_)) && self.registry.is_guess(&self.reference.registry);
+            matches!(request.target, Target::Path(_)) && self.registry.is_guess(&self.reference.registry);
         if !guess {
-            return self.follow(call, origin, authorization, operation).await;
+            return self.follow(request, origin, authorization).await;
         }
         let name = &self.reference.registry;
         // What the plain attempt came to, and whether it told that TLS is wanted.
-        let (first, told) = match self.follow(call, origin, authorization, operation).await {
+        let (first, told) = match self.follow(request, origin, authorization).await {
             Ok(reply) if matches!(reply.status, 400 | 497) => {
                 // Go's and nginx's servers say so in the body; to a HEAD they can't.
-                let reply = reply.read(&self.settings, operation).await.map_err(Failure::last)?;
+                let reply = reply.read().await.map_err(Failure::last)?;
                 let told = reply.says("https");
-                if !told && call.method != Method::HEAD {
+                if !told && request.method != Method::HEAD {
                     self.registry.learn(name, false);
                     return Ok(reply);
                 }
@@ -163,7 +171,7 @@ impl Repository {
         };
         // The answer to a handshake decides.
         let secure = origin.with_secure(true);
-        match self.follow(call, &secure, authorization, operation).await {
+        match self.follow(request, &secure, authorization).await {
             Ok(reply) => {
                 self.registry.learn(name, true);
                 Ok(reply)
@@ -181,22 +189,19 @@ impl Repository {
 
     async fn follow(
         &self,
-        call: &Call<'_>,
+        request: &Request<'_>,
         origin: &Origin,
         authorization: Option<&Authorization>,
-        operation: &Operation,
     ) -> std::result::Result<Reply, Failure> {
-        let (mut url, mut own) = match &call.target {
+        let (mut url, mut own) = match &request.target {
             Target::Path(path) => (origin.url(path).map_err(Failure::last)?, true),
             Target::Url { url, own } => (url.clone(), *own),
         };
-        let reads = matches!(call.method, Method::GET | Method::HEAD);
+        let reads = matches!(request.method, Method::GET | Method::HEAD);
         // The registry itself, and a listed upload host, were named by the caller.
         let mut reach = Reach::Any;
         for _ in 0..=HOPS {
-            let answer = self
-                .send_to(call, &url, reach, if own { authorization } else { None }, own, operation)
-                .await?;
+            let answer = self.send_to(request, &url, reach, authorization.filter(|_| own), own).await?;
             let reply = Reply::new(answer, url.clone(), own);
             let redirected = match reply.status {
                 307 | 308 => true,
@@ -207,7 +212,7 @@ impl Repository {
                 return Ok(reply);
             }
             let location = reply.headers.get(header::LOCATION).cloned();
-            reply.drain(&self.settings, operation).await.map_err(Failure::last)?;
+            reply.drain().await.map_err(Failure::last)?;
             let location = location.as_ref().and_then(|value| value.to_str().ok()).ok_or_else(|| {
                 Failure::last(Error::new(
                     Kind::Protocol,
@@ -218,7 +223,7 @@ impl Repository {
                 reach = self.registry.transport().foreign_reach(origin);
                 policy::redirect(origin, &url, location, reach)
             } else {
-                let hosts = self.registry.transport().settings().list("upload_hosts");
+                let hosts = self.call.settings.list("upload_hosts");
                 policy::location(origin, &url, location, hosts)
             };
             let hop = hop.map_err(Failure::last)?;
@@ -232,14 +237,13 @@ impl Repository {
 
     async fn send_to(
         &self,
-        call: &Call<'_>,
+        request: &Request<'_>,
         url: &Url,
         reach: Reach,
         authorization: Option<&Authorization>,
         own: bool,
-        operation: &Operation,
     ) -> std::result::Result<Answer, Failure> {
-        let mut headers = call.headers.clone();
+        let mut headers = request.headers.clone();
         if own {
             for (name, value) in &self.extra_headers {
                 headers.insert(name.clone(), value.clone());
@@ -248,16 +252,16 @@ impl Repository {
                 headers.insert(header::AUTHORIZATION, authorization.value());
             }
         }
-        let wait = if call.commit { "commit_timeout_ms" } else { "header_timeout_ms" };
+        let wait = if request.commit { "commit_timeout_ms" } else { "header_timeout_ms" };
         let outgoing = Outgoing {
-            method: call.method.clone(),
+            method: request.method.clone(),
             url: url.clone(),
             headers,
-            payload: (call.payload)().map_err(Failure::last)?,
+            payload: (request.payload)().map_err(Failure::last)?,
             reach,
-            lane: call.lane,
-            wait: self.registry.transport().settings().duration(wait),
+            lane: request.lane,
+            wait: self.call.settings.duration(wait),
         };
-        self.registry.transport().send(outgoing, operation).await
+        self.registry.transport().send(outgoing, &self.call).await
     }
 }

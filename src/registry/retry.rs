@@ -6,8 +6,9 @@ use std::time::{Duration, Instant, SystemTime};
 use http::{HeaderMap, header};
 
 use super::transport::Stage;
+use crate::call::Call;
 use crate::error::{Error, Kind, Result, printable};
-use crate::operation::Operation;
+use crate::operation::Count;
 
 /// The first pause and the longest.
 const FIRST: Duration = Duration::from_millis(200);
@@ -37,7 +38,11 @@ pub(crate) struct Tries {
 }
 
 impl Tries {
-    pub(crate) fn new(retries: u64, deadline: Option<Instant>) -> Self {
+    pub(crate) fn new(call: &Call) -> Self {
+        Self::with(call.settings.int("retries"), call.operation.deadline())
+    }
+
+    fn with(retries: u64, deadline: Option<Instant>) -> Self {
         Self { left: retries, done: 0, timeouts: 0, deadline }
     }
 
@@ -118,9 +123,10 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
     Some(then.duration_since(now).unwrap_or(Duration::ZERO))
 }
 
-/// Waits, unless the operation ends first.
-pub(crate) async fn pause_for(pause: Duration, operation: &Operation) -> Result<()> {
-    operation
+/// Waits before another attempt, unless the operation ends first.
+pub(crate) async fn pause_for(pause: Duration, call: &Call) -> Result<()> {
+    call.operation.count(Count::Retry);
+    call.operation
         .run(async {
             tokio::time::sleep(pause).await;
             Ok(())
@@ -166,10 +172,10 @@ mod tests {
 
     #[test]
     fn r_45_it_is_waited_out_if_it_fits_the_deadline() {
-        let mut tries = Tries::new(5, Some(Instant::now() + Duration::from_secs(20)));
+        let mut tries = Tries::with(5, Some(Instant::now() + Duration::from_secs(20)));
         assert_eq!(tries.after_status(429, &headers("5")), Next::Wait(Duration::from_secs(5)));
         assert_eq!(tries.after_status(429, &headers("60")), Next::TooLong(Duration::from_secs(60)));
-        let mut patient = Tries::new(5, None);
+        let mut patient = Tries::with(5, None);
         assert_eq!(patient.after_status(503, &headers("60")), Next::Wait(Duration::from_secs(60)));
         assert_eq!(
             patient.after_status(429, &headers("99999999")),
@@ -180,7 +186,7 @@ mod tests {
 
     #[test]
     fn only_what_is_safe_is_tried_again_and_not_for_ever() {
-        let mut tries = Tries::new(2, None);
+        let mut tries = Tries::with(2, None);
         assert_eq!(tries.after_failure(Stage::Broken, false), Next::Stop);
         assert_eq!(tries.after_failure(Stage::Last, true), Next::Stop);
         assert_eq!(tries.after_failure(Stage::Silent, false), Next::Stop);

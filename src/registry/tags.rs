@@ -8,11 +8,10 @@ use url::Url;
 
 use super::reply::Reply;
 use super::repository::Repository;
-use super::request::{Call, Target};
+use super::request::{Request, Target};
 use super::{body, policy};
 use crate::error::{Error, Kind, Result, printable};
 use crate::oci::check_tag;
-use crate::operation::Operation;
 
 /// As many as the registries that bound it allow (Q70).
 const PAGE: u32 = 1000;
@@ -21,25 +20,25 @@ const TAGS: usize = 1_000_000;
 
 impl Repository {
     /// All tags, sorted by bytes.
-    pub async fn list_tags(&self, operation: &Operation) -> Result<Vec<String>> {
+    pub async fn list_tags(&self) -> Result<Vec<String>> {
         #[derive(Deserialize)]
         struct List {
             tags: Option<Vec<String>>,
         }
         let mut found = BTreeSet::new();
         let mut pages = Pages::new(self, self.path(&format!("tags/list?n={PAGE}")));
-        while let Some(reply) = pages.next(HeaderMap::new(), operation).await? {
+        while let Some(reply) = pages.next(HeaderMap::new()).await? {
             if reply.status != 200 {
-                return Err(reply.complaint(&self.settings, operation).await?.into_error(&self.name()));
+                return Err(reply.complaint().await?.into_error(&self.name()));
             }
-            let bytes = pages.read(reply, operation).await?;
+            let bytes = pages.read(reply).await?;
             let list: List = serde_json::from_slice(&bytes).map_err(|error| {
                 Error::new(Kind::Protocol, format!("{}: the tag list is malformed: {error}", self.name()))
                     .with_http_status(200)
             })?;
             for tag in list.tags.unwrap_or_default() {
                 if check_tag(&tag).is_err() {
-                    operation.warn(format!(
+                    self.call.operation.warn(format!(
                         "{}: '{}' in the list of tags is no tag",
                         self.name(),
                         printable(tag)
@@ -68,12 +67,12 @@ impl<'a> Pages<'a> {
     }
 
     /// The next page's answer.
-    pub(super) async fn next(&mut self, headers: HeaderMap, operation: &Operation) -> Result<Option<Reply>> {
+    pub(super) async fn next(&mut self, headers: HeaderMap) -> Result<Option<Reply>> {
         let Some(target) = self.next.take() else { return Ok(None) };
         let repository = self.repository;
-        let mut call = Call::new(Method::GET, target, repository.scope.clone());
-        call.headers = headers;
-        let reply = repository.exchange(&call, operation).await?;
+        let mut request = Request::new(Method::GET, target, repository.scope.clone());
+        request.headers = headers;
+        let reply = repository.exchange(&request).await?;
         self.seen.insert(reply.url.to_string());
         if let Some(link) = next_link(&reply.headers) {
             let url = self.check(&reply.url, &link).map_err(|error| error.context(repository.name()))?;
@@ -83,7 +82,7 @@ impl<'a> Pages<'a> {
     }
 
     fn check(&self, from: &Url, link: &str) -> Result<Url> {
-        let limit = self.repository.settings.int("max_pages");
+        let limit = self.repository.call.settings.int("max_pages");
         if self.seen.len() as u64 >= limit {
             return Err(Error::new(
                 Kind::Limit,
@@ -98,9 +97,9 @@ impl<'a> Pages<'a> {
     }
 
     /// One page's body.
-    pub(super) async fn read(&self, reply: Reply, operation: &Operation) -> Result<Vec<u8>> {
+    pub(super) async fn read(&self, reply: Reply) -> Result<Vec<u8>> {
         let repository = self.repository;
-        let limit = repository.settings.size("max_manifest_bytes");
+        let limit = repository.call.settings.size("max_manifest_bytes");
         let headers = reply.headers.clone();
         let too_large = || {
             Error::new(
@@ -113,8 +112,7 @@ impl<'a> Pages<'a> {
         };
         let answer =
             reply.into_answer().ok_or_else(|| Error::new(Kind::Internal, "a body was read before"))?;
-        let bytes =
-            body::read_all(answer, limit, &repository.settings, operation).await?.ok_or_else(too_large)?;
+        let bytes = body::read_all(answer, limit).await?.ok_or_else(too_large)?;
         body::decode(&headers, bytes, limit)?.ok_or_else(too_large)
     }
 }

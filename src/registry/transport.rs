@@ -11,18 +11,17 @@ mod trust;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
 use super::address::{Class, classify, literal};
-use super::body;
 use super::origin::Origin;
-use super::policy::{self, Reach, Realm};
+use super::policy::Reach;
+use crate::call::Call;
 use crate::config::Settings;
 use crate::error::{Error, Kind, Result, printable};
-use crate::operation::{Count, Level, Operation};
+use crate::operation::{Count, Level};
 use clients::Clients;
 pub(crate) use failure::{Failure, Stage, of_body as body_failure};
 pub(crate) use payload::{CHUNK, Outflow, Payload, Progressing};
@@ -52,8 +51,6 @@ const SHORT_PLACES: usize = 32;
 const TRANSFER_PLACES: usize = 24;
 /// How many segments of blobs a client holds in memory, beside what is being given out.
 const SEGMENTS: usize = 6;
-/// The longest answer of a token endpoint.
-const TOKEN_LIMIT: usize = 64 << 10;
 
 /// One request.
 pub(crate) struct Outgoing {
@@ -71,6 +68,8 @@ pub(crate) struct Outgoing {
 /// The head of an answer; the connection is free for others once it is dropped.
 pub(crate) struct Answer {
     pub(crate) response: reqwest::Response,
+    /// Whose it is.
+    pub(crate) call: Call,
     _place: Option<OwnedSemaphorePermit>,
 }
 
@@ -79,7 +78,6 @@ pub(crate) struct Answer {
 pub(crate) struct Transport(Arc<Inner>);
 
 struct Inner {
-    settings: Settings,
     clients: Clients,
     short: Arc<Semaphore>,
     downloads: Arc<Semaphore>,
@@ -91,18 +89,12 @@ impl Transport {
     /// Makes no client and reads no file yet.
     pub(crate) fn new(settings: &Settings, names: Option<Arc<dyn Names>>) -> Result<Self> {
         Ok(Self(Arc::new(Inner {
-            settings: settings.clone(),
             clients: Clients::new(settings, names)?,
             short: Arc::new(Semaphore::new(SHORT_PLACES)),
             downloads: Arc::new(Semaphore::new(TRANSFER_PLACES)),
             uploads: Arc::new(Semaphore::new(TRANSFER_PLACES)),
             segments: Arc::new(Semaphore::new(SEGMENTS)),
         })))
-    }
-
-    /// The client's settings.
-    pub(crate) fn settings(&self) -> &Settings {
-        &self.0.settings
     }
 
     /// The class of a registry's own address: at once where its name is one, else as it was last resolved.
@@ -120,16 +112,12 @@ impl Transport {
     }
 
     /// A place for one transfer, kept over its retries.
-    pub(crate) async fn place(
-        &self,
-        transfer: Transfer,
-        operation: &Operation,
-    ) -> Result<OwnedSemaphorePermit> {
+    pub(crate) async fn place(&self, transfer: Transfer) -> Result<OwnedSemaphorePermit> {
         let places = match transfer {
             Transfer::Download => &self.0.downloads,
             Transfer::Upload => &self.0.uploads,
         };
-        operation.run(take(places)).await
+        take(places).await
     }
 
     /// A place for one more download that nobody waits for.
@@ -143,24 +131,16 @@ impl Transport {
     }
 
     /// Sends one request and waits for the head of the answer.
-    pub(crate) async fn send(
-        &self,
-        outgoing: Outgoing,
-        operation: &Operation,
-    ) -> std::result::Result<Answer, Failure> {
-        operation.check().map_err(Failure::last)?;
+    pub(crate) async fn send(&self, outgoing: Outgoing, call: &Call) -> std::result::Result<Answer, Failure> {
+        call.operation.check().map_err(Failure::last)?;
         tokio::select! {
             biased;
-            error = operation.ended() => Err(Failure::last(error)),
-            result = self.exchange(outgoing, operation) => result,
+            error = call.operation.ended() => Err(Failure::last(error)),
+            result = self.exchange(outgoing, call) => result,
         }
     }
 
-    async fn exchange(
-        &self,
-        outgoing: Outgoing,
-        operation: &Operation,
-    ) -> std::result::Result<Answer, Failure> {
+    async fn exchange(&self, outgoing: Outgoing, call: &Call) -> std::result::Result<Answer, Failure> {
         let Outgoing { method, url, mut headers, payload, reach, lane, wait } = outgoing;
         let origin = Origin::of(&url).map_err(Failure::last)?;
         if reach != Reach::Any {
@@ -179,7 +159,7 @@ impl Transport {
         // Without the query, which may hold an upload's state or a signature.
         let asked = format!("{method} {}{}", origin.authority(), printable(url.path()));
         let mut request = reqwest::Request::new(method, url);
-        let (body, progress) = payload.into_body(operation);
+        let (body, progress) = payload.into_body(&call.operation);
         if bodied {
             // Also of nothing (Q32), and chunked only where there is no telling (Q44).
             if let Some(length) = progress.length {
@@ -188,10 +168,10 @@ impl Transport {
             *request.body_mut() = Some(body);
         }
         *request.headers_mut() = headers;
-        operation.count(Count::Request);
+        call.operation.count(Count::Request);
         let answer = client.execute(request);
         tokio::pin!(answer);
-        let slow = self.watch(&progress, wait);
+        let slow = watch(&progress, wait, &call.settings);
         tokio::select! {
             biased;
             result = &mut answer => match (result, proxy.as_deref()) {
@@ -205,93 +185,50 @@ impl Transport {
                     Err(Failure { error, stage: Stage::Garbled })
                 }
                 (Ok(response), _) => {
-                    operation.log(Level::Debug, || format!("{asked}: {}", response.status().as_u16()));
-                    Ok(Answer { response, _place: place })
+                    call.operation.log(Level::Debug, || format!("{asked}: {}", response.status().as_u16()));
+                    Ok(Answer { response, call: call.clone(), _place: place })
                 }
                 (Err(error), proxy) => Err(progress.source_error().map_or_else(
-                    || Failure::of(error, &origin, proxy, &self.0.settings),
+                    || Failure::of(error, &origin, proxy, &call.settings),
                     Failure::last,
                 )),
             },
             error = slow => Err(Failure { error: error.context(origin.authority()), stage: Stage::Silent }),
         }
     }
+}
 
-    /// Ends when a body on its way out is too slow, or when the answer's head takes too long after it.
-    async fn watch(&self, progress: &Progressing, wait: Duration) -> Error {
-        let settings = &self.0.settings;
-        let (rate, window) = (settings.int("min_rate"), settings.duration("min_rate_window_ms"));
-        let mut before = 0;
-        while !progress.is_out() {
-            tokio::select! {
-                () = progress.out() => break,
-                () = tokio::time::sleep(window.max(settings.duration("connect_timeout_ms"))) => {}
-            }
-            let now = progress.bytes();
-            if !progress.is_out() && body::too_slow(now - before, window, rate) {
-                return Error::new(
-                    Kind::Timeout,
-                    format!("the upload is slower than {rate} bytes a second (option min_rate)"),
-                );
-            }
-            before = now;
+/// Ends when a body on its way out is too slow, or when the answer's head takes too long after it.
+async fn watch(progress: &Progressing, wait: Duration, settings: &Settings) -> Error {
+    let (rate, window) = (settings.int("min_rate"), settings.duration("min_rate_window_ms"));
+    let mut before = 0;
+    while !progress.is_out() {
+        tokio::select! {
+            () = progress.out() => break,
+            () = tokio::time::sleep(window.max(settings.duration("connect_timeout_ms"))) => {}
         }
-        tokio::time::sleep(wait).await;
-        Error::new(
-            Kind::Timeout,
-            format!(
-                "no answer within {} ms (options header_timeout_ms and, for the end of an upload, commit_timeout_ms)",
-                wait.as_millis()
-            ),
-        )
-    }
-
-    /// Checks a challenge's realm; a warning goes to the operation.
-    pub(crate) fn realm(&self, registry: &Origin, realm: &str, operation: &Operation) -> Result<Realm> {
-        let hosts = self.0.settings.list("token_hosts");
-        let realm = policy::realm(registry, self.class_of(registry), realm, hosts)?;
-        if let Some(warning) = &realm.warning {
-            operation.warn(warning.clone());
+        let now = progress.bytes();
+        if !progress.is_out() && too_slow(now - before, window, rate) {
+            return Error::new(
+                Kind::Timeout,
+                format!("the upload is slower than {rate} bytes a second (option min_rate)"),
+            );
         }
-        Ok(realm)
+        before = now;
     }
+    tokio::time::sleep(wait).await;
+    Error::new(
+        Kind::Timeout,
+        format!(
+            "no answer within {} ms (options header_timeout_ms and, for the end of an upload, commit_timeout_ms)",
+            wait.as_millis()
+        ),
+    )
+}
 
-    /// Asks a token endpoint that [`Self::realm`] has passed (its URL may have got a query since): status,
-    /// headers and at most 64 KiB of body. A redirect is an answer like any other.
-    pub(crate) async fn token_request(
-        &self,
-        realm: &Realm,
-        method: Method,
-        mut headers: HeaderMap,
-        form: Option<Bytes>,
-        operation: &Operation,
-    ) -> Result<(u16, HeaderMap, Vec<u8>)> {
-        let payload = match form {
-            Some(form) => {
-                headers.insert(
-                    header::CONTENT_TYPE,
-                    HeaderValue::from_static("application/x-www-form-urlencoded"),
-                );
-                Payload::Bytes(form)
-            }
-            None => Payload::Empty,
-        };
-        let outgoing = Outgoing {
-            method,
-            url: realm.url.clone(),
-            headers,
-            payload,
-            reach: realm.reach,
-            lane: Lane::Short,
-            wait: self.0.settings.duration("header_timeout_ms"),
-        };
-        let answer = self.send(outgoing, operation).await.map_err(|failure| failure.error)?;
-        let (status, headers) = (answer.response.status().as_u16(), answer.response.headers().clone());
-        let body = body::read_all(answer, TOKEN_LIMIT, &self.0.settings, operation)
-            .await?
-            .ok_or_else(|| Error::new(Kind::Limit, "the token endpoint's answer is longer than 64 KiB"))?;
-        Ok((status, headers, body))
-    }
+/// Whether `bytes` in `window` are below `rate` bytes a second.
+pub(crate) fn too_slow(bytes: u64, window: Duration, rate: u64) -> bool {
+    u128::from(bytes) * 1000 < u128::from(rate) * window.as_millis()
 }
 
 fn has_two_lengths(response: &reqwest::Response) -> bool {

@@ -10,16 +10,18 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use http::{Method, header};
+use tokio::sync::OwnedSemaphorePermit;
 
+use super::capabilities::{CHUNK, Strategy};
 use super::policy::{self, Hop};
 use super::reply::Reply;
 use super::repository::Repository;
-use super::request::{Call, Target};
+use super::request::{Request, Target};
 use super::retry::{Next, Tries, pause_for, too_long};
 use super::transport::Transfer;
 use crate::error::{Error, Kind, Result, printable};
 use crate::oci::Descriptor;
-use crate::operation::{Count, Operation};
+use crate::operation::Count;
 pub use feed::{BlobSource, BytesSource};
 pub use session::{NoSessions, Session, UploadSessions};
 use transfer::{Outcome, Upload};
@@ -39,37 +41,6 @@ pub enum Uploaded {
 /// mount from the repository itself, which is answered with 201 where the blob is there. One request less
 /// for each config.
 const SMALL: u64 = 64 << 10;
-/// Chunks, where a host wants them.
-const CHUNK: u64 = CHUNKS[0];
-/// Smaller ones, where a host refuses the larger (GHCR takes 4 MiB in a PATCH, Q33).
-const CHUNKS: [u64; 3] = [16 << 20, 4 << 20, 1 << 20];
-
-/// How a host takes blobs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Strategy {
-    /// All of it in the PUT.
-    Whole,
-    /// All of it in one PATCH, then an empty PUT (Q37, Q38).
-    Streamed,
-    /// One PATCH for each part of at most so many bytes; the last goes in the PUT (Q33, Q36).
-    Chunked(u64),
-}
-
-/// What was learnt about a host's uploads.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Habits {
-    strategy: Strategy,
-    mounts_from_itself: bool,
-    /// A body whose length shows at its end.
-    takes_growing: bool,
-}
-
-impl Default for Habits {
-    fn default() -> Self {
-        Self { strategy: Strategy::Whole, mounts_from_itself: true, takes_growing: true }
-    }
-}
-
 /// How an upload begins.
 enum Begun {
     There,
@@ -86,28 +57,31 @@ impl Repository {
         source: Arc<dyn BlobSource>,
         mount_from: &[String],
         sessions: &dyn UploadSessions,
-        operation: &Operation,
     ) -> Result<Uploaded> {
-        let _place = self.registry.transport().place(Transfer::Upload, operation).await?;
-        let upload = Upload::new(self, descriptor, source, sessions, operation);
+        let _place = self.upload_place().await?;
+        let upload = Upload::new(self, descriptor, source, sessions);
         if !upload.resume_saved().await? {
-            match self.begin(descriptor, mount_from, operation).await? {
+            match self.begin(descriptor, mount_from).await? {
                 Begun::There => {
                     upload.done();
-                    operation.count(Count::Skipped);
+                    self.call.operation.count(Count::Skipped);
                     return Ok(Uploaded::Skipped);
                 }
                 Begun::Mounted => {
                     upload.done();
-                    operation.count(Count::Mounted);
+                    self.call.operation.count(Count::Mounted);
                     return Ok(Uploaded::Mounted);
                 }
-                Begun::Session(hop, least) => self.send_blob(&upload, Some((hop, least)), operation).await?,
+                Begun::Session(hop, least) => self.send_blob(&upload, Some((hop, least))).await?,
             }
         }
         upload.done();
-        operation.count(Count::Uploaded);
+        self.call.operation.count(Count::Uploaded);
         Ok(Uploaded::Sent)
+    }
+
+    async fn upload_place(&self) -> Result<OwnedSemaphorePermit> {
+        self.call.operation.run(self.registry.transport().place(Transfer::Upload)).await
     }
 
     /// Sends a blob whatever the registry said about it before: it turned out not to be there (Q59, R-36).
@@ -115,35 +89,29 @@ impl Repository {
         &self,
         descriptor: &Descriptor,
         source: Arc<dyn BlobSource>,
-        operation: &Operation,
     ) -> Result<()> {
-        let _place = self.registry.transport().place(Transfer::Upload, operation).await?;
-        let upload = Upload::new(self, descriptor, source, &NoSessions, operation);
-        self.send_blob(&upload, None, operation).await?;
-        operation.count(Count::Uploaded);
+        let _place = self.upload_place().await?;
+        let upload = Upload::new(self, descriptor, source, &NoSessions);
+        self.send_blob(&upload, None).await?;
+        self.call.operation.count(Count::Uploaded);
         Ok(())
     }
 
-    async fn begin(
-        &self,
-        descriptor: &Descriptor,
-        mount_from: &[String],
-        operation: &Operation,
-    ) -> Result<Begun> {
+    async fn begin(&self, descriptor: &Descriptor, mount_from: &[String]) -> Result<Begun> {
         let own = &self.reference.repository;
         let others: Vec<&String> = mount_from.iter().filter(|from| *from != own).collect();
         let probing = others.is_empty()
             && descriptor.size <= SMALL
-            && self.registry.habits(&self.reference.registry).mounts_from_itself;
+            && self.registry.capabilities(&self.reference.registry).mounts_from_itself;
         if probing {
-            return match self.mount(descriptor, own, operation).await? {
+            return match self.mount(descriptor, own).await? {
                 Some(Begun::Mounted) => Ok(Begun::There),
                 Some(begun) => {
                     // It is not there, or this host does not mount: only one blob of a call has to ask.
                     if !self.fresh.load(Ordering::Relaxed) {
-                        if self.blob_exists(descriptor, operation).await? {
+                        if self.blob_exists(descriptor).await? {
                             let name = &self.reference.registry;
-                            self.registry.change_habits(name, |h| h.mounts_from_itself = false);
+                            self.registry.change_capabilities(name, |host| host.mounts_from_itself = false);
                             return Ok(Begun::There);
                         }
                         self.fresh.store(true, Ordering::Relaxed);
@@ -151,18 +119,20 @@ impl Repository {
                     Ok(begun)
                 }
                 None => {
-                    self.registry.change_habits(&self.reference.registry, |h| h.mounts_from_itself = false);
-                    Box::pin(self.begin(descriptor, mount_from, operation)).await
+                    self.registry.change_capabilities(&self.reference.registry, |host| {
+                        host.mounts_from_itself = false
+                    });
+                    Box::pin(self.begin(descriptor, mount_from)).await
                 }
             };
         }
-        if self.blob_exists(descriptor, operation).await? {
+        if self.blob_exists(descriptor).await? {
             return Ok(Begun::There);
         }
         self.fresh.store(true, Ordering::Relaxed);
         let mut session = None;
         for from in others {
-            match self.mount(descriptor, from, operation).await? {
+            match self.mount(descriptor, from).await? {
                 Some(Begun::Session(hop, least)) => session = Some((hop, least)),
                 Some(begun) => return Ok(begun),
                 None => {}
@@ -170,22 +140,16 @@ impl Repository {
         }
         let (hop, least) = match session {
             Some(session) => session,
-            None => self.begin_session(operation).await?,
+            None => self.begin_session().await?,
         };
         Ok(Begun::Session(hop, least))
     }
 
     /// Asks for a mount: done, a session instead, or nothing where the registry would have neither (Q48).
-    async fn mount(
-        &self,
-        descriptor: &Descriptor,
-        from: &str,
-        operation: &Operation,
-    ) -> Result<Option<Begun>> {
+    async fn mount(&self, descriptor: &Descriptor, from: &str) -> Result<Option<Begun>> {
         let path = self.path(&format!("blobs/uploads/?mount={}&from={from}", descriptor.digest));
         let scope = self.push_scope().with_mount_from(from);
-        let reply = match self.exchange(&Call::new(Method::POST, Target::Path(path), scope), operation).await
-        {
+        let reply = match self.exchange(&Request::new(Method::POST, Target::Path(path), scope)).await {
             Ok(reply) => reply,
             // A source that may not be read must not fail the push (Q49).
             Err(error)
@@ -199,33 +163,32 @@ impl Repository {
         match reply.status {
             201 => {
                 let located = reply.headers.contains_key(header::LOCATION);
-                reply.drain(&self.settings, operation).await?;
+                reply.drain().await?;
                 // Without a Location it is not what the specification calls mounted.
-                let there = located || self.blob_exists(descriptor, operation).await?;
+                let there = located || self.blob_exists(descriptor).await?;
                 Ok(there.then_some(Begun::Mounted))
             }
-            202 => {
-                self.session_of(reply, operation).await.map(|(hop, least)| Some(Begun::Session(hop, least)))
-            }
-            400..=499 => reply.drain(&self.settings, operation).await.map(|()| None),
-            _ => Err(reply.complaint(&self.settings, operation).await?.into_error(&self.name())),
+            202 => self.session_of(reply).await.map(|(hop, least)| Some(Begun::Session(hop, least))),
+            400..=499 => reply.drain().await.map(|()| None),
+            _ => Err(reply.complaint().await?.into_error(&self.name())),
         }
     }
 
-    async fn begin_session(&self, operation: &Operation) -> Result<(Hop, u64)> {
-        let call = Call::new(Method::POST, Target::Path(self.path("blobs/uploads/")), self.push_scope());
-        let reply = self.exchange(&call, operation).await?;
+    async fn begin_session(&self) -> Result<(Hop, u64)> {
+        let request =
+            Request::new(Method::POST, Target::Path(self.path("blobs/uploads/")), self.push_scope());
+        let reply = self.exchange(&request).await?;
         if reply.status != 202 {
-            return Err(reply.complaint(&self.settings, operation).await?.into_error(&self.name()));
+            return Err(reply.complaint().await?.into_error(&self.name()));
         }
-        self.session_of(reply, operation).await
+        self.session_of(reply).await
     }
 
     /// The session of a 202, and the least length of a chunk that the registry wants.
-    async fn session_of(&self, reply: Reply, operation: &Operation) -> Result<(Hop, u64)> {
+    async fn session_of(&self, reply: Reply) -> Result<(Hop, u64)> {
         let hop = self.next_location(&reply)?;
         let least = reply.header("oci-chunk-min-length").and_then(|text| text.parse().ok()).unwrap_or(0);
-        reply.drain(&self.settings, operation).await?;
+        reply.drain().await?;
         Ok((hop, least))
     }
 
@@ -240,41 +203,36 @@ impl Repository {
             Some(text) => text,
             None => Err(Error::new(Kind::Protocol, "the upload has no Location")),
         };
-        let hosts = self.registry.transport().settings().list("upload_hosts");
+        let hosts = self.call.settings.list("upload_hosts");
         location
             .and_then(|text| policy::location(&self.origin()?, &reply.url, text, hosts))
             .map_err(|error| error.context(self.name()).with_http_status(reply.status))
     }
 
     /// Sends a blob, in another way or in a new session where one fails.
-    async fn send_blob(
-        &self,
-        upload: &Upload<'_>,
-        mut session: Option<(Hop, u64)>,
-        operation: &Operation,
-    ) -> Result<()> {
+    async fn send_blob(&self, upload: &Upload<'_>, mut session: Option<(Hop, u64)>) -> Result<()> {
         let host = &self.reference.registry;
-        let mut tries = Tries::new(self.settings.int("retries"), operation.deadline());
-        let mut strategy = self.registry.habits(host).strategy;
+        let mut tries = Tries::new(&self.call);
+        let mut strategy = self.registry.capabilities(host).strategy;
         loop {
             let (hop, least) = match session.take() {
                 Some(session) => session,
-                None => self.begin_session(operation).await?,
+                None => self.begin_session().await?,
             };
             let begun = hop.clone();
-            let sent = match upload.send(hop, strategy.with_least(least), operation).await {
+            let sent = match upload.send(hop, strategy.with_least(least)).await {
                 Ok(sent) => sent,
                 Err(error) => {
-                    self.abandon(&begun, strategy, &error, operation).await;
+                    self.abandon(&begun, strategy, &error).await;
                     return Err(error);
                 }
             };
             if let Outcome::Refused(error) | Outcome::Passing(error, _) = &sent {
-                self.abandon(&begun, strategy, error, operation).await;
+                self.abandon(&begun, strategy, error).await;
             }
             let (error, next) = match sent {
                 Outcome::Done => {
-                    self.registry.change_habits(host, |habits| habits.strategy = strategy);
+                    self.registry.change_capabilities(host, |host| host.strategy = strategy);
                     return Ok(());
                 }
                 Outcome::Refused(error) => match strategy.after(error.http_status(), upload.size()) {
@@ -289,9 +247,9 @@ impl Repository {
                     (error, next)
                 }
                 Outcome::Broken(error) => {
-                    operation.check()?;
+                    self.call.operation.check()?;
                     // The answer may have been lost, and not the blob.
-                    if self.blob_exists(upload.descriptor(), operation).await.unwrap_or(false) {
+                    if self.blob_exists(upload.descriptor()).await.unwrap_or(false) {
                         return Ok(());
                     }
                     // What is large goes in parts from here on, so that not all of it is lost again.
@@ -303,8 +261,7 @@ impl Repository {
             };
             match next {
                 Next::Wait(pause) => {
-                    operation.count(Count::Retry);
-                    pause_for(pause, operation).await?;
+                    pause_for(pause, &self.call).await?;
                 }
                 Next::TooLong(wait) => return Err(too_long(error, wait)),
                 Next::Stop => return Err(error),
@@ -313,32 +270,9 @@ impl Repository {
     }
 
     /// Cancels an upload that its registry answered with an error; what can be resumed stays.
-    async fn abandon(&self, hop: &Hop, strategy: Strategy, error: &Error, operation: &Operation) {
+    async fn abandon(&self, hop: &Hop, strategy: Strategy, error: &Error) {
         if error.http_status().is_some() && !matches!(strategy, Strategy::Chunked(_)) {
-            self.cancel_session(hop, operation).await;
-        }
-    }
-}
-
-impl Strategy {
-    /// The way to try after this one was refused.
-    fn after(self, status: Option<u16>, size: u64) -> Option<Self> {
-        let chunks_below = |limit| CHUNKS.into_iter().find(|length| *length < limit).map(Self::Chunked);
-        match (self, status) {
-            (Self::Whole, Some(413)) => chunks_below(size),
-            (Self::Whole, _) => Some(Self::Streamed),
-            (Self::Streamed, Some(413 | 416)) => chunks_below(size),
-            (Self::Chunked(length), Some(413 | 416)) => chunks_below(length),
-            _ => None,
-        }
-    }
-
-    /// The registry's own least chunk is heeded where it makes sense.
-    fn with_least(self, least: u64) -> Self {
-        match self {
-            Self::Chunked(_) if least > 16 * CHUNK => Self::Streamed,
-            Self::Chunked(length) => Self::Chunked(length.max(least)),
-            other => other,
+            self.cancel_session(hop).await;
         }
     }
 }

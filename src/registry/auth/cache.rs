@@ -7,14 +7,13 @@ use std::time::Instant;
 
 use http::HeaderValue;
 
+use super::Access;
 use super::credentials::{Credential, Identity};
 use super::scope::Scope;
 use super::token::{NoToken, Request, Token, fetch};
 use crate::config::Secret;
-use crate::operation::Operation;
 use crate::registry::origin::Origin;
 use crate::registry::policy::Realm;
-use crate::registry::transport::Transport;
 
 /// The most tokens that are held.
 const HELD: usize = 4096;
@@ -85,15 +84,14 @@ impl Tokens {
     /// The token that is held, or a new one.
     pub(super) async fn get(
         &self,
-        transport: &Transport,
+        access: Access<'_>,
         wish: &Wish<'_>,
-        operation: &Operation,
     ) -> std::result::Result<HeaderValue, NoToken> {
         let slot = self.slot(&wish.key);
         // Whoever holds the lock ends with its own operation; who waits for it ends with this one.
         let mut state = tokio::select! {
             biased;
-            error = operation.ended() => return Err(error.into()),
+            error = access.call.operation.ended() => return Err(error.into()),
             state = slot.lock() => state,
         };
         match &state.token {
@@ -115,7 +113,7 @@ impl Tokens {
                 credential: wish.credential,
                 offline: self.offline,
             };
-            match fetch(transport, &request, operation).await {
+            match fetch(access, &request).await {
                 Ok(mut token) => {
                     if let Some(refresh) = token.refresh_token.take() {
                         *self.refresh.lock().unwrap_or_else(PoisonError::into_inner) = Some(refresh);
@@ -143,7 +141,10 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
+    use crate::call::Call;
     use crate::config::{Environment, Options, Settings};
+    use crate::operation::Operation;
+    use crate::registry::transport::Transport;
 
     /// A token endpoint that numbers what it gives: its port, and how many it gave.
     fn endpoint() -> (u16, Arc<AtomicUsize>) {
@@ -183,13 +184,16 @@ mod tests {
         let settings = Settings::for_client(&Options::new(), Environment::default()).unwrap();
         let transport = Transport::new(&settings, None).unwrap();
         let origin = Origin::of_registry(&format!("127.0.0.1:{port}"), false).unwrap();
-        let operation = Operation::new();
-        let realm = transport.realm(&origin, "/token", &operation).unwrap();
+        let call = Call::new(settings, Operation::new());
+        let scope = Scope::push("team/app");
+        let access =
+            Access { transport: &transport, call: &call, registry: "r", origin: &origin, scope: &scope };
+        let realm = super::super::endpoint::realm(access, "/token").unwrap();
         let key = Key {
             origin: origin.clone(),
             identity: Identity::ANONYMOUS,
             service: "s".to_owned(),
-            scope: Scope::push("team/app"),
+            scope: scope.clone(),
         };
         let refused = HeaderValue::from_static("Bearer t2");
         let wish =
@@ -197,7 +201,7 @@ mod tests {
         let tokens = Tokens::default();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let get = async |stale| match tokens.get(&transport, &wish(stale), &operation).await {
+            let get = async |stale| match tokens.get(access, &wish(stale)).await {
                 Ok(header) => header,
                 Err(_) => panic!("no token"),
             };
@@ -216,7 +220,7 @@ mod tests {
             // Another identity has another token.
             let mut other = wish(None);
             other.key.identity = Credential::basic("u", Secret::new("p")).unwrap().identity();
-            assert!(matches!(tokens.get(&transport, &other, &operation).await, Ok(header) if header == "Bearer t4"));
+            assert!(matches!(tokens.get(access, &other).await, Ok(header) if header == "Bearer t4"));
         });
     }
 }

@@ -4,6 +4,7 @@
 mod cache;
 mod challenge;
 mod credentials;
+mod endpoint;
 mod json_edit;
 mod keeper;
 mod scope;
@@ -18,6 +19,7 @@ use http::{Method, header};
 
 use super::origin::Origin;
 use super::transport::Transport;
+use crate::call::Call;
 use crate::config::{Secret, Settings};
 use crate::error::{Error, Kind, Result, printable};
 use crate::operation::Operation;
@@ -69,14 +71,15 @@ impl Authorization {
     }
 }
 
-/// What a request is for.
+/// What a request wants access to, and for whom.
 #[derive(Clone, Copy)]
-struct Ask<'a> {
-    transport: &'a Transport,
-    origin: &'a Origin,
-    registry: &'a str,
-    scope: &'a Scope,
-    operation: &'a Operation,
+pub(crate) struct Access<'a> {
+    pub(crate) transport: &'a Transport,
+    pub(crate) call: &'a Call,
+    /// The registry's name.
+    pub(crate) registry: &'a str,
+    pub(crate) origin: &'a Origin,
+    pub(crate) scope: &'a Scope,
 }
 
 impl Auth {
@@ -114,21 +117,13 @@ impl Auth {
     }
 
     /// What a request carries from the start; `None` until the registry has challenged one of its kind.
-    pub(crate) async fn header(
-        &self,
-        transport: &Transport,
-        origin: &Origin,
-        registry: &str,
-        scope: &Scope,
-        operation: &Operation,
-    ) -> Result<Option<Authorization>> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(origin).cloned();
-        let Some(known) = known.filter(|known| known.reads || scope.writes()) else { return Ok(None) };
-        let ask = Ask { transport, origin, registry, scope, operation };
+    pub(crate) async fn header(&self, access: Access<'_>) -> Result<Option<Authorization>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(access.origin).cloned();
+        let Some(known) = known.filter(|known| known.reads || access.scope.writes()) else { return Ok(None) };
         match known.scheme {
-            Scheme::Basic => self.basic(ask, None).await,
-            Scheme::Bearer(bearer) => match self.bearer(ask, &bearer, None, None).await {
-                // The server's own challenge may ask for less.
+            Scheme::Basic => self.basic(access, None).await,
+            Scheme::Bearer(bearer) => match self.bearer(access, &bearer, None, None).await {
+                // The server's own challenge may access for less.
                 Err(error) if error.kind() == Kind::Unauthorized => Ok(None),
                 result => result,
             },
@@ -137,24 +132,19 @@ impl Auth {
 
     /// What the request that was answered with 401 is to carry when it is sent again; `None`: nothing better
     /// than what it had. `used` is what it had.
-    #[allow(clippy::too_many_arguments)]
     pub(crate) async fn answer(
         &self,
-        transport: &Transport,
-        origin: &Origin,
-        registry: &str,
-        scope: &Scope,
+        access: Access<'_>,
         headers: &HeaderMap,
         used: Option<&Authorization>,
-        operation: &Operation,
     ) -> Result<Option<Authorization>> {
-        let ask = Ask { transport, origin, registry, scope, operation };
+        let Access { registry, origin, scope, .. } = access;
         let scheme = match self.scheme(origin, &Challenges::of(headers), used) {
             Some(scheme) => scheme,
             None if headers.contains_key(header::WWW_AUTHENTICATE) => {
                 return Err(unusable(registry, &Challenges::of(headers)));
             }
-            None => match self.ping(ask).await? {
+            None => match self.ping(access).await? {
                 Some(scheme) => scheme,
                 None => return Ok(None),
             },
@@ -168,8 +158,8 @@ impl Auth {
             known.insert(origin.clone(), Known { scheme: scheme.clone(), reads });
         }
         match scheme {
-            Scheme::Basic => self.basic(ask, used).await,
-            Scheme::Bearer(bearer) => self.bearer(ask, &bearer, Some(&bearer.scopes), used).await,
+            Scheme::Basic => self.basic(access, used).await,
+            Scheme::Bearer(bearer) => self.bearer(access, &bearer, Some(&bearer.scopes), used).await,
         }
     }
 
@@ -197,10 +187,10 @@ impl Auth {
     }
 
     /// A 401 that says nothing: the API's root may say more (Q12).
-    async fn ping(&self, ask: Ask<'_>) -> Result<Option<Scheme>> {
-        let root = ask.transport.realm(ask.origin, "/v2/", ask.operation)?;
-        match ask.transport.token_request(&root, Method::GET, HeaderMap::new(), None, ask.operation).await {
-            Ok((_, headers, _)) => Ok(self.scheme(ask.origin, &Challenges::of(&headers), None)),
+    async fn ping(&self, access: Access<'_>) -> Result<Option<Scheme>> {
+        let root = endpoint::realm(access, "/v2/")?;
+        match endpoint::request(access, &root, Method::GET, HeaderMap::new(), None).await {
+            Ok((_, headers, _)) => Ok(self.scheme(access.origin, &Challenges::of(&headers), None)),
             Err(error) if error.kind() == Kind::Cancelled => Err(error),
             // What went wrong here is not what was asked: the 401 is the answer.
             Err(_) => Ok(None),
@@ -215,13 +205,17 @@ impl Auth {
         Err(Error::new(Kind::Policy, format!("no credential is sent to {origin} over plain HTTP")))
     }
 
-    async fn look_up(&self, ask: Ask<'_>) -> Result<Outcome> {
-        self.check_origin(ask.origin)?;
-        let outcome = self.wallet.look_up(ask.registry, ask.scope.repository(), ask.operation).await?;
+    async fn look_up(&self, access: Access<'_>) -> Result<Outcome> {
+        self.check_origin(access.origin)?;
+        let outcome =
+            self.wallet.look_up(access.registry, access.scope.repository(), &access.call.operation).await?;
         match &outcome {
-            Outcome::HelperFailed(error) if ask.scope.writes() => return Err(error.clone()),
+            Outcome::HelperFailed(error) if access.scope.writes() => return Err(error.clone()),
             Outcome::HelperFailed(error) => {
-                ask.operation.warn(format!("{}: asked without a credential: {error}", ask.registry));
+                access
+                    .call
+                    .operation
+                    .warn(format!("{}: asked without a credential: {error}", access.registry));
             }
             _ => {}
         }
@@ -229,14 +223,14 @@ impl Auth {
     }
 
     /// Basic authentication, where there is a password for it that was not refused yet.
-    async fn basic(&self, ask: Ask<'_>, used: Option<&Authorization>) -> Result<Option<Authorization>> {
-        let Outcome::Found(found) = self.look_up(ask).await? else { return Ok(None) };
+    async fn basic(&self, access: Access<'_>, used: Option<&Authorization>) -> Result<Option<Authorization>> {
+        let Outcome::Found(found) = self.look_up(access).await? else { return Ok(None) };
         let identity = found.credential.identity();
         if used.is_some_and(|used| used.identity == identity) {
             return Ok(None);
         }
         let Form::Basic { .. } = found.credential.0 else { return Ok(None) };
-        ask.operation.used_credential(&found.source);
+        access.call.operation.used_credential(&found.source);
         let value = token::basic(&found.credential);
         Ok(value.map(|value| Authorization { value, identity, bearer: false }))
     }
@@ -244,40 +238,40 @@ impl Auth {
     /// A bearer token for whoever we are; for a verb that only reads, else for nobody in particular.
     async fn bearer(
         &self,
-        ask: Ask<'_>,
+        access: Access<'_>,
         bearer: &Bearer,
         challenged: Option<&[String]>,
         used: Option<&Authorization>,
     ) -> Result<Option<Authorization>> {
-        let outcome = self.look_up(ask).await?;
+        let outcome = self.look_up(access).await?;
         if let Outcome::Found(found) = &outcome {
-            match self.bearer_of(ask, bearer, challenged, used, Some(found)).await {
+            match self.bearer_of(access, bearer, challenged, used, Some(found)).await {
                 Ok(authorization) => {
-                    ask.operation.used_credential(&found.source);
+                    access.call.operation.used_credential(&found.source);
                     return Ok(authorization);
                 }
                 Err(NoToken::Failed(error)) => return Err(error),
                 Err(NoToken::Refused(status)) => {
                     if status == 401 {
-                        self.wallet.refuse(ask.registry, ask.scope.repository(), found).await;
+                        self.wallet.refuse(access.registry, access.scope.repository(), found).await;
                     }
                     let why = format!(
                         "{}: the token endpoint refuses the credential from {} ({status})",
-                        ask.registry, found.source
+                        access.registry, found.source
                     );
-                    if ask.scope.writes() || found.explicit {
+                    if access.scope.writes() || found.explicit {
                         return Err(Error::new(Kind::Unauthorized, why).with_http_status(status));
                     }
                     // A public repository is pulled all the same (Q18).
-                    ask.operation.warn(format!("{why}; asked without a credential"));
+                    access.call.operation.warn(format!("{why}; asked without a credential"));
                 }
             }
         }
-        match self.bearer_of(ask, bearer, challenged, used, None).await {
+        match self.bearer_of(access, bearer, challenged, used, None).await {
             Ok(authorization) => Ok(authorization),
             Err(NoToken::Failed(error)) => Err(error),
             Err(NoToken::Refused(status)) => {
-                let why = format!("{}: the token endpoint gives no token ({status})", ask.registry);
+                let why = format!("{}: the token endpoint gives no token ({status})", access.registry);
                 Err(hinted(Error::new(Kind::Unauthorized, why).with_http_status(status), &outcome))
             }
         }
@@ -285,7 +279,7 @@ impl Auth {
 
     async fn bearer_of(
         &self,
-        ask: Ask<'_>,
+        access: Access<'_>,
         bearer: &Bearer,
         challenged: Option<&[String]>,
         used: Option<&Authorization>,
@@ -300,33 +294,32 @@ impl Auth {
             }
             return Ok(token::header("Bearer", token.expose()).map(made));
         }
-        let realm = ask.transport.realm(ask.origin, &bearer.realm, ask.operation)?;
+        let realm = endpoint::realm(access, &bearer.realm)?;
         let wish = Wish {
             key: Key {
-                origin: ask.origin.clone(),
+                origin: access.origin.clone(),
                 identity,
                 service: bearer.service.clone(),
-                scope: ask.scope.clone(),
+                scope: access.scope.clone(),
             },
             realm: &realm,
             credential,
             challenged,
             stale: used.map(|used| &used.value),
         };
-        self.tokens.get(ask.transport, &wish, ask.operation).await.map(|value| Some(made(value)))
+        self.tokens.get(access, &wish).await.map(|value| Some(made(value)))
     }
 
     /// The error for a 401 that is final: which credential it was, or why there was none. A password that
     /// was refused is not used again.
     pub(crate) async fn refused(
         &self,
-        registry: &str,
-        scope: &Scope,
+        access: Access<'_>,
         used: Option<&Authorization>,
         refusal: Error,
-        operation: &Operation,
     ) -> Error {
-        match self.wallet.look_up(registry, scope.repository(), operation).await {
+        let Access { registry, scope, call, .. } = access;
+        match self.wallet.look_up(registry, scope.repository(), &call.operation).await {
             Ok(Outcome::Found(found)) => {
                 let password =
                     used.is_some_and(|used| !used.bearer && used.identity == found.credential.identity());

@@ -12,13 +12,12 @@ use url::form_urlencoded::Serializer;
 use zeroize::Zeroizing;
 
 use super::credentials::{Credential, Form, TOKEN_USER};
+use super::{Access, endpoint};
 use crate::config::Secret;
 use crate::error::{Error, Kind, printable};
-use crate::operation::{Count, Operation};
 use crate::registry::policy::Realm;
 use crate::registry::retry::pause_for;
 use crate::registry::retry::{Next, Tries};
-use crate::registry::transport::Transport;
 
 /// How token servers know this program.
 const CLIENT_ID: &str = "cldoci";
@@ -73,19 +72,15 @@ struct Answer {
 }
 
 /// Asks for a token.
-pub(super) async fn fetch(
-    transport: &Transport,
-    request: &Request<'_>,
-    operation: &Operation,
-) -> std::result::Result<Token, NoToken> {
+pub(super) async fn fetch(access: Access<'_>, request: &Request<'_>) -> std::result::Result<Token, NoToken> {
     let first = match request.credential.map(|c| &c.0) {
         Some(Form::Identity { .. }) => Way::Post,
         _ => Way::Get,
     };
-    match fetch_by(first, transport, request, operation).await {
+    match fetch_by(first, access, request).await {
         // The endpoint knows only the other way (Q3, Q15).
         Err(NoToken::Refused(404 | 405)) if request.credential.is_some() => {
-            fetch_by(first.other(), transport, request, operation).await
+            fetch_by(first.other(), access, request).await
         }
         result => result,
     }
@@ -120,9 +115,8 @@ fn name(request: &Request<'_>) -> String {
 
 async fn fetch_by(
     way: Way,
-    transport: &Transport,
+    access: Access<'_>,
     request: &Request<'_>,
-    operation: &Operation,
 ) -> std::result::Result<Token, NoToken> {
     let mut realm = request.realm.clone();
     let mut headers = HeaderMap::new();
@@ -136,10 +130,9 @@ async fn fetch_by(
         }
         Way::Post => (Method::POST, Some(form(request))),
     };
-    let mut tries = Tries::new(transport.settings().int("retries"), operation.deadline());
+    let mut tries = Tries::new(access.call);
     loop {
-        let answer =
-            transport.token_request(&realm, method.clone(), headers.clone(), form.clone(), operation).await;
+        let answer = endpoint::request(access, &realm, method.clone(), headers.clone(), form.clone()).await;
         let next = match answer {
             Ok((status @ 200..=299, _, body)) => {
                 let body = Zeroizing::new(body);
@@ -176,8 +169,7 @@ async fn fetch_by(
             Err(error) => return Err(error.into()),
         };
         if let Next::Wait(pause) = next {
-            operation.count(Count::Retry);
-            pause_for(pause, operation).await?;
+            pause_for(pause, access.call).await?;
         }
     }
 }

@@ -11,11 +11,10 @@ use http::{Method, header};
 
 use crate::error::{Error, Kind, Result};
 use crate::oci::Digest;
-use crate::operation::Operation;
 use crate::registry::body::{self, Inflow};
 use crate::registry::reply::Reply;
 use crate::registry::repository::{Place, Repository};
-use crate::registry::request::{Call, Target};
+use crate::registry::request::{Request, Target};
 use crate::registry::transport::Lane;
 
 /// The blob that is asked for.
@@ -24,26 +23,25 @@ pub(crate) struct Whole {
     pub(crate) repository: Repository,
     pub(crate) digest: Digest,
     pub(crate) size: u64,
-    pub(crate) operation: Operation,
 }
 
 impl Whole {
     /// The request for all of it, or with a `Range` for a part.
-    pub(crate) fn call(&self) -> Call<'static> {
+    pub(crate) fn request(&self) -> Request<'static> {
         let path = self.repository.path(&format!("blobs/{}", self.digest));
-        let mut call = Call::new(Method::GET, Target::Path(path), self.repository.scope.clone());
-        call.lane = Lane::Held;
-        call
+        let mut request = Request::new(Method::GET, Target::Path(path), self.repository.scope.clone());
+        request.lane = Lane::Held;
+        request
     }
 
     /// Asks for a part. It is asked of the registry, not of what it redirected to before: signed URLs expire
     /// (Q26), and each way is checked anew.
     async fn ask(self, start: u64, end: u64) -> Result<Inflow> {
         let range = format!("bytes={start}-{}", end.saturating_sub(1));
-        let mut call = self.call().header(header::RANGE, &range);
+        let mut request = self.request().header(header::RANGE, &range);
         // A part that fails is asked for again by its window, within its own bounds.
-        call.safe = false;
-        let reply = self.repository.exchange(&call, &self.operation).await?;
+        request.safe = false;
+        let reply = self.repository.exchange(&request).await?;
         body::check_encoding(&reply.headers)?;
         if reply.status != 206 || !is_part(&reply, start, end, self.size) {
             return Err(Error::new(
@@ -53,7 +51,7 @@ impl Whole {
         }
         let answer =
             reply.into_answer().ok_or_else(|| Error::new(Kind::Internal, "a body was read before"))?;
-        Ok(Inflow::new(answer, &self.repository.settings, &self.operation))
+        Ok(Inflow::new(answer))
     }
 }
 

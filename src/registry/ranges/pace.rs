@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::registry::body::too_slow;
+use crate::registry::transport::too_slow;
 
 /// Half of the time over which a rate is measured.
 const HALF: Duration = Duration::from_millis(500);

@@ -9,14 +9,16 @@ use http::{Method, header};
 use tokio::sync::mpsc;
 
 use super::transfer::{Outcome, Upload};
-use super::{BytesSource, NoSessions, Strategy};
+use super::{BytesSource, NoSessions};
+use crate::call::Call;
 use crate::error::{Error, Kind, Result};
 use crate::oci::Descriptor;
 use crate::operation::{Count, Operation};
+use crate::registry::capabilities::Strategy;
 use crate::registry::policy::Hop;
 use crate::registry::repository::Repository;
-use crate::registry::request::{Call, Target};
-use crate::registry::transport::{Lane, Outflow, Payload, Transfer};
+use crate::registry::request::{Request, Target};
+use crate::registry::transport::{Lane, Outflow, Payload};
 
 impl Repository {
     /// Sends the chunks in one PATCH (chunked on HTTP/1.1) and ends the upload with what `described` gives
@@ -27,21 +29,20 @@ impl Repository {
         &self,
         chunks: mpsc::Receiver<io::Result<Bytes>>,
         described: impl Future<Output = Option<Descriptor>> + Send,
-        operation: &Operation,
     ) -> Result<bool> {
-        let habits = self.registry.habits(&self.reference.registry);
-        if !habits.takes_growing || matches!(habits.strategy, Strategy::Chunked(_)) {
+        let capabilities = self.registry.capabilities(&self.reference.registry);
+        if !capabilities.takes_growing || matches!(capabilities.strategy, Strategy::Chunked(_)) {
             return Ok(false);
         }
-        let _place = self.registry.transport().place(Transfer::Upload, operation).await?;
-        let (hop, _) = self.begin_session(operation).await?;
-        let sent = operation.run(self.send_growing(&hop, chunks, described, operation)).await;
+        let _place = self.upload_place().await?;
+        let (hop, _) = self.begin_session().await?;
+        let sent = self.call.operation.run(self.send_growing(&hop, chunks, described)).await;
         match &sent {
             Ok(true) => {
                 self.fresh.store(true, std::sync::atomic::Ordering::Relaxed);
-                operation.count(Count::Uploaded);
+                self.call.operation.count(Count::Uploaded);
             }
-            _ => self.cancel_session(&hop, operation).await,
+            _ => self.cancel_session(&hop).await,
         }
         sent
     }
@@ -51,13 +52,12 @@ impl Repository {
         hop: &Hop,
         chunks: mpsc::Receiver<io::Result<Bytes>>,
         described: impl Future<Output = Option<Descriptor>> + Send,
-        operation: &Operation,
     ) -> Result<bool> {
-        let mut call =
-            Call::new(Method::PATCH, Target::Url { url: hop.url.clone(), own: hop.own }, self.push_scope())
-                .header(header::CONTENT_TYPE, "application/octet-stream");
-        call.lane = Lane::Held;
-        call.safe = false;
+        let target = Target::Url { url: hop.url.clone(), own: hop.own };
+        let mut request = Request::new(Method::PATCH, target, self.push_scope())
+            .header(header::CONTENT_TYPE, "application/octet-stream");
+        request.lane = Lane::Held;
+        request.safe = false;
         let once = Mutex::new(Some(chunks));
         let payload = || {
             let chunks = once.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -66,28 +66,28 @@ impl Repository {
             let meter = Arc::new(Operation::new().meter());
             Ok(Payload::Stream(Outflow { length: None, chunks, meter, start: 0 }))
         };
-        let reply = match self.exchange(&call.payload(&payload), operation).await {
+        let reply = match self.exchange(&request.payload(&payload)).await {
             Ok(reply) => reply,
             Err(error) if matches!(error.kind(), Kind::Network | Kind::Timeout) => {
-                operation.check()?;
+                self.call.operation.check()?;
                 return Ok(false);
             }
             Err(error) => return Err(error),
         };
         if !matches!(reply.status, 201 | 202 | 204) {
-            let (status, complaint) = (reply.status, reply.complaint(&self.settings, operation).await?);
+            let (status, complaint) = (reply.status, reply.complaint().await?);
             if matches!(status, 401 | 403 | 429) {
                 return Err(complaint.into_error(&self.name()));
             }
-            self.registry.change_habits(&self.reference.registry, |habits| habits.takes_growing = false);
+            self.registry.change_capabilities(&self.reference.registry, |host| host.takes_growing = false);
             return Ok(false);
         }
         let next = self.next_location(&reply)?;
-        reply.drain(&self.settings, operation).await?;
+        reply.drain().await?;
         let Some(descriptor) = described.await else { return Ok(false) };
         let nothing = Arc::new(BytesSource(Bytes::new()));
-        let upload = Upload::new(self, &descriptor, nothing, &NoSessions, operation);
-        match upload.commit(&next, descriptor.size, operation).await {
+        let upload = Upload::new(self, &descriptor, nothing, &NoSessions);
+        match upload.commit(&next, descriptor.size).await {
             Ok(Outcome::Done) => Ok(true),
             Ok(_) => Ok(false),
             Err(error) if error.kind() == Kind::Digest => Ok(false),
@@ -97,24 +97,23 @@ impl Repository {
 
     /// What a failed or cancelled upload left behind; that it can't be removed is no matter (Q43). Whoever
     /// cancelled is promised to have his thread back within a second, and who failed wants to hear why.
-    pub(super) async fn cancel_session(&self, hop: &Hop, operation: &Operation) {
-        let own;
-        let (operation, moment) = match operation.check() {
-            Ok(()) => (operation, Duration::from_secs(5)),
-            Err(_) => {
-                own = Operation::new();
-                (&own, Duration::from_millis(500))
-            }
+    pub(super) async fn cancel_session(&self, hop: &Hop) {
+        let ended = self.call.operation.check().is_err();
+        let moment = Duration::from_millis(if ended { 500 } else { 5000 });
+        let call = match ended {
+            true => Call::new(self.call.settings.clone(), Operation::new()),
+            false => self.call.clone(),
         };
-        let _ = tokio::time::timeout(moment, self.delete_session(hop, operation)).await;
+        let repository = self.clone().for_call(&call);
+        let _ = tokio::time::timeout(moment, repository.delete_session(hop)).await;
     }
 
-    async fn delete_session(&self, hop: &Hop, operation: &Operation) {
+    async fn delete_session(&self, hop: &Hop) {
         let target = Target::Url { url: hop.url.clone(), own: hop.own };
-        let mut call = Call::new(Method::DELETE, target, self.push_scope());
-        call.safe = false;
-        if let Ok(reply) = self.exchange(&call, operation).await {
-            let _ = reply.drain(&self.settings, operation).await;
+        let mut request = Request::new(Method::DELETE, target, self.push_scope());
+        request.safe = false;
+        if let Ok(reply) = self.exchange(&request).await {
+            let _ = reply.drain().await;
         }
     }
 }

@@ -3,12 +3,10 @@
 use http::{Method, header};
 use url::Url;
 
-use super::super::auth::Scope;
-use super::super::policy::Hop;
-use super::super::repository::Repository;
-use super::super::request::{Call, Target};
 use crate::error::Result;
-use crate::operation::Operation;
+use crate::registry::policy::{self, Hop};
+use crate::registry::repository::Repository;
+use crate::registry::request::{Request, Target};
 
 /// An upload that was begun and can be continued.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,14 +41,9 @@ impl UploadSessions for NoSessions {
 impl Repository {
     /// Asks how much of an upload is there (Q40): where to continue, and from which byte; nothing where the
     /// session is gone.
-    pub(super) async fn session_state(
-        &self,
-        hop: &Hop,
-        scope: Scope,
-        operation: &Operation,
-    ) -> Result<Option<(Hop, u64)>> {
+    pub(super) async fn session_state(&self, hop: &Hop) -> Result<Option<(Hop, u64)>> {
         let target = Target::Url { url: hop.url.clone(), own: hop.own };
-        let reply = self.exchange(&Call::new(Method::GET, target, scope), operation).await?;
+        let reply = self.exchange(&Request::new(Method::GET, target, self.push_scope())).await?;
         let found = match reply.status {
             200 | 202 | 204 => match reply.header(header::RANGE).map(range_end) {
                 // Distribution says 0-0 for one byte as for none: from the start is right for both.
@@ -65,15 +58,15 @@ impl Repository {
         } else {
             hop.clone()
         };
-        reply.drain(&self.settings, operation).await?;
+        reply.drain().await?;
         Ok(found.map(|offset| (next, offset)))
     }
 
     /// A saved location, if it still passes the policy.
     pub(super) fn saved_hop(&self, session: &Session) -> Option<Hop> {
         let request: Url = self.origin().ok()?.url("/v2/").ok()?;
-        let hosts = self.registry.transport().settings().list("upload_hosts");
-        super::policy::location(&self.origin().ok()?, &request, &session.location, hosts).ok()
+        let hosts = self.call.settings.list("upload_hosts");
+        policy::location(&self.origin().ok()?, &request, &session.location, hosts).ok()
     }
 }
 

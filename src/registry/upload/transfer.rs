@@ -6,15 +6,15 @@ use http::{HeaderMap, Method, header};
 
 use super::feed::{self, BlobSource};
 use super::session::{Session, UploadSessions};
-use super::{CHUNKS, Strategy};
 use crate::error::{Error, Kind, Result};
 use crate::oci::Descriptor;
-use crate::operation::{Meter, Operation};
+use crate::operation::Meter;
+use crate::registry::capabilities::{CHUNKS, Strategy};
 use crate::registry::manifests;
 use crate::registry::policy::Hop;
 use crate::registry::reply::Reply;
 use crate::registry::repository::Repository;
-use crate::registry::request::{Call, Target};
+use crate::registry::request::{Request, Target};
 use crate::registry::retry;
 use crate::registry::transport::Lane;
 
@@ -26,7 +26,6 @@ pub(super) struct Upload<'a> {
     descriptor: &'a Descriptor,
     source: Arc<dyn BlobSource>,
     sessions: &'a dyn UploadSessions,
-    operation: &'a Operation,
     meter: Arc<Meter>,
     key: String,
 }
@@ -49,11 +48,10 @@ impl<'a> Upload<'a> {
         descriptor: &'a Descriptor,
         source: Arc<dyn BlobSource>,
         sessions: &'a dyn UploadSessions,
-        operation: &'a Operation,
     ) -> Self {
         let key = format!("{}@{}", repository.name(), descriptor.digest);
-        let meter = Arc::new(operation.meter());
-        Self { repository, descriptor, source, sessions, operation, meter, key }
+        let meter = Arc::new(repository.call.operation.meter());
+        Self { repository, descriptor, source, sessions, meter, key }
     }
 
     pub(super) fn descriptor(&self) -> &Descriptor {
@@ -75,9 +73,7 @@ impl<'a> Upload<'a> {
         let saved = self.sessions.load(&self.key);
         let Some(hop) = saved.and_then(|saved| self.repository.saved_hop(&saved)) else { return Ok(false) };
         for length in CHUNKS {
-            let state =
-                self.repository.session_state(&hop, self.repository.push_scope(), self.operation).await;
-            let (hop, offset) = match state {
+            let (hop, offset) = match self.repository.session_state(&hop).await {
                 Ok(Some((hop, offset))) if offset > 0 && offset <= self.size() => (hop, offset),
                 Err(error) if error.kind() == Kind::Cancelled => return Err(error),
                 _ => break,
@@ -86,7 +82,7 @@ impl<'a> Upload<'a> {
             if offset % length != 0 {
                 continue;
             }
-            match self.send_chunks(hop, offset, length, self.operation).await? {
+            match self.send_chunks(hop, offset, length).await? {
                 Outcome::Done => return Ok(true),
                 Outcome::Refused(_) => {}
                 _ => break,
@@ -96,27 +92,21 @@ impl<'a> Upload<'a> {
         Ok(false)
     }
 
-    pub(super) async fn send(&self, hop: Hop, strategy: Strategy, operation: &Operation) -> Result<Outcome> {
+    pub(super) async fn send(&self, hop: Hop, strategy: Strategy) -> Result<Outcome> {
         match strategy {
-            Strategy::Whole => self.commit(&hop, 0, operation).await,
-            Strategy::Streamed => match self.patch(&hop, 0, self.size(), false, operation).await? {
-                Ok(hop) => self.commit(&hop, self.size(), operation).await,
+            Strategy::Whole => self.commit(&hop, 0).await,
+            Strategy::Streamed => match self.patch(&hop, 0, self.size(), false).await? {
+                Ok(hop) => self.commit(&hop, self.size()).await,
                 Err(outcome) => Ok(outcome),
             },
-            Strategy::Chunked(length) => self.send_chunks(hop, 0, length, operation).await,
+            Strategy::Chunked(length) => self.send_chunks(hop, 0, length).await,
         }
     }
 
-    async fn send_chunks(
-        &self,
-        mut hop: Hop,
-        mut offset: u64,
-        length: u64,
-        operation: &Operation,
-    ) -> Result<Outcome> {
+    async fn send_chunks(&self, mut hop: Hop, mut offset: u64, length: u64) -> Result<Outcome> {
         let mut continuations = CONTINUATIONS;
         while self.size() - offset > length {
-            match self.patch(&hop, offset, length, true, operation).await? {
+            match self.patch(&hop, offset, length, true).await? {
                 // The registry's Range can lag behind (Q35): what was sent and taken counts.
                 Ok(next) => {
                     (hop, offset) = (next, offset + length);
@@ -124,8 +114,8 @@ impl<'a> Upload<'a> {
                 }
                 Err(Outcome::Broken(error)) if continuations > 0 => {
                     continuations -= 1;
-                    operation.check()?;
-                    match self.repository.session_state(&hop, self.repository.push_scope(), operation).await {
+                    self.repository.call.operation.check()?;
+                    match self.repository.session_state(&hop).await {
                         Ok(Some((next, at))) if at >= offset && at <= self.size() => {
                             (hop, offset) = (next, at)
                         }
@@ -135,7 +125,7 @@ impl<'a> Upload<'a> {
                 Err(outcome) => return Ok(outcome),
             }
         }
-        self.commit(&hop, offset, operation).await
+        self.commit(&hop, offset).await
     }
 
     /// One PATCH; the session's next location.
@@ -145,28 +135,27 @@ impl<'a> Upload<'a> {
         start: u64,
         length: u64,
         chunk: bool,
-        operation: &Operation,
     ) -> Result<std::result::Result<Hop, Outcome>> {
-        let mut call = self.call(Method::PATCH, Target::Url { url: hop.url.clone(), own: hop.own });
+        let mut request = self.request(Method::PATCH, Target::Url { url: hop.url.clone(), own: hop.own });
         if chunk && length > 0 {
-            call = call.header(header::CONTENT_RANGE, &format!("{start}-{}", start + length - 1));
+            request = request.header(header::CONTENT_RANGE, &format!("{start}-{}", start + length - 1));
         }
         let payload = || Ok(feed::payload(&self.source, start, length, &self.meter));
-        let reply = match self.repository.exchange(&call.payload(&payload), operation).await {
+        let reply = match self.repository.exchange(&request.payload(&payload)).await {
             Ok(reply) => reply,
             Err(error) => return broken(error).map(Err),
         };
         // ECR says 201 (Q35), others 204 (Q41).
         if !matches!(reply.status, 201 | 202 | 204) {
-            return self.refused(reply, operation).await.map(Err);
+            return self.refused(reply).await.map(Err);
         }
         let next = self.repository.next_location(&reply)?;
-        reply.drain(&self.repository.settings, operation).await?;
+        reply.drain().await?;
         Ok(Ok(next))
     }
 
     /// The PUT that ends an upload, with what is left of the blob from `start` on.
-    pub(super) async fn commit(&self, hop: &Hop, start: u64, operation: &Operation) -> Result<Outcome> {
+    pub(super) async fn commit(&self, hop: &Hop, start: u64) -> Result<Outcome> {
         let mut url = hop.url.clone();
         // Appended as it is: the rest of the query is the server's signed state (Q29, R-15).
         let query = match url.query() {
@@ -175,35 +164,35 @@ impl<'a> Upload<'a> {
         };
         url.set_query(Some(&query));
         let length = self.size() - start;
-        let mut call = self.call(Method::PUT, Target::Url { url, own: hop.own });
-        call.commit = true;
+        let mut request = self.request(Method::PUT, Target::Url { url, own: hop.own });
+        request.commit = true;
         if start > 0 && length > 0 {
-            call = call.header(header::CONTENT_RANGE, &format!("{start}-{}", self.size() - 1));
+            request = request.header(header::CONTENT_RANGE, &format!("{start}-{}", self.size() - 1));
         }
         let payload = || Ok(feed::payload(&self.source, start, length, &self.meter));
-        let reply = match self.repository.exchange(&call.payload(&payload), operation).await {
+        let reply = match self.repository.exchange(&request.payload(&payload)).await {
             Ok(reply) => reply,
             Err(error) => return broken(error),
         };
         if !matches!(reply.status, 201 | 204) {
-            return self.refused(reply, operation).await;
+            return self.refused(reply).await;
         }
         manifests::check_claim(&reply.headers, &self.descriptor.digest, &self.key)?;
-        reply.drain(&self.repository.settings, operation).await?;
+        reply.drain().await?;
         Ok(Outcome::Done)
     }
 
-    fn call(&self, method: Method, target: Target) -> Call<'static> {
-        let mut call = Call::new(method, target, self.repository.push_scope())
+    fn request(&self, method: Method, target: Target) -> Request<'static> {
+        let mut request = Request::new(method, target, self.repository.push_scope())
             .header(header::CONTENT_TYPE, "application/octet-stream");
-        call.lane = Lane::Held;
-        call.safe = false;
-        call
+        request.lane = Lane::Held;
+        request.safe = false;
+        request
     }
 
-    async fn refused(&self, reply: Reply, operation: &Operation) -> Result<Outcome> {
+    async fn refused(&self, reply: Reply) -> Result<Outcome> {
         let (status, headers) = (reply.status, reply.headers.clone());
-        let complaint = reply.complaint(&self.repository.settings, operation).await?;
+        let complaint = reply.complaint().await?;
         let gone = status == 404
             && (complaint.has_code("BLOB_UPLOAD_UNKNOWN") || complaint.has_code("BLOB_UPLOAD_INVALID"));
         let error = complaint.into_error(&self.key);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use cldoci::config::{Environment, Options, Settings};
 use cldoci::oci::{Descriptor, Reference};
 use cldoci::registry::{BytesSource, CredentialProvider, NoSessions, Registry, Repository};
-use cldoci::{Error, Operation, Result};
+use cldoci::{Call, Error, Operation, Result};
 
 use crate::harness::c;
 use crate::harness::evil::{Act, Seen};
@@ -139,29 +139,29 @@ impl Side {
 
     pub fn repository(&self, host: &str, name: &str) -> Repository {
         let Reference::Registry(reference) = format!("{host}/{name}:v1").parse().unwrap() else { panic!() };
-        self.registry.repository(&reference, &self.settings).unwrap()
+        self.registry.repository(&reference, &Call::new(self.settings.clone(), Operation::new())).unwrap()
     }
 
     /// Reads `team/app:v1`; the operation has the warnings and the source.
     pub async fn read(&self, host: &str) -> (Result<bool>, Operation) {
-        let operation = Operation::new();
-        let found = self.repository(host, "team/app").head_manifest("v1", &operation).await;
-        (found.map(|found| found.is_some()), checked(operation))
+        let repository = self.repository(host, "team/app");
+        let found = repository.head_manifest("v1").await;
+        (found.map(|found| found.is_some()), checked(&repository))
     }
 
     /// Uploads a blob to `team/app`.
     pub async fn write(&self, host: &str) -> (Result<()>, Operation) {
-        let operation = Operation::new();
         let repository = self.repository(host, "team/app").for_push(&[]);
         let descriptor = Descriptor::of("application/octet-stream", b"blob");
         let source = Arc::new(BytesSource(bytes::Bytes::from_static(b"blob")));
-        let done = repository.upload_blob(&descriptor, source, &[], &NoSessions, &operation).await;
-        (done.map(drop), checked(operation))
+        let done = repository.upload_blob(&descriptor, source, &[], &NoSessions).await;
+        (done.map(drop), checked(&repository))
     }
 }
 
 /// No warning and no source shows a secret.
-fn checked(operation: Operation) -> Operation {
+fn checked(repository: &Repository) -> Operation {
+    let operation = repository.call().operation.clone();
     let said = format!("{:?} {:?}", operation.warnings(), operation.credential_source());
     assert!(!said.contains(CANARY), "{said}");
     operation

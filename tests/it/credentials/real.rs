@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use cldoci::config::{Options, Secret};
 use cldoci::oci::Descriptor;
-use cldoci::{Client, Kind, Operation};
+use cldoci::{Client, Kind};
 use rcgen::SigningKey;
 
 use super::bench::{CProgram, Home, Side, auth, error, run};
@@ -23,17 +23,16 @@ const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
 /// Pushes a manifest with a blob to `name`, and reads it back.
 async fn round_trip(side: &Side, host: &str, name: &str) -> cldoci::Result<()> {
-    let operation = Operation::new();
     let repository = side.repository(host, name).for_push(&[]);
     let blob = Descriptor::of("application/vnd.oci.empty.v1+json", b"{}");
     let source = Arc::new(cldoci::registry::BytesSource(bytes::Bytes::from_static(b"{}")));
-    repository.upload_blob(&blob, source, &[], &cldoci::registry::NoSessions, &operation).await?;
+    repository.upload_blob(&blob, source, &[], &cldoci::registry::NoSessions).await?;
     let manifest = format!(
         r#"{{"schemaVersion":2,"mediaType":"{MANIFEST}","config":{{"mediaType":"{}","digest":"{}","size":2}},"layers":[]}}"#,
         blob.media_type, blob.digest
     );
-    repository.put_manifest("v1", MANIFEST, manifest.as_bytes(), &operation).await?;
-    let (_, bytes) = side.repository(host, name).get_manifest("v1", &operation).await?;
+    repository.put_manifest("v1", MANIFEST, manifest.as_bytes()).await?;
+    let (_, bytes) = side.repository(host, name).get_manifest("v1").await?;
     assert_eq!(bytes, manifest.as_bytes());
     Ok(())
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use cldoci::Kind;
 use cldoci::config::{Environment, Options};
-use cldoci::{Kind, Operation};
 
 use super::bench::{Guarded, Home, Side, auth, error, run};
 use crate::harness::evil::{Act, Evil, Seen, answer};
@@ -134,8 +134,7 @@ fn r_26_a_401_for_ever_ends_after_three_requests() {
 fn r_26_a_403_with_a_challenge_is_denied() {
     let server = Evil::start(|_: &Seen| answer(403, &[("WWW-Authenticate", r#"Bearer realm="/token""#)], ""));
     let side = Home::new().client(&[]);
-    let operation = Operation::new();
-    let result = run(side.repository(&server.host(), "a").get_manifest("v1", &operation));
+    let result = run(side.repository(&server.host(), "a").get_manifest("v1"));
     assert_eq!(error(result).kind(), Kind::Denied);
     assert!(server.lines().iter().all(|line| !line.contains("token")));
 }
@@ -239,9 +238,7 @@ fn q49_a_mount_source_that_is_refused_does_not_cost_the_push() {
     let guarded = Guarded::new(rules);
     let side = home(&guarded.host()).client(&[]);
     let repository = side.repository(&guarded.host(), "team/app").for_push(&["team/gone".to_owned()]);
-    let operation = Operation::new();
-    run(repository.put_manifest("v2", "application/vnd.oci.image.manifest.v1+json", b"{}", &operation))
-        .unwrap();
+    run(repository.put_manifest("v2", "application/vnd.oci.image.manifest.v1+json", b"{}")).unwrap();
 }
 
 #[test]
@@ -368,9 +365,8 @@ fn a_05_a_token_server_on_another_port_must_be_listed() {
     assert_eq!(error(run(home.client(&[]).read(&registry.host())).0).kind(), Kind::Policy);
     assert!(tokens.tokens_asked().is_empty());
     let side = Side::new(&options(&[("token_hosts", &tokens.host())]), home.environment(&[]), None);
-    let operation = Operation::new();
     let repository = side.repository(&registry.host(), "team/app");
-    run(repository.get_manifest("v1", &operation)).unwrap();
+    run(repository.get_manifest("v1")).unwrap();
     assert_eq!(tokens.tokens_asked().len(), 1);
 }
 

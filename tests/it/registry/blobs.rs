@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use cldoci::oci::{Algorithm, Descriptor, Hasher};
-use cldoci::{Error, Kind, Operation};
+use cldoci::{Error, Kind};
 
 use super::help::{noise, read, repository, run};
 use crate::harness::evil::{Act, Evil, Seen, answer, head, send};
@@ -17,7 +17,7 @@ fn get(
     let server = Evil::start(handler);
     let descriptor = Descriptor::of("a/b", bytes);
     let found = run(async {
-        let reader = repository(&server.host(), options).read_blob(&descriptor, 0, &Operation::new()).await?;
+        let reader = repository(&server.host(), options).read_blob(&descriptor, 0).await?;
         read(reader).await
     });
     (found, server.log())
@@ -86,8 +86,7 @@ fn r_16_a_blob_that_is_not_what_was_promised() {
     run(async {
         let mut descriptor = Descriptor::of("a/b", &bytes);
         descriptor.size = 9_999;
-        let operation = Operation::new();
-        let error = repository(&server.host(), &[]).read_blob(&descriptor, 0, &operation).await.unwrap_err();
+        let error = repository(&server.host(), &[]).read_blob(&descriptor, 0).await.unwrap_err();
         assert_eq!(error.kind(), Kind::Size);
     });
 }
@@ -180,13 +179,13 @@ fn r_19_a_partial_that_is_complete_needs_no_request() {
         let mut hasher = Hasher::new(Algorithm::Sha256);
         hasher.update(&bytes);
         let repository = repository(&server.host(), &[]);
-        let reader = repository.read_blob(&descriptor, 1_000, &Operation::new()).await.unwrap();
+        let reader = repository.read_blob(&descriptor, 1_000).await.unwrap();
         assert_eq!(read(reader.with_prefix(hasher)).await.unwrap(), b"");
         assert_eq!(server.log().len(), 0);
         // The twin, which is corrupt.
         let mut hasher = Hasher::new(Algorithm::Sha256);
         hasher.update(&noise(999));
-        let reader = repository.read_blob(&descriptor, 1_000, &Operation::new()).await.unwrap();
+        let reader = repository.read_blob(&descriptor, 1_000).await.unwrap();
         assert_eq!(read(reader.with_prefix(hasher)).await.unwrap_err().kind(), Kind::Digest);
     });
 }
@@ -217,7 +216,7 @@ fn r_20_a_resume_verifies_the_whole() {
             hasher.update(&prefix);
             let descriptor = Descriptor::of("a/b", &bytes);
             let repository = repository(&server.host(), &[]);
-            let reader = repository.read_blob(&descriptor, prefix.len() as u64, &Operation::new()).await?;
+            let reader = repository.read_blob(&descriptor, prefix.len() as u64).await?;
             read(reader.with_prefix(hasher)).await
         })
     };
@@ -331,8 +330,7 @@ fn r_44_a_blob_of_nothing() {
     run(async {
         let mut descriptor = Descriptor::of("a/b", b"content");
         descriptor.size = 0;
-        let reader =
-            repository(&server.host(), &[]).read_blob(&descriptor, 0, &Operation::new()).await.unwrap();
+        let reader = repository(&server.host(), &[]).read_blob(&descriptor, 0).await.unwrap();
         assert_eq!(read(reader).await.unwrap_err().kind(), Kind::Size);
     });
 }

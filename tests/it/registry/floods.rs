@@ -4,8 +4,8 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
+use cldoci::Kind;
 use cldoci::oci::{Descriptor, media_type};
-use cldoci::{Kind, Operation};
 
 use super::help::{manifest, repository, run};
 use crate::harness::evil::{Act, Evil, answer};
@@ -15,8 +15,7 @@ const OPTIONS: [(&str, &str); 2] = [("header_timeout_ms", "1000"), ("retries", "
 
 fn get(host: &str) -> (Result<(), cldoci::Error>, Duration) {
     let started = Instant::now();
-    let found =
-        run(async { repository(host, &OPTIONS).get_manifest("v1", &Operation::new()).await.map(drop) });
+    let found = run(async { repository(host, &OPTIONS).get_manifest("v1").await.map(drop) });
     (found, started.elapsed())
 }
 
@@ -45,9 +44,7 @@ fn r_31_lists_that_do_not_end() {
                 r#"{"name":"x","tags":null}"#,
             )
         });
-        let found = run(async {
-            repository(&server.host(), &[("max_pages", "50")]).list_tags(&Operation::new()).await
-        });
+        let found = run(async { repository(&server.host(), &[("max_pages", "50")]).list_tags().await });
         (found, server.log().len())
     };
     let (found, requests) = list(r#"</v2/test/app/tags/list?n=1000>; rel="next""#);
@@ -62,10 +59,7 @@ fn r_31_lists_that_do_not_end() {
         answer(200, &[("Link", &link)], r#"{"tags":["a"]}"#)
     });
     run(async {
-        let error = repository(&server.host(), &[("max_pages", "50")])
-            .list_tags(&Operation::new())
-            .await
-            .unwrap_err();
+        let error = repository(&server.host(), &[("max_pages", "50")]).list_tags().await.unwrap_err();
         assert_eq!(error.kind(), Kind::Limit);
         assert_eq!(server.log().len(), 50);
     });

@@ -1,7 +1,7 @@
 //! What a caller adds to requests.
 
 use cldoci::config::Options;
-use cldoci::{Kind, Operation};
+use cldoci::{Call, Kind, Operation};
 
 use super::help::{run, with_options};
 use crate::harness::evil::{Evil, answer};
@@ -12,9 +12,7 @@ fn the_user_agent_and_extra_headers_are_sent_to_their_host_alone() {
     let mut options = Options::new();
     options.set_host(&server.host(), "header", "X-Tenant=team a").unwrap();
     let read = |host: &str, options: &Options| {
-        run(async {
-            with_options(host, options, None).head_manifest("v1", &Operation::new()).await.err().unwrap()
-        })
+        run(async { with_options(host, options, None).head_manifest("v1").await.err().unwrap() })
     };
     read(&server.host(), &options);
     read(&other.host(), &options);
@@ -41,7 +39,7 @@ fn a_19_headers_that_no_request_can_carry_are_refused_before_any_is_sent() {
             else {
                 unreachable!()
             };
-            registry.repository(&reference, &settings).map(drop)
+            registry.repository(&reference, &Call::new(settings, Operation::new())).map(drop)
         };
         let error = set(&mut options).and_then(|()| open(&options)).unwrap_err();
         assert_eq!(error.kind(), Kind::Argument, "{error}");

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use cldoci::config::{Environment, Options, Settings};
 use cldoci::oci::{Descriptor, Digest, ImageManifest, Reference, media_type};
 use cldoci::registry::{BlobReader, BytesSource, Names, NoSessions, Registry, Repository, Uploaded};
-use cldoci::{Operation, Result};
+use cldoci::{Call, Operation, Result};
 
 pub fn settings(options: &[(&str, &str)]) -> Settings {
     let mut set = Options::new();
@@ -28,9 +28,16 @@ pub fn repository(host: &str, options: &[(&str, &str)]) -> Repository {
     open(&Registry::new(&settings).unwrap(), &settings, host, "test/app")
 }
 
+/// The same repository for a call of its own.
+pub fn again(repository: &Repository) -> Repository {
+    let settings = repository.call().settings.clone();
+    repository.clone().for_call(&Call::new(settings, Operation::new()))
+}
+
 pub fn open(registry: &Registry, settings: &Settings, host: &str, name: &str) -> Repository {
     let Reference::Registry(reference) = format!("{host}/{name}:v1").parse().unwrap() else { panic!() };
-    registry.repository(&reference, settings).unwrap()
+    let operation = Operation::with_timeout(settings.timeout());
+    registry.repository(&reference, &Call::new(settings.clone(), operation)).unwrap()
 }
 
 pub fn run<T>(future: impl Future<Output = T>) -> T {
@@ -42,14 +49,10 @@ pub fn run<T>(future: impl Future<Output = T>) -> T {
         .block_on(future)
 }
 
-pub async fn upload(
-    repository: &Repository,
-    bytes: &[u8],
-    operation: &Operation,
-) -> Result<(Descriptor, Uploaded)> {
+pub async fn upload(repository: &Repository, bytes: &[u8]) -> Result<(Descriptor, Uploaded)> {
     let descriptor = Descriptor::of("application/octet-stream", bytes);
     let source = Arc::new(BytesSource(Bytes::copy_from_slice(bytes)));
-    let how = repository.upload_blob(&descriptor, source, &[], &NoSessions, operation).await?;
+    let how = repository.upload_blob(&descriptor, source, &[], &NoSessions).await?;
     Ok((descriptor, how))
 }
 

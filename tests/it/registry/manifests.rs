@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use cldoci::oci::{Descriptor, Digest, media_type};
-use cldoci::{Error, Kind, Operation};
+use cldoci::{Error, Kind};
 
 use super::help::{digest, manifest, repository, run};
 use crate::harness::evil::{Act, Evil, Seen, answer, head, send};
@@ -19,12 +19,8 @@ fn good() -> Vec<u8> {
 /// What comes of getting a manifest from a server that answers so.
 fn get(target: &str, options: &[(&str, &str)], acts: Vec<Act>) -> Result<Vec<u8>, Error> {
     let server = Evil::start(move |_| acts.clone());
-    let found = run(async {
-        repository(&server.host(), options)
-            .get_manifest(target, &Operation::new())
-            .await
-            .map(|(_, bytes)| bytes)
-    });
+    let found =
+        run(async { repository(&server.host(), options).get_manifest(target).await.map(|(_, bytes)| bytes) });
     drop(server);
     found
 }
@@ -69,8 +65,7 @@ fn r_03_the_digest_header_only_compares() {
         _ => answer(200, &[TYPE], good()),
     });
     run(async {
-        let found =
-            repository(&server.host(), &[]).head_manifest(&right, &Operation::new()).await.unwrap().unwrap();
+        let found = repository(&server.host(), &[]).head_manifest(&right).await.unwrap().unwrap();
         assert_eq!(found.digest.as_str(), right);
         assert_eq!(found.size, good().len() as u64);
     });
@@ -138,7 +133,7 @@ fn r_06_lengths_that_contradict() {
     run(async {
         let repository = repository(&server.host(), &[]);
         for _ in 0..2 {
-            repository.get_manifest("v1", &Operation::new()).await.unwrap();
+            repository.get_manifest("v1").await.unwrap();
         }
         let connections: Vec<_> = server.log().iter().map(|seen| seen.connection).collect();
         assert_eq!(connections, [0, 1], "the connection is closed");
@@ -165,11 +160,11 @@ fn r_07_the_body_of_an_error_is_read_to_its_limit_only() {
         ];
         let server = Evil::start(move |_| acts.clone());
         run(async {
-            let operation = Operation::new();
             let repository = repository(&server.host(), &[("retries", "0")]);
-            let error = repository.get_manifest("v1", &operation).await.unwrap_err();
+            let error = repository.get_manifest("v1").await.unwrap_err();
             assert_eq!((error.kind(), error.http_status()), (kind, Some(status)));
-            assert!(operation.counters().bytes_received < 1 << 20, "{:?}", operation.counters());
+            let counters = repository.call().operation.counters();
+            assert!(counters.bytes_received < 1 << 20, "{counters:?}");
         });
     }
 }
@@ -225,7 +220,7 @@ fn r_29_a_head_that_says_little_falls_back_to_get() {
             _ => answer(200, &[TYPE], good()),
         });
         run(async {
-            let found = repository(&server.host(), &[]).head_manifest("v1", &Operation::new()).await.unwrap();
+            let found = repository(&server.host(), &[]).head_manifest("v1").await.unwrap();
             assert_eq!(found, Some(Descriptor::of(media_type::OCI_MANIFEST, &good())));
             assert_eq!(server.lines(), ["HEAD /v2/test/app/manifests/v1", "GET /v2/test/app/manifests/v1"]);
         });
@@ -239,9 +234,7 @@ fn r_29_no_is_said_on_a_registrys_not_found_only() {
             "HEAD" => send(head(answer_to_head, &[("Content-Length", "0")])),
             _ => answer_to_get.clone(),
         });
-        run(async {
-            repository(&server.host(), &[("retries", "0")]).head_manifest("v1", &Operation::new()).await
-        })
+        run(async { repository(&server.host(), &[("retries", "0")]).head_manifest("v1").await })
     }
     for code in ["MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND", "UNKNOWN"] {
         assert_eq!(look(error(404, code), 404).unwrap(), None, "{code}");
@@ -299,10 +292,7 @@ fn r_37_what_a_put_of_a_manifest_answers_and_what_is_there_after_it() {
             (_, Some(bytes)) => answer(200, &[TYPE], bytes),
         });
         let result = run(async {
-            repository(&server.host(), &[])
-                .put_manifest("v1", TYPE.1, &good(), &Operation::new())
-                .await
-                .map(drop)
+            repository(&server.host(), &[]).put_manifest("v1", TYPE.1, &good()).await.map(drop)
         });
         (result, server.log().len())
     };
@@ -335,7 +325,7 @@ fn r_36_a_manifest_whose_blob_is_unknown_is_told_and_not_put_again() {
     let unknown = Evil::start(|_| error(400, "MANIFEST_BLOB_UNKNOWN"));
     run(async {
         let repository = repository(&unknown.host(), &[]);
-        let error = repository.put_manifest("v1", TYPE.1, &good(), &Operation::new()).await.unwrap_err();
+        let error = repository.put_manifest("v1", TYPE.1, &good()).await.unwrap_err();
         assert_eq!(error.registry_code(), Some("MANIFEST_BLOB_UNKNOWN"));
         assert_eq!(unknown.log().len(), 1);
     });
@@ -369,14 +359,14 @@ fn g_11_an_encoded_manifest_is_decoded_within_its_limit() {
     let bomb = gzip(&vec![b' '; 50 << 20]);
     assert_eq!(get("v1", &[], encoded("gzip", bomb)).unwrap_err().kind(), Kind::Limit);
     let server = Evil::start(|_| answer(200, &[TYPE], good()));
-    run(async { repository(&server.host(), &[]).get_manifest("v1", &Operation::new()).await.unwrap() });
+    run(async { repository(&server.host(), &[]).get_manifest("v1").await.unwrap() });
     assert_eq!(server.log()[0].header("accept-encoding"), Some("identity"));
 }
 
 #[test]
 fn q_53_all_four_types_are_always_accepted() {
     let server = Evil::start(|_| answer(200, &[TYPE], good()));
-    run(async { repository(&server.host(), &[]).get_manifest("v1", &Operation::new()).await.unwrap() });
+    run(async { repository(&server.host(), &[]).get_manifest("v1").await.unwrap() });
     let accept = server.log()[0].header("accept").unwrap().to_owned();
     for wanted in [
         media_type::OCI_MANIFEST,
@@ -394,7 +384,7 @@ fn r_22_a_server_that_never_answers() {
     run(async {
         let begun = std::time::Instant::now();
         let repository = repository(&server.host(), &[("header_timeout_ms", "300")]);
-        let error = repository.get_manifest("v1", &Operation::new()).await.unwrap_err();
+        let error = repository.get_manifest("v1").await.unwrap_err();
         assert_eq!(error.kind(), Kind::Timeout);
         assert!(error.message().contains("header_timeout_ms"), "{error}");
         assert_eq!(server.log().len(), 2, "once more, and no more");
@@ -406,12 +396,9 @@ fn r_22_a_server_that_never_answers() {
 fn a_cancel_ends_a_request_that_waits() {
     let server = Evil::start(|_| vec![Act::Hang]);
     run(async {
-        let operation = Operation::new();
         let repository = repository(&server.host(), &[]);
-        let running = tokio::spawn({
-            let operation = operation.clone();
-            async move { repository.get_manifest("v1", &operation).await.map(drop) }
-        });
+        let operation = repository.call().operation.clone();
+        let running = tokio::spawn(async move { repository.get_manifest("v1").await.map(drop) });
         while server.log().is_empty() {
             tokio::task::yield_now().await;
         }

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use cldoci::Kind;
 use cldoci::oci::{Descriptor, media_type};
-use cldoci::{Kind, Operation};
 
 use super::help::{manifest, repository, run};
 use crate::harness::evil::{Act, Evil, answer};
@@ -19,16 +19,19 @@ fn passing_failures_are_tried_again_and_lasting_ones_are_not() {
     for status in [408, 429, 500, 502, 503, 504] {
         let server = Evil::start(move |seen| if seen.index < 2 { error(status, "BUSY") } else { good() });
         run(async {
-            let operation = Operation::new();
-            repository(&server.host(), &[]).get_manifest("v1", &operation).await.unwrap();
-            assert_eq!((server.log().len(), operation.counters().retries), (3, 2), "{status}");
+            let repository = repository(&server.host(), &[]);
+            repository.get_manifest("v1").await.unwrap();
+            assert_eq!(
+                (server.log().len(), repository.call().operation.counters().retries),
+                (3, 2),
+                "{status}"
+            );
         });
     }
     for status in [400, 403, 404, 405, 410, 416, 418, 501, 505] {
         let server = Evil::start(move |_| error(status, "NO"));
         run(async {
-            let error =
-                repository(&server.host(), &[]).get_manifest("v1", &Operation::new()).await.unwrap_err();
+            let error = repository(&server.host(), &[]).get_manifest("v1").await.unwrap_err();
             assert_eq!(error.http_status(), Some(status));
             assert_eq!(server.log().len(), 1, "{status}");
         });
@@ -39,10 +42,7 @@ fn passing_failures_are_tried_again_and_lasting_ones_are_not() {
 fn retries_end() {
     let server = Evil::start(|_| error(503, "BUSY"));
     run(async {
-        let error = repository(&server.host(), &[("retries", "2")])
-            .get_manifest("v1", &Operation::new())
-            .await
-            .unwrap_err();
+        let error = repository(&server.host(), &[("retries", "2")]).get_manifest("v1").await.unwrap_err();
         assert_eq!((error.http_status(), error.retryable()), (Some(503), true));
         assert_eq!(server.log().len(), 3);
     });
@@ -54,8 +54,8 @@ fn a_connection_that_breaks_before_the_answer_is_tried_again() {
         let server = Evil::start(move |seen| if seen.index == 1 { vec![end.clone()] } else { good() });
         run(async {
             let repository = repository(&server.host(), &[]);
-            repository.get_manifest("v1", &Operation::new()).await.unwrap();
-            repository.get_manifest("v1", &Operation::new()).await.unwrap();
+            repository.get_manifest("v1").await.unwrap();
+            repository.get_manifest("v1").await.unwrap();
             assert_eq!(server.log().len(), 3);
         });
     }
@@ -72,8 +72,7 @@ fn r_45_retry_after_is_waited_out_if_it_fits_and_told_if_not() {
         });
         let begun = Instant::now();
         run(async {
-            let operation = Operation::with_timeout(Some(Duration::from_secs(30)));
-            repository(&server.host(), &[]).get_manifest("v1", &operation).await.unwrap();
+            repository(&server.host(), &[("timeout_ms", "30000")]).get_manifest("v1").await.unwrap();
         });
         assert!(begun.elapsed() >= Duration::from_millis(900), "{:?}", begun.elapsed());
     }
@@ -81,8 +80,8 @@ fn r_45_retry_after_is_waited_out_if_it_fits_and_told_if_not() {
         let server = Evil::start(move |_| answer(429, &[("Retry-After", value)], "slow down"));
         let begun = Instant::now();
         run(async {
-            let operation = Operation::with_timeout(Some(Duration::from_secs(4)));
-            let error = repository(&server.host(), &[]).get_manifest("v1", &operation).await.unwrap_err();
+            let error =
+                repository(&server.host(), &[("timeout_ms", "4000")]).get_manifest("v1").await.unwrap_err();
             assert_eq!((error.kind(), error.http_status()), (Kind::RateLimited, Some(429)));
             assert_eq!(error.retry_after(), Some(Duration::from_secs(seconds)));
             assert!(error.retryable());
@@ -96,7 +95,7 @@ fn r_45_retry_after_is_waited_out_if_it_fits_and_told_if_not() {
             0 => answer(503, &[("Retry-After", value)], ""),
             _ => good(),
         });
-        run(async { repository(&server.host(), &[]).get_manifest("v1", &Operation::new()).await.unwrap() });
+        run(async { repository(&server.host(), &[]).get_manifest("v1").await.unwrap() });
     }
 }
 
@@ -104,7 +103,7 @@ fn r_45_retry_after_is_waited_out_if_it_fits_and_told_if_not() {
 fn r_26_a_401_for_ever_is_an_error_soon() {
     let server = Evil::start(|_| answer(401, &[("WWW-Authenticate", "Basic realm=\"x\"")], ""));
     run(async {
-        let error = repository(&server.host(), &[]).get_manifest("v1", &Operation::new()).await.unwrap_err();
+        let error = repository(&server.host(), &[]).get_manifest("v1").await.unwrap_err();
         assert_eq!((error.kind(), error.http_status()), (Kind::Unauthorized, Some(401)));
         assert!(server.log().len() <= 3);
     });
@@ -115,7 +114,7 @@ fn a_registry_that_is_not_there() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     run(async {
         let host = format!("127.0.0.1:{port}");
-        let error = repository(&host, &[]).get_manifest("v1", &Operation::new()).await.unwrap_err();
+        let error = repository(&host, &[]).get_manifest("v1").await.unwrap_err();
         assert_eq!(error.kind(), Kind::Network);
         assert!(error.message().contains(&host) && error.message().contains("refused"), "{error}");
     });
@@ -127,7 +126,7 @@ fn an_idle_connection_is_used_again() {
     run(async {
         let repository = repository(&server.host(), &[]);
         for _ in 0..40 {
-            repository.get_manifest("v1", &Operation::new()).await.unwrap();
+            repository.get_manifest("v1").await.unwrap();
         }
         // It goes back to the pool a moment after the answer's end, so that the next request may miss it.
         let connections = server.log().iter().map(|seen| seen.connection).max().unwrap() + 1;
@@ -143,7 +142,7 @@ fn a_thousand_requests_at_once_stay_within_their_places() {
         let all: Vec<_> = (0..1000)
             .map(|_| {
                 let repository = repository.clone();
-                tokio::spawn(async move { repository.get_manifest("v1", &Operation::new()).await.map(drop) })
+                tokio::spawn(async move { repository.get_manifest("v1").await.map(drop) })
             })
             .collect();
         for one in all {
@@ -170,9 +169,8 @@ fn r_28_a_token_for_another_service_is_tried_once() {
             }
         })
     };
-    let get = |server: &Evil| {
-        run(async { repository(&server.host(), &[]).get_manifest("v1", &Operation::new()).await.map(drop) })
-    };
+    let get =
+        |server: &Evil| run(async { repository(&server.host(), &[]).get_manifest("v1").await.map(drop) });
     let server = guarded("elsewhere");
     let error = get(&server).unwrap_err();
     assert_eq!((error.kind(), error.http_status()), (Kind::Unauthorized, Some(401)));

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use cldoci::Kind;
 use cldoci::oci::{Descriptor, media_type};
 use cldoci::registry::{BytesSource, NoSessions, Uploaded};
-use cldoci::{Kind, Operation};
 
 use super::help::{digest, manifest, noise, read, repository, run, upload};
 use crate::harness::registry::{Manners, Registry};
@@ -15,16 +15,16 @@ fn a_push_of_a_new_artifact_takes_six_requests() {
     let registry = Registry::start();
     run(async {
         let repository = repository(&registry.host(), &[]).for_push(&[]);
-        let operation = Operation::new();
-        let (config, _) = upload(&repository, b"{}", &operation).await.unwrap();
-        let (layer, _) = upload(&repository, &noise(4000), &operation).await.unwrap();
+        let (config, _) = upload(&repository, b"{}").await.unwrap();
+        let (layer, _) = upload(&repository, &noise(4000)).await.unwrap();
         let bytes = manifest(&config, &[layer]);
-        let put = repository.put_manifest("v1", media_type::OCI_MANIFEST, &bytes, &operation).await.unwrap();
+        let put = repository.put_manifest("v1", media_type::OCI_MANIFEST, &bytes).await.unwrap();
         assert!(!put.subject_known);
         let methods: Vec<String> = registry.server.log().into_iter().map(|seen| seen.method).collect();
         assert_eq!(methods, ["POST", "HEAD", "PUT", "POST", "PUT", "PUT"]);
-        assert_eq!(operation.counters().requests, 6);
-        assert_eq!(operation.counters().blobs_uploaded, 2);
+        let counters = repository.call().operation.counters();
+        assert_eq!(counters.requests, 6);
+        assert_eq!(counters.blobs_uploaded, 2);
         assert_eq!(registry.tagged("test/app", "v1"), Some(digest(&bytes).to_string()));
     });
 }
@@ -37,10 +37,10 @@ fn resolve_takes_one_request_and_two_without_a_digest_header() {
         registry.put_manifest("test/app", "v1", media_type::OCI_MANIFEST, &bytes);
         run(async {
             let repository = repository(&registry.host(), &[]);
-            let found = repository.head_manifest("v1", &Operation::new()).await.unwrap().unwrap();
+            let found = repository.head_manifest("v1").await.unwrap().unwrap();
             assert_eq!(found, Descriptor::of(media_type::OCI_MANIFEST, &bytes));
             assert_eq!(registry.server.log().len(), requests);
-            assert_eq!(repository.head_manifest("none", &Operation::new()).await.unwrap(), None);
+            assert_eq!(repository.head_manifest("none").await.unwrap(), None);
             assert_eq!(registry.server.log().len(), requests + 2);
         });
     }
@@ -64,9 +64,7 @@ fn mounts_end_right_whatever_the_registry_says() {
             let repository = repository(&registry.host(), &[]).for_push(&from);
             let descriptor = Descriptor::of("a/b", &bytes);
             let source = Arc::new(BytesSource(Bytes::from(bytes.clone())));
-            let operation = Operation::new();
-            let found =
-                repository.upload_blob(&descriptor, source, &from, &NoSessions, &operation).await.unwrap();
+            let found = repository.upload_blob(&descriptor, source, &from, &NoSessions).await.unwrap();
             assert_eq!(found, how, "{status}");
             assert_eq!(registry.blob("test/app", &descriptor.digest).unwrap(), bytes);
             let methods: Vec<String> = registry.server.log().into_iter().map(|seen| seen.method).collect();
@@ -83,7 +81,7 @@ fn r_38_a_mount_without_a_location_is_verified() {
     let bytes = noise(5000);
     run(async {
         let repository = repository(&registry.host(), &[]);
-        let (descriptor, how) = upload(&repository, &bytes, &Operation::new()).await.unwrap();
+        let (descriptor, how) = upload(&repository, &bytes).await.unwrap();
         assert_eq!(how, Uploaded::Sent);
         assert_eq!(registry.blob("test/app", &descriptor.digest).unwrap(), bytes);
     });
@@ -102,11 +100,11 @@ fn the_way_of_uploading_is_learnt_for_each_host() {
         let bytes = noise(length);
         run(async {
             let repository = repository(&registry.host(), &[]);
-            let (descriptor, _) = upload(&repository, &bytes, &Operation::new()).await.unwrap();
+            let (descriptor, _) = upload(&repository, &bytes).await.unwrap();
             assert!(registry.blob("test/app", &descriptor.digest).unwrap() == bytes);
             let before = registry.server.log().len();
             let other = [&bytes[..], b"x"].concat();
-            let (descriptor, _) = upload(&repository, &other, &Operation::new()).await.unwrap();
+            let (descriptor, _) = upload(&repository, &other).await.unwrap();
             assert!(registry.blob("test/app", &descriptor.digest).unwrap() == other);
             let log = registry.server.log();
             let methods: Vec<&str> = log[before..].iter().map(|seen| seen.method.as_str()).collect();
@@ -125,14 +123,11 @@ fn tags_come_in_pages_and_are_sorted() {
     }
     run(async {
         let repository = repository(&registry.host(), &[]);
-        assert_eq!(repository.list_tags(&Operation::new()).await.unwrap(), ["C", "a", "b", "d", "e"]);
+        assert_eq!(repository.list_tags().await.unwrap(), ["C", "a", "b", "d", "e"]);
         assert_eq!(registry.server.log().len(), 3);
     });
     run(async {
-        let error = repository(&registry.host(), &[("max_pages", "2")])
-            .list_tags(&Operation::new())
-            .await
-            .unwrap_err();
+        let error = repository(&registry.host(), &[("max_pages", "2")]).list_tags().await.unwrap_err();
         assert_eq!(error.kind(), Kind::Limit);
         assert!(error.message().contains("max_pages"), "{error}");
     });
@@ -145,13 +140,12 @@ fn deletes_by_digest_and_says_what_it_cannot() {
     registry.put_manifest("test/app", "v1", media_type::OCI_MANIFEST, &bytes);
     run(async {
         let repository = repository(&registry.host(), &[]).for_delete();
-        let operation = Operation::new();
-        let error = repository.delete_manifest("v1", &operation).await.unwrap_err();
+        let error = repository.delete_manifest("v1").await.unwrap_err();
         assert_eq!(error.kind(), Kind::Unsupported);
         assert!(error.message().contains("delete by digest"), "{error}");
-        repository.delete_manifest(digest(&bytes).as_str(), &operation).await.unwrap();
-        assert_eq!(repository.head_manifest("v1", &operation).await.unwrap(), None);
-        let error = repository.delete_manifest(digest(&bytes).as_str(), &operation).await.unwrap_err();
+        repository.delete_manifest(digest(&bytes).as_str()).await.unwrap();
+        assert_eq!(repository.head_manifest("v1").await.unwrap(), None);
+        let error = repository.delete_manifest(digest(&bytes).as_str()).await.unwrap_err();
         assert_eq!(error.kind(), Kind::NotFound);
     });
 }
@@ -162,10 +156,9 @@ fn referrers_by_the_api_and_by_the_fallback_tag() {
         let registry = Registry::with(Manners { referrers, ..Manners::default() }, |_| None);
         run(async {
             let repository = repository(&registry.host(), &[]).for_push(&[]);
-            let operation = Operation::new();
-            let (config, _) = upload(&repository, b"{}", &operation).await.unwrap();
+            let (config, _) = upload(&repository, b"{}").await.unwrap();
             let subject = manifest(&config, &[]);
-            repository.put_manifest("v1", media_type::OCI_MANIFEST, &subject, &operation).await.unwrap();
+            repository.put_manifest("v1", media_type::OCI_MANIFEST, &subject).await.unwrap();
             let subject = Descriptor::of(media_type::OCI_MANIFEST, &subject);
             for kind in ["a/one", "a/two"] {
                 let mut referrer: serde_json::Value =
@@ -176,22 +169,19 @@ fn referrers_by_the_api_and_by_the_fallback_tag() {
                 let mut descriptor = Descriptor::of(media_type::OCI_MANIFEST, &bytes);
                 descriptor.artifact_type = Some(kind.to_owned());
                 let target = descriptor.digest.to_string();
-                let put = repository
-                    .put_manifest(&target, media_type::OCI_MANIFEST, &bytes, &operation)
-                    .await
-                    .unwrap();
+                let put = repository.put_manifest(&target, media_type::OCI_MANIFEST, &bytes).await.unwrap();
                 assert_eq!(put.subject_known, referrers);
                 if !put.subject_known {
-                    repository.put_referrer(&subject.digest, &descriptor, &operation).await.unwrap();
+                    repository.put_referrer(&subject.digest, &descriptor).await.unwrap();
                 }
             }
-            let all = repository.referrers(&subject.digest, None, &operation).await.unwrap();
+            let all = repository.referrers(&subject.digest, None).await.unwrap();
             assert_eq!(all.len(), 2);
-            let one = repository.referrers(&subject.digest, Some("a/two"), &operation).await.unwrap();
+            let one = repository.referrers(&subject.digest, Some("a/two")).await.unwrap();
             assert_eq!(one.len(), 1);
             assert_eq!(one[0].artifact_type.as_deref(), Some("a/two"));
             let none = digest(b"something else");
-            assert_eq!(repository.referrers(&none, None, &operation).await.unwrap(), []);
+            assert_eq!(repository.referrers(&none, None).await.unwrap(), []);
         });
     }
 }
@@ -207,7 +197,7 @@ fn blobs_come_by_a_redirect_too() {
     run(async {
         let repository = repository(&registry.host(), &[]);
         let descriptor = Descriptor::of("a/b", &bytes);
-        let reader = repository.read_blob(&descriptor, 0, &Operation::new()).await.unwrap();
+        let reader = repository.read_blob(&descriptor, 0).await.unwrap();
         assert!(read(reader).await.unwrap() == bytes);
         assert_eq!((registry.server.log().len(), storage.server.log().len()), (1, 1));
     });

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use cldoci::config::{Environment, Options, Settings};
 use cldoci::oci::{Descriptor, media_type};
 use cldoci::registry::{Names, Registry};
-use cldoci::{Error, Kind, Operation};
+use cldoci::{Error, Kind};
 
 use super::help::{manifest, open, run};
 use crate::harness::evil::{Act, Evil, answer};
@@ -41,9 +41,7 @@ fn get(host: &str, options: &[(&str, &str)], environment: &[(&str, &str)]) -> Re
 fn get_with(host: &str, options: &Options, environment: &[(&str, &str)]) -> Result<(), Error> {
     let settings = Settings::for_client(options, Environment::of(environment.iter().copied())).unwrap();
     let registry = Registry::with(&settings, Some(Arc::new(Here)), None).unwrap();
-    run(async {
-        open(&registry, &settings, host, "test/app").get_manifest("v1", &Operation::new()).await.map(drop)
-    })
+    run(async { open(&registry, &settings, host, "test/app").get_manifest("v1").await.map(drop) })
 }
 
 #[test]

@@ -63,10 +63,10 @@ fn part(seen: &Seen) -> Vec<Act> {
     vec![first, rest]
 }
 
-async fn get(repository: &Repository, offset: usize, operation: &Operation) -> Result<Vec<u8>, Error> {
+async fn get(repository: &Repository, offset: usize) -> Result<Vec<u8>, Error> {
     let mut hasher = Hasher::new(Algorithm::Sha256);
     hasher.update(&blob().0[..offset]);
-    let reader = repository.read_blob(&blob().1, offset as u64, operation).await?;
+    let reader = repository.read_blob(&blob().1, offset as u64).await?;
     read(reader.with_prefix(hasher)).await
 }
 
@@ -96,9 +96,9 @@ fn pull(
         }
         segment(seen, number)
     });
-    let operation = Operation::new();
-    let found = run(get(&repository(&server.host(), options), 0, &operation));
-    (found, server.log(), operation)
+    let repository = repository(&server.host(), options);
+    let found = run(get(&repository, 0));
+    (found, server.log(), repository.call().operation.clone())
 }
 
 fn spans(log: &[Seen]) -> Vec<Range<usize>> {
@@ -129,9 +129,9 @@ fn a_slow_blob_comes_by_ranges_and_never_over_more_connections_than_allowed() {
                 [&[first], last, &[Act::Until(gate.clone()), rest]].concat()
             }
         });
-        let operation = Operation::new();
         let options = [("ranges", ranges), ("parallel", parallel)];
-        let found = run(get(&repository(&server.host(), &options), 0, &operation));
+        let repository = repository(&server.host(), &options);
+        let found = run(get(&repository, 0));
         assert!(found.unwrap() == blob().0);
         assert_eq!(*early.lock().unwrap(), most, "ranges {ranges}, parallel {parallel}");
         let log = server.log();
@@ -139,7 +139,10 @@ fn a_slow_blob_comes_by_ranges_and_never_over_more_connections_than_allowed() {
         assert!(spans.iter().all(|span| span.len() <= MIB));
         // From where they begin to the end, without a gap.
         spans.sort_by_key(|span| (span.start, span.end));
-        assert!(spans[0].start >= BEGUN + MIB || operation.counters().retries > 0, "{spans:?}");
+        assert!(
+            spans[0].start >= BEGUN + MIB || repository.call().operation.counters().retries > 0,
+            "{spans:?}"
+        );
         assert!(spans.windows(2).all(|two| two[1].start <= two[0].end), "{spans:?}");
         assert_eq!(spans.iter().map(|span| span.end).max(), Some(SIZE));
         // Segments use connections again.
@@ -181,7 +184,7 @@ fn a_server_that_is_fast_or_says_nothing_of_ranges_or_may_not_be_asked_gets_one_
         for (number, (name, value, handler)) in cases.into_iter().enumerate() {
             scope.spawn(move || {
                 let server = Evil::start(handler);
-                let found = run(get(&repository(&server.host(), &[(name, value)]), 0, &Operation::new()));
+                let found = run(get(&repository(&server.host(), &[(name, value)]), 0));
                 assert!(found.unwrap() == blob().0, "{number}");
                 assert_eq!(server.log().len(), 1, "{number}");
             });
@@ -292,7 +295,7 @@ fn r_20_a_resumed_download_comes_by_ranges_and_is_verified_as_a_whole() {
         let (first, _) = halves(&span, 206, BEGUN);
         vec![first, Act::Hang]
     });
-    let found = run(get(&repository(&server.host(), &[]), offset, &Operation::new()));
+    let found = run(get(&repository(&server.host(), &[]), offset));
     assert!(found.unwrap() == blob().0[offset..]);
     assert!(server.log().iter().filter(|seen| is_segment(seen)).count() > 4);
 }
@@ -348,7 +351,7 @@ fn each_range_goes_the_registrys_way_and_shows_its_credential_to_nobody_else() {
             }
         }
     });
-    let found = run(get(&repository(&server.host(), &[]), 0, &Operation::new()));
+    let found = run(get(&repository(&server.host(), &[]), 0));
     assert!(found.unwrap() == blob().0);
     let stored = storage.log();
     assert!(stored.len() > 10 && stored.iter().all(|seen| seen.header("authorization").is_none()));
@@ -361,10 +364,10 @@ fn each_range_goes_the_registrys_way_and_shows_its_credential_to_nobody_else() {
 
 #[test]
 fn cancel_and_deadline_end_what_comes_by_ranges() {
-    for (deadline, kind) in [(None, Kind::Cancelled), (Some(Duration::from_secs(3)), Kind::Timeout)] {
-        let operation = Operation::with_timeout(deadline);
+    for (deadline, kind) in [("0", Kind::Cancelled), ("3000", Kind::Timeout)] {
         let (found, log) = {
-            let cancelled = operation.clone();
+            let running = Arc::new(OnceLock::<Operation>::new());
+            let cancelled = running.clone();
             let asked = Mutex::new(0);
             let server = Evil::start(move |seen| {
                 if !is_segment(seen) {
@@ -372,13 +375,15 @@ fn cancel_and_deadline_end_what_comes_by_ranges() {
                 }
                 let mut asked = asked.lock().unwrap();
                 *asked += 1;
-                if *asked == 4 && deadline.is_none() {
-                    cancelled.cancel();
+                if *asked == 4 && deadline == "0" {
+                    cancelled.get().unwrap().cancel();
                 }
                 let (first, rest) = halves(&span(seen).unwrap(), 206, 5_000);
                 if *asked < 3 { vec![first, rest] } else { vec![first, Act::Hang] }
             });
-            (run(get(&repository(&server.host(), &[]), 0, &operation)), server.log())
+            let repository = repository(&server.host(), &[("timeout_ms", deadline)]);
+            running.set(repository.call().operation.clone()).unwrap_or_else(|_| unreachable!());
+            (run(get(&repository, 0)), server.log())
         };
         assert_eq!(found.unwrap_err().kind(), kind);
         assert!(spans(&log).len() >= 3, "{:?}", spans(&log));
@@ -397,7 +402,7 @@ fn slow_nginx(listen: &str, more: &str) -> Option<Server> {
 #[test]
 fn a_real_server_with_a_rate_for_each_connection() {
     let Some(server) = slow_nginx("", "") else { return };
-    let found = run(get(&repository(&server.address, &[]), 0, &Operation::new()));
+    let found = run(get(&repository(&server.address, &[]), 0));
     assert!(found.unwrap() == blob().0);
     let access = server.access();
     assert!(access.iter().filter(|line| line.ends_with("206")).count() > 4, "{access:?}");
@@ -410,7 +415,7 @@ fn on_http2_ranges_would_share_one_connection_and_are_not_asked_for() {
     let lines =
         format!("ssl_certificate {};\nssl_certificate_key {};", file("server.pem"), file("server.key"));
     let Some(server) = slow_nginx("ssl http2", &lines) else { return };
-    let found = run(get(&repository(&server.address, &[("ca_file", &file("ca.pem"))]), 0, &Operation::new()));
+    let found = run(get(&repository(&server.address, &[("ca_file", &file("ca.pem"))]), 0));
     assert!(found.unwrap() == blob().0);
     // On loopback plain HTTP is tried first, which this server refuses.
     let access: Vec<_> = server.access().into_iter().filter(|line| !line.ends_with(" 400")).collect();

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use cldoci::config::Options;
 use cldoci::oci::Descriptor;
 use cldoci::registry::Names;
-use cldoci::{Error, Kind, Operation};
+use cldoci::{Error, Kind};
 
 use super::help::{noise, read, repository, run, upload, with_options};
 use crate::harness::evil::{Act, Evil, answer, head};
@@ -49,7 +49,7 @@ fn r_23_redirects_end_after_five() {
         });
         let found = run(async {
             let descriptor = Descriptor::of("a/b", &noise(100));
-            let reader = repository(&server.host(), &[]).read_blob(&descriptor, 0, &Operation::new()).await?;
+            let reader = repository(&server.host(), &[]).read_blob(&descriptor, 0).await?;
             read(reader).await
         });
         (found, server.log().len())
@@ -62,16 +62,12 @@ fn r_23_redirects_end_after_five() {
     }
     for location in ["file:///etc/passwd", "data:,x", "ftp://127.0.0.1/", "", "http://["] {
         let server = Evil::start(move |_| redirect(302, location));
-        let error = run(async {
-            repository(&server.host(), &[]).get_manifest("v1", &Operation::new()).await.unwrap_err()
-        });
+        let error = run(async { repository(&server.host(), &[]).get_manifest("v1").await.unwrap_err() });
         assert_eq!(error.kind(), Kind::Protocol, "{location}");
     }
     for status in [301, 302, 303, 307, 308] {
         let server = Evil::start(move |_| answer(status, &[], ""));
-        let error = run(async {
-            repository(&server.host(), &[]).get_manifest("v1", &Operation::new()).await.unwrap_err()
-        });
+        let error = run(async { repository(&server.host(), &[]).get_manifest("v1").await.unwrap_err() });
         assert_eq!(error.kind(), Kind::Protocol);
         assert!(error.message().contains("without a usable Location"), "{error}");
         assert_eq!(server.log().len(), 1);
@@ -90,7 +86,7 @@ fn r_23_two_servers_that_send_us_to_one_another() {
     *first.lock().unwrap() = server.host();
     let error = run(async {
         let descriptor = Descriptor::of("a/b", &noise(100));
-        repository(&server.host(), &[]).read_blob(&descriptor, 0, &Operation::new()).await.err().unwrap()
+        repository(&server.host(), &[]).read_blob(&descriptor, 0).await.err().unwrap()
     });
     assert_eq!(error.kind(), Kind::Protocol, "{error}");
     assert!(error.message().contains("more than 5 redirects"), "{error}");
@@ -107,7 +103,7 @@ fn r_24_never_from_https_to_http() {
         options.set_host(&server.host(), "insecure", "true").unwrap();
         let repository = with_options(&server.host(), &options, None);
         let descriptor = Descriptor::of("a/b", &noise(100));
-        let error = repository.read_blob(&descriptor, 0, &Operation::new()).await.unwrap_err();
+        let error = repository.read_blob(&descriptor, 0).await.unwrap_err();
         assert_eq!(error.kind(), Kind::Policy);
     });
     assert_eq!((server.log().len(), sink.log().len()), (1, 0));
@@ -131,7 +127,7 @@ fn r_24_never_from_https_to_http() {
         run(async {
             let repository = with_options(&server.host(), &options, None);
             let descriptor = Descriptor::of("a/b", &noise(100));
-            match repository.read_blob(&descriptor, 0, &Operation::new()).await {
+            match repository.read_blob(&descriptor, 0).await {
                 Ok(reader) => assert!(fine && read(reader).await.unwrap() == noise(100)),
                 Err(error) => assert!(!fine && error.kind() == Kind::Policy, "{error}"),
             }
@@ -155,7 +151,7 @@ fn r_25_writes_follow_only_what_repeats_them() {
             let repository = repository(&server.host(), &[("retries", "0")]);
             let descriptor = Descriptor::of("a/b", &bytes);
             let source = Arc::new(cldoci::registry::BytesSource(bytes.clone().into()));
-            let result = repository.upload_blob_again(&descriptor, source, &Operation::new()).await;
+            let result = repository.upload_blob_again(&descriptor, source).await;
             let log = server.log();
             if fine {
                 result.unwrap();
@@ -186,9 +182,8 @@ fn r_25_a_begin_and_a_part_of_an_upload_too() {
                 _ => answer(201, &[], ""),
             });
             let bytes = noise(600_000);
-            let result = run(async {
-                upload(&repository(&server.host(), &[("retries", "0")]), &bytes, &Operation::new()).await
-            });
+            let result =
+                run(async { upload(&repository(&server.host(), &[("retries", "0")]), &bytes).await });
             let again: Vec<_> =
                 server.log().into_iter().filter(|seen| seen.path.starts_with("/again")).collect();
             if fine {
@@ -232,7 +227,7 @@ fn a_08_a_name_that_resolves_to_a_private_address_is_refused_at_connect() {
         options.set("plain_http_hosts", &host).unwrap();
         let repository = with_options(&host, &options, Some(names.clone()));
         let descriptor = Descriptor::of("a/b", &bytes);
-        let get = || async { read(repository.read_blob(&descriptor, 0, &Operation::new()).await?).await };
+        let get = || async { read(repository.read_blob(&descriptor, 0).await?).await };
         // The registry's own address is loopback, so that another one is in reach.
         assert_eq!(get().await.unwrap(), bytes);
         for next in ["rebind.test", "private.test", "metadata.test"] {
@@ -248,7 +243,7 @@ fn a_08_a_name_that_resolves_to_a_private_address_is_refused_at_connect() {
             let mut options = Options::new();
             options.set("plain_http_hosts", &host).unwrap();
             let repository = with_options(&host, &options, Some(names.clone()));
-            let error = repository.get_manifest("v1", &Operation::new()).await.unwrap_err();
+            let error = repository.get_manifest("v1").await.unwrap_err();
             assert_eq!(error.kind(), Kind::Policy, "{error}");
             assert!(error.message().contains(realm), "{error}");
             assert_eq!(server.log().len(), 1);
@@ -271,7 +266,7 @@ fn a_04_and_a_16_addresses_out_of_reach() {
         });
         let error = run(async {
             let descriptor = Descriptor::of("a/b", &noise(100));
-            repository(&server.host(), &[]).read_blob(&descriptor, 0, &Operation::new()).await.unwrap_err()
+            repository(&server.host(), &[]).read_blob(&descriptor, 0).await.unwrap_err()
         });
         assert_eq!(error.kind(), Kind::Policy, "{location}");
         assert_eq!(server.log().len(), 2);
@@ -306,7 +301,7 @@ fn a_16_a_second_hop_to_a_name_with_a_private_address() {
         let found = run(async {
             let repository = with_options(&host, &options, Some(names));
             let descriptor = Descriptor::of("a/b", &bytes);
-            read(repository.read_blob(&descriptor, 0, &Operation::new()).await?).await
+            read(repository.read_blob(&descriptor, 0).await?).await
         });
         assert_eq!((server.log().len(), between.log().len()), (1, 1), "{name}");
         if fine {
@@ -354,7 +349,7 @@ fn a_10_a_11_a_12_a_13_what_is_the_registrys_does_not_go_along() {
             }
             let repository = with_options(&own, &options, None);
             let descriptor = Descriptor::of("a/b", &bytes);
-            let get = || async { read(repository.read_blob(&descriptor, 0, &Operation::new()).await?).await };
+            let get = || async { read(repository.read_blob(&descriptor, 0).await?).await };
             assert_eq!(get().await.unwrap(), bytes);
             // A challenge there is no reason to look for a credential of that host: there is one.
             *refuses.lock().unwrap() = true;
@@ -394,7 +389,7 @@ fn a_14_a_challenge_at_the_end_of_a_redirect_gets_no_answer() {
         }
         let error = run(async {
             let descriptor = Descriptor::of("a/b", &noise(100));
-            repository(&server.host(), &[]).read_blob(&descriptor, 0, &Operation::new()).await.unwrap_err()
+            repository(&server.host(), &[]).read_blob(&descriptor, 0).await.unwrap_err()
         });
         assert_eq!(error.kind(), Kind::Unauthorized);
         // Asked, challenged, one token, asked again: and then no more.
@@ -413,7 +408,7 @@ fn a_09_an_upload_goes_to_the_registrys_own_host_or_to_a_listed_one() {
         "HEAD" => answer(404, &[], ""),
         _ => answer(201, &[], ""),
     });
-    run(async { upload(&repository(&server.host(), &[]), b"{}", &Operation::new()).await.unwrap() });
+    run(async { upload(&repository(&server.host(), &[]), b"{}").await.unwrap() });
     assert!(server.lines()[2].starts_with("PUT /upload?state=1&digest=sha256:"), "{:?}", server.lines());
 
     let location = format!("http://{other_host}/upload?state=1");
@@ -423,17 +418,14 @@ fn a_09_an_upload_goes_to_the_registrys_own_host_or_to_a_listed_one() {
     });
     let mut options = Options::new();
     options.set_host(&server.host(), "header", "X-Secret=canary").unwrap();
-    let error = run(async {
-        upload(&with_options(&server.host(), &options, None), b"{}", &Operation::new()).await.unwrap_err()
-    });
+    let error =
+        run(async { upload(&with_options(&server.host(), &options, None), b"{}").await.unwrap_err() });
     assert_eq!(error.kind(), Kind::Policy);
     assert!(error.message().contains("upload_hosts"), "{error}");
     assert_eq!(other.log().len(), 0);
 
     options.set("upload_hosts", &other_host).unwrap();
-    run(async {
-        upload(&with_options(&server.host(), &options, None), b"{}", &Operation::new()).await.unwrap()
-    });
+    run(async { upload(&with_options(&server.host(), &options, None), b"{}").await.unwrap() });
     let seen = &other.log()[0];
     assert_eq!((seen.method.as_str(), seen.body.as_slice()), ("PUT", b"{}".as_slice()));
     assert!(seen.header("x-secret").is_none() && seen.header("authorization").is_none());

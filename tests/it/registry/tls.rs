@@ -4,7 +4,7 @@ use std::io::Write;
 
 use cldoci::config::{Environment, Options, Settings};
 use cldoci::oci::{Descriptor, media_type};
-use cldoci::{Error, Kind, Operation};
+use cldoci::{Error, Kind};
 
 use super::help::{manifest, open, run, with_options};
 use crate::harness::evil::{Act, Evil, answer, send, tls};
@@ -15,7 +15,7 @@ fn good() -> Vec<Act> {
 }
 
 fn get(host: &str, options: &Options) -> Result<(), Error> {
-    run(async { with_options(host, options, None).get_manifest("v1", &Operation::new()).await.map(drop) })
+    run(async { with_options(host, options, None).get_manifest("v1").await.map(drop) })
 }
 
 /// The same by a name that leads here.
@@ -29,7 +29,7 @@ fn get_named(name: &str, host: &str, options: &Options) -> Result<(), Error> {
     let host = format!("{name}:{}", host.rsplit_once(':').unwrap().1);
     run(async {
         let repository = with_options(&host, options, Some(std::sync::Arc::new(Here)));
-        repository.get_manifest("v1", &Operation::new()).await.map(drop)
+        repository.get_manifest("v1").await.map(drop)
     })
 }
 
@@ -66,10 +66,7 @@ fn a_18_a_400_of_a_registry_is_not_taken_for_a_tls_server() {
     assert_eq!(server.log().len(), 1);
     // A HEAD's answer has no words: a handshake is tried, and the answer stands.
     let error = run(async {
-        with_options(&server.host(), &Options::new(), None)
-            .head_manifest("v1", &Operation::new())
-            .await
-            .unwrap_err()
+        with_options(&server.host(), &Options::new(), None).head_manifest("v1").await.unwrap_err()
     });
     assert_eq!((error.kind(), error.http_status()), (Kind::Protocol, Some(400)));
     assert_eq!(server.log().len(), 2);
@@ -323,7 +320,7 @@ fn r_22_a_name_server_that_stalls() {
     options.set("connect_timeout_ms", "300").unwrap();
     run(async {
         let repository = with_options("stalls.test", &options, Some(names.clone()));
-        let error = repository.get_manifest("v1", &Operation::new()).await.unwrap_err();
+        let error = repository.get_manifest("v1").await.unwrap_err();
         drop(let_go);
         assert_eq!(error.kind(), Kind::Timeout, "{error}");
         assert!(error.message().contains("connect_timeout_ms"), "{error}");
@@ -364,9 +361,7 @@ fn a_ca_directory_is_read_whole_and_what_is_no_certificate_is_named() {
 fn get_in(host: &str, options: &Options, environment: &[(&str, &str)]) -> Result<(), Error> {
     let settings = Settings::for_client(options, Environment::of(environment.iter().copied())).unwrap();
     let registry = cldoci::registry::Registry::new(&settings).unwrap();
-    run(async {
-        open(&registry, &settings, host, "test/app").get_manifest("v1", &Operation::new()).await.map(drop)
-    })
+    run(async { open(&registry, &settings, host, "test/app").get_manifest("v1").await.map(drop) })
 }
 
 #[test]

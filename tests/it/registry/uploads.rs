@@ -4,9 +4,9 @@ use std::io::Read;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use cldoci::Kind;
 use cldoci::oci::Descriptor;
 use cldoci::registry::{BlobSource, BytesSource, NoSessions, Session, UploadSessions, Uploaded};
-use cldoci::{Kind, Operation};
 
 use super::help::{noise, repository, run, upload};
 use crate::harness::evil::{Act, Evil, answer, head};
@@ -21,20 +21,17 @@ fn r_14_an_upload_without_a_usable_location() {
             Some(location) => answer(202, &[("Location", location)], ""),
             None => answer(202, &[], ""),
         });
-        let error = run(async {
-            upload(&repository(&server.host(), &[]), b"{}", &Operation::new()).await.unwrap_err()
-        });
+        let error = run(async { upload(&repository(&server.host(), &[]), b"{}").await.unwrap_err() });
         assert_eq!(error.kind(), Kind::Protocol, "{location:?}");
         assert_eq!(server.log().len(), 1);
     }
     let not_text = [b"HTTP/1.1 202 X\r\nContent-Length: 0\r\nLocation: /\xff\xfe\r\n\r\n".to_vec()].concat();
     let server = Evil::start(move |_| vec![Act::Send(not_text.clone())]);
-    let error =
-        run(async { upload(&repository(&server.host(), &[]), b"{}", &Operation::new()).await.unwrap_err() });
+    let error = run(async { upload(&repository(&server.host(), &[]), b"{}").await.unwrap_err() });
     assert_eq!(error.kind(), Kind::Protocol);
     let server = Evil::start(|_| answer(202, &[("Location", &"a".repeat(1 << 20))], ""));
     let repository = repository(&server.host(), &[("retries", "0")]);
-    let error = run(async { upload(&repository, b"{}", &Operation::new()).await.unwrap_err() });
+    let error = run(async { upload(&repository, b"{}").await.unwrap_err() });
     assert_eq!(error.kind(), Kind::Protocol);
 }
 
@@ -58,7 +55,7 @@ fn r_14_a_location_is_read_as_a_browser_reads_it() {
             "HEAD" => vec![Act::Send(head(404, &[("Content-Length", "0")]))],
             _ => answer(201, &[], ""),
         });
-        run(async { upload(&repository(&server.host(), &[]), b"{}", &Operation::new()).await.unwrap() });
+        run(async { upload(&repository(&server.host(), &[]), b"{}").await.unwrap() });
         let put = server.lines().pop().unwrap();
         assert!(put.starts_with(&format!("PUT {goes_to}digest=sha256:")), "{location}: {put}");
     }
@@ -67,16 +64,14 @@ fn r_14_a_location_is_read_as_a_browser_reads_it() {
 #[test]
 fn r_13_a_200_where_a_session_or_a_blob_is_due() {
     let server = Evil::start(|_| answer(200, &[("Location", "/x")], ""));
-    let error =
-        run(async { upload(&repository(&server.host(), &[]), b"{}", &Operation::new()).await.unwrap_err() });
+    let error = run(async { upload(&repository(&server.host(), &[]), b"{}").await.unwrap_err() });
     assert_eq!((error.kind(), error.http_status()), (Kind::Protocol, Some(200)));
     let server = Evil::start(|seen| match seen.method.as_str() {
         "POST" => answer(202, &[("Location", "/x")], ""),
         "HEAD" => answer(404, &[], ""),
         _ => answer(200, &[], ""),
     });
-    let error =
-        run(async { upload(&repository(&server.host(), &[]), b"{}", &Operation::new()).await.unwrap_err() });
+    let error = run(async { upload(&repository(&server.host(), &[]), b"{}").await.unwrap_err() });
     assert_eq!((error.kind(), error.http_status()), (Kind::Protocol, Some(200)));
     // A plain begin, without a mount; a PATCH; other answers to a PUT.
     for (method, status) in [
@@ -97,7 +92,7 @@ fn r_13_a_200_where_a_session_or_a_blob_is_due() {
             _ => answer(201, &[], ""),
         });
         let repository = repository(&server.host(), &[]);
-        let error = run(async { upload(&repository, &noise(70_000), &Operation::new()).await.unwrap_err() });
+        let error = run(async { upload(&repository, &noise(70_000)).await.unwrap_err() });
         assert_eq!((error.kind(), error.http_status()), (Kind::Protocol, Some(status)), "{method} {error}");
     }
 }
@@ -111,7 +106,7 @@ fn r_15_the_newest_location_is_used_as_it_is() {
         ("PATCH", _) => answer(202, &[("Location", "/u/second?z=%C3%A9")], ""),
         _ => answer(201, &[], ""),
     });
-    run(async { upload(&repository(&server.host(), &[]), b"{}", &Operation::new()).await.unwrap() });
+    run(async { upload(&repository(&server.host(), &[]), b"{}").await.unwrap() });
     let other = |line: &String| !line.starts_with("HEAD") && !line.starts_with("DELETE");
     let lines: Vec<String> = server.lines().into_iter().filter(other).collect();
     assert!(lines[1].starts_with("PUT /u/a%2Fb?_state=AbC%3D%3D&x=1+2&digest=sha256:"), "{lines:?}");
@@ -129,9 +124,7 @@ fn r_15_the_newest_location_is_used_as_it_is() {
         "PATCH" => error(404, "BLOB_UPLOAD_UNKNOWN"),
         _ => answer(201, &[], ""),
     });
-    run(async {
-        upload(&repository(&server.host(), &[]), &noise(9 << 20), &Operation::new()).await.unwrap()
-    });
+    run(async { upload(&repository(&server.host(), &[]), &noise(9 << 20)).await.unwrap() });
     let lines = server.lines();
     assert_eq!(lines[lines.len() - 3..][..2], ["PATCH /u?n=0", "PATCH /u2"]);
     assert!(lines.last().unwrap().starts_with("PUT /u2?m=%2F&n=2&digest=sha256:"), "{lines:?}");
@@ -142,7 +135,7 @@ fn q_32_and_q_44_every_body_has_its_length() {
     let registry = Registry::start();
     run(async {
         let repository = repository(&registry.host(), &[]);
-        upload(&repository, &noise(300_000), &Operation::new()).await.unwrap();
+        upload(&repository, &noise(300_000)).await.unwrap();
     });
     let log = registry.server.log();
     assert_eq!(log[1].header("content-length"), Some("0"));
@@ -168,20 +161,14 @@ fn r_42_an_answer_before_the_body_is_sent_ends_the_upload() {
             }
         });
         run(async {
-            let operation = Operation::new();
+            let repository = repository(&server.host(), &[]);
             let size = 10 << 30;
             let descriptor = Descriptor::new("a/b", cldoci::oci::Digest::of(b"not checked here"), size);
-            let result = repository(&server.host(), &[])
-                .upload_blob(&descriptor, Arc::new(Endless), &[], &NoSessions, &operation)
-                .await;
+            let result = repository.upload_blob(&descriptor, Arc::new(Endless), &[], &NoSessions).await;
             let error = result.unwrap_err();
             assert_eq!((error.kind(), error.registry_code()), (kind, Some(code)), "{error}");
-            assert!(
-                operation.counters().bytes_sent < 256 << 20,
-                "{:?} {:?}",
-                operation.counters(),
-                server.lines()
-            );
+            let counters = repository.call().operation.counters();
+            assert!(counters.bytes_sent < 256 << 20, "{counters:?} {:?}", server.lines());
             // What was begun is cancelled (Q43), if the connection that is used again still lives.
             let rest = server.lines().split_off(3);
             assert!(status != 403 || rest.iter().all(|line| line == "DELETE /upload"), "{rest:?}");
@@ -209,7 +196,7 @@ fn a_source_that_ends_early_is_told_as_such() {
     run(async {
         let descriptor = Descriptor::new("a/b", cldoci::oci::Digest::of(b"x"), 100_000);
         let error = repository(&registry.host(), &[])
-            .upload_blob(&descriptor, Arc::new(Short), &[], &NoSessions, &Operation::new())
+            .upload_blob(&descriptor, Arc::new(Short), &[], &NoSessions)
             .await
             .unwrap_err();
         assert_eq!(error.kind(), Kind::Changed);
@@ -229,9 +216,9 @@ fn a_broken_upload_begins_again_in_a_new_session() {
     });
     let bytes = noise(500_000);
     run(async {
-        let operation = Operation::new();
         let repository = repository(&registry.host(), &[]);
-        let (descriptor, how) = upload(&repository, &bytes, &operation).await.unwrap();
+        let operation = repository.call().operation.clone();
+        let (descriptor, how) = upload(&repository, &bytes).await.unwrap();
         assert_eq!(how, Uploaded::Sent);
         assert!(registry.blob("test/app", &descriptor.digest).unwrap() == bytes);
         assert_eq!(operation.counters().retries, 2);
@@ -263,8 +250,7 @@ fn a_lost_answer_to_a_commit_does_not_send_the_blob_again() {
     });
     assert!(!inner.is_empty());
     run(async {
-        let operation = Operation::new();
-        upload(&repository(&relay.host(), &[]), &bytes, &operation).await.unwrap();
+        upload(&repository(&relay.host(), &[]), &bytes).await.unwrap();
         let methods: Vec<String> = relay.log().into_iter().map(|seen| seen.method).collect();
         assert_eq!(methods, ["HEAD", "POST", "PUT", "HEAD"]);
     });
@@ -308,11 +294,10 @@ fn an_upload_in_parts_continues_after_a_restart() {
     let push = || async {
         let descriptor = Descriptor::of("a/b", &bytes);
         let source = Arc::new(BytesSource(Bytes::from(bytes.clone())));
-        let operation = Operation::new();
         // A new client each time, as after a restart.
         let repository = repository(&registry.host(), &[("retries", "0")]);
-        let result = repository.upload_blob(&descriptor, source, &[], &kept, &operation).await;
-        (result, operation.counters())
+        let result = repository.upload_blob(&descriptor, source, &[], &kept).await;
+        (result, repository.call().operation.counters())
     };
     run(async {
         let (result, _) = push().await;
@@ -343,7 +328,7 @@ fn r_39_a_least_length_of_chunks_that_makes_no_sense() {
         let bytes = noise(5 << 20);
         run(async {
             let repository = repository(&registry.host(), &[]);
-            let (descriptor, _) = upload(&repository, &bytes, &Operation::new()).await.unwrap();
+            let (descriptor, _) = upload(&repository, &bytes).await.unwrap();
             assert!(registry.blob("test/app", &descriptor.digest).unwrap() == bytes);
         });
     }

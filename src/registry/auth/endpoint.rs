@@ -1,0 +1,58 @@
+//! Requests to a token endpoint: a URL that the registry chose, checked before anything is sent there.
+
+use bytes::Bytes;
+use http::Method;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+
+use super::Access;
+use crate::error::{Error, Kind, Result};
+use crate::registry::body;
+use crate::registry::policy::{self, Realm};
+use crate::registry::transport::{Lane, Outgoing, Payload};
+
+/// The longest answer.
+const LIMIT: usize = 64 << 10;
+
+/// Checks a challenge's realm; a warning goes to the operation.
+pub(super) fn realm(access: Access<'_>, realm: &str) -> Result<Realm> {
+    let Access { transport, call, origin, .. } = access;
+    let hosts = call.settings.list("token_hosts");
+    let realm = policy::realm(origin, transport.class_of(origin), realm, hosts)?;
+    if let Some(warning) = &realm.warning {
+        call.operation.warn(warning.clone());
+    }
+    Ok(realm)
+}
+
+/// Asks an endpoint that [`realm`] has passed (its URL may have got a query since): status, headers and at most
+/// 64 KiB of body. A redirect is an answer like any other.
+pub(super) async fn request(
+    access: Access<'_>,
+    realm: &Realm,
+    method: Method,
+    mut headers: HeaderMap,
+    form: Option<Bytes>,
+) -> Result<(u16, HeaderMap, Vec<u8>)> {
+    let payload = match form {
+        Some(form) => {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+            Payload::Bytes(form)
+        }
+        None => Payload::Empty,
+    };
+    let outgoing = Outgoing {
+        method,
+        url: realm.url.clone(),
+        headers,
+        payload,
+        reach: realm.reach,
+        lane: Lane::Short,
+        wait: access.call.settings.duration("header_timeout_ms"),
+    };
+    let answer = access.transport.send(outgoing, access.call).await.map_err(|failure| failure.error)?;
+    let (status, headers) = (answer.response.status().as_u16(), answer.response.headers().clone());
+    let body = body::read_all(answer, LIMIT)
+        .await?
+        .ok_or_else(|| Error::new(Kind::Limit, "the token endpoint's answer is longer than 64 KiB"))?;
+    Ok((status, headers, body))
+}
