@@ -57,7 +57,7 @@ enum Step {
     /// To bring a manifest that lies this deep, and what it lists.
     Bring(Descriptor, usize),
     /// To put an index: what it lists is there.
-    Put(Manifest),
+    Put(Box<Manifest>),
 }
 
 struct Walk<'a> {
@@ -107,7 +107,7 @@ impl Walk<'_> {
             };
             let below: Vec<Step> =
                 index.manifests.iter().map(|d| Step::Bring(d.clone(), depth + 1)).collect();
-            pending.push(Step::Put(manifest));
+            pending.push(Step::Put(Box::new(manifest)));
             pending.extend(below);
         }
         Ok(())
