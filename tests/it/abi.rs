@@ -1,4 +1,4 @@
-//! The binary interface holds together: header, symbols, library, version, status numbers (issue 3, point 7).
+//! The binary interface holds together: header, symbols, library, version, status numbers.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -100,7 +100,7 @@ int main(void) {{
     run(&mut Command::new(program));
 }
 
-/// Design §2a. A number is never changed nor used again.
+/// A number is never changed nor used again (docs/abi.md).
 #[test]
 fn status_numbers_are_pinned() {
     let header = header();

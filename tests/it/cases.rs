@@ -104,6 +104,85 @@ fn the_page_of_cases_agrees_with_the_tests() {
     }
 }
 
+/// The IDs that a text cites: quirks (Q30, Q68a), promises (G7) and cases, and quirks in names of tests.
+fn cited(text: &str) -> Vec<String> {
+    let is_id = |word: &str| {
+        let (letter, rest) = word.split_at(1);
+        let digits = |text: &str, count: std::ops::RangeInclusive<usize>| {
+            count.contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit())
+        };
+        match letter {
+            "Q" => digits(rest.trim_end_matches(|c: char| c.is_ascii_lowercase()), 1..=3),
+            "G" if !rest.starts_with('-') => digits(rest, 1..=2),
+            "T" | "G" | "R" | "A" | "B" | "F" | "X" => {
+                rest.strip_prefix('-').is_some_and(|n| digits(n, 2..=2))
+            }
+            _ => false,
+        }
+    };
+    let words = text.split(|c: char| !c.is_alphanumeric() && c != '-' && c != '_');
+    let words = words.flat_map(|word| match word.strip_prefix('q').and_then(|rest| rest.split_once('_')) {
+        Some((number, _)) => vec![format!("Q{number}")],
+        None => vec![word.to_owned()],
+    });
+    words.filter(|word| word.is_char_boundary(1) && word.len() > 1 && is_id(word)).collect()
+}
+
+/// Every text file below these, with its name.
+fn texts(places: &[&str]) -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut pending: Vec<_> = places.iter().map(|place| root.join(place)).collect();
+    let mut found = Vec::new();
+    while let Some(path) = pending.pop() {
+        if path.is_dir() {
+            if !path.ends_with("target") && !path.ends_with("__pycache__") {
+                pending.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+            }
+        } else if let Ok(text) = fs::read_to_string(&path) {
+            found.push((path.strip_prefix(root).unwrap().display().to_string(), text));
+        }
+    }
+    found
+}
+
+#[test]
+fn whatever_is_cited_stands_on_a_page() {
+    let pages = ["docs/registry-quirks.md", "docs/cases-status.md"];
+    let mut known = BTreeSet::new();
+    for (_, page) in texts(&pages) {
+        known.extend(
+            page.lines().filter_map(|line| Some(line.strip_prefix("| ")?.split_once(" |")?.0.to_owned())),
+        );
+    }
+    assert!(
+        known.contains("Q30") && known.contains("Q68a") && known.contains("G7") && known.contains("X-27")
+    );
+    let places =
+        ["src", "tests", "docs", "include", "bindings", "examples", "benches", "fuzz", "scripts", "cli"];
+    let files =
+        ["ARCHITECTURE.md", "README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "build.rs"];
+    let mut strangers = Vec::new();
+    let mut all = 0;
+    for (name, text) in texts(&[places.as_slice(), &files].concat()) {
+        if pages.contains(&name.as_str()) || name.ends_with("it/cases.rs") {
+            continue;
+        }
+        let ids = cited(&text);
+        all += ids.len();
+        strangers.extend(ids.into_iter().filter(|id| !known.contains(id)).map(|id| format!("{name}: {id}")));
+    }
+    assert!(all > 300, "{all} citations");
+    assert!(strangers.is_empty(), "cited, and on no page: {strangers:#?}");
+}
+
+#[test]
+fn citations_are_read_from_texts() {
+    assert_eq!(
+        cited("(Q28–Q31, A-09): fn q68a_x() and G7; not SHA-256, Q, G, X-1, GET, q_x."),
+        ["Q28", "Q31", "A-09", "Q68a", "G7"]
+    );
+}
+
 #[test]
 fn ids_are_read_from_names() {
     assert_eq!(ids("t_10_symlink_then_write"), ["T-10"]);

@@ -29,7 +29,7 @@ const IDLE_PER_HOST: usize = 8;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Profile {
     reach: Reach,
-    /// None = plain HTTP, for which no trust store is read (T4 of the measured traps).
+    /// None = plain HTTP, for which no trust store is read: a container without certificates can use it.
     tls: Option<Tls>,
 }
 
@@ -127,7 +127,7 @@ impl Clients {
             .user_agent(&self.user_agent)
             .redirect(redirect::Policy::none())
             .retry(reqwest::retry::never())
-            // It would send the upload's state along (T5 of the measured traps).
+            // It would tell the next server the whole URL, an upload's state included.
             .referer(false)
             .no_proxy()
             .connect_timeout(settings.duration("connect_timeout_ms"))

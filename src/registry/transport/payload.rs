@@ -13,7 +13,7 @@ use tokio::sync::{Notify, mpsc};
 use crate::error::Error;
 use crate::operation::{Count, Meter, Operation};
 
-/// What a source is read in (T6 of the measured traps: small chunks cost a factor of ten).
+/// What a source is read in: smaller chunks cost up to ten times as much.
 pub(crate) const CHUNK: usize = 256 << 10;
 
 /// The body of a request.
