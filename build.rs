@@ -94,10 +94,13 @@ fn version_macros() -> Result<String, Box<dyn Error>> {
     let (major, minor, patch) = (part("MAJOR")?, part("MINOR")?, part("PATCH")?);
     Ok(format!(
         "
-/** The version of this header. */
+/** The version of this header: its first number. */
 #define CLDOCI_VERSION_MAJOR {major}
+/** Its second. */
 #define CLDOCI_VERSION_MINOR {minor}
+/** Its third. */
 #define CLDOCI_VERSION_PATCH {patch}
+/** All three, as text. */
 #define CLDOCI_VERSION_STRING \"{major}.{minor}.{patch}\"
 /** The same in one number, 0xMMNNPP, for comparisons. */
 #define CLDOCI_VERSION_NUMBER 0x{major:02x}{minor:02x}{patch:02x}

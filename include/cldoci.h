@@ -1,4 +1,4 @@
-/*
+/** @file
  * cldoci: OCI artifacts for every language
  * ========================================
  *
@@ -345,10 +345,13 @@ cldoci_status cldoci_error_free(cldoci_error *error);
 
 /* Versions ----------------------------------------------------------------------------------------------- */
 
-/** The version of this header. */
+/** The version of this header: its first number. */
 #define CLDOCI_VERSION_MAJOR 0
+/** Its second. */
 #define CLDOCI_VERSION_MINOR 1
+/** Its third. */
 #define CLDOCI_VERSION_PATCH 0
+/** All three, as text. */
 #define CLDOCI_VERSION_STRING "0.1.0"
 /** The same in one number, 0xMMNNPP, for comparisons. */
 #define CLDOCI_VERSION_NUMBER 0x000100

@@ -1,4 +1,4 @@
-/*
+/** @file
  * cldoci: OCI artifacts for every language
  * ========================================
  *
