@@ -6,9 +6,14 @@ DIR ?= examples/component
 REGISTRY ?=
 MINUTES ?= 10
 TARGET ?= all
+REVISION ?=
+
+# What the scripts share, for the recipes that are too short for a script.
+SHELL := bash
+lib := . scripts/lib.sh;
 
 .DEFAULT_GOAL := help
-.PHONY: help demo registry cli test-cli examples release portable wheel tools test test-rust loom test-install lint header third-party asan valgrind golden abi counts bench bench-full fuzz soak install uninstall ci
+.PHONY: help demo registry cli test-cli examples release portable wheel tools test test-rust test-demo loom test-install test-upgrade lint deny header third-party asan valgrind golden abi counts measure bench bench-full fuzz soak install uninstall ci
 
 help: ## lists the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -28,13 +33,20 @@ portable: release ## the same library for glibc 2.28 and newer: build/portable/l
 	@scripts/portable.sh
 
 wheel: portable ## the Python wheel, for glibc 2.28 and newer: build/wheel
-	@scripts/wheel.sh
+	@$(lib) need python3 "the wheel" || exit 0; mkdir -p "$$build/wheel"; rm -f "$$build"/wheel/*.whl; cd bindings/python; \
+	PYTHONDONTWRITEBYTECODE=1 CLDOCI_LIBRARY=$$build/portable/libcldoci.so python3 -c \
+	  'import sys, wheel_backend; print("build/wheel/" + wheel_backend.build_wheel(sys.argv[1]))' "$$build/wheel"
 
 cli: release ## builds the tool, its man pages and completions into build/cli
 	@scripts/cli.sh target/release build
 
-examples: release ## builds examples/c into build/examples
-	@scripts/examples.sh
+# The soname is what the loader looks for; cargo names the file without it.
+examples: release ## builds examples/c into build/examples, with nothing but the library and its header
+	@$(lib) mkdir -p build/examples; ln -sf libcldoci.so "target/release/libcldoci.so.$$(abi_version include/cldoci.h)"; \
+	for source in examples/c/*.c; do \
+	  $${CC:-cc} -std=c99 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -pedantic -Iinclude "$$source" \
+	    -o "build/examples/$$(basename "$$source" .c)" -Ltarget/release -lcldoci -Wl,-rpath,"$$root/target/release"; \
+	done
 
 tools: ## installs what the tests need into build/tools, pinned
 	@scripts/install-tools.sh
@@ -45,8 +57,17 @@ test: ## runs every test; installs what it needs
 test-rust: ## runs the Rust tests alone, with what is installed
 	@scripts/test-rust.sh
 
+test-demo: ## `make demo` as a newcomer runs it, on a layout and on a real registry
+	@$(lib) mkdir -p build; quietly() { "$$@" >build/demo.log 2>&1 || { cat build/demo.log; fail "$$*"; }; }; \
+	quietly $(MAKE) --no-print-directory demo; say "demo: on a layout: ok"; \
+	need registry3 "the demo on a registry" || exit 0; \
+	quietly scripts/registry.sh run sh -c '$(MAKE) --no-print-directory demo REGISTRY="$$REGISTRY"'; \
+	say "demo: on Distribution 3: ok"
+
+# Their own flags and target: the library itself is not built with them.
 loom: ## tries every order in which threads may meet at the handle table
-	@scripts/loom.sh
+	@RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=build/loom CARGO_PROFILE_DEV_OPT_LEVEL=2 CARGO_PROFILE_DEV_DEBUG=0 \
+	  cargo test --quiet --locked --manifest-path tests/loom/Cargo.toml
 
 test-cli: cli ## tests the tool as its users do, on layouts and on a real registry
 	@scripts/test-cli.sh
@@ -54,20 +75,31 @@ test-cli: cli ## tests the tool as its users do, on layouts and on a real regist
 test-install: ## installs into a temporary prefix and links against it
 	@scripts/test-install.sh
 
-lint: ## formatting, clippy, the header, licences
+test-upgrade: release ## programs that were compiled at the first commit of this soname, on the library as it is now
+	@scripts/test-upgrade.sh
+
+lint: ## formatting, clippy, rustdoc, the header and its comments, the shell scripts
 	@scripts/lint.sh
 
+# An exception for the fuzz targets' libFuzzer is none of the library's; few crates need few of the licences.
+deny: ## licences, bans (with the floors of known advisories) and sources of the dependencies, by deny.toml
+	@$(lib) need cargo-deny "the check of licences, bans and sources" || exit 0; \
+	checked() { cargo deny --locked --config deny.toml --manifest-path "$$1" check --hide-inclusion-graph "$${@:2}" licenses bans sources; }; \
+	checked Cargo.toml --allow license-exception-not-encountered; \
+	checked fuzz/Cargo.toml --allow license-not-encountered; \
+	checked tests/loom/Cargo.toml --allow license-not-encountered --allow license-exception-not-encountered
+
 header: ## writes include/cldoci.h and include/cldoci.symbols anew
-	@scripts/header.sh write
+	@CLDOCI_HEADER=write cargo build --quiet --lib --locked
 
 third-party: ## writes THIRD-PARTY anew
 	@CLDOCI_THIRD_PARTY=write cargo test --quiet --locked --test it third_party
 
 asan: ## the C programs and the library under AddressSanitizer and UBSan
-	@scripts/asan.sh
+	@scripts/sanitize.sh asan
 
 valgrind: ## the C programs under valgrind
-	@scripts/valgrind.sh
+	@scripts/sanitize.sh valgrind
 
 golden: ## the golden digests on a plain x86-64 (qemu)
 	@scripts/golden.sh
@@ -78,11 +110,16 @@ abi: ## compares the ABI with the checked-in baseline
 counts: cli ## the counts that must not grow: system calls, allocations, instructions, memory
 	@scripts/counts.sh
 
-bench: ## measures against the peers and the limits, writes docs/performance.md: 15 minutes
-	@scripts/bench.sh
+measure: ## counts what makes the code hard to take over: REVISION=any commit
+	@$(lib) need python3 "the counts" || exit 0; scripts/measure.py $(REVISION)
 
-bench-full: ## the same with all trees, 8 GiB, 1,000,000 files
-	@scripts/bench.sh --full
+bench: cli ## measures against the peers and the limits, writes docs/performance.md: 15 minutes
+	@scripts/install-tools.sh go debian
+	@$(lib) need python3 "the benchmarks" && need openssl "the certificate of a registry" && python3 benches/macro $(BENCH)
+
+bench-full: BENCH := --full
+bench-full: bench ## the same with all trees, 8 GiB, 1,000,000 files
+	@python3 benches/ranges.py
 
 fuzz: ## the fuzz targets for MINUTES= in all, or TARGET= alone
 	@scripts/fuzz.sh "$(TARGET)" "$(MINUTES)"

@@ -2,25 +2,50 @@
 # Compares the interface with the checked-in baseline, through a shim that names every public type and function:
 # the library itself carries no debug information of its header that abidiff reads.
 #   scripts/abi.sh check | write
+#   scripts/abi.sh shim INCLUDE_DIRECTORY OUTPUT    the shim alone, which programs can be linked against
 . "$(dirname "$0")/lib.sh"
 
+need python3 "the comparison with the ABI baseline" || exit 0
+
+# shim INCLUDE_DIRECTORY OUTPUT: a library with every function of the header, each empty.
+shim() {
+  python3 - "$1/cldoci.h" "$1/cldoci.symbols" >"$2.c" <<'END'
+import re
+import sys
+
+header = re.sub(r"/\*.*?\*/", "", open(sys.argv[1]).read(), flags=re.S)
+print("#include <cldoci.h>\n#undef CLDOCI_MUST_USE")
+for symbol in open(sys.argv[2]).read().split():
+    found = re.search(r"^([A-Za-z_][^;{}#]*?\b%s\s*\([^;]*\))[^;()]*;" % re.escape(symbol), header, flags=re.M | re.S)
+    if not found:
+        sys.exit(f"{symbol} has no prototype")
+    prototype = " ".join(found.group(1).split())
+    result = prototype.split(symbol)[0].replace("extern", "").strip()
+    body = "" if result == "void" else " return 0;"
+    print(f"{prototype} {{{body} }}")
+END
+  "${CC:-cc}" -g -shared -fPIC -fno-eliminate-unused-debug-types -ffile-prefix-map="$(dirname "$2")"=. -w -I"$1" "$2.c" \
+    -Wl,-soname,"libcldoci.so.$(abi_version "$1/cldoci.h")" -o "$2"
+}
+
+if [[ ${1:-} == shim ]]; then
+  shim "$2" "$3"
+  exit
+fi
 need abidiff "the comparison with the ABI baseline" || exit 0
 need abidw "the comparison with the ABI baseline" || exit 0
-abi=$(sed -n 's/^#define CLDOCI_ABI_VERSION \([0-9]*\)$/\1/p' include/cldoci.h)
+abi=$(abi_version include/cldoci.h)
 baseline=include/abi/cldoci-$abi.abi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-
-need python3 "the comparison with the ABI baseline" || exit 0
-python3 scripts/abi-shim.py include/cldoci.h include/cldoci.symbols >"$work/shim.c"
-cc -g -shared -fPIC -fno-eliminate-unused-debug-types -ffile-prefix-map="$work"=. -w -Iinclude "$work/shim.c" -o "$work/libcldoci-shim.so"
+shim include "$work/libcldoci-shim.so"
 
 # Numbers are compiled into programs, and macros are in no debug information.
 constants=include/abi/cldoci-$abi.constants
 sed -nE 's/^#define (CLDOCI_[A-Z0-9_]+ -?[0-9]+)$/\1/p' include/cldoci.h | grep -v ^CLDOCI_VERSION_ | LC_ALL=C sort >"$work/constants"
 
 case ${1:-check} in
-  write)
+  "write")
     mkdir -p include/abi
     abidw --no-corpus-path --no-comp-dir-path --no-show-locs --out-file "$baseline" "$work/libcldoci-shim.so"
     cp "$work/constants" "$constants"
@@ -39,5 +64,5 @@ case ${1:-check} in
     fi
     say "abi: as $baseline has it"
     ;;
-  *) fail "check or write" ;;
+  *) fail "check, write or shim" ;;
 esac

@@ -7,10 +7,10 @@
 
 from=$(realpath "$1") out=$2
 shift 2
-abi=$(sed -n 's/^#define CLDOCI_ABI_VERSION \([0-9]*\)$/\1/p' include/cldoci.h)
+abi=$(abi_version include/cldoci.h)
 mkdir -p "$out/cli" "$out/lib"
 for name in libcldoci.so "libcldoci.so.$abi"; do ln -sfn "$from/libcldoci.so" "$out/lib/$name"; done
-# shellcheck disable=SC2016
+# shellcheck disable=SC2016 # the loader expands it
 ${CC:-cc} -std=c11 -D_POSIX_C_SOURCE=200809L -O2 -g -Wall -Wextra -Werror -pedantic "$@" -Iinclude cli/*.c \
   -o "$out/cli/cldoci" -L"$out/lib" -lcldoci -Wl,-rpath,'$ORIGIN/../lib'
 "$out/cli/cldoci" manual man >"$out/cli/cldoci.1"

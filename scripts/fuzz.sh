@@ -43,7 +43,7 @@ seconds=$((minutes * 60 / ${#chosen[@]}))
 ((seconds > 0)) || seconds=1
 for name in "${chosen[@]}"; do
   mkdir -p "$out/corpus/$name"
-  # A scope ends before what its threads keep in thread-locals is gone, which looks like a leak; leaks are scripts/asan.sh's.
+  # A scope ends before what its threads keep in thread-locals is gone, which looks like a leak; leaks are for scripts/sanitize.sh.
   if ! CLDOCI_FUZZ_TARGET=$name "$program" "$out/corpus/$name" "fuzz/corpus/$name" -max_total_time=$seconds \
     -max_len=32768 -timeout=60 -rss_limit_mb=4096 -print_final_stats=1 -detect_leaks=0 -artifact_prefix="$out/crashes/$name-" \
     >"$out/$name.log" 2>&1; then

@@ -28,6 +28,8 @@ debian_tools=(
   "abidw abigail-tools usr/bin/abidw the comparison with the ABI baseline"
   "docker-credential-pass golang-docker-credential-helpers usr/bin/docker-credential-pass the test with a real credential helper"
   "pass pass usr/bin/pass the test with a real credential helper"
+  "shellcheck shellcheck usr/bin/shellcheck the look at the shell scripts"
+  "doxygen doxygen usr/bin/doxygen the look at the header's comments"
 )
 
 deny_version=0.20.2
@@ -45,10 +47,10 @@ trap 'rm -f "$missing"' EXIT
 lacks() { printf '%s: %s\n' "$1" "$2" >>"$missing"; }
 
 install_go() {
-  local entry name binary package version what stage
+  local entry name binary package version what stage stamp
   for entry in "${go_tools[@]}"; do
     read -r name binary package version what <<<"$entry"
-    local stamp=$stamps/$name-$version
+    stamp=$stamps/$name-$version
     [[ -e $stamp && -x $bin/$name ]] && continue
     if ! have go; then
       lacks "$name" "$what (Go is missing)"
@@ -81,9 +83,11 @@ apt_options=(
 )
 
 install_debian() {
-  local entry name package path what
-  # shellcheck disable=SC1091
-  local stamp=$stamps/debian-$(. /etc/os-release 2>/dev/null; printf '%s' "${VERSION_CODENAME:-none}")-1
+  local entry name package path what release stamp
+  # shellcheck disable=SC1091 # a file of the system's
+  release=$(. /etc/os-release 2>/dev/null || true; printf '%s' "${VERSION_CODENAME:-none}")
+  # The number goes up with the list above.
+  stamp=$stamps/debian-$release-2
   if [[ ! -e $stamp ]]; then
     if ! have apt-get || ! have dpkg; then
       for entry in "${debian_tools[@]}"; do
@@ -129,7 +133,8 @@ unpack_debian() {
   local deb
   for deb in "$tools"/apt/debs/*.deb; do dpkg -x "$deb" "$prefix"; done
   rm -rf "$tools/apt"
-  local library=$prefix/usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || gcc -print-multiarch)
+  local library
+  library=$prefix/usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || gcc -print-multiarch)
   for entry in "${debian_tools[@]}"; do
     read -r name package path what <<<"$entry"
     [[ -e $prefix/$path ]] || continue
@@ -137,7 +142,7 @@ unpack_debian() {
       printf '#!/bin/sh\n'
       case $name in
         valgrind) printf 'export VALGRIND_LIB=%q\nset -- --extra-debuginfo-path=%q "$@"\n' "$prefix/usr/libexec/valgrind" "$prefix/usr/lib/debug" ;;
-        pass) printf 'export PATH=%q:$PATH\n' "$prefix/usr/bin" ;;
+        pass) printf 'export PATH=%q:"%s"\n' "$prefix/usr/bin" "\$PATH" ;;
         # The guest's environment is the host's: it must not load the host tool's libraries.
         qemu-*) printf 'export LD_LIBRARY_PATH=%q\nset -- -U LD_LIBRARY_PATH "$@"\n' "$library" ;;
         *) printf 'export LD_LIBRARY_PATH=%q\n' "$library" ;;

@@ -9,7 +9,7 @@ action=${1:-} prefix=${2:-} destination=${3:-}
 prefix=${prefix%/}
 target=$destination$prefix
 version=$(sed -n 's/^#define CLDOCI_VERSION_STRING "\(.*\)"/\1/p' include/cldoci.h)
-abi=$(sed -n 's/^#define CLDOCI_ABI_VERSION \([0-9]*\)$/\1/p' include/cldoci.h)
+abi=$(abi_version include/cldoci.h)
 [[ -n $version && -n $abi ]] || fail "include/cldoci.h does not say version and ABI version"
 
 library=lib/libcldoci.so.$abi.$version

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # What the scripts share. Sourced, not run: `. "$(dirname "$0")/lib.sh"`.
 
 set -euo pipefail
@@ -31,3 +32,23 @@ no_canary_in() {
 
 # The triple of this machine, which a sanitizer build has to name.
 host_triple() { rustc -vV | sed -n 's/^host: //p'; }
+
+# abi_version HEADER: the number in the soname, as the header says it.
+abi_version() { sed -n 's/^#define CLDOCI_ABI_VERSION \([0-9]*\)$/\1/p' "$1"; }
+
+# compile_c_programs LIBRARY_DIRECTORY OUTPUT_DIRECTORY [COMPILER FLAGS...]: the tool, and the C programs that need no
+# generated part (tests/c, examples/c), against one build of the library.
+compile_c_programs() {
+  local out=$2 source kind
+  scripts/cli.sh "$@"
+  shift 2
+  mkdir -p "$out/tests" "$out/examples"
+  for source in tests/c/*.c examples/c/*.c; do
+    # A part that a test generates can't be compiled by itself.
+    if grep -qx '/\* [A-Z]* \*/' "$source"; then continue; fi
+    kind=tests
+    [[ $source == examples/* ]] && kind=examples
+    "${CC:-cc}" -std=c11 -D_GNU_SOURCE -g -O1 -Wall -Wextra -pthread "$@" -Iinclude "$source" \
+      -o "$out/$kind/$(basename "$source" .c)" -L"$out/lib" -Wl,-rpath,"$(realpath "$out/lib")" -lcldoci -ldl
+  done
+}

@@ -1,10 +1,43 @@
 #!/usr/bin/env bash
-# Formatting, clippy and the generated header; the licences are scripts/deny.sh's.
+# Formatting, clippy, the pages of the Rust interface, the generated header; the shell scripts, and the header's pages.
+#   scripts/lint.sh [rust|text]     one half alone: the second needs what scripts/install-tools.sh installs
+# The licences are `make deny`.
 . "$(dirname "$0")/lib.sh"
 
-cargo fmt --all --check || fail "not formatted; this mends it: cargo fmt"
-for other in tests/loom fuzz; do
-  cargo fmt --manifest-path $other/Cargo.toml --check || fail "not formatted; this mends it: cargo fmt --manifest-path $other/Cargo.toml"
-done
-cargo clippy --quiet --locked --all-targets -- -D warnings
-scripts/header.sh check
+rust() {
+  local other
+  cargo fmt --all --check || fail "not formatted; this mends it: cargo fmt"
+  for other in tests/loom fuzz; do
+    cargo fmt --manifest-path $other/Cargo.toml --check || fail "not formatted; this mends it: cargo fmt --manifest-path $other/Cargo.toml"
+  done
+  cargo clippy --quiet --locked --all-targets -- -D warnings
+  RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --no-deps --lib
+  CLDOCI_HEADER=check cargo build --quiet --lib --locked || fail "the header is stale; this mends it: make header"
+}
+
+text() {
+  if need shellcheck "the look at the shell scripts"; then
+    shellcheck --external-sources --source-path=SCRIPTDIR --exclude=SC2317 scripts/*.sh .ci/run
+  fi
+  if need doxygen "the look at the header's comments"; then
+    mkdir -p "$build/doxygen"
+    doxygen - <<END
+INPUT = include/cldoci.h
+OUTPUT_DIRECTORY = $build/doxygen
+OPTIMIZE_OUTPUT_FOR_C = YES
+JAVADOC_AUTOBRIEF = YES
+GENERATE_HTML = NO
+GENERATE_LATEX = NO
+GENERATE_XML = YES
+QUIET = YES
+WARN_AS_ERROR = FAIL_ON_WARNINGS
+END
+  fi
+}
+
+case ${1:-all} in
+  rust) rust ;;
+  text) text ;;
+  all) rust && text ;;
+  *) fail "rust or text" ;;
+esac

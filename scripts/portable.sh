@@ -9,7 +9,7 @@ glibc=2.28
 if ! need zig "the library for glibc $glibc"; then exit 0; fi
 archive=target/release/libcldoci.a
 [[ -e $archive ]] || fail "$archive is missing: run make portable, which builds it"
-abi=$(sed -n 's/^#define CLDOCI_ABI_VERSION \([0-9]*\)$/\1/p' include/cldoci.h)
+abi=$(abi_version include/cldoci.h)
 out=$build/portable
 mkdir -p "$out"
 

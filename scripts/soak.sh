@@ -10,7 +10,7 @@ end=$((SECONDS + minutes * 45)) round=0
 export PROPTEST_CASES=1024
 say "soak: a million handles of each type, made, used and freed"
 cargo build --quiet --release --lib --locked
-scripts/c-programs.sh target/release build/release
+compile_c_programs target/release "$build/release"
 home=$(mktemp -d)
 trap 'rm -rf "$home"' EXIT
 HOME=$home CLDOCI_SOAK=1 build/release/tests/handles

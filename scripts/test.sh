@@ -4,11 +4,10 @@
 
 scripts/install-tools.sh go debian zig
 scripts/test-rust.sh
-scripts/loom.sh
+make --no-print-directory loom
 scripts/test-install.sh
 scripts/test-release.sh
-scripts/test-demo.sh
-make --no-print-directory test-cli
+make --no-print-directory test-demo test-cli test-upgrade
 
 # The bindings against one installation.
 prefix=$(mktemp -d)/prefix

@@ -1,4 +1,4 @@
-//! The slots of the handle table, in every order in which threads may meet there: `scripts/loom.sh`.
+//! The slots of the handle table, in every order in which threads may meet there: `make loom`.
 
 #![cfg(all(test, loom))]
 
