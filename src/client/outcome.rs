@@ -4,7 +4,7 @@ use super::artifact::Artifact;
 use crate::archive::LeftOut;
 use crate::oci::{Descriptor, Digest};
 
-/// What a verb gives; counters and warnings are the [`Operation`]'s.
+/// What a verb gives; counters and warnings are the [`Operation`](crate::operation::Operation)'s.
 #[derive(Debug, Clone, Default)]
 pub struct Outcome {
     /// The manifest's digest (of pull_config: the config's).
