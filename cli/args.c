@@ -38,15 +38,8 @@ static _Noreturn void unknown_flag(const char *written, const char *name, size_t
 static _Noreturn void unknown_verb(const char *word) {
   char list[1024] = "", near[64];
   for (size_t i = 0; i < verb_count; i++) {
-    const char *also = verbs[i].also;
     if (verbs[i].hidden) continue;
-    /* What other tools call it, letter by letter. */
-    for (const char *at = also; (at = strstr(at, word)) != NULL; at++) {
-      size_t length = strlen(word);
-      if ((at == also || at[-1] == ' ') && (at[length] == 0 || at[length] == ' ')) {
-        usage_error("unknown verb '%s': did you mean %s?", word, verbs[i].name);
-      }
-    }
+    if (has_word(verbs[i].also, word)) usage_error("unknown verb '%s': did you mean %s?", word, verbs[i].name);
     strncat(list, verbs[i].name, sizeof list - strlen(list) - 2);
     strcat(list, " ");
   }
@@ -56,11 +49,7 @@ static _Noreturn void unknown_verb(const char *word) {
 
 static void check_choice(const flag *flag, const char *value) {
   char near[64];
-  size_t length = strlen(value);
-  for (const char *at = flag->choices; at != NULL && length > 0 && (at = strstr(at, value)) != NULL; at++) {
-    if ((at == flag->choices || at[-1] == ' ') && (at[length] == 0 || at[length] == ' ')) return;
-  }
-  if (flag->choices == NULL) return;
+  if (flag->choices == NULL || has_word(flag->choices, value)) return;
   if (nearest_word(value, flag->choices, near, sizeof near)) {
     usage_error("--%s can't be '%s': did you mean %s?", flag->name, value, near);
   }

@@ -147,7 +147,9 @@ void apply_flags(void);
 /* The option's place in the library's list, or a usage error that names the nearest. */
 size_t option_named(const char *name);
 
-/* The word of a list (with spaces between) that is nearest to `word`, in `found`; false when none is near. */
+/* Whether a list (with spaces between) has the word. */
+bool has_word(const char *list, const char *word);
+/* The word of a list that is nearest to `word`, in `found`; false when none is near. */
 bool nearest_word(const char *word, const char *list, char *found, size_t size);
 
 /* main.c: beginning and end -------------------------------------------------------------------------------- */

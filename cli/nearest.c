@@ -5,6 +5,17 @@
 
 enum { LONGEST = 40 };
 
+bool has_word(const char *list, const char *word) {
+  size_t size = strlen(word);
+  while (*list) {
+    size_t length = strcspn(list, " ");
+    if (length == size && memcmp(list, word, size) == 0) return true;
+    list += length;
+    list += strspn(list, " ");
+  }
+  return false;
+}
+
 /* How many letters have to be changed, added, removed or swapped with their neighbour. */
 static int distance(const char *one, size_t one_size, const char *two, size_t two_size) {
   int rows[3][LONGEST + 1];

@@ -1,4 +1,5 @@
 """How the command line is read, and what is said of one that is wrong."""
+import random
 import subprocess
 
 from harness import PASSWORD, Case
@@ -11,6 +12,7 @@ class ArgumentsTest(Case):
                               ("discover", "referrers"), ("blob", "layers"), ("refer", "referrers")):
             self.assertEqual(self.usage(word, "x"), f"unknown verb '{word}': did you mean {nearest}?")
         self.assertEqual(self.usage("qqqqqq"), "unknown verb 'qqqqqq'")
+        self.assertEqual(self.usage(""), "unknown verb ''")
 
     def test_an_unknown_flag_names_the_nearest(self):
         self.assertEqual(self.usage("copy", "--recursiv", "a", "b"), "unknown flag '--recursiv': did you mean --recursive?")
@@ -110,6 +112,21 @@ class ArgumentsTest(Case):
             self.assertEqual(done.code, 2)
             self.assertEqual((done.json["error"]["status"], done.json["error"]["code"]), ("ARGUMENT", -1))
             self.assertIn(done.json["error"]["message"], done.err)
+
+    def test_no_command_line_crashes_it(self):
+        self.built()
+        words = """build pull tag resolve layers options help manual completion login config x -h --help --json -q --progress
+            plain --option threads=1 --option= -- -k component -kx/y --config config.json - -a a=b -ab= --existing merge -r
+            --save 0 -o out -u --host 127.0.0.1:1/plain_http=true --host=x -qvqv --= -= site config.json ocidir://layout:v1
+            ocidir://layout 127.0.0.1:1/a:b v2 @ : / ocidir:// a@sha256:00""".split() + ["", " ", "\x01", "\udcff", "ü"]
+        seed = random.randrange(1 << 32)
+        choice = random.Random(seed)
+        for run in range(80):
+            line = [choice.choice(words) for _ in range(choice.randrange(8))]
+            done = self.run_tool(*line, environment={"CLDOCI_RETRIES": "0"})
+            self.assertIn(done.code, (0, 1, 2), (seed, line, done.err))
+            if "--json" in line and "--" not in line and done.code:
+                self.assertTrue(done.json, (seed, line))
 
     def test_closed_streams_do_no_harm(self):
         self.built()
