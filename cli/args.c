@@ -17,13 +17,18 @@ static flag_id flag_of(const verb *verb, const char *name, size_t length, char l
 }
 
 static _Noreturn void unknown_flag(const char *written, const char *name, size_t length) {
-  char list[512] = "", near[64], word[64];
+  char list[512] = "", near[64], word[64], option[64];
   for (flag_id i = FLAG_NONE + 1; i < FLAG_COUNT; i++) {
     if (tool.verb != NULL && !verb_has_flag(tool.verb, i)) continue;
     strncat(list, flags[i].name, sizeof list - strlen(list) - 2);
     strcat(list, " ");
   }
   snprintf(word, sizeof word, "%.*s", (int)(length < sizeof word ? length : sizeof word - 1), name);
+  for (flag_id i = FLAG_NONE + 1; tool.verb != NULL && i < FLAG_COUNT; i++) {
+    if (verb_has_flag(tool.verb, i) && flags[i].also != NULL && has_word(flags[i].also, word)) {
+      usage_error("unknown flag '%s': did you mean --%s?", written, flags[i].name);
+    }
+  }
   if (length > 1 && nearest_word(word, list, near, sizeof near)) {
     usage_error("unknown flag '%s': did you mean --%s?", written, near);
   }
@@ -31,6 +36,14 @@ static _Noreturn void unknown_flag(const char *written, const char *name, size_t
   for (size_t i = 0; tool.verb != NULL && i < verb_count; i++) {
     flag_id other = flag_of(&verbs[i], name, length, length == 1 ? *name : 0);
     if (other != FLAG_NONE) usage_error("%s has no flag '%s', but %s has", tool.verb->name, written, verbs[i].name);
+  }
+  /* Each option of the library is within reach. */
+  strcpy(option, word);
+  for (char *at = option; *at; at++) *at = *at == '-' ? '_' : *at;
+  for (size_t i = 0; length > 1 && i < cldoci_option_count(); i++) {
+    if (strcmp(cldoci_option_name(i), option) != 0 || strcmp(cldoci_option_type(i), "secret") == 0) continue;
+    usage_error("unknown flag '%s': write --%s%s=VALUE", written,
+                strcmp(cldoci_option_scope(i), "host") == 0 ? "host HOST/" : "option ", option);
   }
   usage_error("unknown flag '%s'", written);
 }
@@ -73,7 +86,11 @@ static void read_flag(int argc, char **argv, int *at) {
     /* -qv, -k KIND, -kKIND */
     for (; *name; name++) {
       id = flag_of(tool.verb, NULL, 0, *name);
-      if (id == FLAG_NONE) unknown_flag(written, name, 1);
+      if (id == FLAG_NONE) {
+        /* What follows can be a secret, as in -pPASSWORD. */
+        char shown[3] = {'-', *name, 0};
+        unknown_flag(shown, name, 1);
+      }
       if (flags[id].value != NULL) {
         if (name[1] != 0) value = name + 1 + (name[1] == '=');
         else if (*at + 1 < argc) value = argv[++*at];
@@ -124,6 +141,7 @@ static void check_arguments(void) {
     usage_error("%s needs %sarguments: %s", tool.verb->name, tool.argument_count ? "more " : "", tool.verb->arguments);
   }
   if (most >= 0 && tool.argument_count > most) {
+    if (tool.verb->run == run_login) usage_error("login takes no password as an argument, but from standard input");
     usage_error("'%s' is an argument too many for %s", tool.arguments[most], tool.verb->name);
   }
   if (tool.verb->needs != FLAG_NONE && flag_value(tool.verb->needs) == NULL) {

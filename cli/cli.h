@@ -71,6 +71,7 @@ typedef struct flag {
   const char *value;   /* what its value is called; NULL: it takes none */
   const char *choices; /* the words that its value may be, with spaces between; NULL: anything */
   const char *help;
+  const char *also;   /* what other tools call it, for suggestions; NULL: the same */
   const char *option; /* the library's option that it sets; NULL: the tool itself uses it */
   const char *set_to; /* what a flag without a value sets its option to */
   bool of_hosts;      /* the option is set for each registry that the command names */

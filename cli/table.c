@@ -4,16 +4,17 @@
 #include "cli.h"
 
 const flag flags[FLAG_COUNT] = {
-    [FLAG_JSON] = {.name = "json", .help = "print one JSON object, also for an error"},
+    [FLAG_JSON] = {.name = "json", .also = "format", .help = "print one JSON object, also for an error"},
     [FLAG_QUIET] = {.name = "quiet", .letter = 'q', .help = "print the result and errors, nothing else"},
     [FLAG_VERBOSE] = {.name = "verbose", .letter = 'v', .help = "print each warning and each path that was left out"},
     [FLAG_PROGRESS] = {.name = "progress", .value = "HOW", .choices = "auto bar plain json none",
+                       .also = "no-tty no-progress",
                        .help = "how to show progress on stderr; auto is a bar on a terminal and nothing elsewhere"},
     [FLAG_DEBUG] = {.name = "debug", .help = "print each request to stderr, without secrets"},
     [FLAG_TIMEOUT] = {.name = "timeout", .value = "SECONDS", .help = "give up after so many seconds"},
     [FLAG_PLAIN_HTTP] = {.name = "plain-http", .option = "plain_http", .set_to = "true", .of_hosts = true,
                          .help = "speak plain HTTP to the registries named; not needed on loopback"},
-    [FLAG_INSECURE] = {.name = "insecure", .option = "insecure", .set_to = "true", .of_hosts = true,
+    [FLAG_INSECURE] = {.name = "insecure", .also = "tls-verify skip-tls-verify", .option = "insecure", .set_to = "true", .of_hosts = true,
                        .help = "do not verify the certificates of the registries named"},
     [FLAG_CA_FILE] = {.name = "ca-file", .value = "FILE", .option = "ca_file",
                       .help = "trust the certificate authorities of this PEM file, too"},
@@ -22,7 +23,7 @@ const flag flags[FLAG_COUNT] = {
     [FLAG_HELP] = {.name = "help", .letter = 'h', .help = "print the help of the verb"},
     [FLAG_VERSION] = {.name = "version", .letter = 'V', .help = "print the version"},
 
-    [FLAG_KIND] = {.name = "kind", .letter = 'k', .value = "KIND",
+    [FLAG_KIND] = {.name = "kind", .letter = 'k', .value = "KIND", .also = "artifact-type type",
                    .help = "what is built: component, datacenter, module, or a media type of your own"},
     [FLAG_CONFIG] = {.name = "config", .letter = 'c', .value = "FILE",
                      .help = "the artifact's config, JSON that is kept as it is; - is standard input"},
@@ -36,19 +37,19 @@ const flag flags[FLAG_COUNT] = {
                     .help = "symbolic links that leave the directory or dangle"},
     [FLAG_MOUNT_FROM] = {.name = "mount-from", .value = "REPOSITORY", .option = "mount_from",
                          .help = "take blobs from this repository of the same registry; can be repeated"},
-    [FLAG_RECURSIVE] = {.name = "recursive", .letter = 'r', .option = "recursive", .set_to = "true",
+    [FLAG_RECURSIVE] = {.name = "recursive", .letter = 'r', .also = "referrers all", .option = "recursive", .set_to = "true",
                         .help = "copy what refers to the artifact, too: signatures, lists of materials"},
     [FLAG_PLATFORM] = {.name = "platform", .value = "OS/ARCH", .option = "platform",
                        .help = "which manifest of an index is meant; linux/amd64 where it is not given"},
-    [FLAG_EXISTING] = {.name = "existing", .value = "HOW", .choices = "refuse merge replace", .option = "existing",
+    [FLAG_EXISTING] = {.name = "existing", .value = "HOW", .choices = "refuse merge replace", .also = "force overwrite", .option = "existing",
                        .help = "what to do with a destination that is not empty"},
     [FLAG_DURABLE] = {.name = "durable", .option = "durable", .set_to = "true",
                       .help = "sync to the disk, so that the result survives a loss of power"},
-    [FLAG_TYPE] = {.name = "kind", .letter = 'k', .value = "KIND", .option = "artifact_type",
+    [FLAG_TYPE] = {.name = "kind", .letter = 'k', .value = "KIND", .also = "artifact-type type filter-artifact-type", .option = "artifact_type",
                    .help = "only those of this kind"},
     [FLAG_MEDIA_TYPE] = {.name = "media-type", .value = "TYPE", .help = "the media type of the files"},
     [FLAG_SAVE] = {.name = "save", .value = "LAYER", .help = "save this layer: its number or its digest"},
-    [FLAG_OUTPUT] = {.name = "output", .letter = 'o', .value = "FILE",
+    [FLAG_OUTPUT] = {.name = "output", .letter = 'o', .value = "FILE", .also = "dest file",
                      .help = "where --save writes; standard output where it is not given"},
     [FLAG_USERNAME] = {.name = "username", .letter = 'u', .value = "USER", .help = "the user, another way to give it"},
     [FLAG_PASSWORD_STDIN] = {.name = "password-stdin",
@@ -134,10 +135,10 @@ const verb verbs[] = {
                     "nothing.",
      .flags = {FLAG_NONE},
      .examples = {{"of a repository", "cldoci tags " REGISTRY}, {"of a local layout", "cldoci tags " LOCAL}}},
-    {.name = "attach", .arguments = "SUBJECT FILE...", .run = run_attach, .needs = FLAG_KIND, .also = "sign put artifact",
+    {.name = "attach", .arguments = "SUBJECT [FILE...]", .run = run_attach, .needs = FLAG_KIND, .also = "sign put artifact",
      .summary = "attach files to an artifact",
      .description = "Pushes files as an artifact that refers to SUBJECT, beside it in the same repository: a signature, a "
-                    "list of materials. Each file is a layer with its name as title, so that other tools find it.",
+                    "list of materials. Each file is a layer with its name as title, so that other tools find it; without a file it is annotations alone.",
      .flags = {FLAG_KIND, FLAG_MEDIA_TYPE, FLAG_CONFIG, FLAG_ANNOTATION},
      .examples = {{"a list of materials",
                    "cldoci attach " REGISTRY ":v1 sbom.json --kind application/spdx+json --media-type application/spdx+json"}}},
@@ -225,7 +226,8 @@ void verb_argument_count(const verb *verb, int *least, int *most) {
   while (*at) {
     size_t length = strcspn(at, " ");
     *least += *at != '[';
-    *most = *most < 0 || (length > 3 && strncmp(at + length - 3, "...", 3) == 0) ? -1 : *most + 1;
+    /* FILE... or [FILE...] */
+    *most = *most < 0 || memchr(at, '.', length) != NULL ? -1 : *most + 1;
     at += length;
     at += strspn(at, " ");
   }

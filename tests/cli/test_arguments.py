@@ -19,6 +19,12 @@ class ArgumentsTest(Case):
         self.assertEqual(self.usage("pull", "--jsno"), "unknown flag '--jsno': did you mean --json?")
         self.assertEqual(self.usage("pull", "--recursive", "a", "b"), "pull has no flag '--recursive', but copy has")
         self.assertEqual(self.usage("pull", "-z"), "unknown flag '-z'")
+        for verb, flag, nearest in (("build", "--artifact-type=x", "--kind"), ("referrers", "--artifact-type", "--kind"),
+                                    ("pull", "--force", "--existing"), ("tags", "--tls-verify=false", "--insecure"),
+                                    ("tags", "--format", "--json")):
+            self.assertEqual(self.usage(verb, flag), f"unknown flag '{flag.split('=')[0]}': did you mean {nearest}?")
+        self.assertEqual(self.usage("push", "--threads", "4"), "unknown flag '--threads': write --option threads=VALUE")
+        self.assertEqual(self.usage("push", "--client-cert=x"), "unknown flag '--client-cert': write --host HOST/client_cert=VALUE")
         self.assertEqual(self.usage("--jsno"), "unknown flag '--jsno': did you mean --json?")
 
     def test_a_usage_error_shows_the_usage_of_its_verb(self):
@@ -66,6 +72,7 @@ class ArgumentsTest(Case):
     def test_a_secret_is_never_an_argument(self):
         for arguments in (["tags", "ocidir://layout", "--host", f"h/password={PASSWORD}"],
                           ["login", "h", "user", f"--password={PASSWORD}"], ["login", "h", "user", "-p", PASSWORD],
+                          ["login", "h", "user", f"-p{PASSWORD}"], ["login", "h", "user", PASSWORD],
                           ["tags", "a", "--option", f"password={PASSWORD}"]):
             self.assertNotIn(PASSWORD, self.usage(*arguments))
 

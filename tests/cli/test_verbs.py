@@ -154,12 +154,14 @@ class VerbsTest(Case):
                          [{"org.opencontainers.image.title": name} for name in ("sbom.json", "config.json")])
         again = self.json_of("attach", "ocidir://layout:v1", "config.json", "-k", "application/other")
         self.assertEqual(again["subject"], digest)
+        self.ok("attach", "ocidir://layout:v1", "-k", "application/note", "-a", "text=only")
+        self.assertEqual(self.ok("referrers", "ocidir://layout:v1", "-k", "application/note", "--json").json["referrers"][0]["annotations"], {"text": "only"})
         self.assertIn("is a directory: attach takes files", self.usage("attach", "ocidir://layout:v1", "site", "-k", "application/other"))
         # A recursive copy takes them along, another does not.
         self.ok("copy", "ocidir://layout:v1", "ocidir://alone:v1")
         self.ok("copy", "-r", "ocidir://layout:v1", "ocidir://all:v1")
         self.assertEqual(self.ok("referrers", "ocidir://alone:v1").out, "")
-        self.assertEqual(len(self.ok("referrers", "ocidir://all:v1").out.splitlines()), 2)
+        self.assertEqual(len(self.ok("referrers", "ocidir://all:v1").out.splitlines()), 3)
 
     def test_layers_are_listed_and_saved_whole(self):
         self.built()
