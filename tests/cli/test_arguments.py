@@ -44,7 +44,7 @@ class ArgumentsTest(Case):
             self.assertEqual(self.ok(*arguments, "build", "site").out, first, arguments)
         (self.work / "-dashed").mkdir()
         self.ok("build", "--kind=component", "--", "-dashed")
-        self.assertEqual(self.usage("build", "--kind=component", "-dashed"), "unknown flag '-dashed'")
+        self.assertEqual(self.usage("build", "--kind=component", "-dashed"), "unknown flag '-d'")
         self.assertEqual(self.usage("resolve", "--json=yes", "a"), "--json takes no value")
         self.assertEqual(self.usage("build", "site", "--kind"), "--kind needs a value: --kind KIND")
         self.assertEqual(self.usage("build", "site", "-k"), "-k needs a value: -k KIND")
