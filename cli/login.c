@@ -9,6 +9,12 @@
 
 enum { LONGEST_PASSWORD = 65536 };
 
+/* Not memset, which a compiler may leave out before a free. */
+static void wipe(char *text, size_t size) {
+  volatile char *at = text;
+  while (size-- > 0) *at++ = 0;
+}
+
 /* All of standard input, without the newline at its end. */
 static void read_password(char *password) {
   size_t size = 0;
@@ -66,7 +72,7 @@ void run_login(void) {
   password = grown(NULL, LONGEST_PASSWORD + 1);
   read_password(password);
   status = cldoci_login_start(client(), registry, user, password, tool.call_options, &tool.operation, &tool.error);
-  memset(password, 0, LONGEST_PASSWORD);
+  wipe(password, LONGEST_PASSWORD);
   free(password);
   check(status);
   result = finish();

@@ -1,8 +1,10 @@
 """Ctrl-C and its like: cancelled, cleaned up, said."""
 import json
+import os
 import random
 import signal
 import time
+import unittest
 
 from harness import Case, Server, Terminal
 
@@ -71,6 +73,26 @@ class InterruptTest(Case):
         self.assertEqual(code, -signal.SIGINT, err)
         if not out:
             self.assertEqual(self.ok("resolve", "ocidir://layout:v1").out, before)
+
+    @unittest.skipUnless(os.environ.get("REGISTRY"), "no registry")
+    def test_a_push_that_is_interrupted_at_any_moment_leaves_the_whole_tag_or_none(self):
+        moments = random.Random(SEED)
+        digest = self.built(size=6_000_000)
+        for run in range(6):
+            target = f"{os.environ['REGISTRY']}/interrupt-{os.getpid()}/run{run}:v1"
+            after = moments.uniform(0.02, 0.3)
+            with self.subTest(seed=SEED, after=after):
+                process = self.start("push", "ocidir://layout:v1", target)
+                time.sleep(after)
+                process.send_signal(signal.SIGINT)
+                code, out, err = self.end(process)
+                self.assertIn(code, (0, -signal.SIGINT), err)
+                exists = self.run_tool("exists", target)
+                self.assertIn(exists.code, (0, 1), exists.err)
+                if out:
+                    self.assertEqual((out.strip(), exists.code), (digest, 0))
+                if exists.code == 0:
+                    self.assertEqual(self.ok("pull", target, f"out{run}").out.strip(), digest)
 
     def test_a_second_signal_ends_it_at_once(self):
         # A server that never answers, and a library that is given no chance to clean up.

@@ -7,7 +7,7 @@ import re
 import stat
 import subprocess
 
-from harness import TOOL, Case, Server
+from harness import TOOL, Case, Server, Terminal
 
 PAGE = subprocess.run([TOOL, "help", "json"], check=True, capture_output=True, text=True, timeout=60).stdout
 
@@ -187,6 +187,9 @@ class VerbsTest(Case):
         self.assertEqual((broken.code, broken.json["error"]["status"]), (1, "DIGEST"))
         self.assertEqual(self.beside(), ["a.tar.gz", "b.tar.gz", "c"])
         self.usage("layers", "ocidir://layout:v1", "-o", "d")
+        terminal = Terminal(self, "layers", "ocidir://layout:v1", "--save", "0")
+        self.assertEqual(terminal.end(), 2)
+        self.assertIn("standard output is a terminal", terminal.shown)
         self.assertEqual(self.run_tool("layers", "ocidir://layout:v1", "--save", "0", "--json").code, 2)
 
     def test_delete_and_gc_free_what_nothing_needs(self):
