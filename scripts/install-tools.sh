@@ -67,7 +67,7 @@ install_go() {
     fi
   done
   # Our own program that does what cldctl's Go package does today; Go's cache makes a second build free.
-  if have go && ! (cd tests/go/todays-package && CGO_ENABLED=0 go build -trimpath -o "$bin/todays" .) >"$logs/todays.log" 2>&1; then
+  if have go && ! (cd tests/go/cldctl && CGO_ENABLED=0 go build -trimpath -o "$bin/todays" ./cmd/todays) >"$logs/todays.log" 2>&1; then
     lacks todays "tests against today's Go package (see $logs/todays.log)"
   fi
   # What docker's own library makes of a configuration.

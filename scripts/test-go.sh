@@ -75,5 +75,8 @@ fi
 grep -q "Package 'cldoci'.*not found" <<<"$output" || fail "it does not say that the library is not found: $output"
 PKG_CONFIG_PATH=/nonexistent PKG_CONFIG_LIBDIR=/nonexistent go build -tags cldoci_none ./$package
 
+say "go: the migration of a tree of cldctl's shapes"
+with_library go test -count=1 -run MigrationRuns .
+
 say "go: as another module's pkg/oci"
 (cd "$temporary/cldctl" && with_library go test -count=1 -short ./pkg/oci)

@@ -45,8 +45,14 @@ func TestArtifactsPassBothWays(t *testing.T) {
 		if got := contents(t, destination); !reflect.DeepEqual(got, files) {
 			t.Errorf("it pulled %q, want %q", got, files)
 		}
-		if got := todays(t, "config", reference); got != string(artifact.Config) {
-			t.Errorf("it found the config %s, want %s", got, artifact.Config)
+		// It reads any config as Docker's: of ours it sees nothing, and the same whatever changed.
+		changed := build(t, client, tree(t, map[string]string{"cld.yml": "other"}), oci.ArtifactTypeComponent, oci.ComponentConfig{SchemaVersion: "v2"})
+		changed.Reference = host + "/org/ours:v2"
+		if err := client.Push(ctx, changed); err != nil {
+			t.Fatal(err)
+		}
+		if one, other := todays(t, "config", reference), todays(t, "config", changed.Reference); one != other || strings.Contains(one, "schemaVersion") {
+			t.Errorf("it found the configs %s and %s", one, other)
 		}
 	})
 

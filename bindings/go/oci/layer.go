@@ -103,6 +103,9 @@ func (v *verb) readLayer(ctx context.Context, layer *Layer) ([]byte, error) {
 // build's options are not its own.
 func (v *verb) fill(ctx context.Context, artifact *Artifact) (err error) {
 	for i := range artifact.Layers {
+		if artifact.Layers[i].Data != nil {
+			continue
+		}
 		quiet := &verb{client: v.client, settings: &settings{timeout: v.settings.timeout}, request: request{action: actionReadLayer}}
 		if artifact.Layers[i].Data, err = quiet.readLayer(ctx, &artifact.Layers[i]); err != nil {
 			return err

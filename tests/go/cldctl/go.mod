@@ -1,4 +1,4 @@
-module cldoci.test/todays-package
+module github.com/davidthor/cldctl
 
 go 1.24.0
 
