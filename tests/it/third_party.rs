@@ -124,3 +124,24 @@ fn render(packages: &[Package]) -> String {
     }
     out
 }
+
+#[test]
+fn every_dependency_has_its_reason() {
+    let read = |name: &str| std::fs::read_to_string(Path::new(ROOT).join(name)).unwrap();
+    let (cargo, page) = (read("Cargo.toml"), read("docs/decisions.md"));
+    let table = page.split("## Dependencies").nth(1).unwrap();
+    let first = table.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
+    let reasons: BTreeSet<&str> =
+        first.flat_map(|cell| cell.split([',', ' ', '(', ')'])).filter(|word| !word.is_empty()).collect();
+    for section in ["[dependencies]", "[build-dependencies]"] {
+        let lines = cargo.split(section).nth(1).unwrap().lines().skip(1);
+        let names: Vec<&str> = lines
+            .take_while(|line| !line.starts_with('['))
+            .filter_map(|l| Some(l.split_once(" = ")?.0))
+            .collect();
+        assert!(!names.is_empty(), "{section}");
+        for name in names.into_iter().filter(|name| !name.starts_with('#')) {
+            assert!(reasons.contains(name), "{name} has no reason in docs/decisions.md");
+        }
+    }
+}
