@@ -12,6 +12,7 @@ mod copy;
 mod diff_id;
 mod endpoint;
 mod layer;
+mod login;
 mod outcome;
 mod pipe;
 mod platform;
@@ -26,10 +27,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::call::Call;
 use crate::config::{Environment, Options, Secret, Settings, registry_name};
+use crate::credential::{CredentialProvider, Credentials};
+use crate::credentials::CredentialCache;
 use crate::error::Result;
 use crate::oci::{ArtifactKind, Reference};
 use crate::operation::{Logger, Operation};
-use crate::registry::{CredentialProvider, Registry, Session, UploadSessions};
+use crate::registry::{Registry, Session, UploadSessions};
 use crate::store::{Store, UploadSession};
 pub use artifact::{Artifact, ArtifactBuilder, Content, Layer};
 use endpoint::{Endpoint, absolute};
@@ -42,6 +45,8 @@ pub struct Client(Arc<Inner>);
 struct Inner {
     settings: Settings,
     registry: Registry,
+    /// Who we are; the registry asks it too.
+    credentials: Arc<CredentialCache>,
     /// Opened by the first verb that needs it; the inner `None` = switched off.
     store: Mutex<Option<Option<Store>>>,
     /// Takes what must be spooled where the store is switched off.
@@ -73,8 +78,11 @@ impl Client {
         credentials: Option<Arc<dyn CredentialProvider>>,
     ) -> Result<Self> {
         let settings = Settings::for_client(options, environment)?;
-        let registry = Registry::with(&settings, None, credentials)?;
-        Ok(Self(Arc::new(Inner { settings, registry, store: Mutex::new(None), private: Mutex::new(None) })))
+        let credentials = Arc::new(CredentialCache::new(&settings, credentials)?);
+        let asked: Arc<dyn Credentials> = credentials.clone();
+        let registry = Registry::with(&settings, None, Some(asked))?;
+        let (store, private) = (Mutex::default(), Mutex::default());
+        Ok(Self(Arc::new(Inner { settings, registry, credentials, store, private })))
     }
 
     /// The client's settings.
@@ -333,10 +341,10 @@ impl Client {
     ) -> impl Future<Output = Result<Outcome>> + Send + use<> {
         let registry = registry_name(registry);
         let (username, secret) = (username.to_owned(), secret.clone());
-        self.run(call, move |verb: Verb| async move {
-            let kept = verb.client.registry().login(&registry?, &username, &secret, &verb.call).await?;
-            Ok(Outcome { credential_source: Some(kept), ..Outcome::default() })
-        })
+        self.run(
+            call,
+            move |verb: Verb| async move { login::login(&verb, &registry?, &username, &secret).await },
+        )
     }
 
     /// Removes a registry's credential from where docker keeps it; `exists` says whether there was one.
@@ -346,10 +354,7 @@ impl Client {
         call: &Call,
     ) -> impl Future<Output = Result<Outcome>> + Send + use<> {
         let registry = registry_name(registry);
-        self.run(call, move |verb: Verb| async move {
-            let had = verb.client.registry().logout(&registry?, &verb.call).await?;
-            Ok(Outcome { exists: Some(had), ..Outcome::default() })
-        })
+        self.run(call, move |verb: Verb| async move { login::logout(&verb, &registry?).await })
     }
 
     /// Runs a verb's work; its paths have been looked at when this returns.

@@ -7,6 +7,8 @@ pub mod archive;
 mod call;
 mod client;
 pub mod config;
+mod credential;
+pub mod credentials;
 mod error;
 #[doc(hidden)]
 pub mod ffi;
@@ -19,5 +21,6 @@ mod thread;
 
 pub use call::Call;
 pub use client::{Artifact, ArtifactBuilder, Client, Content, Layer, Outcome};
+pub use credential::{Credential, CredentialProvider, Credentials, Found, Lookup};
 pub use error::{Error, Kind, Result, printable};
 pub use operation::{Count, Counters, Level, LogWriter, Logger, Meter, Operation, Phase, Progress};

@@ -1,71 +1,30 @@
-//! Log-in and log-out: a credential is tried at the registry before it is kept.
+//! The registry's part of a log-in: a credential is tried before it is kept.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::future::BoxFuture;
 use http::Method;
 
-use super::auth::{Auth, Credential, Keeper, Kept, Scope};
+use super::auth::{Auth, Scope};
 use super::repository::Registry;
 use super::request::{Request, Target};
 use crate::call::Call;
 use crate::config::Secret;
+use crate::credential::{Credential, Credentials, Found, Lookup};
 use crate::error::Result;
 use crate::oci::RegistryReference;
-use crate::thread::blocking;
+use crate::operation::Operation;
 
 impl Registry {
-    /// Tries a user name and a password, or access token, at a registry and keeps them where docker would;
-    /// says where that is. A registry that gives a refresh token for them has that kept in their stead.
-    pub async fn login(
+    /// Asks the API's root with this credential and no other. A token server is asked for a refresh token.
+    pub async fn try_credential(
         &self,
         registry: &str,
-        username: &str,
-        secret: &Secret,
+        credential: Credential,
         call: &Call,
-    ) -> Result<String> {
-        let credential = Credential::basic(username, secret.clone())?;
-        let keeper = Keeper::new(&self.0.settings)?;
-        let refresh = self.verify(registry, credential.clone(), call).await?;
-        let (name, username, secret) = (registry.to_owned(), username.to_owned(), secret.clone());
-        // Its end is waited for also when cancelled: what is cancelled must not keep a credential later.
-        let source = blocking({
-            let operation = call.operation.clone();
-            move || {
-                let kept = match &refresh {
-                    Some(token) => Kept::Identity(token),
-                    None => Kept::Password(&secret),
-                };
-                keeper.keep(&name, &username, &kept, &operation)
-            }
-        })
-        .await?;
-        self.auth().forget(registry);
-        if let Some(other) =
-            self.auth().source(registry, &call.operation).await.filter(|other| !other.ends_with(&source))
-        {
-            call.operation
-                .warn(format!("{registry}: the credential from {other} comes before the one in {source}"));
-        }
-        Ok(source)
-    }
-
-    /// Forgets a registry's credential; whether there was one to forget.
-    pub async fn logout(&self, registry: &str, call: &Call) -> Result<bool> {
-        let keeper = Keeper::new(&self.0.settings)?;
-        let name = registry.to_owned();
-        let had = blocking({
-            let operation = call.operation.clone();
-            move || keeper.forget(&name, &operation)
-        })
-        .await?;
-        self.auth().forget(registry);
-        if let Some(other) = self.auth().source(registry, &call.operation).await {
-            call.operation.warn(format!("{registry}: there still is a credential in {other}"));
-        }
-        Ok(had)
-    }
-
-    /// Asks the API's root with this credential and no other. A token server is asked for a refresh token.
-    async fn verify(&self, registry: &str, credential: Credential, call: &Call) -> Result<Option<Secret>> {
-        let alone = self.with_auth(Auth::for_login(&self.0.settings, credential));
+    ) -> Result<Option<Secret>> {
+        let alone = self.with_auth(Auth::for_login(&self.0.settings, Arc::new(Only::new(credential))));
         let reference = RegistryReference {
             registry: registry.to_owned(),
             repository: String::new(),
@@ -83,5 +42,31 @@ impl Registry {
             call.operation.warn(format!("{registry}: it demands no credential, so this one was not tried"));
         }
         Ok(alone.auth().refresh_token())
+    }
+}
+
+/// The credential of a log-in, and no other.
+struct Only {
+    found: Arc<Found>,
+    refused: AtomicBool,
+}
+
+impl Only {
+    fn new(credential: Credential) -> Self {
+        let found = Found { credential, source: "the log-in".to_owned(), explicit: true };
+        Self { found: Arc::new(found), refused: AtomicBool::new(false) }
+    }
+}
+
+impl Credentials for Only {
+    fn look_up<'a>(&'a self, _: &'a str, _: &'a str, _: &'a Operation) -> BoxFuture<'a, Result<Lookup>> {
+        let found = self.found.clone();
+        let refused = self.refused.load(Ordering::Relaxed);
+        Box::pin(async move { Ok(if refused { Lookup::Refused(found) } else { Lookup::Found(found) }) })
+    }
+
+    fn refuse<'a>(&'a self, _: &'a str, _: &'a str, _: &'a Arc<Found>) -> BoxFuture<'a, ()> {
+        self.refused.store(true, Ordering::Relaxed);
+        Box::pin(async {})
     }
 }

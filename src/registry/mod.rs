@@ -19,7 +19,6 @@ mod tags;
 mod transport;
 mod upload;
 
-pub use auth::{Credential, CredentialProvider};
 pub use blobs::BlobReader;
 pub use manifests::Put;
 pub use repository::{Registry, Repository};

@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use http::{HeaderMap, HeaderName};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::auth::{Auth, CredentialProvider, Scope};
+use super::auth::{Auth, Scope};
 use super::capabilities::HostCapabilities;
 use super::origin::Origin;
 use super::transport::{Names, Transport, header_value};
 use crate::call::Call;
 use crate::config::Settings;
+use crate::credential::Credentials;
 use crate::error::{Error, Kind, Result, printable};
 use crate::oci::RegistryReference;
 
@@ -30,21 +31,21 @@ pub(super) struct Inner {
 }
 
 impl Registry {
-    /// Does no I/O and starts no thread.
+    /// One that knows no credential. Does no I/O and starts no thread.
     pub fn new(settings: &Settings) -> Result<Self> {
         Self::with(settings, None, None)
     }
 
-    /// The same, with names looked up and credentials given by the caller.
+    /// The same, with names looked up by the caller, and somebody to ask for credentials.
     pub fn with(
         settings: &Settings,
         names: Option<Arc<dyn Names>>,
-        credentials: Option<Arc<dyn CredentialProvider>>,
+        credentials: Option<Arc<dyn Credentials>>,
     ) -> Result<Self> {
         Ok(Self(Arc::new(Inner {
             settings: settings.clone(),
             transport: Transport::new(settings, names)?,
-            auth: Auth::new(settings, credentials)?,
+            auth: Auth::new(settings, credentials),
             schemes: Mutex::default(),
             capabilities: Mutex::default(),
         })))

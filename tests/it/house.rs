@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room, and the rooms it may import.
-const ALLOWED: [(&str, &[&str]); 11] = [
+const ALLOWED: [(&str, &[&str]); 13] = [
     ("error", &[]),
     ("oci", &["error"]),
     ("config", &["error", "oci"]),
@@ -15,9 +15,26 @@ const ALLOWED: [(&str, &[&str]); 11] = [
     ("thread", &["error"]),
     ("archive", &["error", "oci", "config", "operation", "thread"]),
     ("store", &["error", "oci", "config", "operation", "call"]),
-    ("registry", &["error", "oci", "config", "operation", "call", "sys", "thread"]),
+    ("credential", &["error", "config", "operation"]),
+    ("registry", &["error", "oci", "config", "operation", "call", "credential", "thread"]),
+    ("credentials", &["error", "config", "operation", "credential", "sys", "thread"]),
     ("sys", &["error"]),
-    ("client", &["error", "oci", "config", "operation", "call", "thread", "archive", "store", "registry"]),
+    (
+        "client",
+        &[
+            "error",
+            "oci",
+            "config",
+            "operation",
+            "call",
+            "thread",
+            "archive",
+            "store",
+            "credential",
+            "credentials",
+            "registry",
+        ],
+    ),
 ];
 
 fn sources() -> BTreeMap<PathBuf, String> {

@@ -8,10 +8,10 @@ use std::time::Instant;
 use http::HeaderValue;
 
 use super::Access;
-use super::credentials::{Credential, Identity};
 use super::scope::Scope;
 use super::token::{NoToken, Request, Token, fetch};
 use crate::config::Secret;
+use crate::credential::{Credential, Identity};
 use crate::registry::origin::Origin;
 use crate::registry::policy::Realm;
 

@@ -3,13 +3,9 @@
 
 mod cache;
 mod challenge;
-mod credentials;
 mod endpoint;
-mod json_edit;
-mod keeper;
 mod scope;
 mod token;
-mod wallet;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,24 +17,20 @@ use super::origin::Origin;
 use super::transport::Transport;
 use crate::call::Call;
 use crate::config::{Secret, Settings};
+use crate::credential::{Credential, Credentials, Form, Found, Identity, Lookup};
 use crate::error::{Error, Kind, Result, printable};
-use crate::operation::Operation;
 use cache::{Key, Tokens, Wish};
 use challenge::{Bearer, Challenges};
-pub use credentials::{Credential, CredentialProvider};
-use credentials::{Form, Found, Identity};
-pub(crate) use keeper::{Keeper, Kept};
 pub(crate) use scope::Scope;
 use token::NoToken;
-use wallet::{Outcome, Wallet};
 
 /// The most registries whose challenge is remembered.
 const REMEMBERED: usize = 1024;
 
-/// A client's credentials and tokens.
+/// Who we are: whom to ask for credentials, and the tokens that were got for them.
 pub(crate) struct Auth {
     settings: Settings,
-    wallet: Wallet,
+    credentials: Option<Arc<dyn Credentials>>,
     tokens: Tokens,
     known: Mutex<HashMap<Origin, Known>>,
 }
@@ -83,37 +75,23 @@ pub(crate) struct Access<'a> {
 }
 
 impl Auth {
-    /// Checks the credentials that are in the options; reads no file yet.
-    pub(crate) fn new(settings: &Settings, provider: Option<Arc<dyn CredentialProvider>>) -> Result<Self> {
-        Ok(Self::with(settings, Wallet::new(settings, provider)?, Tokens::default()))
+    /// Without `credentials` it is nobody everywhere.
+    pub(crate) fn new(settings: &Settings, credentials: Option<Arc<dyn Credentials>>) -> Self {
+        Self::with(settings, credentials, Tokens::default())
     }
 
-    /// One that has this credential alone, and asks for a refresh token.
-    pub(crate) fn for_login(settings: &Settings, credential: Credential) -> Self {
-        let found = Found { credential, source: "the log-in".to_owned(), explicit: true };
-        Self::with(settings, Wallet::only(settings, found), Tokens::offline())
+    /// One that asks for a refresh token.
+    pub(crate) fn for_login(settings: &Settings, credentials: Arc<dyn Credentials>) -> Self {
+        Self::with(settings, Some(credentials), Tokens::offline())
     }
 
-    fn with(settings: &Settings, wallet: Wallet, tokens: Tokens) -> Self {
-        Self { settings: settings.clone(), wallet, tokens, known: Mutex::default() }
+    fn with(settings: &Settings, credentials: Option<Arc<dyn Credentials>>, tokens: Tokens) -> Self {
+        Self { settings: settings.clone(), credentials, tokens, known: Mutex::default() }
     }
 
     /// The refresh token that a log-in was given.
     pub(crate) fn refresh_token(&self) -> Option<Secret> {
         self.tokens.refresh_token()
-    }
-
-    /// Forgets what is known about a registry's credential, which was changed.
-    pub(crate) fn forget(&self, registry: &str) {
-        self.wallet.forget(registry);
-    }
-
-    /// Where a registry's credential would come from.
-    pub(crate) async fn source(&self, registry: &str, operation: &Operation) -> Option<String> {
-        match self.wallet.look_up(registry, "", operation).await {
-            Ok(Outcome::Found(found)) => Some(found.source.clone()),
-            _ => None,
-        }
     }
 
     /// What a request carries from the start; `None` until the registry has challenged one of its kind.
@@ -205,13 +183,26 @@ impl Auth {
         Err(Error::new(Kind::Policy, format!("no credential is sent to {origin} over plain HTTP")))
     }
 
-    async fn look_up(&self, access: Access<'_>) -> Result<Outcome> {
+    async fn credential(&self, access: Access<'_>) -> Result<Lookup> {
+        let Access { registry, scope, call, .. } = access;
+        match &self.credentials {
+            Some(credentials) => credentials.look_up(registry, scope.repository(), &call.operation).await,
+            None => Ok(Lookup::None),
+        }
+    }
+
+    async fn refuse(&self, access: Access<'_>, found: &Arc<Found>) {
+        if let Some(credentials) = &self.credentials {
+            credentials.refuse(access.registry, access.scope.repository(), found).await;
+        }
+    }
+
+    async fn look_up(&self, access: Access<'_>) -> Result<Lookup> {
         self.check_origin(access.origin)?;
-        let outcome =
-            self.wallet.look_up(access.registry, access.scope.repository(), &access.call.operation).await?;
+        let outcome = self.credential(access).await?;
         match &outcome {
-            Outcome::HelperFailed(error) if access.scope.writes() => return Err(error.clone()),
-            Outcome::HelperFailed(error) => {
+            Lookup::HelperFailed(error) if access.scope.writes() => return Err(error.clone()),
+            Lookup::HelperFailed(error) => {
                 access
                     .call
                     .operation
@@ -224,7 +215,7 @@ impl Auth {
 
     /// Basic authentication, where there is a password for it that was not refused yet.
     async fn basic(&self, access: Access<'_>, used: Option<&Authorization>) -> Result<Option<Authorization>> {
-        let Outcome::Found(found) = self.look_up(access).await? else { return Ok(None) };
+        let Lookup::Found(found) = self.look_up(access).await? else { return Ok(None) };
         let identity = found.credential.identity();
         if used.is_some_and(|used| used.identity == identity) {
             return Ok(None);
@@ -244,7 +235,7 @@ impl Auth {
         used: Option<&Authorization>,
     ) -> Result<Option<Authorization>> {
         let outcome = self.look_up(access).await?;
-        if let Outcome::Found(found) = &outcome {
+        if let Lookup::Found(found) = &outcome {
             match self.bearer_of(access, bearer, challenged, used, Some(found)).await {
                 Ok(authorization) => {
                     access.call.operation.used_credential(&found.source);
@@ -253,7 +244,7 @@ impl Auth {
                 Err(NoToken::Failed(error)) => return Err(error),
                 Err(NoToken::Refused(status)) => {
                     if status == 401 {
-                        self.wallet.refuse(access.registry, access.scope.repository(), found).await;
+                        self.refuse(access, found).await;
                     }
                     let why = format!(
                         "{}: the token endpoint refuses the credential from {} ({status})",
@@ -318,16 +309,15 @@ impl Auth {
         used: Option<&Authorization>,
         refusal: Error,
     ) -> Error {
-        let Access { registry, scope, call, .. } = access;
-        match self.wallet.look_up(registry, scope.repository(), &call.operation).await {
-            Ok(Outcome::Found(found)) => {
+        match self.credential(access).await {
+            Ok(Lookup::Found(found)) => {
                 let password =
                     used.is_some_and(|used| !used.bearer && used.identity == found.credential.identity());
                 if password {
-                    self.wallet.refuse(registry, scope.repository(), &found).await;
-                    return hinted(refusal, &Outcome::Refused(found));
+                    self.refuse(access, &found).await;
+                    return hinted(refusal, &Lookup::Refused(found));
                 }
-                hinted(refusal, &Outcome::Found(found))
+                hinted(refusal, &Lookup::Found(found))
             }
             Ok(outcome) => hinted(refusal, &outcome),
             Err(error) => error,
@@ -336,14 +326,14 @@ impl Auth {
 }
 
 /// A refusal with its likely reason; a helper that failed is the error itself (case A-20).
-fn hinted(refusal: Error, outcome: &Outcome) -> Error {
+fn hinted(refusal: Error, outcome: &Lookup) -> Error {
     let (kind, hint) = match outcome {
-        Outcome::HelperFailed(error) => (Kind::Credentials, error.message().to_owned()),
-        Outcome::Found(found) => (refusal.kind(), format!("the credential is from {}", found.source)),
-        Outcome::Refused(found) => {
+        Lookup::HelperFailed(error) => (Kind::Credentials, error.message().to_owned()),
+        Lookup::Found(found) => (refusal.kind(), format!("the credential is from {}", found.source)),
+        Lookup::Refused(found) => {
             (refusal.kind(), format!("the credential from {} was refused", found.source))
         }
-        Outcome::None => (refusal.kind(), "there is no credential for it (log in first)".to_owned()),
+        Lookup::None => (refusal.kind(), "there is no credential for it (log in first)".to_owned()),
     };
     let mut made = Error::new(kind, format!("{}; {hint}", refusal.message()));
     if let Some(status) = refusal.http_status() {

@@ -11,9 +11,9 @@ use serde::Deserialize;
 use url::form_urlencoded::Serializer;
 use zeroize::Zeroizing;
 
-use super::credentials::{Credential, Form, TOKEN_USER};
 use super::{Access, endpoint};
 use crate::config::Secret;
+use crate::credential::{Credential, Form, TOKEN_USER};
 use crate::error::{Error, Kind, printable};
 use crate::registry::policy::Realm;
 use crate::registry::retry::pause_for;

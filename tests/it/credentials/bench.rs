@@ -6,9 +6,10 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use cldoci::config::{Environment, Options, Settings};
+use cldoci::credentials::CredentialCache;
 use cldoci::oci::{Descriptor, Reference};
-use cldoci::registry::{BytesSource, CredentialProvider, NoSessions, Registry, Repository};
-use cldoci::{Call, Error, Operation, Result};
+use cldoci::registry::{BytesSource, NoSessions, Registry, Repository};
+use cldoci::{Call, CredentialProvider, Error, Operation, Result};
 
 use crate::harness::c;
 use crate::harness::evil::{Act, Seen};
@@ -134,7 +135,9 @@ impl Side {
         provider: Option<Arc<dyn CredentialProvider>>,
     ) -> Self {
         let settings = Settings::for_client(options, environment).unwrap();
-        Self { registry: Registry::with(&settings, None, provider).unwrap(), settings, _home: None }
+        let credentials = Arc::new(CredentialCache::new(&settings, provider).unwrap());
+        let registry = Registry::with(&settings, None, Some(credentials)).unwrap();
+        Self { registry, settings, _home: None }
     }
 
     pub fn repository(&self, host: &str, name: &str) -> Repository {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cldoci::config::{Options, Secret};
-use cldoci::registry::{Credential, CredentialProvider};
+use cldoci::{Credential, CredentialProvider};
 use cldoci::{Kind, Result};
 
 use super::bench::{CANARY, Guarded, Home, Side, auth, error, run};

@@ -34,6 +34,7 @@ fn a_19_headers_that_no_request_can_carry_are_refused_before_any_is_sent() {
         let mut options = Options::new();
         let open = |options: &Options| {
             let settings = cldoci::config::Settings::for_client(options, Default::default())?;
+            cldoci::credentials::CredentialCache::new(&settings, None)?;
             let registry = cldoci::registry::Registry::new(&settings)?;
             let cldoci::oci::Reference::Registry(reference) = format!("{}/a:v1", server.host()).parse()?
             else {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cldoci::config::{Environment, Options, Settings};
+use cldoci::credentials::CredentialCache;
 use cldoci::oci::{Descriptor, Digest, ImageManifest, Reference, media_type};
 use cldoci::registry::{BlobReader, BytesSource, Names, NoSessions, Registry, Repository, Uploaded};
 use cldoci::{Call, Operation, Result};
@@ -19,7 +20,8 @@ pub fn settings(options: &[(&str, &str)]) -> Settings {
 /// A repository `test/app` for a client with all kinds of options.
 pub fn with_options(host: &str, options: &Options, names: Option<Arc<dyn Names>>) -> Repository {
     let settings = Settings::for_client(options, Environment::default()).unwrap();
-    open(&Registry::with(&settings, names, None).unwrap(), &settings, host, "test/app")
+    let credentials = Arc::new(CredentialCache::new(&settings, None).unwrap());
+    open(&Registry::with(&settings, names, Some(credentials)).unwrap(), &settings, host, "test/app")
 }
 
 /// A repository `test/app` of the server at `host`, with a client of its own.

@@ -14,8 +14,8 @@ use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, WaitStatus};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::Credential;
 use crate::config::{Environment, Secret, Settings};
+use crate::credential::Credential;
 use crate::error::{Error, Kind, Result, printable};
 use crate::operation::Operation;
 use crate::sys::{self, Spawn};
@@ -32,7 +32,7 @@ const KILL_WAIT: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(50);
 
 /// Runs credential helpers.
-pub(in crate::registry::auth) struct Helpers {
+pub(super) struct Helpers {
     environment: Environment,
     timeout: Duration,
 }
@@ -46,17 +46,12 @@ struct Answer {
 }
 
 impl Helpers {
-    pub(in crate::registry::auth) fn new(settings: &Settings) -> Self {
+    pub(super) fn new(settings: &Settings) -> Self {
         Self { environment: settings.environment.clone(), timeout: settings.duration("helper_timeout_ms") }
     }
 
     /// The credential that a helper keeps for a server.
-    pub(in crate::registry::auth) fn get(
-        &self,
-        name: &str,
-        server: &str,
-        operation: &Operation,
-    ) -> Result<Option<Credential>> {
+    pub(super) fn get(&self, name: &str, server: &str, operation: &Operation) -> Result<Option<Credential>> {
         let input = line(server)?;
         let output = self.run(name, "get", &input, operation)?;
         match output.status {
@@ -81,7 +76,7 @@ impl Helpers {
     }
 
     /// Lets a helper keep a credential.
-    pub(in crate::registry::auth) fn store(
+    pub(super) fn store(
         &self,
         name: &str,
         server: &str,
@@ -104,12 +99,7 @@ impl Helpers {
     }
 
     /// Lets a helper forget a server; one that it does not know is no error.
-    pub(in crate::registry::auth) fn erase(
-        &self,
-        name: &str,
-        server: &str,
-        operation: &Operation,
-    ) -> Result<()> {
+    pub(super) fn erase(&self, name: &str, server: &str, operation: &Operation) -> Result<()> {
         self.change(name, "erase", &line(server)?, operation)
     }
 

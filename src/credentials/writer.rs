@@ -12,9 +12,12 @@ use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
-use super::credentials::{AuthFile, Helpers, Places, TOKEN_USER, read_secret_file, server};
-use super::json_edit;
+use super::auth_file::{AuthFile, server};
+use super::helper::Helpers;
+use super::places::Places;
+use super::{json_edit, secret_file};
 use crate::config::{Secret, Settings};
+use crate::credential::TOKEN_USER;
 use crate::error::{Error, Kind, Result, printable};
 use crate::operation::Operation;
 
@@ -23,7 +26,7 @@ const LOCK_WAIT: Duration = Duration::from_secs(10);
 const LOCK_TICK: Duration = Duration::from_millis(20);
 
 /// The file that log-ins go to.
-pub(crate) struct Keeper {
+pub(crate) struct CredentialWriter {
     path: PathBuf,
     /// It is podman's: Docker Hub has another key there.
     podman: bool,
@@ -37,7 +40,7 @@ pub(crate) enum Kept<'a> {
     Identity(&'a Secret),
 }
 
-impl Keeper {
+impl CredentialWriter {
     /// docker's configuration; the file that REGISTRY_AUTH_FILE names where DOCKER_CONFIG names none.
     pub(crate) fn new(settings: &Settings) -> Result<Self> {
         let environment = &settings.environment;
@@ -95,7 +98,7 @@ impl Keeper {
 
     /// Forgets a registry; whether there was something to forget in the file.
     pub(crate) fn forget(&self, registry: &str, operation: &Operation) -> Result<bool> {
-        if read_secret_file(&self.path)?.is_none() {
+        if secret_file::read(&self.path)?.is_none() {
             return Ok(false);
         }
         let file = Locked::open(&self.path, operation)?;
@@ -144,7 +147,7 @@ impl Locked {
             }
             operation.check()?;
         }
-        let bytes = read_secret_file(&path)?.unwrap_or_default();
+        let bytes = secret_file::read(&path)?.unwrap_or_default();
         let parsed = AuthFile::parse(&bytes).map_err(|e| e.context(show(&path)))?;
         let text = std::str::from_utf8(&bytes)
             .map_err(|_| Error::new(Kind::Credentials, format!("{} is no UTF-8", show(&path))))?;

@@ -1,7 +1,7 @@
 //! Which keys of a credential file mean a repository (Q19, case A-27).
 
 /// docker's key for Docker Hub.
-pub(in crate::registry::auth) const HUB_SERVER: &str = "https://index.docker.io/v1/";
+pub(super) const HUB_SERVER: &str = "https://index.docker.io/v1/";
 const HUB: &str = "docker.io";
 /// The other names under which people have stored it.
 const HUB_ALIASES: [&str; 3] = [HUB, "index.docker.io", "registry-1.docker.io"];
@@ -38,7 +38,7 @@ pub(super) fn matching<'a>(
 }
 
 /// Whether a key stands for the registry as a whole.
-pub(in crate::registry::auth) fn is_entry_of(key: &str, registry: &str) -> bool {
+pub(super) fn is_entry_of(key: &str, registry: &str) -> bool {
     matching([key].into_iter(), registry, "").len() == 1
 }
 

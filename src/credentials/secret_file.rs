@@ -15,7 +15,7 @@ const SIZE_LIMIT: usize = 1 << 20;
 const TRIES: usize = 3;
 
 /// The file's bytes; `None` where there is none.
-pub(in crate::registry::auth) fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>> {
+pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>> {
     read_beside(path, || ())
 }
 

@@ -9,13 +9,15 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::{Asked, Credential, key};
+use super::chain::Asked;
+use super::key;
 use crate::config::Secret;
+use crate::credential::Credential;
 use crate::error::{Error, Kind, Result, printable};
 
 /// The parts of a credential file that say how to log in.
 #[derive(Debug, Default, Deserialize)]
-pub(in crate::registry::auth) struct AuthFile {
+pub(super) struct AuthFile {
     #[serde(default, deserialize_with = "or_default")]
     auths: BTreeMap<String, Option<Entry>>,
     #[serde(default, rename = "credsStore", deserialize_with = "or_default")]
@@ -54,7 +56,7 @@ pub(super) struct Hit {
 
 impl AuthFile {
     /// Reads a file's text; an empty one has no entries, as docker has it.
-    pub(in crate::registry::auth) fn parse(text: &[u8]) -> Result<Self> {
+    pub(super) fn parse(text: &[u8]) -> Result<Self> {
         if text.trim_ascii().is_empty() {
             return Ok(Self::default());
         }
@@ -68,7 +70,7 @@ impl AuthFile {
     }
 
     /// The helper that keeps a registry's credential, and the part of the file that says so.
-    pub(in crate::registry::auth) fn helper(&self, registry: &str) -> Option<(&str, &'static str)> {
+    pub(super) fn helper(&self, registry: &str) -> Option<(&str, &'static str)> {
         let own = key::names(registry).into_iter().find_map(|name| self.cred_helpers.get(name));
         let (name, part) = match own {
             Some(own) => (own, "credHelpers"),
@@ -78,7 +80,7 @@ impl AuthFile {
     }
 
     /// The keys of `auths` that stand for the registry as a whole.
-    pub(in crate::registry::auth) fn entries_of(&self, registry: &str) -> Vec<&str> {
+    pub(super) fn entries_of(&self, registry: &str) -> Vec<&str> {
         self.auths.keys().map(String::as_str).filter(|k| key::is_entry_of(k, registry)).collect()
     }
 
@@ -115,7 +117,7 @@ impl AuthFile {
 }
 
 /// What helpers know a registry by.
-pub(in crate::registry::auth) fn server(registry: &str) -> &str {
+pub(super) fn server(registry: &str) -> &str {
     key::names(registry).first().copied().unwrap_or(registry)
 }
 
@@ -169,8 +171,8 @@ fn bad(why: impl Into<String>) -> Error {
 mod tests {
     use super::*;
     use crate::config::{Environment, Options, Settings};
+    use crate::credentials::helper::Helpers;
     use crate::operation::Operation;
-    use crate::registry::auth::credentials::Helpers;
 
     fn find(text: &str, registry: &str, repository: &str) -> Result<Option<Hit>> {
         let settings = Settings::for_client(&Options::new(), Environment::default()).unwrap();

@@ -7,8 +7,11 @@ use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 
-use super::*;
-use crate::config::{Environment, Options};
+use super::auth_file::server;
+use super::chain::Chain;
+use crate::config::{Environment, Options, Settings};
+use crate::credential::{Form, Lookup};
+use crate::operation::Operation;
 
 #[derive(Debug, Deserialize, PartialEq, Eq, Default)]
 struct Answer {
@@ -117,15 +120,19 @@ fn ours(directory: &Path, path: &str, registry: &str) -> Answer {
     let environment = Environment::of([("DOCKER_CONFIG", directory), ("PATH", path)]);
     let settings = Settings::for_client(&Options::new(), environment).unwrap();
     match Chain::new(&settings, None).find(registry, "app", &Operation::new()) {
-        Ok(None) => Answer::default(),
-        Ok(Some(Entry::Found(found))) => match found.credential.0 {
-            Form::Basic { username, password } => basic(&username, password.expose()),
-            Form::Identity { username, token } => {
-                Answer { username, identitytoken: token.expose().into(), ..Answer::default() }
-            }
+        Ok(Lookup::None) => Answer::default(),
+        Ok(Lookup::Found(found)) => match &found.credential.0 {
+            Form::Basic { username, password } => basic(username, password.expose()),
+            Form::Identity { username, token } => Answer {
+                username: username.clone(),
+                identitytoken: token.expose().into(),
+                ..Answer::default()
+            },
             Form::Token(token) => Answer { registrytoken: token.expose().into(), ..Answer::default() },
         },
-        Ok(Some(Entry::HelperFailed(_))) | Err(_) => Answer { failed: true, ..Answer::default() },
+        Ok(Lookup::HelperFailed(_) | Lookup::Refused(_)) | Err(_) => {
+            Answer { failed: true, ..Answer::default() }
+        }
     }
 }
 

@@ -1,0 +1,18 @@
+//! Where credentials come from, and where a log-in keeps them: options, a callback, files of docker's and podman's,
+//! credential helpers. No HTTP.
+
+mod auth_file;
+mod cache;
+mod chain;
+mod helper;
+mod json_edit;
+mod key;
+mod places;
+mod secret_file;
+mod writer;
+
+#[cfg(test)]
+mod docker_conformance;
+
+pub use cache::CredentialCache;
+pub(crate) use writer::{CredentialWriter, Kept};
