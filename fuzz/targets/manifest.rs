@@ -5,10 +5,11 @@ use cldoci::Kind;
 use cldoci::oci::{Document, media_type, parse_document};
 
 const LIMIT: usize = 8;
-const DECLARED: [&str; 5] = [
+const DECLARED: [&str; 6] = [
     "",
     media_type::OCI_MANIFEST,
     media_type::OCI_INDEX,
+    media_type::OCI_ARTIFACT,
     "application/vnd.docker.distribution.manifest.v2+json; charset=utf-8",
     "text/html",
 ];
@@ -32,11 +33,17 @@ pub fn run(data: &[u8]) {
         }
     };
     let value: serde_json::Value = serde_json::from_slice(body).expect("another parser refuses it");
-    assert_eq!(value["schemaVersion"], 2);
+    let is_artifact = document.media_type() == media_type::OCI_ARTIFACT;
+    assert!(is_artifact || value["schemaVersion"] == 2);
     assert!(document.children().len() <= LIMIT + 1, "the config and the layers");
     assert_eq!(media_type::is_index(document.media_type()), matches!(document, Document::Index(_)));
-    let listed = value["manifests"].as_array().or(value["layers"].as_array()).map_or(0, Vec::len);
-    let with_config = usize::from(matches!(document, Document::Image(_)));
+    let list = match &document {
+        Document::Index(_) => "manifests",
+        Document::Image(_) if is_artifact => "blobs",
+        Document::Image(_) => "layers",
+    };
+    let listed = value[list].as_array().map_or(0, Vec::len);
+    let with_config = usize::from(list == "layers");
     assert_eq!(document.children().len(), listed + with_config);
     let bytes = written(&document);
     let again = parse_document(&bytes, document.media_type(), LIMIT).expect("what was written is refused");

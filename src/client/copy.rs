@@ -4,8 +4,8 @@ use super::endpoint::{Endpoint, Manifest};
 use super::push::{Remote, send_all};
 use super::sink::{Blob, Sink};
 use super::{Outcome, Verb};
-use crate::error::{Error, Kind, Result};
-use crate::oci::{Descriptor, Document, Reference};
+use crate::error::{Error, Kind, Result, printable};
+use crate::oci::{Descriptor, Document, ImageIndex, Reference, media_type};
 use crate::operation::Phase;
 
 /// How deep indexes and referrers are followed.
@@ -75,7 +75,7 @@ impl Walk<'_> {
         let Document::Index(index) = &root.document else { return self.blobs(root).await };
         let limit = self.verb.call.settings.size("max_descriptors");
         let mut seen = std::collections::HashSet::new();
-        let mut pending: Vec<Step> = index.manifests.iter().map(|d| Step::Bring(d.clone(), 1)).collect();
+        let mut pending: Vec<Step> = self.listed(index).await?.map(|d| Step::Bring(d, 1)).collect();
         while let Some(step) = pending.pop() {
             let (descriptor, depth) = match step {
                 Step::Bring(descriptor, depth) => (descriptor, depth),
@@ -105,8 +105,7 @@ impl Walk<'_> {
                 self.put(&manifest, None).await?;
                 continue;
             };
-            let below: Vec<Step> =
-                index.manifests.iter().map(|d| Step::Bring(d.clone(), depth + 1)).collect();
+            let below: Vec<Step> = self.listed(index).await?.map(|d| Step::Bring(d, depth + 1)).collect();
             pending.push(Step::Put(Box::new(manifest)));
             pending.extend(below);
         }
@@ -119,12 +118,39 @@ impl Walk<'_> {
         self.refer(manifest, listed).await
     }
 
+    /// The manifests that an index lists. All else that it lists is brought as blobs (O-13).
+    async fn listed(&self, index: &ImageIndex) -> Result<impl Iterator<Item = Descriptor>> {
+        let (manifests, others): (Vec<_>, Vec<_>) =
+            index.manifests.iter().partition(|entry| media_type::may_be_manifest(&entry.media_type));
+        if !others.is_empty() {
+            self.send(&others).await?;
+        }
+        Ok(manifests.into_iter().cloned().collect::<Vec<_>>().into_iter())
+    }
+
     async fn blobs(&self, manifest: &Manifest) -> Result<()> {
-        let blobs: Vec<Blob> = manifest
-            .document
-            .children()
-            .into_iter()
-            .map(|descriptor| Blob {
+        let foreign = |blob: &&Descriptor| !blob.urls.is_empty() && media_type::is_foreign(&blob.media_type);
+        let (foreign, own): (Vec<_>, Vec<_>) = manifest.document.children().into_iter().partition(foreign);
+        self.send(&own).await?;
+        for blob in foreign {
+            match self.send(&[blob]).await {
+                // It is had from its own places, which are not asked (O-12, A-01).
+                Err(error) if error.kind() == Kind::NotFound => self.verb.call.operation.warn(format!(
+                    "the foreign layer {} of media type '{}' was left out: {} does not hold it",
+                    blob.digest,
+                    printable(&blob.media_type),
+                    self.from.reference
+                )),
+                result => result?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn send(&self, descriptors: &[&Descriptor]) -> Result<()> {
+        let blobs: Vec<Blob> = descriptors
+            .iter()
+            .map(|&descriptor| Blob {
                 descriptor: descriptor.clone(),
                 source: std::sync::Arc::new(Remote::new(
                     self.from.clone(),

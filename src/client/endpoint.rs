@@ -21,6 +21,8 @@ pub(super) struct Endpoint {
     pub(super) reference: Reference,
     /// The reference's digest, which is whole.
     pub(super) digest: Option<Digest>,
+    /// Of several manifests of one name in a layout, the one for this platform is meant.
+    platform: Box<str>,
     place: Place,
 }
 
@@ -50,7 +52,8 @@ impl Endpoint {
                 Place::Layout(layout.path.clone())
             }
         };
-        Ok(Self { reference, digest, place })
+        let platform = verb.call.settings.text("platform").into();
+        Ok(Self { reference, digest, platform, place })
     }
 
     /// The registry's repository.
@@ -106,8 +109,9 @@ impl Endpoint {
             Place::Registry(repository) => operation.run(repository.head_manifest(&self.target())).await,
             Place::Layout(path) => {
                 let (path, reference, digest) = (path.clone(), self.reference.clone(), self.digest.clone());
+                let platform = self.platform.clone();
                 blocking(move || match Layout::open(&path) {
-                    Ok(layout) => layout.resolve(reference.tag(), digest.as_ref()),
+                    Ok(layout) => layout.for_wish(&platform).resolve(reference.tag(), digest.as_ref()),
                     Err(error) if error.kind() == Kind::NotFound => Ok(None),
                     Err(error) => Err(error),
                 })
@@ -165,9 +169,7 @@ impl Endpoint {
                     return Ok(Manifest { descriptor: manifest.descriptor, bytes: manifest.bytes, document });
                 }
                 Document::Index(index) => {
-                    let child = choose(&index, verb.call.settings.text("platform"))
-                        .map_err(|e| e.context(&self.reference))?
-                        .clone();
+                    let child = choose(verb, self, &index).await.map_err(|e| e.context(&self.reference))?;
                     manifest = self.child(verb, &child).await?;
                 }
             }

@@ -1,53 +1,89 @@
 //! Which manifest of an index is meant.
 
+use super::Verb;
+use super::endpoint::Endpoint;
 use crate::error::{Error, Kind, Result, printable};
-use crate::oci::{Descriptor, ImageIndex};
+use crate::oci::{Descriptor, Document, ImageIndex, Platform, Wish, media_type};
 
-/// The entry for a platform: the first that fits; an index's only entry fits always.
-pub(super) fn choose<'a>(index: &'a ImageIndex, platform: &str) -> Result<&'a Descriptor> {
-    if let [only] = index.manifests.as_slice() {
-        return Ok(only);
+/// Of so many entries without a platform the configs are looked at.
+const LOOKED_AT: usize = 16;
+
+/// What of an index is for a platform.
+#[derive(Debug, PartialEq, Eq)]
+enum Choice<'a> {
+    /// The first that fits, or an index's only manifest, which fits always.
+    Entry(&'a Descriptor),
+    /// None that says so; these say nothing, and their configs may (O-15).
+    Perhaps(Vec<&'a Descriptor>),
+}
+
+fn choice<'a>(index: &'a ImageIndex, wish: &Wish) -> Choice<'a> {
+    let manifests: Vec<_> =
+        index.manifests.iter().filter(|entry| media_type::may_be_manifest(&entry.media_type)).collect();
+    if let [only] = manifests.as_slice() {
+        return Choice::Entry(only);
     }
-    let mut wanted = platform.splitn(3, '/');
-    let (os, architecture, variant) =
-        (wanted.next().unwrap_or(""), wanted.next().unwrap_or(""), wanted.next());
-    let fits = |descriptor: &&Descriptor| {
-        descriptor.platform.as_ref().is_some_and(|p| {
-            p.os == os
-                && p.architecture == architecture
-                && variant.is_none_or(|v| p.variant.as_deref() == Some(v))
-        })
+    let fits = |entry: &&&Descriptor| entry.platform.as_ref().is_some_and(|platform| wish.fits(platform));
+    match manifests.iter().find(fits) {
+        Some(entry) => Choice::Entry(entry),
+        None => Choice::Perhaps(
+            manifests.into_iter().filter(|entry| entry.platform.is_none()).take(LOOKED_AT).collect(),
+        ),
+    }
+}
+
+/// The entry for the platform that the call asks for.
+pub(super) async fn choose(verb: &Verb, endpoint: &Endpoint, index: &ImageIndex) -> Result<Descriptor> {
+    let platform = verb.call.settings.text("platform");
+    let wish = Wish::new(platform);
+    let perhaps = match choice(index, &wish) {
+        Choice::Entry(entry) => return Ok(entry.clone()),
+        Choice::Perhaps(entries) => entries,
     };
-    index.manifests.iter().find(fits).ok_or_else(|| {
-        let mut has: Vec<String> = index
-            .manifests
-            .iter()
-            .filter_map(|d| d.platform.as_ref())
-            .map(|p| {
-                format!(
-                    "{}/{}{}",
-                    p.os,
-                    p.architecture,
-                    p.variant.as_ref().map(|v| format!("/{v}")).unwrap_or_default()
-                )
-            })
-            .collect();
-        has.truncate(20);
-        Error::new(
-            Kind::NotFound,
+    for entry in perhaps {
+        let Document::Image(image) = endpoint.child(verb, entry).await?.document else { continue };
+        if !super::diff_id::may_be_in(&image.config.media_type) {
+            continue;
+        }
+        let limit = verb.call.settings.size("max_config_bytes");
+        let config = endpoint.small_blob(&image.config, limit, &verb.call.operation).await?;
+        // An image's config has the fields of a platform among others.
+        if serde_json::from_slice::<Platform>(&config).is_ok_and(|found| wish.fits(&found)) {
+            return Ok(entry.clone());
+        }
+    }
+    Err(none(index, platform))
+}
+
+fn none(index: &ImageIndex, platform: &str) -> Error {
+    let mut has: Vec<String> = index
+        .manifests
+        .iter()
+        .filter_map(|d| d.platform.as_ref())
+        .map(|p| {
             format!(
-                "the index has no manifest for the platform {} (option platform); it has {}",
-                printable(platform),
-                if has.is_empty() { "none with a platform".to_owned() } else { printable(has.join(", ")) }
-            ),
-        )
-    })
+                "{}/{}{}",
+                p.os,
+                p.architecture,
+                p.variant.as_ref().map(|v| format!("/{v}")).unwrap_or_default()
+            )
+        })
+        .collect();
+    has.truncate(20);
+    Error::new(
+        Kind::NotFound,
+        format!(
+            "the index has no manifest for the platform {} (option platform); it has {}",
+            printable(platform),
+            if has.is_empty() { "none with a platform".to_owned() } else { printable(has.join(", ")) }
+        ),
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oci::{Digest, Platform};
+    use crate::oci::Digest;
 
     fn index(platforms: &[(&str, &str, Option<&str>)]) -> ImageIndex {
         let entry = |(at, (os, architecture, variant)): (usize, &(&str, &str, Option<&str>))| Descriptor {
@@ -58,7 +94,7 @@ mod tests {
                 os_features: Vec::new(),
                 variant: variant.map(str::to_owned),
             }),
-            ..Descriptor::new("m", Digest::of(&[u8::try_from(at).unwrap()]), 1)
+            ..Descriptor::new(media_type::OCI_MANIFEST, Digest::of(&[u8::try_from(at).unwrap()]), 1)
         };
         ImageIndex {
             schema_version: 2,
@@ -74,14 +110,35 @@ mod tests {
     fn r_32_the_first_that_fits_is_chosen_and_a_miss_says_what_there_is() {
         let index =
             index(&[("linux", "arm64", Some("v8")), ("linux", "amd64", None), ("linux", "amd64", None)]);
-        assert_eq!(choose(&index, "linux/amd64").unwrap().digest, index.manifests[1].digest);
-        assert_eq!(choose(&index, "linux/arm64").unwrap().digest, index.manifests[0].digest);
-        let error = choose(&index, "linux/arm64/v9").unwrap_err();
+        let choice = |platform| choice(&index, &Wish::new(platform));
+        assert_eq!(choice("linux/amd64"), Choice::Entry(&index.manifests[1]));
+        assert_eq!(choice("linux/arm64"), Choice::Entry(&index.manifests[0]));
+        assert_eq!(choice("linux/arm64/v9"), Choice::Perhaps(Vec::new()));
+        let error = none(&index, "linux/arm64/v9");
         assert!(error.message().contains("linux/arm64/v8, linux/amd64"), "{error}");
     }
 
     #[test]
     fn an_only_entry_is_meant_whatever_its_platform() {
-        assert!(choose(&index(&[("windows", "amd64", None)]), "linux/amd64").is_ok());
+        let index = index(&[("windows", "amd64", None)]);
+        assert_eq!(choice(&index, &Wish::new("linux/amd64")), Choice::Entry(&index.manifests[0]));
+    }
+
+    #[test]
+    fn o_15_configs_are_looked_at_where_no_platform_fits_and_of_a_few_entries() {
+        let mut index = index(&[("linux", "arm64", None); 20]);
+        for entry in index.manifests.iter_mut().skip(1) {
+            entry.platform = None;
+        }
+        let arm = choice(&index, &Wish::new("linux/arm64"));
+        assert_eq!(arm, Choice::Entry(&index.manifests[0]));
+        let Choice::Perhaps(entries) = choice(&index, &Wish::new("linux/amd64")) else { panic!("{arm:?}") };
+        assert_eq!(entries, index.manifests[1..].iter().take(LOOKED_AT).collect::<Vec<_>>());
+        // Of what is no manifest nothing is chosen.
+        for entry in index.manifests.iter_mut().skip(2) {
+            entry.media_type = "application/xml".to_owned();
+        }
+        let amd = choice(&index, &Wish::new("linux/amd64"));
+        assert_eq!(amd, Choice::Perhaps(vec![&index.manifests[1]]));
     }
 }

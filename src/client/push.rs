@@ -11,7 +11,7 @@ use super::endpoint::Endpoint;
 use super::sink::{Blob, Sink};
 use super::{Outcome, Verb};
 use crate::error::{Error, Kind, Result};
-use crate::oci::{Descriptor, Reference};
+use crate::oci::{Descriptor, Reference, media_type};
 use crate::operation::{Count, Operation, Phase};
 use crate::registry::BlobSource;
 
@@ -43,7 +43,10 @@ pub(super) async fn push_all_but_layers(
 async fn push_with(verb: &Verb, target: &Endpoint, artifact: &Artifact, layers: &[Layer]) -> Result<Outcome> {
     let mut mount_from = verb.call.settings.list("mount_from").to_vec();
     let mut blobs = Vec::with_capacity(layers.len() + 1);
-    blobs.push(config_blob(verb, artifact)?);
+    // An artifact manifest has none (O-11).
+    if artifact.media_type != media_type::OCI_ARTIFACT {
+        blobs.push(config_blob(verb, artifact)?);
+    }
     for layer in layers {
         if let Content::Remote(from) = &layer.content {
             mount_from.extend(Endpoint::new(verb, from)?.mountable_into(target));

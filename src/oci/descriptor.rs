@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::digest::Digest;
 use super::json::{optional, texts};
+use super::platform::Platform;
 use crate::error::{Error, Kind, Result};
 
 /// Points to content by media type, digest and size. Fields in image-spec order, which is their order in JSON.
@@ -69,29 +70,4 @@ impl Descriptor {
     pub fn of(media_type: impl Into<String>, bytes: &[u8]) -> Self {
         Self::new(media_type, Digest::of(bytes), bytes.len() as u64)
     }
-}
-
-/// The platform of an index's entry (image-spec, image-index.md).
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Platform {
-    /// CPU, in Go's words (`amd64`). Without it, or without `os`, no wish fits (O-15).
-    #[serde(default, deserialize_with = "optional", skip_serializing_if = "String::is_empty")]
-    pub architecture: String,
-    /// Operating system, in Go's words (`linux`).
-    #[serde(default, deserialize_with = "optional", skip_serializing_if = "String::is_empty")]
-    pub os: String,
-    /// Version of the operating system.
-    #[serde(rename = "os.version", default, skip_serializing_if = "Option::is_none")]
-    pub os_version: Option<String>,
-    /// Features of the operating system.
-    #[serde(
-        rename = "os.features",
-        default,
-        deserialize_with = "optional",
-        skip_serializing_if = "Vec::is_empty"
-    )]
-    pub os_features: Vec<String>,
-    /// Variant of the CPU (`v8`).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub variant: Option<String>,
 }

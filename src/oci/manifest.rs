@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::artifact_manifest::ArtifactManifest;
 use super::descriptor::Descriptor;
 use super::json::{self, Value, optional, texts};
 use super::media_type;
@@ -37,7 +38,11 @@ impl ImageManifest {
     /// The bytes that are pushed: compact JSON, image-spec order, maps sorted by bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         // Strings, integers and maps with string keys always serialise.
-        serde_json::to_vec(self).unwrap_or_default()
+        match self.media_type == media_type::OCI_ARTIFACT {
+            true => serde_json::to_vec(&ArtifactManifest::from(self)),
+            false => serde_json::to_vec(self),
+        }
+        .unwrap_or_default()
     }
 
     /// The artifact's type: `artifactType`, else the config's media type.
@@ -45,9 +50,10 @@ impl ImageManifest {
         self.artifact_type.as_deref().unwrap_or(&self.config.media_type)
     }
 
-    /// Every blob it needs: the config, then the layers.
+    /// Every blob it needs: the config, then the layers. An artifact manifest has no config (O-11).
     pub fn blobs(&self) -> impl Iterator<Item = &Descriptor> {
-        std::iter::once(&self.config).chain(&self.layers)
+        let config = (self.media_type != media_type::OCI_ARTIFACT).then_some(&self.config);
+        config.into_iter().chain(&self.layers)
     }
 }
 
@@ -119,13 +125,14 @@ impl Document {
 
 /// How many JSON values a descriptor and its share of the rest may have.
 const VALUES: usize = 16;
-const KNOWN_KEYS: [&str; 9] = [
+const KNOWN_KEYS: [&str; 10] = [
     "schemaVersion",
     "mediaType",
     "artifactType",
     "config",
     "layers",
     "manifests",
+    "blobs",
     "subject",
     "annotations",
     "fsLayers",
@@ -148,8 +155,20 @@ pub fn parse_document(bytes: &[u8], declared: &str, limit: usize) -> Result<Docu
     let is_image = has("config") || has("layers");
     // A list of nothing is null where Go wrote it.
     let is_index = !is_image && keys.iter().any(|(known, _)| *known == "manifests");
+    let declared = media_type::essence(declared);
+    let from_header = media_type::is_manifest(&declared);
+    let contradicts = |own: &str| bad(format!("says that it is {own}, the header says {declared}"));
+    let malformed = |error: serde_json::Error| bad(format!("is malformed: {error}"));
     if !is_image && !is_index {
-        return Err(bad("has neither 'config' and 'layers' nor 'manifests'".to_owned()));
+        let artifact: ArtifactManifest = serde_json::from_slice(bytes).map_err(malformed)?;
+        let own = if artifact.media_type.is_empty() { &declared } else { &artifact.media_type };
+        if own != media_type::OCI_ARTIFACT {
+            return Err(bad("has neither 'config' and 'layers' nor 'manifests'".to_owned()));
+        }
+        if from_header && *own != declared {
+            return Err(contradicts(own));
+        }
+        return embedded(Document::Image(artifact.into()));
     }
     let required: &[&str] =
         if is_index { &["schemaVersion"] } else { &["schemaVersion", "config", "layers"] };
@@ -159,7 +178,6 @@ pub fn parse_document(bytes: &[u8], declared: &str, limit: usize) -> Result<Docu
             return Err(bad(format!("has {} '{key}'", if null { "null for" } else { "no" })));
         }
     }
-    let malformed = |error: serde_json::Error| bad(format!("is malformed: {error}"));
     let mut document = if is_index {
         Document::Index(serde_json::from_slice(bytes).map_err(malformed)?)
     } else {
@@ -172,8 +190,6 @@ pub fn parse_document(bytes: &[u8], declared: &str, limit: usize) -> Result<Docu
     if version != 2 {
         return Err(bad(format!("has schemaVersion {version}, not 2")));
     }
-    let declared = media_type::essence(declared);
-    let from_header = media_type::is_manifest(&declared);
     if own.is_empty() {
         own.clone_from(&declared);
         if !from_header {
@@ -181,11 +197,17 @@ pub fn parse_document(bytes: &[u8], declared: &str, limit: usize) -> Result<Docu
         }
     }
     if from_header && *own != declared {
-        return Err(bad(format!("says that it is {own}, the header says {declared}")));
+        return Err(contradicts(own));
     }
-    if !media_type::is_manifest(own) || media_type::is_index(own) != is_index {
+    let is_artifact = own == media_type::OCI_ARTIFACT;
+    if !media_type::is_manifest(own) || media_type::is_index(own) != is_index || is_artifact {
         return Err(bad(format!("says that it is {own}, its fields say otherwise")));
     }
+    embedded(document)
+}
+
+/// Checks the data that descriptors have with them.
+fn embedded(document: Document) -> Result<Document> {
     let embedded =
         document.children().into_iter().chain(document.subject()).filter(|child| child.data.is_some());
     for child in embedded {
@@ -206,8 +228,8 @@ fn keys(bytes: &[u8], limit: usize) -> Result<Vec<(&'static str, Value)>> {
                 return Err(format!("has the key '{key}' for '{known}'"));
             }
             keys.push((*known, value));
-            if let ("layers" | "manifests", Value::Array(length)) = (key, value) {
-                count = length;
+            if let ("layers" | "manifests" | "blobs", Value::Array(length)) = (key, value) {
+                count = length.max(count);
             }
         }
         Ok(())

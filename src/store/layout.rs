@@ -16,7 +16,7 @@ use super::blob;
 use super::directory::{Access, Directory, is_absent, shown};
 use super::lock::{Lock, Mode};
 use crate::error::{Error, Kind, Result, printable};
-use crate::oci::{Descriptor, Digest, Document, media_type, parse_document};
+use crate::oci::{Descriptor, Digest, Document, Wish, media_type, parse_document};
 use crate::operation::Operation;
 pub use gc::GcReport;
 use index::{Entry, Index};
@@ -38,6 +38,7 @@ pub struct Layout {
     root: Arc<Directory>,
     max_manifest_bytes: usize,
     max_descriptors: usize,
+    platform: Option<Wish>,
 }
 
 #[derive(Deserialize)]
@@ -104,7 +105,7 @@ impl Layout {
     }
 
     fn of(root: Directory) -> Self {
-        Self { root: Arc::new(root), max_manifest_bytes: 8 << 20, max_descriptors: 10_000 }
+        Self { root: Arc::new(root), max_manifest_bytes: 8 << 20, max_descriptors: 10_000, platform: None }
     }
 
     /// The same layout with other limits: options `max_manifest_bytes` (of `index.json` too) and
@@ -113,6 +114,13 @@ impl Layout {
     pub fn with_limits(mut self, max_manifest_bytes: usize, max_descriptors: usize) -> Self {
         self.max_manifest_bytes = max_manifest_bytes;
         self.max_descriptors = max_descriptors;
+        self
+    }
+
+    /// The same layout, in which the manifest for a platform is meant where a name has several.
+    #[must_use]
+    pub fn for_wish(mut self, platform: &str) -> Self {
+        self.platform = Some(Wish::new(platform));
         self
     }
 
@@ -186,7 +194,10 @@ impl Layout {
             (_, Some(digest)) => self.by_digest(&entries, digest),
             (Some(tag), None) => self.by_tag(&entries, tag),
             (None, None) => {
-                if let Some(only) = self.only(&entries, |_| true)? {
+                let manifest = |entry: &Entry| {
+                    entry.descriptor.as_ref().map_or(true, |d| media_type::may_be_manifest(&d.media_type))
+                };
+                if let Some(only) = self.only(&entries, manifest)? {
                     return Ok(Some(only));
                 }
                 match self.by_tag(&entries, "latest")? {
@@ -194,14 +205,28 @@ impl Layout {
                     // What refers to another, or is part of an index, is not what is meant.
                     None => {
                         let parts = self.parts(&entries);
-                        self.only(&entries, |entry| {
-                            entry.name.is_some()
-                                || !(self.refers(entry) || entry.digest().is_some_and(|d| parts.contains(d)))
-                        })
+                        let counts = |entry: &Entry| {
+                            let part = entry.digest().is_some_and(|d| parts.contains(d));
+                            manifest(entry) && (entry.name.is_some() || !(self.refers(entry) || part))
+                        };
+                        match self.only(&entries, counts)? {
+                            Some(only) => Ok(Some(only)),
+                            None => self.for_platform(entries.iter().filter(|entry| counts(entry))),
+                        }
                     }
                 }
             }
         }
+    }
+
+    /// The first of these for the platform that is wanted (O-16).
+    fn for_platform<'a>(&self, mut entries: impl Iterator<Item = &'a Entry>) -> Result<Option<Descriptor>> {
+        let Some(wish) = &self.platform else { return Ok(None) };
+        let platform = |entry: &Entry| entry.descriptor.as_ref().ok().and_then(|d| d.platform.clone());
+        entries
+            .find(|entry| platform(entry).is_some_and(|found| wish.fits(&found)))
+            .map(|entry| self.whole(entry))
+            .transpose()
     }
 
     /// The one manifest that the entries name, if they name one and no other.
@@ -239,13 +264,14 @@ impl Layout {
     fn by_tag(&self, entries: &[Entry], tag: &str) -> Result<Option<Descriptor>> {
         let named = index::named(entries, tag);
         let Some(first) = named.first() else { return Ok(None) };
-        if named.iter().any(|other| other.digest() != first.digest()) {
-            return Err(self.broken(
-                INDEX,
-                format!("gives the name '{tag}' to several manifests: name one by its digest"),
-            ));
+        if named.iter().all(|other| other.digest() == first.digest()) {
+            return self.whole(first).map(Some);
         }
-        self.whole(first).map(Some)
+        let chosen = self.for_platform(named.iter().copied())?;
+        let several = "to several manifests, and none of them is for the platform that is wanted";
+        chosen.map(Some).ok_or_else(|| {
+            self.broken(INDEX, format!("gives the name '{tag}' {several}: name one by its digest"))
+        })
     }
 
     fn by_digest(&self, entries: &[Entry], digest: &Digest) -> Result<Option<Descriptor>> {

@@ -2,11 +2,10 @@
 
 use std::collections::HashSet;
 
-use super::super::directory::shown;
 use super::super::lock::{Lock, Mode};
 use super::index::Entry;
 use super::{BLOBS_LOCK, INDEX_LOCK, Layout};
-use crate::error::{Error, Kind, Result, printable};
+use crate::error::{Error, Kind, Result};
 use crate::oci::{Descriptor, Digest, media_type};
 use crate::operation::Operation;
 
@@ -91,20 +90,13 @@ impl Layout {
             .collect())
     }
 
-    /// The document that a descriptor of a manifest's type points to.
+    /// The document that a descriptor of a manifest's type points to. What has another type is kept for itself: an
+    /// index may list anything (O-13).
     fn known(&self, descriptor: &Descriptor) -> Result<Option<crate::oci::Document>> {
-        if media_type::is_manifest(&descriptor.media_type) {
-            return self.document(descriptor);
+        match media_type::may_be_manifest(&descriptor.media_type) {
+            true => self.document(descriptor),
+            false => Ok(None),
         }
-        Err(Error::new(
-            Kind::Unsupported,
-            format!(
-                "{} lists {} of the media type '{}': what it needs is not known, so nothing is removed",
-                shown(self.path()),
-                descriptor.digest,
-                printable(&descriptor.media_type)
-            ),
-        ))
     }
 
     fn follow(

@@ -166,3 +166,208 @@ fn o_01_null_in_others_documents_is_absent_and_their_bytes_are_kept() {
         assert!(error.message().contains("index.json"), "{error}");
     }
 }
+
+impl Bench {
+    fn copy(&self, source: &str, target: &str, options: &[(&str, &str)]) -> Result<Vec<String>, Error> {
+        let mut all = Options::new();
+        for (name, value) in options {
+            all.set(name, value).unwrap();
+        }
+        let (source, target): (Reference, Reference) = (source.parse().unwrap(), target.parse().unwrap());
+        let call = self.client.call(Some(&all)).unwrap();
+        self.runtime.block_on(self.client.copy(&source, &target, &call))?;
+        Ok(call.operation.warnings())
+    }
+
+    /// A place for a copy, and its blobs.
+    fn target(&self) -> (String, std::path::PathBuf) {
+        let copy = self.work.path().join("copy");
+        (format!("ocidir://{}:v1", copy.display()), copy.join("blobs/sha256"))
+    }
+
+    fn collect_garbage(&self, reference: &str) -> Result<Outcome, Error> {
+        let call = self.client.call(None).unwrap();
+        self.runtime.block_on(self.client.collect_garbage(&reference.parse().unwrap(), &call))
+    }
+}
+
+fn hex(descriptor: &serde_json::Value) -> &str {
+    descriptor["digest"].as_str().unwrap().strip_prefix("sha256:").unwrap()
+}
+
+impl Made<'_> {
+    /// An artifact manifest of the release candidates, of one file.
+    fn artifact(&self, subject: Option<&serde_json::Value>) -> serde_json::Value {
+        let title = serde_json::json!({"org.opencontainers.image.title": "hi.txt"});
+        let blob = with(&self.blob("text/plain", b"hi"), "annotations", title);
+        let mut manifest = serde_json::json!({
+            "mediaType": media_type::OCI_ARTIFACT, "artifactType": "application/vnd.x.signature", "blobs": [blob],
+        });
+        if let Some(subject) = subject {
+            manifest["subject"] = subject.clone();
+        }
+        self.blob(media_type::OCI_ARTIFACT, manifest.to_string().as_bytes())
+    }
+
+    fn index(&self, manifests: &[serde_json::Value]) -> serde_json::Value {
+        let index = serde_json::json!({"schemaVersion": 2, "mediaType": media_type::OCI_INDEX, "manifests": manifests});
+        self.blob(media_type::OCI_INDEX, index.to_string().as_bytes())
+    }
+
+    /// An image for this platform, of one file of that name, as its config says.
+    fn image_for(&self, os: &str, architecture: &str, name: &str) -> serde_json::Value {
+        let config =
+            serde_json::json!({"os": os, "architecture": architecture, "rootfs": {"diff_ids": null}});
+        let config = self.blob("application/vnd.oci.image.config.v1+json", config.to_string().as_bytes());
+        let layer = with(
+            &self.blob("text/plain", name.as_bytes()),
+            "annotations",
+            serde_json::json!({"org.opencontainers.image.title": name}),
+        );
+        let manifest = serde_json::json!({"schemaVersion": 2, "config": config, "layers": [layer]});
+        self.blob(media_type::OCI_MANIFEST, manifest.to_string().as_bytes())
+    }
+}
+
+#[test]
+fn o_11_an_artifact_manifest_is_pulled_copied_and_kept_as_a_referrer() {
+    let bench = Bench::new(&[]);
+    let made = Made::new(&bench);
+    let image = made.image("application/vnd.x", &[made.layer()]);
+    let signature = made.artifact(Some(&image));
+    made.list(image, Some("v1"));
+    made.list(signature.clone(), None);
+    made.list(made.artifact(None), Some("art"));
+    assert_eq!(bench.names(&made.at("art"), &[]).unwrap().0, ["hi.txt"]);
+    let (target, blobs) = bench.target();
+    bench.copy(&made.at("v1"), &target, &[]).unwrap();
+    assert!(!blobs.join(hex(&signature)).exists(), "only a recursive copy takes it along");
+    bench.copy(&made.at("v1"), &target, &[("recursive", "true")]).unwrap();
+    assert!(blobs.join(hex(&signature)).exists());
+    // By HTTP too, where it is asked for by its media type.
+    let registry = Registry::with(Manners::default(), |_| None);
+    let place = format!("{}/org/app:art", registry.host());
+    bench.copy(&made.at("art"), &place, &[]).unwrap();
+    fs::remove_dir_all(bench.out()).unwrap();
+    assert_eq!(bench.names(&place, &[]).unwrap().0, ["hi.txt"]);
+    // It is kept with what it refers to, and its blobs with it.
+    assert_eq!(bench.collect_garbage(&made.at("v1")).unwrap().bytes, None);
+    fs::remove_dir_all(bench.out()).unwrap();
+    bench.names(&made.at("art"), &[]).unwrap();
+}
+
+#[test]
+fn o_12_a_foreign_layer_that_is_not_there_is_left_out_of_a_copy() {
+    let bench = Bench::new(&[]);
+    let made = Made::new(&bench);
+    let gone = |media_type: &str, urls: &[&str]| {
+        let digest = Digest::of(b"elsewhere");
+        serde_json::json!({"mediaType": media_type, "digest": digest.as_str(), "size": 9, "urls": urls})
+    };
+    let urls = ["https://example.com/layer"];
+    for (tag, media_type) in [
+        ("oci", "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"),
+        ("docker", "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"),
+    ] {
+        made.list(made.image("application/vnd.x", &[made.layer(), gone(media_type, &urls)]), Some(tag));
+        let (target, blobs) = bench.target();
+        let warnings = bench.copy(&made.at(tag), &target, &[]).unwrap();
+        assert!(warnings.len() == 1 && warnings[0].contains(media_type), "{warnings:?}");
+        assert!(blobs.join(hex(&made.layer())).exists());
+    }
+    // One without places of its own, one that is not foreign, and one that is there.
+    for (tag, layer) in [
+        ("placeless", gone("application/vnd.oci.image.layer.nondistributable.v1.tar", &[])),
+        ("ordinary", gone(media_type::OCI_LAYER, &urls)),
+    ] {
+        made.list(made.image("application/vnd.x", &[layer]), Some(tag));
+        let error = bench.copy(&made.at(tag), &bench.target().0, &[]).unwrap_err();
+        assert_eq!(error.kind(), Kind::NotFound, "{tag}: {error}");
+    }
+    let here = made.blob("application/vnd.oci.image.layer.nondistributable.v1.tar", b"here");
+    made.list(made.image("application/vnd.x", &[with(&here, "urls", serde_json::json!(urls))]), Some("here"));
+    assert_eq!(bench.copy(&made.at("here"), &bench.target().0, &[]).unwrap(), [] as [&str; 0]);
+    assert!(bench.target().1.join(hex(&here)).exists());
+}
+
+#[test]
+fn o_13_an_index_of_other_things_is_copied_and_does_not_stop_the_collection_of_garbage() {
+    let bench = Bench::new(&[]);
+    let made = Made::new(&bench);
+    let (layer, config) =
+        (made.layer(), made.blob("application/vnd.buildkit.cacheconfig.v0", b"{\"layers\":[]}"));
+    let image = made.image("application/vnd.x", &[made.blob("text/plain", b"below")]);
+    made.list(made.index(&[layer.clone(), image.clone(), config.clone()]), Some("cache"));
+    let (target, blobs) = bench.target();
+    bench.copy(&made.at("cache"), &target, &[]).unwrap();
+    for one in [&layer, &config, &image, &made.blob("text/plain", b"below")] {
+        assert!(blobs.join(hex(one)).exists(), "{one}");
+    }
+    // An entry of index.json itself that is no manifest, and what nothing leads to.
+    let xml = made.blob("application/xml", b"<x/>");
+    let junk = made.blob("text/plain", b"junk");
+    made.list(xml.clone(), None);
+    bench.collect_garbage(&made.at("cache")).unwrap();
+    let left = bench.work.path().join("layout/blobs/sha256");
+    for one in [&layer, &config, &image, &xml] {
+        assert!(left.join(hex(one)).exists(), "{one}");
+    }
+    assert!(!left.join(hex(&junk)).exists());
+    // The only manifest is meant, whatever stands beside it; one that should be a manifest and is not is an error.
+    let only = format!("ocidir://{}", bench.work.path().join("layout").display());
+    bench.copy(&only, &target, &[]).unwrap();
+    made.list(made.index(&[made.blob(media_type::OCI_MANIFEST, b"<y/>")]), Some("bad"));
+    assert_eq!(bench.copy(&made.at("bad"), &target, &[]).unwrap_err().kind(), Kind::Protocol);
+    assert_eq!(bench.collect_garbage(&made.at("cache")).unwrap_err().kind(), Kind::Protocol);
+}
+
+#[test]
+fn o_15_a_partial_platform_spoils_nothing_and_configs_are_asked_last() {
+    let bench = Bench::new(&[]);
+    let made = Made::new(&bench);
+    let pulled = |tag: &str, platform: &str| {
+        let _ = fs::remove_dir_all(bench.out());
+        bench.names(&made.at(tag), &[("platform", platform)]).map(|(names, _)| names.concat())
+    };
+    let one = made.image_for("linux", "amd64", "one");
+    let two = made.image_for("linux", "arm64", "two");
+    for (tag, platform) in [("empty", "{}"), ("part", r#"{"architecture":"arm64"}"#)] {
+        let platform = serde_json::from_str(platform).unwrap();
+        let whole = with(&one, "platform", serde_json::json!({"os": "linux", "architecture": "amd64"}));
+        made.list(made.index(&[with(&two, "platform", platform), whole]), Some(tag));
+        assert_eq!(pulled(tag, "linux/amd64").unwrap(), "one");
+        assert_eq!(pulled(tag, "linux/arm64").unwrap_err().kind(), Kind::NotFound);
+        bench.copy(&made.at(tag), &bench.target().0, &[]).unwrap();
+    }
+    // Without a platform: the configs tell, but only where no platform fits.
+    made.list(made.index(&[one.clone(), two.clone()]), Some("silent"));
+    assert_eq!(pulled("silent", "linux/arm64/v8").unwrap(), "two");
+    assert_eq!(pulled("silent", "linux/amd64").unwrap(), "one");
+    assert_eq!(pulled("silent", "windows/amd64").unwrap_err().kind(), Kind::NotFound);
+    let claims = with(&one, "platform", serde_json::json!({"os": "linux", "architecture": "arm64"}));
+    made.list(made.index(&[two, claims]), Some("claims"));
+    assert_eq!(pulled("claims", "linux/arm64").unwrap(), "one");
+}
+
+#[test]
+fn o_16_several_manifests_of_one_name_in_index_json_are_chosen_by_platform() {
+    let bench = Bench::new(&[]);
+    let made = Made::new(&bench);
+    let platform = |architecture: &str| serde_json::json!({"os": "linux", "architecture": architecture});
+    for (tag, architecture) in
+        [(Some("v1"), "amd64"), (Some("v1"), "arm64"), (None, "s390x"), (None, "riscv64")]
+    {
+        let image = made.image_for("linux", architecture, architecture);
+        made.list(with(&image, "platform", platform(architecture)), tag);
+    }
+    let unnamed = format!("ocidir://{}", bench.work.path().join("layout").display());
+    for (place, architecture) in
+        [(&made.at("v1"), "amd64"), (&made.at("v1"), "arm64"), (&unnamed, "s390x"), (&unnamed, "riscv64")]
+    {
+        let _ = fs::remove_dir_all(bench.out());
+        let names = bench.names(place, &[("platform", &format!("linux/{architecture}"))]).unwrap().0;
+        assert_eq!(names, [architecture]);
+    }
+    let error = bench.names(&made.at("v1"), &[("platform", "linux/ppc64le")]).unwrap_err();
+    assert!(error.kind() == Kind::Protocol && error.message().contains("platform"), "{error}");
+}
