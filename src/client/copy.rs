@@ -118,7 +118,7 @@ impl Walk<'_> {
         self.refer(manifest, listed).await
     }
 
-    /// The manifests that an index lists. All else that it lists is brought as blobs (O-13).
+    /// The manifests that an index lists. All else that it lists is brought as blobs (Q93).
     async fn listed(&self, index: &ImageIndex) -> Result<impl Iterator<Item = Descriptor>> {
         let (manifests, others): (Vec<_>, Vec<_>) =
             index.manifests.iter().partition(|entry| media_type::may_be_manifest(&entry.media_type));
@@ -134,7 +134,7 @@ impl Walk<'_> {
         self.send(&own).await?;
         for blob in foreign {
             match self.send(&[blob]).await {
-                // It is had from its own places, which are not asked (O-12, A-01).
+                // It is had from its own places, which are not asked (Q92, A-01).
                 Err(error) if error.kind() == Kind::NotFound => self.verb.call.operation.warn(format!(
                     "the foreign layer {} of media type '{}' was left out: {} does not hold it",
                     blob.digest,

@@ -13,7 +13,7 @@ const LOOKED_AT: usize = 16;
 enum Choice<'a> {
     /// The first that fits, or an index's only manifest, which fits always.
     Entry(&'a Descriptor),
-    /// None that says so; these say nothing, and their configs may (O-15).
+    /// None that says so; these say nothing, and their configs may (Q95).
     Perhaps(Vec<&'a Descriptor>),
 }
 
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn o_15_configs_are_looked_at_where_no_platform_fits_and_of_a_few_entries() {
+    fn q95_configs_are_looked_at_where_no_platform_fits_and_of_a_few_entries() {
         let mut index = index(&[("linux", "arm64", None); 20]);
         for entry in index.manifests.iter_mut().skip(1) {
             entry.platform = None;

@@ -43,7 +43,7 @@ pub(super) async fn push_all_but_layers(
 async fn push_with(verb: &Verb, target: &Endpoint, artifact: &Artifact, layers: &[Layer]) -> Result<Outcome> {
     let mut mount_from = verb.call.settings.list("mount_from").to_vec();
     let mut blobs = Vec::with_capacity(layers.len() + 1);
-    // An artifact manifest has none (O-11).
+    // An artifact manifest has none (Q91).
     if artifact.media_type != media_type::OCI_ARTIFACT {
         blobs.push(config_blob(verb, artifact)?);
     }

@@ -1,4 +1,4 @@
-//! The artifact manifest of the OCI 1.1 release candidates, which registries still hold (O-11). It is read as the
+//! The artifact manifest of the OCI 1.1 release candidates, which registries still hold (Q91). It is read as the
 //! image manifest that 1.1 made of it: its blobs are the layers, and the config is the empty one.
 
 use std::collections::BTreeMap;
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn o_11_blobs_are_the_layers_and_there_is_no_config_to_fetch() {
+    fn q91_blobs_are_the_layers_and_there_is_no_config_to_fetch() {
         let blob = format!(r#"{{"mediaType":"a/b","digest":"{D}","size":2}}"#);
         let text = format!(
             r#"{{"mediaType":"{}","artifactType":"x/y","blobs":[{blob}],"subject":{blob}}}"#,
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn o_11_one_that_is_two_things_or_nothing_is_refused() {
+    fn q91_one_that_is_two_things_or_nothing_is_refused() {
         let artifact = media_type::OCI_ARTIFACT;
         let image = format!(
             r#"{{"schemaVersion":2,"config":{{"mediaType":"a/b","digest":"{D}","size":2}},"layers":[]}}"#

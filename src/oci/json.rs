@@ -1,5 +1,5 @@
 //! A stricter reading of JSON than serde's: what two parsers could read differently is refused. Null is
-//! read as Go, whose types define these documents, reads and writes it (O-01).
+//! read as Go, whose types define these documents, reads and writes it (Q81).
 
 use std::collections::BTreeMap;
 use std::fmt;

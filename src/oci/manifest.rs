@@ -50,7 +50,7 @@ impl ImageManifest {
         self.artifact_type.as_deref().unwrap_or(&self.config.media_type)
     }
 
-    /// Every blob it needs: the config, then the layers. An artifact manifest has no config (O-11).
+    /// Every blob it needs: the config, then the layers. An artifact manifest has no config (Q91).
     pub fn blobs(&self) -> impl Iterator<Item = &Descriptor> {
         let config = (self.media_type != media_type::OCI_ARTIFACT).then_some(&self.config);
         config.into_iter().chain(&self.layers)
@@ -144,7 +144,7 @@ const KNOWN_KEYS: [&str; 10] = [
 pub fn parse_document(bytes: &[u8], declared: &str, limit: usize) -> Result<Document> {
     let bad = |why: String| Error::new(Kind::Protocol, format!("the manifest {}", printable(why)));
     let keys = keys(bytes, limit)?;
-    // Null is as if it were absent (O-01).
+    // Null is as if it were absent (Q81).
     let has = |key: &str| keys.iter().any(|(known, value)| *known == key && *value != Value::Null);
     if has("fsLayers") {
         return Err(bad("is of Docker's schema 1, which no registry should still serve".to_owned()));
@@ -342,7 +342,7 @@ mod tests {
 
     /// Each optional member of each kind of document, as Go writes an empty one.
     #[test]
-    fn o_01_null_for_what_is_optional_is_absent() {
+    fn q81_null_for_what_is_optional_is_absent() {
         let index = |entry: &str, extra: &str| {
             format!(
                 r#"{{"schemaVersion":2,"manifests":[{{"mediaType":"{}","digest":"{D}","size":2{entry}}}]{extra}}}"#,
@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn o_01_null_for_what_is_required_is_refused_with_its_name() {
+    fn q81_null_for_what_is_required_is_refused_with_its_name() {
         let whole = manifest("2", "");
         let digest = format!(r#""{D}""#);
         for (text, why) in [

@@ -41,12 +41,12 @@ pub fn is_manifest(media_type: &str) -> bool {
     is_index(media_type) || matches!(media_type, OCI_MANIFEST | DOCKER_MANIFEST | OCI_ARTIFACT)
 }
 
-/// Whether what has this type may be a manifest: what an index lists can be anything (O-13).
+/// Whether what has this type may be a manifest: what an index lists can be anything (Q93).
 pub fn may_be_manifest(media_type: &str) -> bool {
     media_type.is_empty() || is_manifest(&essence(media_type))
 }
 
-/// Whether a layer of this type is to be had from its own places only, and need not be here (O-12).
+/// Whether a layer of this type is to be had from its own places only, and need not be here (Q92).
 pub fn is_foreign(media_type: &str) -> bool {
     let essence = essence(media_type);
     ["application/vnd.oci.image.layer.nondistributable.v1.", "application/vnd.docker.image.rootfs.foreign."]

@@ -7,7 +7,7 @@ use super::json::optional;
 /// The platform of an index's entry (image-spec, image-index.md).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Platform {
-    /// CPU, in Go's words (`amd64`). Without it, or without `os`, no wish fits (O-15).
+    /// CPU, in Go's words (`amd64`). Without it, or without `os`, no wish fits (Q95).
     #[serde(default, deserialize_with = "optional", skip_serializing_if = "String::is_empty")]
     pub architecture: String,
     /// Operating system, in Go's words (`linux`).
@@ -37,7 +37,7 @@ pub struct Wish {
     variant: Option<String>,
 }
 
-/// The variant that an architecture has where none is named (O-14).
+/// The variant that an architecture has where none is named (Q94).
 fn usual_variant(architecture: &str) -> Option<&'static str> {
     match architecture {
         "arm64" => Some("v8"),
@@ -54,7 +54,7 @@ impl Wish {
         Self { os: part().unwrap_or_default(), architecture: part().unwrap_or_default(), variant: part() }
     }
 
-    /// Whether a platform is the one asked for; one that says only a part of what it is fits nothing (O-15).
+    /// Whether a platform is the one asked for; one that says only a part of what it is fits nothing (Q95).
     pub fn fits(&self, platform: &Platform) -> bool {
         let usual = usual_variant(&self.architecture);
         let variant = platform.variant.as_deref().filter(|variant| !variant.is_empty()).or(usual);
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn o_14_the_usual_variant_need_not_be_named() {
+    fn q94_the_usual_variant_need_not_be_named() {
         let platform = |architecture: &str, variant: &str| {
             format!(r#"{{"os":"linux","architecture":"{architecture}"{variant}}}"#)
         };
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn o_15_a_part_of_a_platform_fits_nothing() {
+    fn q95_a_part_of_a_platform_fits_nothing() {
         for platform in
             ["{}", r#"{"os":"linux"}"#, r#"{"architecture":"amd64"}"#, r#"{"os":"","architecture":""}"#]
         {

@@ -219,7 +219,7 @@ impl Layout {
         }
     }
 
-    /// The first of these for the platform that is wanted (O-16).
+    /// The first of these for the platform that is wanted (Q96).
     fn for_platform<'a>(&self, mut entries: impl Iterator<Item = &'a Entry>) -> Result<Option<Descriptor>> {
         let Some(wish) = &self.platform else { return Ok(None) };
         let platform = |entry: &Entry| entry.descriptor.as_ref().ok().and_then(|d| d.platform.clone());

@@ -8,7 +8,7 @@ use super::name::{self, Limits};
 /// The form of a layer's content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum LayerForm {
-    /// Without content: the empty descriptor's, or an empty file without a name (O-04).
+    /// Without content: the empty descriptor's, or an empty file without a name (Q84).
     Nothing,
     /// A plain tar archive.
     Tar,
@@ -18,13 +18,13 @@ pub(super) enum LayerForm {
     TarZstd,
     /// One file of this name (relative to the destination), whatever its media type says.
     File(Vec<u8>),
-    /// Neither a titled file nor an archive (O-05).
+    /// Neither a titled file nor an archive (Q85).
     Other,
 }
 
 impl LayerForm {
     /// A titled layer is a file, and with `io.deis.oras.content.unpack: "true"` what oras makes of a directory:
-    /// tar through gzip, unless the media type says zstd (O-03). Of all others the media type's suffix says what
+    /// tar through gzip, unless the media type says zstd (Q83). Of all others the media type's suffix says what
     /// they are. The title is checked as an entry's name is (T-17).
     pub(super) fn of(layer: &Descriptor, limits: &Limits, strip_leading_slash: bool) -> Result<Self> {
         let essence = media_type::essence(&layer.media_type);
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn o_04_what_has_no_content_is_nothing() {
+    fn q84_what_has_no_content_is_nothing() {
         let of = |layer: &Descriptor| LayerForm::of(layer, &LIMITS, false).unwrap();
         assert_eq!(of(&Descriptor::of(media_type::EMPTY, b"{}")), LayerForm::Nothing);
         assert_eq!(of(&Descriptor::of("a/b", b"")), LayerForm::Nothing);
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn o_03_what_oras_made_of_a_directory_is_tar_through_gzip_whatever_its_type() {
+    fn q83_what_oras_made_of_a_directory_is_tar_through_gzip_whatever_its_type() {
         let form = |media_type| {
             let annotations = [(media_type::ANNOTATION_TITLE, "d"), (media_type::ANNOTATION_UNPACK, "true")];
             form(media_type, &annotations).unwrap()
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn o_08_an_absolute_title_obeys_strip_leading_slash() {
+    fn q88_an_absolute_title_obeys_strip_leading_slash() {
         let mut layer = Descriptor::of("text/plain", b"content");
         layer.annotations.insert(media_type::ANNOTATION_TITLE.to_owned(), "/etc/motd".to_owned());
         let file = LayerForm::of(&layer, &LIMITS, true).unwrap();

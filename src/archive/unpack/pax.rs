@@ -60,7 +60,7 @@ fn record(body: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     (*newline == b'\n' && !key.is_empty() && !key.contains(&0)).then_some((key, value, rest))
 }
 
-/// A path's value, which is bytes even where it is not UTF-8, as GNU tar and Go write it (O-07). The name itself is
+/// A path's value, which is bytes even where it is not UTF-8, as GNU tar and Go write it (Q87). The name itself is
 /// checked with all the others.
 fn text(value: &[u8]) -> Result<Vec<u8>, String> {
     if value.is_empty() { Err("a PAX path is empty".to_owned()) } else { Ok(value.to_vec()) }
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn t_08_o_07_a_path_that_is_not_utf8_is_its_bytes() {
+    fn t_08_q87_a_path_that_is_not_utf8_is_its_bytes() {
         for body in [&b"21 hdrcharset=BINARY\n10 path=\xff\n"[..], b"10 path=\xff\n"] {
             assert_eq!(parse(body, false).unwrap().path.as_deref(), Some(&b"\xff"[..]));
         }

@@ -8,7 +8,7 @@ use crate::operation::Operation;
 use super::UnpackOptions;
 use super::form::LayerForm;
 
-/// What becomes of layers that are neither titled files nor archives (O-05).
+/// What becomes of layers that are neither titled files nor archives (Q85).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OtherLayers {
     /// They are an error.

@@ -227,7 +227,7 @@ impl Reader {
         while self.piece()?.is_some() {}
         while self.padding > 0 {
             let Some(piece) = self.input.piece(self.padding)? else {
-                // Whoever leaves out the end leaves out this, too (O-06).
+                // Whoever leaves out the end leaves out this, too (Q86).
                 if self.rules.lenient_end {
                     self.padding = 0;
                     return Ok(());

@@ -179,7 +179,7 @@ impl Staging {
         Ok(content)
     }
 
-    /// Whoever lost a file to another of its name hears of it (O-09).
+    /// Whoever lost a file to another of its name hears of it (Q89).
     fn warn_of_other(&self, path: &[u8], layer: &Descriptor, operation: &Operation) {
         let Ok(root) = duplicate(&self.tree) else { return };
         let (above, own) = super::name::split(path);

@@ -73,7 +73,7 @@ pub(super) fn stream(source: &mut Source<'_>, output: &mut Output, max_window: u
     }
 }
 
-/// One frame; its size and its checksum must be those of its content, where it has them (O-02).
+/// One frame; its size and its checksum must be those of its content, where it has them (Q82).
 fn frame(
     decoder: &mut FrameDecoder,
     source: &mut Source<'_>,

@@ -91,7 +91,7 @@ impl Layout {
     }
 
     /// The document that a descriptor of a manifest's type points to. What has another type is kept for itself: an
-    /// index may list anything (O-13).
+    /// index may list anything (Q93).
     fn known(&self, descriptor: &Descriptor) -> Result<Option<crate::oci::Document>> {
         match media_type::may_be_manifest(&descriptor.media_type) {
             true => self.document(descriptor),

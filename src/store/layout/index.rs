@@ -13,7 +13,7 @@ use crate::error::{Error, Kind, Result, printable};
 use crate::oci::{Descriptor, Digest, media_type};
 
 const MANIFESTS: &str = "manifests";
-/// Allowed for what is optional (O-01).
+/// Allowed for what is optional (Q81).
 const NULL: &str = "null";
 /// Where containerd and buildkit put the full reference.
 const CONTAINERD_NAME: &str = "io.containerd.image.name";

@@ -1,4 +1,4 @@
-//! Layers as other tools make them (O-02…O-10 of docs/registry-quirks.md).
+//! Layers as other tools make them (Q82…Q90 of docs/registry-quirks.md).
 
 use cldoci::archive::{OtherLayers, UnpackOptions};
 use cldoci::oci::{Descriptor, media_type};
@@ -61,7 +61,7 @@ fn zstd_accepted(options: &UnpackOptions, bytes: &[u8]) {
 }
 
 #[test]
-fn o_02_a_zstd_frames_checksum_and_size_are_those_of_its_content() {
+fn q82_a_zstd_frames_checksum_and_size_are_those_of_its_content() {
     let archive = tar(&[file("a", "1")]);
     let length = archive.len() as u64;
     let plain = Frame::new(&archive);
@@ -94,7 +94,7 @@ fn o_02_a_zstd_frames_checksum_and_size_are_those_of_its_content() {
 }
 
 #[test]
-fn o_10_a_zstd_window_is_taken_up_to_the_option() {
+fn q90_a_zstd_window_is_taken_up_to_the_option() {
     let archive = tar(&[file("a", "1")]);
     let frame = |window| Frame { window, ..Frame::new(&archive) }.bytes();
     // 32 MiB, and the next power of two.
@@ -112,7 +112,7 @@ fn o_10_a_zstd_window_is_taken_up_to_the_option() {
 }
 
 #[test]
-fn o_06_an_archive_that_was_not_closed_is_taken_with_lenient_end() {
+fn q86_an_archive_that_was_not_closed_is_taken_with_lenient_end() {
     let whole = tar(&[dir("d"), file("d/a", "1234")]);
     // After the last body's bytes, within its padding, after it, after one block of the end.
     for length in [1024 + 4, 1024 + 100, 1024 + 512, 1024 + 1024] {
@@ -130,7 +130,7 @@ fn o_06_an_archive_that_was_not_closed_is_taken_with_lenient_end() {
 }
 
 #[test]
-fn t_08_o_07_a_pax_path_that_is_not_utf8_is_taken_as_bytes() {
+fn t_08_q87_a_pax_path_that_is_not_utf8_is_taken_as_bytes() {
     for records in [&[("path", &b"d/\xff"[..])][..], &[("hdrcharset", b"BINARY"), ("path", b"d/\xff")]] {
         accepted(&tar(&[pax(b'x', records), file("short", "x")]), &["d/", "d/\\xff=x"]);
     }
@@ -149,7 +149,7 @@ fn titled(title: &str, content: &[u8]) -> Descriptor {
 }
 
 #[test]
-fn o_08_an_absolute_title_is_taken_below_the_destination_where_that_is_wanted() {
+fn q88_an_absolute_title_is_taken_below_the_destination_where_that_is_wanted() {
     let world = World::new();
     let error = world.pull_described(&options(), &[(titled("/d/f", b"1"), b"1")]).unwrap_err();
     assert!(error.kind() == Kind::Unsafe && error.message().contains("strip_leading_slash"), "{error}");
@@ -161,7 +161,7 @@ fn o_08_an_absolute_title_is_taken_below_the_destination_where_that_is_wanted() 
 }
 
 #[test]
-fn o_09_a_titled_file_that_replaces_another_is_told() {
+fn q89_a_titled_file_that_replaces_another_is_told() {
     let archive = tar(&[file("d/a", "1")]);
     let archive = (Descriptor::of(TAR, &archive), &archive[..]);
     let again = (titled("d/a", b"2"), &b"2"[..]);
@@ -183,7 +183,7 @@ fn plan(other_layers: OtherLayers, layers: &[Descriptor]) -> cldoci::Result<(Vec
 }
 
 #[test]
-fn o_05_other_layers_are_skipped_named_or_refused() {
+fn q85_other_layers_are_skipped_named_or_refused() {
     let wasm = Descriptor::of("application/wasm", b"\0asm");
     let chart = Descriptor::of("application/vnd.cncf.helm.chart.content.v1.tar+gzip", b"x");
     let empty = Descriptor::of(media_type::EMPTY, b"{}");

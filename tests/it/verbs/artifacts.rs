@@ -1,4 +1,4 @@
-//! Artifacts that other tools made, in layouts put together by hand (docs/registry-quirks.md, O-…).
+//! Artifacts that other tools made, in layouts put together by hand (docs/registry-quirks.md).
 
 use super::*;
 
@@ -83,7 +83,7 @@ impl Bench {
 const WASM: &str = "application/wasm";
 
 #[test]
-fn o_05_a_layer_beside_the_files_is_skipped_named_or_refused_and_remembered_as_such() {
+fn q85_a_layer_beside_the_files_is_skipped_named_or_refused_and_remembered_as_such() {
     let bench = Bench::new(&[]);
     let made = Made::new(&bench);
     let wasm = made.blob(WASM, b"\0asm");
@@ -115,7 +115,7 @@ fn o_05_a_layer_beside_the_files_is_skipped_named_or_refused_and_remembered_as_s
 }
 
 #[test]
-fn o_05_an_artifact_of_the_seeds_kinds_is_refused_unless_it_is_said() {
+fn q85_an_artifact_of_the_seeds_kinds_is_refused_unless_it_is_said() {
     let bench = Bench::new(&[]);
     let made = Made::new(&bench);
     let config = "application/vnd.architect.component.config.v1+json";
@@ -129,7 +129,7 @@ fn o_05_an_artifact_of_the_seeds_kinds_is_refused_unless_it_is_said() {
 }
 
 #[test]
-fn o_04_an_artifact_without_content_is_an_empty_directory() {
+fn q84_an_artifact_without_content_is_an_empty_directory() {
     let bench = Bench::new(&[]);
     let made = Made::new(&bench);
     made.list(made.image("application/vnd.x", &[made.blob(media_type::EMPTY, b"{}")]), Some("empty"));
@@ -139,7 +139,7 @@ fn o_04_an_artifact_without_content_is_an_empty_directory() {
 }
 
 #[test]
-fn o_01_null_in_others_documents_is_absent_and_their_bytes_are_kept() {
+fn q81_null_in_others_documents_is_absent_and_their_bytes_are_kept() {
     let bench = Bench::new(&[]);
     let made = Made::new(&bench);
     let null = serde_json::Value::Null;
@@ -230,7 +230,7 @@ impl Made<'_> {
 }
 
 #[test]
-fn o_11_an_artifact_manifest_is_pulled_copied_and_kept_as_a_referrer() {
+fn q91_an_artifact_manifest_is_pulled_copied_and_kept_as_a_referrer() {
     let bench = Bench::new(&[]);
     let made = Made::new(&bench);
     let image = made.image("application/vnd.x", &[made.layer()]);
@@ -257,7 +257,7 @@ fn o_11_an_artifact_manifest_is_pulled_copied_and_kept_as_a_referrer() {
 }
 
 #[test]
-fn o_12_a_foreign_layer_that_is_not_there_is_left_out_of_a_copy() {
+fn q92_a_foreign_layer_that_is_not_there_is_left_out_of_a_copy() {
     let bench = Bench::new(&[]);
     let made = Made::new(&bench);
     let gone = |media_type: &str, urls: &[&str]| {
@@ -291,7 +291,7 @@ fn o_12_a_foreign_layer_that_is_not_there_is_left_out_of_a_copy() {
 }
 
 #[test]
-fn o_13_an_index_of_other_things_is_copied_and_does_not_stop_the_collection_of_garbage() {
+fn q93_an_index_of_other_things_is_copied_and_does_not_stop_the_collection_of_garbage() {
     let bench = Bench::new(&[]);
     let made = Made::new(&bench);
     let (layer, config) =
@@ -322,7 +322,7 @@ fn o_13_an_index_of_other_things_is_copied_and_does_not_stop_the_collection_of_g
 }
 
 #[test]
-fn o_15_a_partial_platform_spoils_nothing_and_configs_are_asked_last() {
+fn q95_a_partial_platform_spoils_nothing_and_configs_are_asked_last() {
     let bench = Bench::new(&[]);
     let made = Made::new(&bench);
     let pulled = |tag: &str, platform: &str| {
@@ -350,7 +350,7 @@ fn o_15_a_partial_platform_spoils_nothing_and_configs_are_asked_last() {
 }
 
 #[test]
-fn o_16_several_manifests_of_one_name_in_index_json_are_chosen_by_platform() {
+fn q96_several_manifests_of_one_name_in_index_json_are_chosen_by_platform() {
     let bench = Bench::new(&[]);
     let made = Made::new(&bench);
     let platform = |architecture: &str| serde_json::json!({"os": "linux", "architecture": architecture});
