@@ -75,8 +75,10 @@ const topic topics[] = {
      "at once. Errors are one line on standard error; --json says more.\n"},
     {"environment", "variables that are read",
      "  CLDOCI_NAME                 the option NAME, as CLDOCI_STORE; cldoci options lists them\n"
-     "  DOCKER_CONFIG, REGISTRY_AUTH_FILE, XDG_RUNTIME_DIR, HOME\n"
+     "  DOCKER_AUTH_CONFIG, DOCKER_CONFIG, REGISTRY_AUTH_FILE,\n"
+     "  XDG_RUNTIME_DIR, XDG_CONFIG_HOME, HOME\n"
      "                              where credentials are\n"
+     "  XDG_CACHE_HOME              where the store is\n"
      "  HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY\n"
      "                              proxies\n"
      "  SSL_CERT_FILE, SSL_CERT_DIR certificate authorities\n"

@@ -102,6 +102,18 @@ class HelpTest(Case):
         self.assertEqual(page.read_text(), wanted, "CLDOCI_GOLDEN=write make test-cli writes it anew")
 
 
+class SourceTest(Case):
+    def test_the_tool_is_made_of_the_public_header_and_short_files(self):
+        files = sorted((ROOT / "cli").glob("*.[ch]"))
+        self.assertGreater(len(files), 10)
+        for file in files:
+            text = file.read_text()
+            self.assertLessEqual(len(text.splitlines()), 400, file.name)
+            for name in re.findall(r"#include (\S+)", text):
+                self.assertRegex(name, r'^(<[a-z/]+\.h>|"cli\.h")$', file.name)
+            self.assertNotIn("extern cldoci", text)
+
+
 class CompletionTest(Case):
     def bash(self, *words):
         script = """source <(cldoci completion bash); COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); compopt() { :; }; _cldoci
