@@ -7,7 +7,7 @@
 
 need python3 "the comparison with the ABI baseline" || exit 0
 
-# shim INCLUDE_DIRECTORY OUTPUT: a library with every function of the header, each empty.
+# shim INCLUDE_DIRECTORY OUTPUT [COMPILER FLAGS...]: a library with every function of the header, each empty.
 shim() {
   python3 - "$1/cldoci.h" "$1/cldoci.symbols" >"$2.c" <<'END'
 import re
@@ -25,11 +25,11 @@ for symbol in open(sys.argv[2]).read().split():
     print(f"{prototype} {{{body} }}")
 END
   "${CC:-cc}" -g -shared -fPIC -fno-eliminate-unused-debug-types -ffile-prefix-map="$(dirname "$2")"=. -w -I"$1" "$2.c" \
-    -Wl,-soname,"libcldoci.so.$(abi_version "$1/cldoci.h")" -o "$2"
+    -o "$2" "${@:3}"
 }
 
 if [[ ${1:-} == shim ]]; then
-  shim "$2" "$3"
+  shim "$2" "$3" -Wl,-soname,"libcldoci.so.$(abi_version "$2/cldoci.h")"
   exit
 fi
 need abidiff "the comparison with the ABI baseline" || exit 0
