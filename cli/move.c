@@ -78,7 +78,7 @@ void run_delete(void) {
   } else {
     json_start(stdout);
     json_object(NULL);
-    json_text("deleted", cldoci_reference_string(what, NULL));
+    json_text("reference", cldoci_reference_string(what, NULL));
     json_result_end(result);
   }
   cldoci_result_free(result);
@@ -95,6 +95,7 @@ void run_gc(void) {
   } else {
     json_start(stdout);
     json_object(NULL);
+    json_text("reference", cldoci_reference_string(layout, NULL));
     json_number("freedBytes", cldoci_result_size(result));
     json_result_end(result);
   }

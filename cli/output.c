@@ -120,7 +120,7 @@ void print_result(const cldoci_result *result, const cldoci_reference *reference
   json_text("digest", cldoci_result_digest(result, NULL));
   json_text("mediaType", cldoci_result_media_type(result, NULL));
   json_number("size", cldoci_result_size(result));
-  json_bool("unchanged", cldoci_result_unchanged(result) == 1);
+  if (tool.verb->run == run_pull) json_bool("unchanged", cldoci_result_unchanged(result) == 1);
   json_result_end(result);
 }
 

@@ -128,6 +128,7 @@ void run_tags(void) {
   } else {
     json_start(stdout);
     json_object(NULL);
+    json_text("reference", cldoci_reference_string(where, NULL));
     json_array("tags");
     for (size_t i = 0; i < count; i++) json_text(NULL, cldoci_result_tag(result, i, NULL));
     json_end();

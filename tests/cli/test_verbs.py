@@ -201,7 +201,7 @@ class VerbsTest(Case):
         self.assertEqual(self.ok("tags", "ocidir://layout").out, "v1\n")
         self.assertGreater(int(self.ok("gc", "ocidir://layout").out), 50000)
         self.assertEqual(self.json_of("gc", "ocidir://layout")["freedBytes"], 0)
-        self.assertEqual(self.json_of("delete", "ocidir://layout:v1")["deleted"], "ocidir://layout:v1")
+        self.assertEqual(self.json_of("delete", "ocidir://layout:v1")["reference"], "ocidir://layout:v1")
         self.error_of("delete", "ocidir://layout:v1")
 
     def test_tags_are_given_many_at_once(self):
