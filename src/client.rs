@@ -4,6 +4,7 @@
 //! The futures need a tokio runtime with time and I/O; they run blocking work on its blocking threads.
 
 mod artifact;
+mod backend;
 mod blocking;
 mod build;
 mod build_and_push;
@@ -19,23 +20,23 @@ mod platform;
 mod pull;
 mod push;
 mod read;
-mod sink;
+mod remove;
 
 use std::future::Future;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::call::Call;
 use crate::config::{Environment, Options, Secret, Settings, registry_name};
 use crate::credential::{CredentialProvider, Credentials};
 use crate::credentials::CredentialCache;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::oci::{ArtifactKind, Reference};
 use crate::operation::{Logger, Operation};
 use crate::registry::{Registry, Session, UploadSessions};
 use crate::store::{Store, UploadSession};
 pub use artifact::{Artifact, ArtifactBuilder, Content, Layer};
-use endpoint::{Endpoint, absolute};
+use endpoint::Endpoint;
 pub use outcome::Outcome;
 
 /// A client: settings, connections, tokens. Clones share them.
@@ -136,10 +137,6 @@ impl Client {
     fn spooled_to(&self) -> Result<Option<Store>> {
         let private = || self.0.private.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Ok(self.store()?.or_else(private))
-    }
-
-    fn sessions(&self) -> &dyn UploadSessions {
-        self
     }
 
     /// Builds a directory into an artifact. `config` is kept as it is; empty = the empty config.
@@ -283,7 +280,7 @@ impl Client {
         call: &Call,
     ) -> impl Future<Output = Result<Outcome>> + Send + use<> {
         let reference = anchored(reference);
-        self.run(call, move |verb: Verb| async move { read::delete(&verb, &reference?).await })
+        self.run(call, move |verb: Verb| async move { remove::delete(&verb, &reference?).await })
     }
 
     /// Removes from a layout what nothing in it leads to, once nobody adds to it; the size is what that freed.
@@ -294,7 +291,7 @@ impl Client {
         call: &Call,
     ) -> impl Future<Output = Result<Outcome>> + Send + use<> {
         let reference = anchored(reference);
-        self.run(call, move |verb: Verb| async move { read::collect_garbage(&verb, &reference?).await })
+        self.run(call, move |verb: Verb| async move { remove::collect_garbage(&verb, &reference?).await })
     }
 
     /// Pushes an artifact that refers to the one at `subject`.
@@ -395,6 +392,14 @@ impl UploadSessions for Client {
             let _ = store.remove_upload_session(key);
         }
     }
+}
+
+/// An absolute path, so that a later change of the working directory changes nothing.
+fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).map_err(|e| match path.as_os_str().is_empty() {
+        true => Error::new(Kind::Argument, "the path is empty"),
+        false => Error::io(path.display(), e),
+    })
 }
 
 /// The reference with an absolute path, if it is of a layout.

@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::{mpsc, oneshot};
 
 use super::artifact::{Artifact, Content};
+use super::backend::Unfinished;
 use super::blocking::{CHUNK, blocking};
 use super::build::{Built, artifact, build, pack_options};
 use super::endpoint::Endpoint;
@@ -15,7 +16,6 @@ use crate::archive::pack;
 use crate::error::{Error, Kind, Result};
 use crate::oci::{Algorithm, ArtifactKind, Descriptor, Hasher, Reference};
 use crate::operation::Phase;
-use crate::registry::Repository;
 
 /// Chunks that wait to be sent.
 const DEPTH: usize = 4;
@@ -29,20 +29,17 @@ pub(super) async fn build_and_push(
     config: Vec<u8>,
     reference: &Reference,
 ) -> Result<Outcome> {
-    let target = Endpoint::new(verb, reference)?;
+    let to = Endpoint::new(verb, reference)?;
     // A digest must be known before anything is sent; a layer that is taken again is not packed.
-    let at_once = target.digest.is_none() && !verb.call.settings.bool("reuse_unchanged");
-    let streamed = match target.repository().filter(|_| at_once) {
-        Some(repository) => {
-            let repository = repository.clone().for_push(verb.call.settings.list("mount_from"));
-            stream(verb, &directory, &kind, &repository, reference).await?
-        }
-        None => None,
+    let at_once = to.target.digest.is_none() && !verb.call.settings.bool("reuse_unchanged");
+    let streamed = match at_once {
+        true => stream(verb, &directory, &kind, &to).await?,
+        false => None,
     };
     let (built, pushed) = match streamed {
         Some(layer) => {
             let built = artifact(verb, kind, &config, layer)?;
-            let pushed = push::push_all_but_layers(verb, &target, made(&built)?).await?;
+            let pushed = push::push_all_but_layers(verb, &to, made(&built)?).await?;
             (built, pushed)
         }
         None => {
@@ -67,17 +64,14 @@ fn made(outcome: &Outcome) -> Result<&Artifact> {
     outcome.artifact.as_ref().ok_or_else(|| Error::new(Kind::Internal, "a build without an artifact"))
 }
 
-/// Packs into a repository; nothing where the registry did not take it so.
-async fn stream(
-    verb: &Verb,
-    directory: &Path,
-    kind: &ArtifactKind,
-    repository: &Repository,
-    reference: &Reference,
-) -> Result<Option<Built>> {
-    verb.call.operation.enter(Phase::Uploading);
+/// Packs into the target; nothing where it did not take it so.
+async fn stream(verb: &Verb, directory: &Path, kind: &ArtifactKind, to: &Endpoint) -> Result<Option<Built>> {
     let (mut writer, chunks) = ChunkWriter::new();
     let (tell, described) = oneshot::channel();
+    let unfinished = Unfinished { chunks, described: Box::pin(async { described.await.ok() }) };
+    let mount_from = verb.call.settings.list("mount_from");
+    let Some(sending) = to.backend.send_unfinished(unfinished, mount_from) else { return Ok(None) };
+    verb.call.operation.enter(Phase::Uploading);
     let (inner, place, of) = (verb.clone(), directory.to_owned(), kind.clone());
     let packing = blocking(move || {
         let options = pack_options(&inner, &place, &of, None)?;
@@ -86,12 +80,10 @@ async fn stream(
         let _ = tell.send(layer.clone());
         Ok((packed, layer))
     });
-    let sending = repository.upload_growing(chunks, async { described.await.ok() });
-    // It ends with the operation by itself, and then cancels what it began.
     let (packed, sent) = tokio::join!(packing, sending);
     match (packed, sent) {
         (Ok((packed, layer)), Ok(true)) => Ok(Some(Built {
-            layer: Content::Remote(reference.clone()),
+            layer: Content::Remote(to.reference.clone()),
             digest: layer.digest,
             size: layer.size,
             blocks: packed.blocks,

@@ -1,8 +1,8 @@
 //! tag and copy: the same manifest bytes under another name, with what they need.
 
+use super::backend::{Blob, Writer};
 use super::endpoint::{Endpoint, Manifest};
 use super::push::{Remote, send_all};
-use super::sink::{Blob, Sink};
 use super::{Outcome, Verb};
 use crate::error::{Error, Kind, Result, printable};
 use crate::oci::{Descriptor, Document, ImageIndex, Reference, media_type};
@@ -22,8 +22,8 @@ pub(super) async fn copy(
     let from = Endpoint::new(verb, source)?;
     let to = Endpoint::new(verb, target)?;
     verb.call.operation.enter(Phase::Resolving);
-    let manifest = from.manifest(verb).await?;
-    if let Some(wanted) = to.digest.as_ref().filter(|wanted| **wanted != manifest.descriptor.digest) {
+    let manifest = from.manifest().await?;
+    if let Some(wanted) = to.target.digest.as_ref().filter(|wanted| **wanted != manifest.descriptor.digest) {
         return Err(Error::new(
             Kind::Digest,
             format!(
@@ -33,14 +33,13 @@ pub(super) async fn copy(
         ));
     }
     let mount_from: Vec<String> = from.mountable_into(&to).into_iter().collect();
-    let sink = to.begin(&mount_from, &verb.call.operation).await?;
-    let walk = Walk { verb, from: &from, to: &to, sink: &sink, same: from.same_place(&to) };
+    let writer = to.backend.writer(&mount_from).await?;
+    let walk = Walk { verb, from: &from, writer: &*writer, same: from.same_place(&to) };
     if !walk.same {
         walk.children(&manifest).await?;
     }
     verb.call.operation.enter(Phase::Publishing);
-    let tag = to.reference.tag().or(if to.digest.is_none() { Some("latest") } else { None });
-    walk.put(&manifest, tag).await?;
+    walk.put(&manifest, to.target.tag()).await?;
     if recursive && !walk.same {
         walk.referrers(&manifest.descriptor).await?;
     }
@@ -63,8 +62,7 @@ enum Step {
 struct Walk<'a> {
     verb: &'a Verb,
     from: &'a Endpoint,
-    to: &'a Endpoint,
-    sink: &'a Sink,
+    writer: &'a dyn Writer,
     same: bool,
 }
 
@@ -99,7 +97,7 @@ impl Walk<'_> {
                     format!("{}: over {limit} manifests (option max_descriptors)", self.from.reference),
                 ));
             }
-            let manifest = self.from.child(self.verb, &descriptor).await?;
+            let manifest = self.from.child(&descriptor).await?;
             let Document::Index(index) = &manifest.document else {
                 self.blobs(&manifest).await?;
                 self.put(&manifest, None).await?;
@@ -112,10 +110,16 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Puts a manifest whose content is there, and has it listed where it has a subject.
+    /// Puts a manifest whose content is there, and makes sure that it is listed where it has a subject.
     async fn put(&self, manifest: &Manifest, tag: Option<&str>) -> Result<()> {
-        let listed = self.sink.put_manifest(self.verb, &manifest.descriptor, &manifest.bytes, tag).await?;
-        self.refer(manifest, listed).await
+        let listed = self.writer.put_manifest(&manifest.descriptor, &manifest.bytes, tag).await?;
+        let Some(subject) = manifest.document.subject().filter(|_| !listed) else { return Ok(()) };
+        let (artifact_type, annotations) = match &manifest.document {
+            Document::Image(image) => (Some(image.artifact_type().to_owned()), image.annotations.clone()),
+            Document::Index(index) => (index.artifact_type.clone(), index.annotations.clone()),
+        };
+        let entry = Descriptor { artifact_type, annotations, ..manifest.descriptor.clone() };
+        self.writer.put_referrer(&subject.digest, &entry).await
     }
 
     /// The manifests that an index lists. All else that it lists is brought as blobs (Q93).
@@ -152,31 +156,11 @@ impl Walk<'_> {
             .iter()
             .map(|&descriptor| Blob {
                 descriptor: descriptor.clone(),
-                source: std::sync::Arc::new(Remote::new(
-                    self.from.clone(),
-                    descriptor.clone(),
-                    self.verb.call.operation.clone(),
-                )),
+                source: std::sync::Arc::new(Remote::new(self.from, descriptor)),
                 spool: None,
             })
             .collect();
-        send_all(self.verb, self.sink, &blobs).await
-    }
-
-    /// Makes sure that a registry without the referrers API lists a manifest with a subject.
-    async fn refer(&self, manifest: &Manifest, listed: bool) -> Result<()> {
-        let (Some(subject), Some(repository), false) =
-            (manifest.document.subject(), self.to.repository(), listed)
-        else {
-            return Ok(());
-        };
-        let (artifact_type, annotations) = match &manifest.document {
-            Document::Image(image) => (Some(image.artifact_type().to_owned()), image.annotations.clone()),
-            Document::Index(index) => (index.artifact_type.clone(), index.annotations.clone()),
-        };
-        let entry = Descriptor { artifact_type, annotations, ..manifest.descriptor.clone() };
-        let operation = &self.verb.call.operation;
-        operation.run(repository.put_referrer(&subject.digest, &entry)).await
+        send_all(self.verb, self.writer, &blobs).await
     }
 
     async fn referrers(&self, root: &Descriptor) -> Result<()> {
@@ -189,7 +173,7 @@ impl Walk<'_> {
                     format!("{}: referrers are nested deeper than {DEPTH}", self.from.reference),
                 ));
             }
-            for descriptor in self.from.referrers(&subject.digest, None, &self.verb.call.operation).await? {
+            for descriptor in self.from.backend.referrers(&subject.digest, None).await? {
                 if !seen.insert(descriptor.digest.clone()) {
                     continue;
                 }
@@ -199,7 +183,7 @@ impl Walk<'_> {
                         format!("{}: too many referrers (option max_descriptors)", self.from.reference),
                     ));
                 }
-                let manifest = self.from.child(self.verb, &descriptor).await?;
+                let manifest = self.from.child(&descriptor).await?;
                 self.children(&manifest).await?;
                 self.put(&manifest, None).await?;
                 pending.push((descriptor, depth + 1));

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use super::Verb;
 use super::endpoint::Endpoint;
-use super::pipe::PipeReader;
 use crate::error::{Error, Kind, Result};
 use crate::oci::{Descriptor, Hasher};
 use crate::operation::Meter;
@@ -24,7 +23,7 @@ pub(super) struct LayerReader {
     descriptor: Descriptor,
     /// What an earlier run, or the cache, has of it.
     local: Option<Box<dyn Read + Send>>,
-    network: Option<PipeReader>,
+    network: Option<Box<dyn Read + Send>>,
     /// Only where the bytes are not verified on their way in.
     hasher: Option<Hasher>,
     keep: Keep,
@@ -134,7 +133,7 @@ impl LayerReader {
             cache,
             meter: verb.call.operation.meter(),
         };
-        if let Some(file) = endpoint.open_local(descriptor)? {
+        if let Some(file) = endpoint.backend.local_blob(descriptor)? {
             made.local = Some(Box::new(file));
             made.hasher = Some(Hasher::new(descriptor.digest.algorithm()));
             return Ok(made);
@@ -170,7 +169,7 @@ impl LayerReader {
             }
         }
         if offset < descriptor.size || descriptor.size == 0 {
-            made.network = endpoint.stream(descriptor, offset, &verb.call.operation);
+            made.network = Some(endpoint.backend.read_blob(descriptor, offset)?);
         }
         Ok(made)
     }

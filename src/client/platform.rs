@@ -1,6 +1,5 @@
 //! Which manifest of an index is meant.
 
-use super::Verb;
 use super::endpoint::Endpoint;
 use crate::error::{Error, Kind, Result, printable};
 use crate::oci::{Descriptor, Document, ImageIndex, Platform, Wish, media_type};
@@ -33,20 +32,19 @@ fn choice<'a>(index: &'a ImageIndex, wish: &Wish) -> Choice<'a> {
 }
 
 /// The entry for the platform that the call asks for.
-pub(super) async fn choose(verb: &Verb, endpoint: &Endpoint, index: &ImageIndex) -> Result<Descriptor> {
-    let platform = verb.call.settings.text("platform");
+pub(super) async fn choose(endpoint: &Endpoint, index: &ImageIndex) -> Result<Descriptor> {
+    let platform = endpoint.call.settings.text("platform");
     let wish = Wish::new(platform);
     let perhaps = match choice(index, &wish) {
         Choice::Entry(entry) => return Ok(entry.clone()),
         Choice::Perhaps(entries) => entries,
     };
     for entry in perhaps {
-        let Document::Image(image) = endpoint.child(verb, entry).await?.document else { continue };
+        let Document::Image(image) = endpoint.child(entry).await?.document else { continue };
         if !super::diff_id::may_be_in(&image.config.media_type) {
             continue;
         }
-        let limit = verb.call.settings.size("max_config_bytes");
-        let config = endpoint.small_blob(&image.config, limit, &verb.call.operation).await?;
+        let config = endpoint.config(&image.config).await?;
         // An image's config has the fields of a platform among others.
         if serde_json::from_slice::<Platform>(&config).is_ok_and(|found| wish.fits(&found)) {
             return Ok(entry.clone());

@@ -25,7 +25,7 @@ pub(super) async fn pull(verb: &Verb, mut endpoint: Endpoint, destination: PathB
     if let Some(outcome) = unchanged(verb, &mut endpoint, &destination).await? {
         return Ok(outcome);
     }
-    let manifest = endpoint.image(verb).await?;
+    let manifest = endpoint.image().await?;
     let exact = verb.call.settings.text("existing") != "merge" || is_vacant(&destination);
     let has_diff_ids = diff_id::may_be_in(&manifest.document.config.media_type);
     let mut attempt = 0;
@@ -34,7 +34,7 @@ pub(super) async fn pull(verb: &Verb, mut endpoint: Endpoint, destination: PathB
         let failed = OnceLock::new();
         let config = async {
             let config = match verb.call.settings.bool("fetch_config") {
-                true => fetch_config(verb, &endpoint, &manifest.document).await,
+                true => fetch_config(&endpoint, &manifest.document).await,
                 false => Ok(None),
             };
             // The layers' threads are told to end, and waited for: nothing goes on behind the caller's back.
@@ -92,17 +92,12 @@ fn is_vacant(destination: &Path) -> bool {
 }
 
 /// The config's bytes; the empty one is known.
-pub(super) async fn fetch_config(
-    verb: &Verb,
-    endpoint: &Endpoint,
-    manifest: &ImageManifest,
-) -> Result<Option<Arc<[u8]>>> {
+pub(super) async fn fetch_config(endpoint: &Endpoint, manifest: &ImageManifest) -> Result<Option<Arc<[u8]>>> {
     let descriptor = &manifest.config;
     if descriptor.size == 2 && descriptor.digest.verify(b"{}") {
         return Ok(Some(Arc::from(&b"{}"[..])));
     }
-    let limit = verb.call.settings.size("max_config_bytes");
-    Ok(Some(endpoint.small_blob(descriptor, limit, &verb.call.operation).await?.into()))
+    Ok(Some(endpoint.config(descriptor).await?.into()))
 }
 
 /// The artifact that a manifest describes; its layers stay where they are.
@@ -158,9 +153,7 @@ async fn unpack_layers(
     options.hash_content =
         verb.call.settings.bool("fetch_config") && diff_id::may_be_in(&manifest.document.config.media_type);
     let (verb, endpoint, destination) = (verb.clone(), endpoint.clone(), destination.to_owned());
-    let runtime = tokio::runtime::Handle::current();
     blocking(move || {
-        let _inside = runtime.enter();
         let operation = &verb.call.operation;
         let plan = options.plan(&layers, operation)?;
         let mut staging = Staging::prepare(&destination, &options)?;
@@ -223,8 +216,8 @@ async fn unchanged(verb: &Verb, endpoint: &mut Endpoint, destination: &Path) -> 
     if !record.exact && verb.call.settings.text("existing") != "merge" {
         return Ok(None);
     }
-    let Some(descriptor) = endpoint.resolve(&verb.call.operation).await? else { return Ok(None) };
-    endpoint.digest = Some(descriptor.digest.clone());
+    let Some(descriptor) = endpoint.resolve().await? else { return Ok(None) };
+    endpoint.target.digest = Some(descriptor.digest.clone());
     // Of an index the record has the manifest that was chosen; only an index by digest is told apart cheaply.
     if descriptor.digest != record.manifest || media_type::is_index(&descriptor.media_type) {
         return Ok(None);

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::artifact::{Artifact, ArtifactBuilder, Content, Layer};
+use super::backend::{Backend, Blob, Writer};
 use super::endpoint::Endpoint;
-use super::sink::{Blob, Sink};
 use super::{Outcome, Verb};
 use crate::error::{Error, Kind, Result};
 use crate::oci::{Descriptor, Reference, media_type};
-use crate::operation::{Count, Operation, Phase};
+use crate::operation::{Count, Phase};
 use crate::registry::BlobSource;
 
 /// Up to this size a blob waits until it is known whether a larger one was there.
@@ -20,27 +20,23 @@ const SMALL: u64 = 64 << 10;
 
 /// Pushes an artifact.
 pub(super) async fn push(verb: &Verb, artifact: &Artifact, reference: &Reference) -> Result<Outcome> {
-    let target = Endpoint::new(verb, reference)?;
-    if let Some(wanted) = target.digest.as_ref().filter(|wanted| **wanted != artifact.digest) {
+    let to = Endpoint::new(verb, reference)?;
+    if let Some(wanted) = to.target.digest.as_ref().filter(|wanted| **wanted != artifact.digest) {
         return Err(Error::new(
             Kind::Digest,
             format!("{reference}: the artifact has the digest {}, not {wanted}", artifact.digest),
         ));
     }
-    push_with(verb, &target, artifact, &artifact.layers).await
+    push_with(verb, &to, artifact, &artifact.layers).await
 }
 
 /// Pushes an artifact whose layers are there.
-pub(super) async fn push_all_but_layers(
-    verb: &Verb,
-    target: &Endpoint,
-    artifact: &Artifact,
-) -> Result<Outcome> {
-    push_with(verb, target, artifact, &[]).await
+pub(super) async fn push_all_but_layers(verb: &Verb, to: &Endpoint, artifact: &Artifact) -> Result<Outcome> {
+    push_with(verb, to, artifact, &[]).await
 }
 
 /// Pushes the config, these of the layers, and the manifest.
-async fn push_with(verb: &Verb, target: &Endpoint, artifact: &Artifact, layers: &[Layer]) -> Result<Outcome> {
+async fn push_with(verb: &Verb, to: &Endpoint, artifact: &Artifact, layers: &[Layer]) -> Result<Outcome> {
     let mut mount_from = verb.call.settings.list("mount_from").to_vec();
     let mut blobs = Vec::with_capacity(layers.len() + 1);
     // An artifact manifest has none (Q91).
@@ -49,30 +45,30 @@ async fn push_with(verb: &Verb, target: &Endpoint, artifact: &Artifact, layers: 
     }
     for layer in layers {
         if let Content::Remote(from) = &layer.content {
-            mount_from.extend(Endpoint::new(verb, from)?.mountable_into(target));
+            mount_from.extend(Endpoint::new(verb, from)?.mountable_into(to));
         }
         blobs.push(blob(verb, layer)?);
     }
     mount_from.dedup();
-    let sink = target.begin(&mount_from, &verb.call.operation).await?;
+    let writer = to.backend.writer(&mount_from).await?;
     let descriptor =
         Descriptor::new(artifact.media_type.clone(), artifact.digest.clone(), artifact.manifest.len() as u64);
-    send_all(verb, &sink, &blobs).await?;
+    send_all(verb, &*writer, &blobs).await?;
     verb.call.operation.enter(Phase::Publishing);
-    let tag = target.reference.tag().or(if target.digest.is_none() { Some("latest") } else { None });
-    let put = sink.put_manifest(verb, &descriptor, &artifact.manifest, tag).await;
+    let tag = to.target.tag();
+    let put = writer.put_manifest(&descriptor, &artifact.manifest, tag).await;
     let listed = match put {
         // The registry lost a blob, or a cache in front of it said too early that it has it (Q59, R-36).
         Err(error) if matches!(error.registry_code(), Some("MANIFEST_BLOB_UNKNOWN" | "BLOB_UNKNOWN")) => {
             verb.call.operation.count(Count::Retry);
             for blob in &blobs {
-                sink.send_again(verb, blob).await?;
+                writer.send_again(blob).await?;
             }
-            sink.put_manifest(verb, &descriptor, &artifact.manifest, tag).await?
+            writer.put_manifest(&descriptor, &artifact.manifest, tag).await?
         }
         other => other?,
     };
-    if let (Some(subject), Some(repository), false) = (&artifact.subject, target.repository(), listed) {
+    if let Some(subject) = artifact.subject.as_ref().filter(|_| !listed) {
         let entry = Descriptor {
             artifact_type: Some(
                 artifact.kind.artifact_type().unwrap_or(artifact.kind.config_media_type()).to_owned(),
@@ -80,14 +76,13 @@ async fn push_with(verb: &Verb, target: &Endpoint, artifact: &Artifact, layers: 
             annotations: artifact.annotations.clone(),
             ..descriptor.clone()
         };
-        let operation = &verb.call.operation;
-        operation.run(repository.put_referrer(&subject.digest, &entry)).await?;
+        writer.put_referrer(&subject.digest, &entry).await?;
     }
     Ok(Outcome {
         digest: Some(artifact.digest.clone()),
         media_type: Some(descriptor.media_type),
         size: Some(descriptor.size),
-        artifact: Some(Artifact { reference: Some(target.reference.clone()), ..artifact.clone() }),
+        artifact: Some(Artifact { reference: Some(to.reference.clone()), ..artifact.clone() }),
         ..Outcome::default()
     })
 }
@@ -96,7 +91,7 @@ async fn push_with(verb: &Verb, target: &Endpoint, artifact: &Artifact, layers: 
 pub(super) async fn attach(verb: &Verb, artifact: &Artifact, subject: &Reference) -> Result<Outcome> {
     let endpoint = Endpoint::new(verb, subject)?;
     let found = endpoint
-        .resolve(&verb.call.operation)
+        .resolve()
         .await?
         .ok_or_else(|| Error::new(Kind::NotFound, format!("{subject}: there is nothing to attach to")))?;
     let mut builder = ArtifactBuilder::new(artifact.kind.clone()).subject(Descriptor::new(
@@ -121,7 +116,7 @@ pub(super) async fn attach(verb: &Verb, artifact: &Artifact, subject: &Reference
 }
 
 /// Brings every blob there, several at once.
-pub(super) async fn send_all(verb: &Verb, sink: &Sink, blobs: &[Blob]) -> Result<()> {
+pub(super) async fn send_all(verb: &Verb, writer: &dyn Writer, blobs: &[Blob]) -> Result<()> {
     verb.call.operation.enter(Phase::Uploading);
     let mut seen = std::collections::HashSet::new();
     let unique: Vec<&Blob> = blobs.iter().filter(|blob| seen.insert(&blob.descriptor.digest)).collect();
@@ -133,7 +128,7 @@ pub(super) async fn send_all(verb: &Verb, sink: &Sink, blobs: &[Blob]) -> Result
     for group in [first, rest] {
         stream::iter(group)
             .map(Ok)
-            .try_for_each_concurrent(verb.call.settings.size("parallel"), |blob| sink.send(verb, blob))
+            .try_for_each_concurrent(verb.call.settings.size("parallel"), |blob| writer.send(blob))
             .await?;
     }
     Ok(())
@@ -164,11 +159,9 @@ fn blob(verb: &Verb, layer: &Layer) -> Result<Blob> {
 /// Where a layer's bytes are read from, again and from any offset.
 pub(super) fn source(verb: &Verb, layer: &Layer) -> Result<Arc<dyn BlobSource>> {
     Ok(match &layer.content {
-        Content::Remote(reference) => Arc::new(Remote::new(
-            Endpoint::new(verb, reference)?,
-            layer.descriptor.clone(),
-            verb.call.operation.clone(),
-        )),
+        Content::Remote(reference) => {
+            Arc::new(Remote::new(&Endpoint::new(verb, reference)?, &layer.descriptor))
+        }
         local => Arc::new(Local { content: local.clone(), size: layer.descriptor.size }),
     })
 }
@@ -206,28 +199,18 @@ impl BlobSource for Local {
 
 /// A blob of another place: copied in a stream.
 pub(super) struct Remote {
-    endpoint: Endpoint,
+    backend: Arc<dyn Backend>,
     descriptor: Descriptor,
-    operation: Operation,
-    runtime: tokio::runtime::Handle,
 }
 
 impl Remote {
-    pub(super) fn new(endpoint: Endpoint, descriptor: Descriptor, operation: Operation) -> Self {
-        Self { endpoint, descriptor, operation, runtime: tokio::runtime::Handle::current() }
+    pub(super) fn new(from: &Endpoint, descriptor: &Descriptor) -> Self {
+        Self { backend: from.backend.clone(), descriptor: descriptor.clone() }
     }
 }
 
 impl BlobSource for Remote {
     fn open(&self, offset: u64) -> Result<Box<dyn Read + Send>> {
-        if let Some(mut file) = self.endpoint.open_local(&self.descriptor)? {
-            file.seek(SeekFrom::Start(offset)).map_err(|e| Error::io(&self.descriptor.digest, e))?;
-            return Ok(Box::new(file));
-        }
-        let _inside = self.runtime.enter();
-        match self.endpoint.stream(&self.descriptor, offset, &self.operation) {
-            Some(pipe) => Ok(Box::new(pipe)),
-            None => Err(Error::new(Kind::Internal, "a blob of no place")),
-        }
+        self.backend.read_blob(&self.descriptor, offset)
     }
 }

@@ -1,4 +1,4 @@
-//! The verbs that only look, and those that remove.
+//! The verbs that only look.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -16,8 +16,8 @@ use crate::operation::Phase;
 
 pub(super) async fn pull_config(verb: &Verb, reference: &Reference) -> Result<Outcome> {
     let endpoint = Endpoint::new(verb, reference)?;
-    let manifest = endpoint.image(verb).await?;
-    let config = fetch_config(verb, &endpoint, &manifest.document).await?;
+    let manifest = endpoint.image().await?;
+    let config = fetch_config(&endpoint, &manifest.document).await?;
     let descriptor = manifest.document.config;
     Ok(Outcome {
         digest: Some(descriptor.digest),
@@ -30,7 +30,7 @@ pub(super) async fn pull_config(verb: &Verb, reference: &Reference) -> Result<Ou
 
 pub(super) async fn exists(verb: &Verb, reference: &Reference) -> Result<Outcome> {
     let endpoint = Endpoint::new(verb, reference)?;
-    let found = endpoint.resolve(&verb.call.operation).await?;
+    let found = endpoint.resolve().await?;
     let mut outcome = Outcome { exists: Some(found.is_some()), ..Outcome::default() };
     if let Some(descriptor) = found {
         outcome.digest = Some(descriptor.digest);
@@ -50,7 +50,7 @@ pub(super) async fn resolve(verb: &Verb, reference: &Reference) -> Result<Outcom
 
 pub(super) async fn list_tags(verb: &Verb, reference: &Reference) -> Result<Outcome> {
     let endpoint = Endpoint::new(verb, reference)?;
-    let mut tags = endpoint.tags(&verb.call.operation).await?;
+    let mut tags = endpoint.backend.tags().await?;
     tags.sort_unstable();
     tags.dedup();
     Ok(Outcome { tags, ..Outcome::default() })
@@ -58,9 +58,9 @@ pub(super) async fn list_tags(verb: &Verb, reference: &Reference) -> Result<Outc
 
 pub(super) async fn inspect(verb: &Verb, reference: &Reference) -> Result<Outcome> {
     let endpoint = Endpoint::new(verb, reference)?;
-    let manifest = endpoint.image(verb).await?;
+    let manifest = endpoint.image().await?;
     let config = match verb.call.settings.bool("fetch_config") {
-        true => fetch_config(verb, &endpoint, &manifest.document).await?,
+        true => fetch_config(&endpoint, &manifest.document).await?,
         false => None,
     };
     let artifact = found(&endpoint, &manifest, config);
@@ -73,30 +73,18 @@ pub(super) async fn inspect(verb: &Verb, reference: &Reference) -> Result<Outcom
     })
 }
 
-pub(super) async fn delete(verb: &Verb, reference: &Reference) -> Result<Outcome> {
-    let endpoint = Endpoint::new(verb, reference)?;
-    endpoint.delete(&verb.call.operation).await?;
-    Ok(Outcome::default())
-}
-
-pub(super) async fn collect_garbage(verb: &Verb, reference: &Reference) -> Result<Outcome> {
-    let endpoint = Endpoint::new(verb, reference)?;
-    let freed = endpoint.collect_garbage(&verb.call.operation).await?;
-    Ok(Outcome { size: Some(freed), ..Outcome::default() })
-}
-
 pub(super) async fn referrers(verb: &Verb, reference: &Reference) -> Result<Outcome> {
     let endpoint = Endpoint::new(verb, reference)?;
     // A digest needs no look-up: what refers to it may be there before it is.
-    let subject = match &endpoint.digest {
+    let subject = match &endpoint.target.digest {
         Some(digest) => digest.clone(),
         None => {
             let missing = || Error::new(Kind::NotFound, format!("{reference}: there is no such manifest"));
-            endpoint.resolve(&verb.call.operation).await?.ok_or_else(missing)?.digest
+            endpoint.resolve().await?.ok_or_else(missing)?.digest
         }
     };
     let artifact_type = Some(verb.call.settings.text("artifact_type")).filter(|t| !t.is_empty());
-    let referrers = endpoint.referrers(&subject, artifact_type, &verb.call.operation).await?;
+    let referrers = endpoint.backend.referrers(&subject, artifact_type).await?;
     Ok(Outcome { digest: Some(subject), referrers, ..Outcome::default() })
 }
 
@@ -115,11 +103,11 @@ pub(super) async fn read_layer(
         Content::Remote(reference) => Some(Endpoint::new(verb, reference)?),
         _ => None,
     };
+    let source = source(verb, &layer)?;
     verb.call.operation.enter(Phase::Downloading);
     verb.call.operation.expect_bytes(layer.descriptor.size);
-    let (verb, runtime) = (verb.clone(), tokio::runtime::Handle::current());
+    let verb = verb.clone();
     blocking(move || {
-        let _inside = runtime.enter();
         let descriptor = &layer.descriptor;
         let failed = |e| Error::io(format_args!("layer {}", descriptor.digest), e);
         let mut memory = Vec::new();
@@ -134,7 +122,7 @@ pub(super) async fn read_layer(
                 reader.finish()?;
             }
             None => {
-                let mut input = source(&verb, &layer)?.open(0)?;
+                let mut input = source.open(0)?;
                 let mut hasher = Hasher::new(descriptor.digest.algorithm());
                 let mut buffer = vec![0; CHUNK];
                 loop {

@@ -15,9 +15,9 @@ use serde::Deserialize;
 use super::blob;
 use super::directory::{Access, Directory, is_absent, shown};
 use super::lock::{Lock, Mode};
+use crate::call::Call;
 use crate::error::{Error, Kind, Result, printable};
 use crate::oci::{Descriptor, Digest, Document, Wish, media_type, parse_document};
-use crate::operation::Operation;
 pub use gc::GcReport;
 use index::{Entry, Index};
 pub use writer::LayoutWriter;
@@ -32,13 +32,11 @@ const BLOBS_LOCK: &str = "blobs.lock";
 /// Held by the one who changes `index.json`.
 const INDEX_LOCK: &str = "index.lock";
 
-/// An OCI image layout. Clones share it.
-#[derive(Debug, Clone)]
+/// An OCI image layout, for one call. Clones share it.
+#[derive(Clone)]
 pub struct Layout {
     root: Arc<Directory>,
-    max_manifest_bytes: usize,
-    max_descriptors: usize,
-    platform: Option<Wish>,
+    call: Call,
 }
 
 #[derive(Deserialize)]
@@ -49,9 +47,9 @@ struct Marker {
 
 impl Layout {
     /// Opens the layout at `path`; `NotFound` where there is none.
-    pub fn open(path: &Path) -> Result<Self> {
+    pub fn open(path: &Path, call: &Call) -> Result<Self> {
         let layout = match Directory::open(path, Access::Shared) {
-            Ok(root) => Self::of(root),
+            Ok(root) => Self::of(root, call),
             Err(error) if is_absent(&error) => {
                 return Err(Error::new(
                     Kind::NotFound,
@@ -71,8 +69,8 @@ impl Layout {
 
     /// Opens the layout at `path`, or makes an empty one, with missing parents. A directory that holds other
     /// things is refused.
-    pub fn create(path: &Path, operation: &Operation) -> Result<Self> {
-        let layout = Self::of(Directory::create(path, Access::Shared)?);
+    pub fn create(path: &Path, call: &Call) -> Result<Self> {
+        let layout = Self::of(Directory::create(path, Access::Shared)?, call);
         let marked = layout.has_marker()?;
         if marked && layout.root.stat(INDEX)?.is_some() {
             return Ok(layout);
@@ -90,7 +88,7 @@ impl Layout {
             ));
         }
         let own = layout.own()?;
-        let _lock = Lock::wait(&own, INDEX_LOCK, Mode::Exclusive, operation)?;
+        let _lock = Lock::wait(&own, INDEX_LOCK, Mode::Exclusive, &call.operation)?;
         layout.root.child_or_create("blobs")?;
         if layout.root.stat(INDEX)?.is_none() {
             layout.replace(&own, INDEX, &Index::empty().to_bytes()?)?;
@@ -104,24 +102,18 @@ impl Layout {
         Ok(layout)
     }
 
-    fn of(root: Directory) -> Self {
-        Self { root: Arc::new(root), max_manifest_bytes: 8 << 20, max_descriptors: 10_000, platform: None }
+    fn of(root: Directory, call: &Call) -> Self {
+        Self { root: Arc::new(root), call: call.clone() }
     }
 
-    /// The same layout with other limits: options `max_manifest_bytes` (of `index.json` too) and
-    /// `max_descriptors`.
-    #[must_use]
-    pub fn with_limits(mut self, max_manifest_bytes: usize, max_descriptors: usize) -> Self {
-        self.max_manifest_bytes = max_manifest_bytes;
-        self.max_descriptors = max_descriptors;
-        self
+    /// The largest manifest, index or `index.json`.
+    fn max_manifest_bytes(&self) -> usize {
+        self.call.settings.size("max_manifest_bytes")
     }
 
-    /// The same layout, in which the manifest for a platform is meant where a name has several.
-    #[must_use]
-    pub fn for_wish(mut self, platform: &str) -> Self {
-        self.platform = Some(Wish::new(platform));
-        self
+    /// The most manifests of an index or of `index.json`.
+    fn max_descriptors(&self) -> usize {
+        self.call.settings.size("max_descriptors")
     }
 
     /// Where it is.
@@ -182,8 +174,8 @@ impl Layout {
         let Some(file) = self.root.open_file(INDEX)? else {
             return Err(self.broken(INDEX, "is missing: the layout is not whole"));
         };
-        let bytes = self.take(file, INDEX, self.max_manifest_bytes)?;
-        Index::parse(&bytes, self.max_descriptors).map_err(|e| e.context(shown(&self.path().join(INDEX))))
+        let bytes = self.take(file, INDEX, self.max_manifest_bytes())?;
+        Index::parse(&bytes, self.max_descriptors()).map_err(|e| e.context(shown(&self.path().join(INDEX))))
     }
 
     /// The descriptor of the manifest that is meant; `None` = it is not there. The digest wins over the tag;
@@ -221,7 +213,7 @@ impl Layout {
 
     /// The first of these for the platform that is wanted (Q96).
     fn for_platform<'a>(&self, mut entries: impl Iterator<Item = &'a Entry>) -> Result<Option<Descriptor>> {
-        let Some(wish) = &self.platform else { return Ok(None) };
+        let wish = Wish::new(self.call.settings.text("platform"));
         let platform = |entry: &Entry| entry.descriptor.as_ref().ok().and_then(|d| d.platform.clone());
         entries
             .find(|entry| platform(entry).is_some_and(|found| wish.fits(&found)))
@@ -281,12 +273,12 @@ impl Layout {
         // An index's child, or what a tag named before it was moved.
         let Some(file) = self.blob_file(digest)? else { return Ok(None) };
         let size = file.metadata().map_err(|e| Error::io(digest, e))?.len();
-        if size > self.max_manifest_bytes as u64 {
+        if size > self.max_manifest_bytes() as u64 {
             return Ok(None);
         }
         let unnamed = Descriptor::new("", digest.clone(), size);
-        let bytes = self.read(&unnamed, self.max_manifest_bytes)?;
-        match parse_document(&bytes, "", self.max_descriptors) {
+        let bytes = self.read(&unnamed, self.max_manifest_bytes())?;
+        match parse_document(&bytes, "", self.max_descriptors()) {
             Ok(document) => Ok(Some(Descriptor::new(document.media_type(), digest.clone(), size))),
             Err(_) => Ok(None),
         }
@@ -346,8 +338,8 @@ impl Layout {
         if self.open_blob(descriptor)?.is_none() {
             return Ok(None);
         }
-        let bytes = self.read(descriptor, self.max_manifest_bytes)?;
-        parse_document(&bytes, &descriptor.media_type, self.max_descriptors)
+        let bytes = self.read(descriptor, self.max_manifest_bytes())?;
+        parse_document(&bytes, &descriptor.media_type, self.max_descriptors())
             .map_err(|e| e.context(&descriptor.digest))
             .map(Some)
     }
@@ -390,5 +382,11 @@ impl Layout {
             }
         }
         Ok(found)
+    }
+}
+
+impl std::fmt::Debug for Layout {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Layout({})", shown(self.path()))
     }
 }

@@ -16,10 +16,12 @@ use std::time::Duration;
 
 use cldoci::oci::{Descriptor, Digest, ImageIndex, ImageManifest, media_type};
 use cldoci::store::{Layout, LayoutWriter, Store};
-use cldoci::{Kind, Operation};
+use cldoci::{Call, Kind};
 
-fn op() -> Operation {
-    Operation::new()
+use crate::harness::workflow::call_with;
+
+fn call() -> Call {
+    call_with(&[])
 }
 
 type Made = (Descriptor, Vec<u8>, Vec<(Descriptor, Vec<u8>)>);
@@ -52,7 +54,7 @@ fn push(writer: &LayoutWriter, seed: &str, tag: Option<&str>, subject: Option<De
     for (blob, bytes) in &blobs {
         writer.add_bytes(blob, bytes).unwrap();
     }
-    writer.put_manifest(&descriptor, &manifest, tag, &op()).unwrap();
+    writer.put_manifest(&descriptor, &manifest, tag).unwrap();
     descriptor
 }
 
@@ -72,7 +74,7 @@ fn check_whole(layout: &Layout) -> usize {
 
 fn new_layout() -> (tempfile::TempDir, Layout) {
     let dir = tempfile::tempdir().unwrap();
-    let layout = Layout::create(&dir.path().join("missing/layout"), &op()).unwrap();
+    let layout = Layout::create(&dir.path().join("missing/layout"), &call()).unwrap();
     (dir, layout)
 }
 
@@ -90,7 +92,7 @@ fn what_is_pushed_is_found_and_is_a_layout_by_the_specification() {
     let marker = fs::read(layout.path().join("oci-layout")).unwrap();
     assert_eq!(marker, br#"{"imageLayoutVersion":"1.0.0"}"#);
     assert_eq!(layout.resolve(None, None).unwrap(), None);
-    let writer = layout.begin(&op()).unwrap();
+    let writer = layout.begin().unwrap();
     let one = push(&writer, "one", Some("v1"), None);
     assert_eq!(
         fs::read_to_string(layout.path().join("index.json")).unwrap(),
@@ -125,7 +127,7 @@ fn what_is_pushed_is_found_and_is_a_layout_by_the_specification() {
 #[test]
 fn a_blob_is_visible_only_when_it_is_whole_and_right() {
     let (_dir, layout) = new_layout();
-    let writer = layout.begin(&op()).unwrap();
+    let writer = layout.begin().unwrap();
     let blob = Descriptor::of("a/b", b"content");
     let write = |bytes: &[u8]| {
         let mut blob_writer = writer.create_blob(&blob).unwrap();
@@ -145,30 +147,27 @@ fn a_blob_is_visible_only_when_it_is_whole_and_right() {
 #[test]
 fn a_manifest_without_its_blobs_is_refused() {
     let (_dir, layout) = new_layout();
-    let writer = layout.begin(&op()).unwrap();
+    let writer = layout.begin().unwrap();
     let (descriptor, manifest, blobs) = artifact("x", None);
     writer.add_bytes(&blobs[0].0, &blobs[0].1).unwrap();
-    let error = writer.put_manifest(&descriptor, &manifest, Some("v1"), &op()).unwrap_err();
+    let error = writer.put_manifest(&descriptor, &manifest, Some("v1")).unwrap_err();
     assert_eq!(error.kind(), Kind::NotFound);
     assert!(error.message().contains(blobs[1].0.digest.as_str()), "{error}");
     assert!(layout.tags().unwrap().is_empty());
     writer.add_bytes(&blobs[1].0, &blobs[1].1).unwrap();
-    writer.put_manifest(&descriptor, &manifest, Some("v1"), &op()).unwrap();
+    writer.put_manifest(&descriptor, &manifest, Some("v1")).unwrap();
     assert_eq!(check_whole(&layout), 1);
 }
 
 #[test]
 fn files_and_spools_are_added_verified() {
     let (dir, layout) = new_layout();
-    let writer = layout.begin(&op()).unwrap();
+    let writer = layout.begin().unwrap();
     let bytes = vec![7u8; 3 << 20];
     let blob = Descriptor::of("a/b", &bytes);
     let path = dir.path().join("file");
     fs::write(&path, &bytes).unwrap();
-    let operation = op();
-    let add = |blob: &Descriptor| {
-        writer.add_file(blob, &fs::File::open(&path).unwrap(), &operation, &operation.meter())
-    };
+    let add = |blob: &Descriptor| writer.add_file(blob, &fs::File::open(&path).unwrap());
     let other = Descriptor::new("a/b", Digest::of(b"other"), blob.size);
     assert_eq!(add(&other).unwrap_err().kind(), Kind::Digest);
     assert_eq!(add(&Descriptor::new("a/b", other.digest, blob.size - 1)).unwrap_err().kind(), Kind::Size);
@@ -180,18 +179,14 @@ fn files_and_spools_are_added_verified() {
     spool.write_all(b"spooled").unwrap();
     let spool = spool.finish().unwrap();
     let spooled = Descriptor::new("a/b", spool.digest().clone(), spool.size());
-    writer.add_spool(&spooled, &spool, &operation, &operation.meter()).unwrap();
+    writer.add_spool(&spooled, &spool).unwrap();
     let modes: Vec<_> = [&blob, &spooled]
         .map(|b| fs::metadata(layout.path().join("blobs/sha256").join(b.digest.hex())).unwrap().permissions())
         .into();
     assert_eq!(modes[0], modes[1]);
     drop(spool);
     assert_eq!(layout.read(&spooled, 100).unwrap(), b"spooled");
-    assert!(
-        writer
-            .add_spool(&blob, &store.spool().unwrap().finish().unwrap(), &operation, &operation.meter())
-            .is_err()
-    );
+    assert!(writer.add_spool(&blob, &store.spool().unwrap().finish().unwrap()).is_err());
 }
 
 #[test]
@@ -199,7 +194,7 @@ fn what_is_no_layout_is_named_so() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
     let refused = |path: PathBuf, kind: Kind, why: &str| {
-        let error = Layout::open(&path).and_then(|layout| layout.resolve(None, None)).unwrap_err();
+        let error = Layout::open(&path, &call()).and_then(|layout| layout.resolve(None, None)).unwrap_err();
         assert_eq!(error.kind(), kind, "{error}");
         assert!(error.message().contains(why), "{error}");
     };
@@ -230,22 +225,22 @@ fn what_is_no_layout_is_named_so() {
     refused(make("bad-digest", marker, Some(bad)), Kind::Protocol, "bad descriptor");
     // Go writes an empty list as null.
     let empty = make("null", marker, Some(r#"{"schemaVersion":2,"manifests":null}"#));
-    assert_eq!(Layout::open(&empty).unwrap().resolve(None, None).unwrap(), None);
+    assert_eq!(Layout::open(&empty, &call()).unwrap().resolve(None, None).unwrap(), None);
     // A directory of other things does not become a layout.
     fs::write(at("empty").join("precious"), "").unwrap();
-    let error = Layout::create(&at("empty"), &op()).unwrap_err();
+    let error = Layout::create(&at("empty"), &call()).unwrap_err();
     assert_eq!(error.kind(), Kind::Exists);
     assert_eq!(fs::read_dir(at("empty")).unwrap().count(), 1);
     // One that was left half made does.
     fs::create_dir_all(at("half/.cldoci")).unwrap();
-    Layout::create(&at("half"), &op()).unwrap();
-    Layout::open(&at("half")).unwrap();
+    Layout::create(&at("half"), &call()).unwrap();
+    Layout::open(&at("half"), &call()).unwrap();
 }
 
 #[test]
 fn a_hostile_layout_is_refused_within_bounds() {
     let (dir, layout) = new_layout();
-    let descriptor = push(&layout.begin(&op()).unwrap(), "x", Some("v1"), None);
+    let descriptor = push(&layout.begin().unwrap(), "x", Some("v1"), None);
     let secret = dir.path().join("secret");
     fs::write(&secret, "secret").unwrap();
     let blob = layout.path().join("blobs/sha256").join(descriptor.digest.hex());
@@ -255,7 +250,7 @@ fn a_hostile_layout_is_refused_within_bounds() {
     symlink(&secret, &blob).unwrap();
     let error = layout.read(&descriptor, 1 << 20).unwrap_err();
     assert_eq!(error.kind(), Kind::Unsafe, "{error}");
-    assert!(layout.begin(&op()).unwrap().add_bytes(&descriptor, &good).is_ok());
+    assert!(layout.begin().unwrap().add_bytes(&descriptor, &good).is_ok());
     assert_eq!(fs::read(&secret).unwrap(), b"secret");
     assert_eq!(layout.read(&descriptor, 1 << 20).unwrap(), good);
     fs::remove_file(&blob).unwrap();
@@ -267,7 +262,7 @@ fn a_hostile_layout_is_refused_within_bounds() {
     assert_eq!(layout.read(&descriptor, 1 << 20).unwrap_err().kind(), Kind::Digest);
     fs::write(&blob, "short").unwrap();
     assert_eq!(layout.read(&descriptor, 1 << 20).unwrap_err().kind(), Kind::Size);
-    push(&layout.begin(&op()).unwrap(), "x", Some("v1"), None);
+    push(&layout.begin().unwrap(), "x", Some("v1"), None);
     assert_eq!(check_whole(&layout), 1);
     // An index.json of a gigabyte, of many entries, of deep nesting.
     let index = layout.path().join("index.json");
@@ -289,7 +284,7 @@ fn a_hostile_layout_is_refused_within_bounds() {
     fs::remove_dir_all(layout.path().join("blobs")).unwrap();
     symlink(&outside, layout.path().join("blobs")).unwrap();
     fs::write(&index, r#"{"manifests":[]}"#).unwrap();
-    assert_eq!(layout.gc(&op()).unwrap_err().kind(), Kind::Unsafe);
-    assert_eq!(layout.begin(&op()).unwrap().add_bytes(&descriptor, &good).unwrap_err().kind(), Kind::Unsafe);
+    assert_eq!(layout.gc().unwrap_err().kind(), Kind::Unsafe);
+    assert_eq!(layout.begin().unwrap().add_bytes(&descriptor, &good).unwrap_err().kind(), Kind::Unsafe);
     assert_eq!(fs::read_dir(outside.join("sha256")).unwrap().count(), 1);
 }

@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use cldoci::Kind;
 use cldoci::config::{Environment, Options, Settings};
 use cldoci::oci::{Descriptor, Digest};
 use cldoci::store::{Layout, PublishRecord, Spool, Store, UploadSession, boot_id};
-use cldoci::{Kind, Operation};
 
 use crate::harness::child;
+use crate::harness::workflow::call_with;
 
 fn settings(store: Option<&Path>, environment: &[(&str, &Path)]) -> Settings {
     let mut options = Options::new();
@@ -151,8 +152,8 @@ fn nobody_else_can_read_it_and_no_child_inherits_it() {
     let mut writer = store.spool().unwrap();
     writer.write_all(b"spooled").unwrap();
     store.save_upload_session("key", &UploadSession::new("https://r.test/u", 1)).unwrap();
-    let layout = Layout::create(&dir.path().join("layout"), &Operation::new()).unwrap();
-    let _layout_writer = layout.begin(&Operation::new()).unwrap();
+    let layout = Layout::create(&dir.path().join("layout"), &call_with(&[])).unwrap();
+    let _layout_writer = layout.begin().unwrap();
     let mut found = BTreeMap::new();
     tree(store.path(), &mut found);
     assert!(found.len() >= 10, "{found:?}");
@@ -274,11 +275,10 @@ fn deleted_during_work_it_is_made_again() {
 fn a_layout_removed_during_a_push_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("layout");
-    let operation = Operation::new();
     let blob = Descriptor::of("a/b", b"content");
     for remove in [true, false] {
-        let layout = Layout::create(&path, &operation).unwrap();
-        let writer = layout.begin(&operation).unwrap();
+        let layout = Layout::create(&path, &call_with(&[])).unwrap();
+        let writer = layout.begin().unwrap();
         let mut blob_writer = writer.create_blob(&blob).unwrap();
         blob_writer.write_all(b"content").unwrap();
         if remove {
@@ -341,18 +341,17 @@ fn child_on_a_small_disk() {
     const FULL: Option<i32> = Some(28);
     let Some(place) = std::env::var_os(PLACE) else { return };
     let place = Path::new(&place);
-    let operation = Operation::new();
     let (large, small) = (vec![1u8; 16 << 20], vec![2u8; 6 << 20]);
     let (large_blob, small_blob) = (Descriptor::of("a/b", &large), Descriptor::of("a/b", &small));
     let full = |error: std::io::Error| assert_eq!(cldoci::Error::io("x", error).errno(), FULL);
     // Each failure gives its space back, or the next success could not be.
-    let layout = Layout::create(&place.join("layout"), &operation).unwrap();
-    let writer = layout.begin(&operation).unwrap();
+    let layout = Layout::create(&place.join("layout"), &call_with(&[])).unwrap();
+    let writer = layout.begin().unwrap();
     assert_eq!(writer.add_bytes(&large_blob, &large).unwrap_err().errno(), FULL);
     writer.add_bytes(&small_blob, &small).unwrap();
     assert_eq!(layout.read(&small_blob, small.len()).unwrap(), small);
     drop(writer);
-    assert_eq!(layout.gc(&operation).unwrap().removed, 1);
+    assert_eq!(layout.gc().unwrap().removed, 1);
     let store = Store::at(&place.join("store")).unwrap();
     let mut writer = store.spool().unwrap();
     full(writer.write_all(&large).unwrap_err());

@@ -11,6 +11,7 @@ use cldoci::store::Layout;
 
 use super::cancel::{PROMISED, Start};
 use super::{names, tree};
+use crate::call_with;
 use crate::harness::api::Api;
 use crate::harness::api::c_api::{CApi, COperation, c, call, path, reference};
 use crate::harness::evil::{Act, Evil, answer, head};
@@ -121,8 +122,7 @@ fn f_25_cancel_while_a_lock_is_waited_for_and_while_it_compresses() {
     let room = tempfile::tempdir().unwrap();
     let client = client(&room);
     let layout = room.path().join("layout");
-    let operation = cldoci::Operation::new();
-    let writer = Layout::create(&layout, &operation).unwrap().begin(&operation).unwrap();
+    let writer = Layout::create(&layout, &call_with(&[])).unwrap().begin().unwrap();
     let at = reference(&format!("ocidir://{}:v1", layout.display())).unwrap();
     let collect: Start<'_> =
         &|client, op, e| unsafe { cldoci_collect_garbage_start(client, at.0, null(), op, e) };

@@ -32,7 +32,7 @@ use cldoci::store::Layout;
 
 use crate::harness::random::Random;
 use crate::harness::servers::tool;
-use crate::harness::workflow::{Ours, Snapshot, peer, snapshot};
+use crate::harness::workflow::{Ours, Snapshot, call_with, peer, snapshot};
 
 /// Where the moments come from, at other points of the work each time.
 impl Random {
@@ -73,7 +73,7 @@ fn whole(path: &Path) -> BTreeMap<String, String> {
         let found = Digest::of(&fs::read(&blob).unwrap());
         assert_eq!(found.hex(), blob.file_name().unwrap().to_str().unwrap());
     }
-    let Ok(opened) = Layout::open(path) else { return BTreeMap::new() };
+    let Ok(opened) = Layout::open(path, &call_with(&[])) else { return BTreeMap::new() };
     let tags = opened.tags().unwrap();
     tags.into_iter()
         .map(|tag| {

@@ -7,7 +7,6 @@ use super::index::Entry;
 use super::{BLOBS_LOCK, INDEX_LOCK, Layout};
 use crate::error::{Error, Kind, Result};
 use crate::oci::{Descriptor, Digest, media_type};
-use crate::operation::Operation;
 
 /// How deep indexes may lie in indexes.
 const NESTING_LIMIT: usize = 8;
@@ -36,27 +35,27 @@ impl Layout {
     /// Removes the blobs that no entry leads to, and the untagged referrers of manifests that are gone. Waits
     /// until nobody adds to the layout. An entry whose content can't be read ends it before anything is
     /// removed, since what that one needs is not known.
-    pub fn gc(&self, operation: &Operation) -> Result<GcReport> {
+    pub fn gc(&self) -> Result<GcReport> {
         let own = self.own()?;
-        let _blobs = Lock::wait(&own, BLOBS_LOCK, Mode::Exclusive, operation)?;
+        let _blobs = Lock::wait(&own, BLOBS_LOCK, Mode::Exclusive, &self.call.operation)?;
         let mut marks = Marks::default();
         let mut report = GcReport::default();
-        self.change_index(&own, operation, |index| {
-            let dropped = self.mark(&index.entries(), &mut marks, operation)?;
+        self.change_index(&own, |index| {
+            let dropped = self.mark(&index.entries(), &mut marks)?;
             let gone = index.retain(|entry| {
                 entry.name.is_some() || entry.digest().is_none_or(|digest| !dropped.contains(digest))
             });
             report.removed_entries = gone as u64;
             Ok(gone > 0)
         })?;
-        let _index = Lock::wait(&own, INDEX_LOCK, Mode::Exclusive, operation)?;
+        let _index = Lock::wait(&own, INDEX_LOCK, Mode::Exclusive, &self.call.operation)?;
         self.remove_left_overs(&own)?;
-        self.sweep(&marks.kept, operation, &mut report)?;
+        self.sweep(&marks.kept, &mut report)?;
         Ok(report)
     }
 
     /// Marks all that the entries lead to; gives the referrers whose subject is not among it.
-    fn mark(&self, entries: &[Entry], marks: &mut Marks, operation: &Operation) -> Result<HashSet<Digest>> {
+    fn mark(&self, entries: &[Entry], marks: &mut Marks) -> Result<HashSet<Digest>> {
         let mut waiting = Vec::new();
         for entry in entries {
             let descriptor = self.whole(entry)?;
@@ -68,7 +67,7 @@ impl Layout {
             };
             match subject {
                 Some(subject) => waiting.push((subject, descriptor)),
-                None => self.follow(&descriptor, marks, 0, operation)?,
+                None => self.follow(&descriptor, marks, 0)?,
             }
         }
         // A referrer may itself be referred to.
@@ -80,7 +79,7 @@ impl Layout {
                 break;
             }
             for (_, descriptor) in ready {
-                self.follow(&descriptor, marks, 0, operation)?;
+                self.follow(&descriptor, marks, 0)?;
             }
         }
         Ok(waiting
@@ -99,14 +98,8 @@ impl Layout {
         }
     }
 
-    fn follow(
-        &self,
-        descriptor: &Descriptor,
-        marks: &mut Marks,
-        depth: usize,
-        operation: &Operation,
-    ) -> Result<()> {
-        operation.check()?;
+    fn follow(&self, descriptor: &Descriptor, marks: &mut Marks, depth: usize) -> Result<()> {
+        self.call.operation.check()?;
         marks.kept.insert(descriptor.digest.clone());
         if !marks.read.insert(descriptor.digest.clone()) {
             return Ok(());
@@ -122,7 +115,7 @@ impl Layout {
         let is_index = media_type::is_index(document.media_type());
         for child in document.children() {
             if is_index {
-                self.follow(child, marks, depth + 1, operation)?;
+                self.follow(child, marks, depth + 1)?;
             } else {
                 marks.kept.insert(child.digest.clone());
             }
@@ -130,12 +123,12 @@ impl Layout {
         Ok(())
     }
 
-    fn sweep(&self, kept: &HashSet<Digest>, operation: &Operation, report: &mut GcReport) -> Result<()> {
+    fn sweep(&self, kept: &HashSet<Digest>, report: &mut GcReport) -> Result<()> {
         let Some(blobs) = self.root.child("blobs")? else { return Ok(()) };
         for algorithm in ["sha256", "sha512"] {
             let Some(directory) = blobs.child(algorithm)? else { continue };
             for name in directory.names()? {
-                operation.check()?;
+                self.call.operation.check()?;
                 // What is not named by a digest is not ours.
                 let Ok(digest) = format!("{algorithm}:{name}").parse::<Digest>() else { continue };
                 if kept.contains(&digest) {

@@ -13,10 +13,9 @@ use super::index::Index;
 use super::{BLOBS_LOCK, INDEX, INDEX_LOCK, Layout};
 use crate::error::{Error, Kind, Result, printable};
 use crate::oci::{Descriptor, Digest, Document, parse_document};
-use crate::operation::{Meter, Operation};
 
 /// How much is copied between two looks at the operation.
-const CHUNK: usize = 1 << 20;
+const CHUNK: usize = 256 << 10;
 
 /// Adds to a layout. While one lives, no garbage is collected, so that what it added and not yet listed stays.
 #[derive(Debug)]
@@ -28,7 +27,7 @@ pub struct LayoutWriter {
 
 impl Layout {
     /// Begins to add. What dead writers left is removed.
-    pub fn begin(&self, operation: &Operation) -> Result<LayoutWriter> {
+    pub fn begin(&self) -> Result<LayoutWriter> {
         let own = self.own()?;
         if let Some(_alone) = Lock::attempt(&own, BLOBS_LOCK, Mode::Exclusive)? {
             // With the index locked too, every other file in there has no owner.
@@ -36,7 +35,7 @@ impl Layout {
                 self.remove_left_overs(&own)?;
             }
         }
-        let lock = Lock::wait(&own, BLOBS_LOCK, Mode::Shared, operation)?;
+        let lock = Lock::wait(&own, BLOBS_LOCK, Mode::Shared, &self.call.operation)?;
         Ok(LayoutWriter { layout: self.clone(), own, _lock: lock })
     }
 
@@ -63,21 +62,20 @@ impl Layout {
     pub(super) fn change_index(
         &self,
         own: &Arc<Directory>,
-        operation: &Operation,
         change: impl FnOnce(&mut Index) -> Result<bool>,
     ) -> Result<bool> {
-        let _lock = Lock::wait(own, INDEX_LOCK, Mode::Exclusive, operation)?;
+        let _lock = Lock::wait(own, INDEX_LOCK, Mode::Exclusive, &self.call.operation)?;
         let mut index = self.index()?;
         let changed = change(&mut index)?;
         if changed {
             let bytes = index.to_bytes()?;
-            if bytes.len() > self.max_manifest_bytes {
+            if bytes.len() > self.max_manifest_bytes() {
                 return Err(Error::new(
                     Kind::Limit,
                     format!(
                         "{} would have more than {} bytes (option max_manifest_bytes)",
                         shown(&self.path().join(INDEX)),
-                        self.max_manifest_bytes
+                        self.max_manifest_bytes()
                     ),
                 ));
             }
@@ -88,8 +86,8 @@ impl Layout {
 
     /// Removes a tag, or by digest a manifest with all its tags, from the list; whether it was there. The
     /// blobs stay until [`Layout::gc`].
-    pub fn delete(&self, tag: Option<&str>, digest: Option<&Digest>, operation: &Operation) -> Result<bool> {
-        self.change_index(&self.own()?, operation, |index| {
+    pub fn delete(&self, tag: Option<&str>, digest: Option<&Digest>) -> Result<bool> {
+        self.change_index(&self.own()?, |index| {
             let entries = index.entries();
             let gone = match (digest, tag) {
                 (Some(digest), _) => index.retain(|entry| entry.digest() != Some(digest)),
@@ -124,53 +122,62 @@ impl LayoutWriter {
         writer.commit()
     }
 
+    /// Adds what a reader gives.
+    pub fn add_from(&self, expected: &Descriptor, reader: &mut dyn Read) -> Result<()> {
+        let mut writer = self.create_blob(expected)?;
+        self.copy(expected, reader, |bytes| {
+            writer.write_all(bytes).map_err(|e| Error::io(&expected.digest, e))
+        })?;
+        writer.commit()
+    }
+
     /// Adds the rest of a file; its extents are shared where the file system can.
-    pub fn add_file(
-        &self,
-        expected: &Descriptor,
-        source: &File,
-        operation: &Operation,
-        meter: &Meter,
-    ) -> Result<()> {
+    pub fn add_file(&self, expected: &Descriptor, source: &File) -> Result<()> {
         let mut writer = self.create_blob(expected)?;
         let cloned = rustix::fs::ioctl_ficlone(writer.file(), source).is_ok();
-        let mut from: &File = source;
+        let mut source: &File = source;
+        self.copy(expected, &mut source, |bytes| match cloned {
+            true => Ok(writer.take_in(bytes)?),
+            false => writer.write_all(bytes).map_err(|e| Error::io(&expected.digest, e)),
+        })?;
+        writer.commit()
+    }
+
+    /// Hands a blob's bytes on, piece by piece, as long as the operation goes on.
+    fn copy(
+        &self,
+        expected: &Descriptor,
+        from: &mut dyn Read,
+        mut to: impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let operation = &self.layout.call.operation;
+        let meter = operation.meter();
         let mut buffer = vec![0; CHUNK];
         let mut position = 0u64;
         loop {
             operation.check()?;
-            let count = from.read(&mut buffer).map_err(|e| Error::io(&expected.digest, e))?;
+            let count =
+                from.read(&mut buffer).map_err(|e| Error::io(format_args!("blob {}", expected.digest), e))?;
             let bytes = buffer.get(..count).unwrap_or_default();
             if bytes.is_empty() {
-                break;
+                return Ok(());
             }
-            if cloned {
-                writer.take_in(bytes)?;
-            } else {
-                writer.write_all(bytes).map_err(|e| Error::io(&expected.digest, e))?;
-            }
+            to(bytes)?;
             position = position.saturating_add(count as u64);
             meter.at(position);
         }
-        writer.commit()
     }
 
     /// Adds a spool of ours. Its bytes were hashed when they were written, so on the same file system it is
     /// given a second name and nothing is copied.
-    pub fn add_spool(
-        &self,
-        expected: &Descriptor,
-        spool: &Spool,
-        operation: &Operation,
-        meter: &Meter,
-    ) -> Result<()> {
+    pub fn add_spool(&self, expected: &Descriptor, spool: &Spool) -> Result<()> {
         if (spool.digest(), spool.size()) != (&expected.digest, expected.size) {
             return Err(Error::new(Kind::Internal, format!("the spool does not hold {}", expected.digest)));
         }
         if !self.link_spool(spool)? {
-            return self.add_file(expected, &spool.open()?, operation, meter);
+            return self.add_file(expected, &spool.open()?);
         }
-        meter.at(spool.size());
+        self.layout.call.operation.advance_bytes(spool.size());
         Ok(())
     }
 
@@ -191,15 +198,9 @@ impl LayoutWriter {
     }
 
     /// Adds a manifest whose blobs are there, and lists it under `tag`. This comes last.
-    pub fn put_manifest(
-        &self,
-        descriptor: &Descriptor,
-        bytes: &[u8],
-        tag: Option<&str>,
-        operation: &Operation,
-    ) -> Result<()> {
+    pub fn put_manifest(&self, descriptor: &Descriptor, bytes: &[u8], tag: Option<&str>) -> Result<()> {
         let layout = &self.layout;
-        let document = parse_document(bytes, &descriptor.media_type, layout.max_descriptors)?;
+        let document = parse_document(bytes, &descriptor.media_type, layout.max_descriptors())?;
         if let Document::Image(manifest) = &document {
             for needed in manifest.blobs().filter(|blob| blob.urls.is_empty()) {
                 if !layout.has_blob(needed)? {
@@ -218,8 +219,8 @@ impl LayoutWriter {
             Document::Image(manifest) => manifest.artifact_type,
             Document::Index(index) => index.artifact_type,
         };
-        let changed = layout
-            .change_index(&self.own, operation, |index| index.put(&listed, tag, layout.max_descriptors));
+        let changed =
+            layout.change_index(&self.own, |index| index.put(&listed, tag, layout.max_descriptors()));
         changed.map(|_| ()).map_err(|e| match tag {
             Some(tag) => e.context(format!("tag '{}'", printable(tag))),
             None => e,

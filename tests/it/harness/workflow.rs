@@ -14,6 +14,15 @@ use tokio::runtime::Runtime;
 
 pub const CONFIG: &[u8] = br#"{ "schemaVersion":"1.0",  "readme":"kept as it is: \u00e9" }"#;
 
+/// A call with these options of a client that has none.
+pub fn call_with(options: &[(&str, &str)]) -> Call {
+    let mut set = Options::new();
+    for (name, value) in options {
+        set.set(name, value).unwrap();
+    }
+    Client::with_environment(&Options::new(), Environment::default()).unwrap().call(Some(&set)).unwrap()
+}
+
 /// A client whose home is a temporary directory.
 pub struct Ours {
     runtime: Runtime,

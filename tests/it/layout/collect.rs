@@ -9,13 +9,13 @@ fn blobs(layout: &Layout) -> usize {
 #[test]
 fn what_nothing_leads_to_is_removed_and_the_rest_stays() {
     let (_dir, layout) = new_layout();
-    let writer = layout.begin(&op()).unwrap();
+    let writer = layout.begin().unwrap();
     push(&writer, "one", Some("v1"), None);
     push(&writer, "two", Some("v1"), None);
     push(&writer, "three", None, None);
     fs::write(layout.path().join("blobs/sha256/notes"), "not ours").unwrap();
     drop(writer);
-    let report = layout.gc(&op()).unwrap();
+    let report = layout.gc().unwrap();
     assert_eq!((report.kept, report.removed, report.removed_entries), (6, 3, 0));
     assert!(report.removed_bytes > 3000);
     assert_eq!(check_whole(&layout), 1);
@@ -26,7 +26,7 @@ fn what_nothing_leads_to_is_removed_and_the_rest_stays() {
 #[test]
 fn an_index_keeps_its_manifests() {
     let (_dir, layout) = new_layout();
-    let writer = layout.begin(&op()).unwrap();
+    let writer = layout.begin().unwrap();
     let children = vec![push(&writer, "a", None, None), push(&writer, "b", None, None)];
     let bytes = ImageIndex {
         schema_version: 2,
@@ -37,23 +37,23 @@ fn an_index_keeps_its_manifests() {
         annotations: Default::default(),
     }
     .to_bytes();
-    writer.put_manifest(&Descriptor::of(media_type::OCI_INDEX, &bytes), &bytes, Some("all"), &op()).unwrap();
+    writer.put_manifest(&Descriptor::of(media_type::OCI_INDEX, &bytes), &bytes, Some("all")).unwrap();
     drop(writer);
     // Its parts are listed too, and are not what is meant where nothing is named.
     assert_eq!(layout.resolve(None, None).unwrap().unwrap().digest, Digest::of(&bytes));
     for child in &children {
-        assert!(layout.delete(None, Some(&child.digest), &op()).unwrap());
+        assert!(layout.delete(None, Some(&child.digest)).unwrap());
     }
-    assert_eq!(layout.gc(&op()).unwrap().removed, 0);
+    assert_eq!(layout.gc().unwrap().removed, 0);
     assert!(layout.resolve(None, Some(&children[0].digest)).unwrap().is_some());
-    layout.delete(Some("all"), None, &op()).unwrap();
-    assert_eq!(layout.gc(&op()).unwrap().removed, 7);
+    layout.delete(Some("all"), None).unwrap();
+    assert_eq!(layout.gc().unwrap().removed, 7);
 }
 
 #[test]
 fn referrers_are_kept_as_long_as_their_subject_is() {
     let (_dir, layout) = new_layout();
-    let writer = layout.begin(&op()).unwrap();
+    let writer = layout.begin().unwrap();
     let subject = push(&writer, "subject", Some("v1"), None);
     let referrer = push(&writer, "referrer", None, Some(subject.clone()));
     let second = push(&writer, "second", None, Some(referrer.clone()));
@@ -66,9 +66,9 @@ fn referrers_are_kept_as_long_as_their_subject_is() {
     assert_eq!(digests(Some("application/vnd.referrer")), std::slice::from_ref(&referrer.digest));
     let found = layout.referrers(&referrer.digest, None).unwrap();
     assert_eq!(found[0].annotations["seed"], "second");
-    assert_eq!(layout.gc(&op()).unwrap().removed, 0);
-    layout.delete(Some("v1"), None, &op()).unwrap();
-    let report = layout.gc(&op()).unwrap();
+    assert_eq!(layout.gc().unwrap().removed, 0);
+    layout.delete(Some("v1"), None).unwrap();
+    let report = layout.gc().unwrap();
     // The subject, its untagged referrer and that one's go; a tag keeps what it names.
     assert_eq!((report.removed, report.removed_entries), (9, 2));
     for (gone, digest) in [(true, &referrer.digest), (true, &second.digest), (false, &tagged.digest)] {
@@ -79,34 +79,34 @@ fn referrers_are_kept_as_long_as_their_subject_is() {
 #[test]
 fn a_damaged_manifest_ends_it_before_anything_is_removed() {
     let (_dir, layout) = new_layout();
-    let writer = layout.begin(&op()).unwrap();
+    let writer = layout.begin().unwrap();
     let one = push(&writer, "one", Some("v1"), None);
     push(&writer, "two", Some("v2"), None);
     drop(writer);
-    layout.delete(Some("v2"), None, &op()).unwrap();
+    layout.delete(Some("v2"), None).unwrap();
     let path = layout.path().join("blobs/sha256").join(one.digest.hex());
     let good = fs::read(&path).unwrap();
     fs::write(&path, vec![b'{'; good.len()]).unwrap();
-    assert_eq!(layout.gc(&op()).unwrap_err().kind(), Kind::Digest);
+    assert_eq!(layout.gc().unwrap_err().kind(), Kind::Digest);
     assert_eq!(blobs(&layout), 6);
     fs::write(&path, good).unwrap();
-    assert_eq!(layout.gc(&op()).unwrap().removed, 3);
+    assert_eq!(layout.gc().unwrap().removed, 3);
 }
 
 #[test]
 fn it_waits_for_a_push_and_a_cancel_ends_the_wait() {
     let (_dir, layout) = new_layout();
-    let writer = layout.begin(&op()).unwrap();
+    let writer = layout.begin().unwrap();
     let (descriptor, manifest, parts) = artifact("x", None);
     for (blob, bytes) in &parts {
         writer.add_bytes(blob, bytes).unwrap();
     }
-    let short = Operation::with_timeout(Some(Duration::from_millis(50)));
-    assert_eq!(layout.gc(&short).unwrap_err().kind(), Kind::Timeout);
+    let short = Layout::open(layout.path(), &call_with(&[("timeout_ms", "50")])).unwrap();
+    assert_eq!(short.gc().unwrap_err().kind(), Kind::Timeout);
     assert_eq!(blobs(&layout), 2);
     std::thread::scope(|scope| {
-        let collector = scope.spawn(|| layout.gc(&op()).unwrap());
-        writer.put_manifest(&descriptor, &manifest, Some("v1"), &op()).unwrap();
+        let collector = scope.spawn(|| layout.gc().unwrap());
+        writer.put_manifest(&descriptor, &manifest, Some("v1")).unwrap();
         drop(writer);
         assert_eq!(collector.join().unwrap().removed, 0);
     });
@@ -120,7 +120,7 @@ fn beside_writers_it_loses_nothing() {
     std::thread::scope(|scope| {
         let collector = scope.spawn(|| {
             loop {
-                layout.gc(&op()).unwrap();
+                layout.gc().unwrap();
                 if done.load(std::sync::atomic::Ordering::SeqCst) {
                     break;
                 }
@@ -133,7 +133,7 @@ fn beside_writers_it_loses_nothing() {
                     for n in 0..8 {
                         let seed = format!("{thread}-{n}");
                         // Each waits for the lock anew, so that the collector has its turns.
-                        push(&layout.begin(&op()).unwrap(), &seed, Some(&seed), None);
+                        push(&layout.begin().unwrap(), &seed, Some(&seed), None);
                     }
                 })
             })

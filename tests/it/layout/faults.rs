@@ -20,14 +20,13 @@ fn child_that_pushes_once() {
         null.write_all(b"x").unwrap();
     }
     let push = || {
-        let operation = op();
-        let layout = Layout::create(Path::new(&path), &operation)?;
-        let writer = layout.begin(&operation)?;
+        let layout = Layout::create(Path::new(&path), &call())?;
+        let writer = layout.begin()?;
         let (descriptor, manifest, blobs) = artifact("new", None);
         for (blob, bytes) in &blobs {
             writer.add_bytes(blob, bytes)?;
         }
-        writer.put_manifest(&descriptor, &manifest, Some("v1"), &operation)
+        writer.put_manifest(&descriptor, &manifest, Some("v1"))
     };
     match push() {
         Ok(()) => println!("\npushed"),
@@ -69,19 +68,19 @@ fn old_layout(dir: &Path) -> (PathBuf, Digest) {
     if path.exists() {
         fs::remove_dir_all(&path).unwrap();
     }
-    let layout = Layout::create(&path, &op()).unwrap();
-    let old = push(&layout.begin(&op()).unwrap(), "old", Some("v1"), None);
+    let layout = Layout::create(&path, &call()).unwrap();
+    let old = push(&layout.begin().unwrap(), "old", Some("v1"), None);
     (path, old.digest)
 }
 
 /// The tag is old or new and whole, and the same push then succeeds and leaves nothing over.
 fn check_and_heal(path: &Path, old: &Digest, must_be_new: bool, what: &str) {
-    let layout = Layout::create(path, &op()).unwrap();
+    let layout = Layout::create(path, &call()).unwrap();
     let new = artifact("new", None).0.digest;
     let tagged = layout.resolve(Some("v1"), None).unwrap().unwrap().digest;
     assert!(tagged == new || (tagged == *old && !must_be_new), "{what}");
     assert_eq!(check_whole(&layout), 1, "{what}");
-    push(&layout.begin(&op()).unwrap(), "new", Some("v1"), None);
+    push(&layout.begin().unwrap(), "new", Some("v1"), None);
     assert_eq!(layout.resolve(Some("v1"), None).unwrap().unwrap().digest, new);
     assert!(left_overs(&layout).is_empty(), "{what}");
 }

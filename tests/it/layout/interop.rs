@@ -5,7 +5,7 @@ use super::*;
 /// A layout whose index holds `entries`; `{ONE}` and `{TWO}` stand for `"digest":…,"size":…` of two manifests.
 fn written(index: &str) -> (tempfile::TempDir, Layout, [Digest; 2]) {
     let (dir, layout) = new_layout();
-    let writer = layout.begin(&op()).unwrap();
+    let writer = layout.begin().unwrap();
     let made = [push(&writer, "one", None, None), push(&writer, "two", None, None)];
     let mut index = index.to_owned();
     for (name, descriptor) in ["{ONE}", "{TWO}"].iter().zip(&made) {
@@ -32,7 +32,7 @@ fn of_oras_with_tags_and_an_untagged_manifest() {
     assert!(layout.resolve(None, Some(&two)).unwrap().is_some());
     // Two manifests and no `latest`.
     assert_eq!(found(&layout, None), None);
-    assert_eq!(layout.gc(&op()).unwrap().removed, 0);
+    assert_eq!(layout.gc().unwrap().removed, 0);
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn of_containerd_with_both_names() {
 #[test]
 fn of_regctl_with_referrers_under_a_tag() {
     let (_dir, layout) = new_layout();
-    let writer = layout.begin(&op()).unwrap();
+    let writer = layout.begin().unwrap();
     let subject = push(&writer, "subject", Some("v1"), None);
     let (referrer, bytes, blobs) = artifact("referrer", Some(subject.clone()));
     for (blob, bytes) in &blobs {
@@ -107,7 +107,7 @@ fn of_regctl_with_referrers_under_a_tag() {
     }
     .to_bytes();
     let tag = format!("sha256-{}", subject.digest.hex());
-    writer.put_manifest(&Descriptor::of(media_type::OCI_INDEX, &index), &index, Some(&tag), &op()).unwrap();
+    writer.put_manifest(&Descriptor::of(media_type::OCI_INDEX, &index), &index, Some(&tag)).unwrap();
     drop(writer);
     let found = layout.referrers(&subject.digest, None).unwrap();
     assert_eq!(found.len(), 1);
@@ -115,7 +115,7 @@ fn of_regctl_with_referrers_under_a_tag() {
         (&found[0].digest, found[0].artifact_type.as_deref()),
         (&referrer.digest, Some("application/vnd.referrer"))
     );
-    assert_eq!(layout.gc(&op()).unwrap().removed, 0);
+    assert_eq!(layout.gc().unwrap().removed, 0);
 }
 
 #[test]
@@ -124,18 +124,18 @@ fn what_others_wrote_is_kept_as_it_stands() {
     let head = r#"{"z-first":{"b":1,"a":2},"schemaVersion":2,"manifests":["#;
     let tail = r#"],"annotations":{"k":"v"},"last":[ 1 ]}"#;
     let (_dir, layout, [one, _]) = written(&format!("{head}{foreign}{tail}"));
-    let writer = layout.begin(&op()).unwrap();
+    let writer = layout.begin().unwrap();
     push(&writer, "one", Some("v1"), None);
     let index = || fs::read_to_string(layout.path().join("index.json")).unwrap();
     let text = index();
     assert!(text.contains(foreign), "{text}");
     assert!(text.starts_with(&format!("{head}{foreign}")) && text.ends_with(tail), "{text}");
     assert_eq!(found(&layout, Some("v1")), Some(one));
-    assert!(layout.delete(Some("v1"), None, &op()).unwrap());
-    assert!(!layout.delete(Some("v1"), None, &op()).unwrap());
+    assert!(layout.delete(Some("v1"), None).unwrap());
+    assert!(!layout.delete(Some("v1"), None).unwrap());
     assert_eq!(index(), format!("{head}{foreign}{tail}"));
     // What an entry needs that can't be read is not known: nothing is removed.
     drop(writer);
-    assert!(layout.gc(&op()).is_err());
+    assert!(layout.gc().is_err());
     assert_eq!(fs::read_dir(layout.path().join("blobs/sha256")).unwrap().count(), 6);
 }

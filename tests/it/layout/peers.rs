@@ -12,8 +12,8 @@ fn run(tool: &Path, home: &Path, arguments: &[&str]) -> Vec<u8> {
 
 /// A layout of two tags, one of them with a referrer.
 fn ours(dir: &Path) -> (Layout, [Descriptor; 2]) {
-    let layout = Layout::create(&dir.join("ours"), &op()).unwrap();
-    let writer = layout.begin(&op()).unwrap();
+    let layout = Layout::create(&dir.join("ours"), &call()).unwrap();
+    let writer = layout.begin().unwrap();
     let made = [push(&writer, "one", Some("v1"), None), push(&writer, "two", Some("v2"), None)];
     push(&writer, "signature", None, Some(made[0].clone()));
     (layout, made)
@@ -49,15 +49,15 @@ fn oras_reads_ours_and_we_read_its() {
         &["attach", "--oci-layout", "theirs:v1", "--artifact-type", "application/vnd.sig", "hello.txt"],
     );
     run(&oras, dir.path(), &["cp", "--from-oci-layout", "ours:v2", "--to-oci-layout", "theirs:v2"]);
-    let theirs = Layout::open(&dir.path().join("theirs")).unwrap();
+    let theirs = Layout::open(&dir.path().join("theirs"), &call()).unwrap();
     assert_eq!(theirs.tags().unwrap(), ["v1", "v2"]);
     assert_eq!(check_whole(&theirs), 2);
     assert_eq!(theirs.resolve(Some("v2"), None).unwrap().unwrap().digest, made[1].digest);
     let v1 = theirs.resolve(Some("v1"), None).unwrap().unwrap();
     assert_eq!(theirs.referrers(&v1.digest, Some("application/vnd.sig")).unwrap().len(), 1);
-    assert_eq!(theirs.gc(&op()).unwrap().removed, 0);
+    assert_eq!(theirs.gc().unwrap().removed, 0);
     // Both write one layout.
-    push(&theirs.begin(&op()).unwrap(), "three", Some("v3"), None);
+    push(&theirs.begin().unwrap(), "three", Some("v3"), None);
     assert_eq!(
         run(&oras, dir.path(), &["manifest", "fetch", "--oci-layout", "theirs:v3"]),
         manifest_bytes("three")
@@ -74,11 +74,11 @@ fn skopeo_reads_ours_and_we_read_its() {
     assert_eq!(run(&skopeo, dir.path(), &["inspect", "--raw", "oci:ours:v1"]), manifest_bytes("one"));
     let copy = ["--insecure-policy", "copy", "--preserve-digests", "oci:ours:v2", "oci:theirs:v2"];
     run(&skopeo, dir.path(), &copy);
-    let theirs = Layout::open(&dir.path().join("theirs")).unwrap();
+    let theirs = Layout::open(&dir.path().join("theirs"), &call()).unwrap();
     assert_eq!(theirs.tags().unwrap(), ["v2"]);
     assert_eq!(theirs.resolve(None, None).unwrap().unwrap().digest, made[1].digest);
     assert_eq!(check_whole(&theirs), 1);
-    push(&theirs.begin(&op()).unwrap(), "three", Some("v3"), None);
+    push(&theirs.begin().unwrap(), "three", Some("v3"), None);
     assert_eq!(run(&skopeo, dir.path(), &["inspect", "--raw", "oci:theirs:v3"]), manifest_bytes("three"));
 }
 
@@ -90,7 +90,7 @@ fn regctl_reads_ours_and_we_read_its() {
     let raw = ["manifest", "get", "ocidir://ours:v1", "--format", "raw-body"];
     assert_eq!(run(&regctl, dir.path(), &raw), manifest_bytes("one"));
     run(&regctl, dir.path(), &["image", "copy", "ocidir://ours:v2", "ocidir://theirs:v2"]);
-    let theirs = Layout::open(&dir.path().join("theirs")).unwrap();
+    let theirs = Layout::open(&dir.path().join("theirs"), &call()).unwrap();
     assert_eq!(theirs.resolve(Some("v2"), None).unwrap().unwrap().digest, made[1].digest);
     fs::write(dir.path().join("hello.txt"), "hello").unwrap();
     run(
@@ -108,8 +108,8 @@ fn regctl_reads_ours_and_we_read_its() {
         ],
     );
     assert_eq!(theirs.referrers(&made[1].digest, Some("application/vnd.sig")).unwrap().len(), 1);
-    assert_eq!(theirs.gc(&op()).unwrap().removed, 0);
-    push(&theirs.begin(&op()).unwrap(), "three", Some("v3"), None);
+    assert_eq!(theirs.gc().unwrap().removed, 0);
+    push(&theirs.begin().unwrap(), "three", Some("v3"), None);
     let raw = ["manifest", "get", "ocidir://theirs:v3", "--format", "raw-body"];
     assert_eq!(run(&regctl, dir.path(), &raw), manifest_bytes("three"));
 }
@@ -118,8 +118,8 @@ fn regctl_reads_ours_and_we_read_its() {
 fn crane_reads_ours_and_we_read_its() {
     let (Some(crane), Some(_)) = (tool("crane"), tool("regctl")) else { return };
     let dir = tempfile::tempdir().unwrap();
-    let layout = Layout::create(&dir.path().join("ours"), &op()).unwrap();
-    let one = push(&layout.begin(&op()).unwrap(), "one", Some("v1"), None);
+    let layout = Layout::create(&dir.path().join("ours"), &call()).unwrap();
+    let one = push(&layout.begin().unwrap(), "one", Some("v1"), None);
     // crane speaks to registries: its own one, in this process's care, stands between.
     let mut served = Command::new(&crane)
         .args(["registry", "serve", "--address", "127.0.0.1:0"])
@@ -139,7 +139,7 @@ fn crane_reads_ours_and_we_read_its() {
         run(&crane, dir.path(), &["push", "ours", &name]);
         assert_eq!(run(&crane, dir.path(), &["manifest", &name]), manifest_bytes("one"));
         run(&crane, dir.path(), &["pull", "--format=oci", "--annotate-ref", &name, "theirs"]);
-        let theirs = Layout::open(&dir.path().join("theirs")).unwrap();
+        let theirs = Layout::open(&dir.path().join("theirs"), &call()).unwrap();
         assert_eq!(theirs.tags().unwrap(), ["v1"]);
         assert_eq!(theirs.resolve(None, None).unwrap().unwrap().digest, one.digest);
         assert_eq!(theirs.resolve(Some(&name), None).unwrap().unwrap().digest, one.digest);

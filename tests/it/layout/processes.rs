@@ -19,16 +19,15 @@ fn child_that_pushes() {
     };
     let store = std::env::var_os("CLDOCI_TEST_STORE").map(|path| Store::at(Path::new(&path)).unwrap());
     for round in 0..rounds.parse::<u32>().unwrap() {
-        let layout = Layout::create(Path::new(&path), &op()).unwrap();
-        let writer = layout.begin(&op()).unwrap();
+        let layout = Layout::create(Path::new(&path), &call()).unwrap();
+        let writer = layout.begin().unwrap();
         let seed = format!("{name}-{round}");
         if let Some(store) = &store {
             let mut spool = store.spool().unwrap();
             spool.write_all(seed.repeat(1000).as_bytes()).unwrap();
             let spool = spool.finish().unwrap();
             let blob = Descriptor::new("a/b", spool.digest().clone(), spool.size());
-            let operation = op();
-            writer.add_spool(&blob, &spool, &operation, &operation.meter()).unwrap();
+            writer.add_spool(&blob, &spool).unwrap();
         }
         push(&writer, &seed, Some(&seed), None);
         push(&writer, &seed, Some("moving"), None);
@@ -65,10 +64,10 @@ fn eight_processes_write_one_layout_and_every_tag_is_there() {
         let text = String::from_utf8(output.stdout).unwrap();
         assert_eq!(text.lines().filter_map(pushed).count(), 5, "{text}");
     }
-    let layout = Layout::open(&layout).unwrap();
+    let layout = Layout::open(&layout, &call()).unwrap();
     assert_eq!(check_whole(&layout), 41);
     assert!(left_overs(&layout).is_empty());
-    assert_eq!(layout.gc(&op()).unwrap().removed, 0);
+    assert_eq!(layout.gc().unwrap().removed, 0);
     assert_eq!(fs::read_dir(store.join("spool")).unwrap().count(), 0);
 }
 
@@ -107,16 +106,16 @@ fn a_writer_killed_at_any_moment_leaves_a_whole_layout() {
         reported
             .extend(lines.map_while(std::result::Result::ok).filter_map(|l| pushed(&l).map(str::to_owned)));
         // The same call heals: a layout that was not whole yet is made whole.
-        let layout = Layout::create(&path, &op()).unwrap();
+        let layout = Layout::create(&path, &call()).unwrap();
         let tags = layout.tags().unwrap();
         assert!(reported.iter().all(|tag| tags.contains(tag)));
         check_whole(&layout);
-        push(&layout.begin(&op()).unwrap(), "after", Some("after"), None);
+        push(&layout.begin().unwrap(), "after", Some("after"), None);
         assert!(left_overs(&layout).is_empty());
     }
     assert!(reported.len() > 20);
-    let layout = Layout::open(&path).unwrap();
-    layout.gc(&op()).unwrap();
+    let layout = Layout::open(&path, &call()).unwrap();
+    layout.gc().unwrap();
     check_whole(&layout);
     // What they had spooled goes with the next one that spools.
     let long_ago = std::time::SystemTime::now() - Duration::from_secs(3600);

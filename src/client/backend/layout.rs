@@ -1,0 +1,174 @@
+//! A local image layout. Its work blocks: it runs on threads for that.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::{Answer, Backend, Blob, Target, Unfinished, Writer};
+use crate::call::Call;
+use crate::client::blocking::blocking;
+use crate::error::{Error, Kind, Result};
+use crate::oci::{Descriptor, Digest, Reference};
+use crate::operation::Count;
+use crate::store::{Layout, LayoutWriter};
+
+#[derive(Clone)]
+pub(super) struct LayoutBackend {
+    path: PathBuf,
+    /// For messages.
+    reference: Reference,
+    call: Call,
+}
+
+impl LayoutBackend {
+    pub(super) fn new(path: PathBuf, reference: Reference, call: &Call) -> Self {
+        Self { path, reference, call: call.clone() }
+    }
+
+    fn open(&self) -> Result<Layout> {
+        Layout::open(&self.path, &self.call)
+    }
+
+    fn not_found(&self) -> Error {
+        Error::new(Kind::NotFound, format!("{}: the layout has no such manifest", self.reference))
+    }
+
+    /// Does work that blocks.
+    fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T> + Send + 'static,
+    ) -> Answer<'static, T> {
+        let own = self.clone();
+        Box::pin(blocking(move || work(&own)))
+    }
+}
+
+impl Backend for LayoutBackend {
+    fn resolve<'a>(&'a self, target: &'a Target) -> Answer<'a, Option<Descriptor>> {
+        let target = target.clone();
+        self.run(move |own| match own.open() {
+            Ok(layout) => layout.resolve(target.tag.as_deref(), target.digest.as_ref()),
+            Err(error) if error.kind() == Kind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        })
+    }
+
+    fn manifest<'a>(&'a self, target: &'a Target) -> Answer<'a, (Descriptor, Vec<u8>)> {
+        Box::pin(async move {
+            let descriptor = self.resolve(target).await?.ok_or_else(|| self.not_found())?;
+            let bytes = self.child(&descriptor).await?;
+            Ok((descriptor, bytes))
+        })
+    }
+
+    fn child<'a>(&'a self, descriptor: &'a Descriptor) -> Answer<'a, Vec<u8>> {
+        self.small_blob(descriptor, self.call.settings.size("max_manifest_bytes"))
+    }
+
+    fn small_blob<'a>(&'a self, descriptor: &'a Descriptor, limit: usize) -> Answer<'a, Vec<u8>> {
+        let descriptor = descriptor.clone();
+        self.run(move |own| own.open()?.read(&descriptor, limit))
+    }
+
+    fn local_blob(&self, descriptor: &Descriptor) -> Result<Option<File>> {
+        let missing = || {
+            let (path, digest) = (self.path.display(), &descriptor.digest);
+            Error::new(Kind::NotFound, format!("{path}: the layout has no blob {digest}"))
+        };
+        self.open()?.open_blob(descriptor)?.ok_or_else(missing).map(Some)
+    }
+
+    fn read_blob(&self, descriptor: &Descriptor, offset: u64) -> Result<Box<dyn Read + Send>> {
+        let Some(mut file) = self.local_blob(descriptor)? else { return Err(self.not_found()) };
+        file.seek(SeekFrom::Start(offset)).map_err(|e| Error::io(&descriptor.digest, e))?;
+        Ok(Box::new(file))
+    }
+
+    fn tags(&self) -> Answer<'_, Vec<String>> {
+        self.run(|own| own.open()?.tags())
+    }
+
+    fn referrers<'a>(
+        &'a self,
+        subject: &'a Digest,
+        artifact_type: Option<&'a str>,
+    ) -> Answer<'a, Vec<Descriptor>> {
+        let (subject, artifact_type) = (subject.clone(), artifact_type.map(str::to_owned));
+        self.run(move |own| own.open()?.referrers(&subject, artifact_type.as_deref()))
+    }
+
+    fn delete<'a>(&'a self, target: &'a Target) -> Answer<'a, ()> {
+        let target = target.clone();
+        self.run(move |own| {
+            let tag = target.tag().filter(|_| target.digest.is_none());
+            match own.open()?.delete(tag, target.digest.as_ref())? {
+                true => Ok(()),
+                false => Err(own.not_found()),
+            }
+        })
+    }
+
+    fn collect_garbage(&self) -> Answer<'_, u64> {
+        self.run(|own| Ok(own.open()?.gc()?.removed_bytes))
+    }
+
+    fn writer(&self, _: &[String]) -> Answer<'_, Arc<dyn Writer>> {
+        self.run(|own| {
+            let writer = Arc::new(Layout::create(&own.path, &own.call)?.begin()?);
+            Ok(Arc::new(Adding { writer, call: own.call.clone() }) as Arc<dyn Writer>)
+        })
+    }
+
+    fn send_unfinished(&self, _: Unfinished, _: &[String]) -> Option<Answer<'static, bool>> {
+        None
+    }
+}
+
+struct Adding {
+    writer: Arc<LayoutWriter>,
+    call: Call,
+}
+
+impl Writer for Adding {
+    fn send<'a>(&'a self, blob: &'a Blob) -> Answer<'a, ()> {
+        let (writer, operation) = (self.writer.clone(), self.call.operation.clone());
+        let (descriptor, source, spool) = (blob.descriptor.clone(), blob.source.clone(), blob.spool.clone());
+        Box::pin(blocking(move || {
+            if writer.layout().has_blob(&descriptor)? {
+                operation.advance_bytes(descriptor.size);
+                operation.count(Count::Skipped);
+                return Ok(());
+            }
+            match spool {
+                Some(spool) => writer.add_spool(&descriptor, &spool)?,
+                None => writer.add_from(&descriptor, &mut source.open(0)?)?,
+            }
+            operation.count(Count::Uploaded);
+            Ok(())
+        }))
+    }
+
+    fn send_again<'a>(&'a self, blob: &'a Blob) -> Answer<'a, ()> {
+        self.send(blob)
+    }
+
+    fn put_manifest<'a>(
+        &'a self,
+        descriptor: &'a Descriptor,
+        bytes: &'a [u8],
+        tag: Option<&'a str>,
+    ) -> Answer<'a, bool> {
+        let (writer, descriptor) = (self.writer.clone(), descriptor.clone());
+        let (bytes, tag) = (bytes.to_vec(), tag.map(str::to_owned));
+        Box::pin(blocking(move || {
+            writer.put_manifest(&descriptor, &bytes, tag.as_deref())?;
+            Ok(true)
+        }))
+    }
+
+    /// A layout's manifests are looked through for their subjects: nothing has to be told.
+    fn put_referrer<'a>(&'a self, _: &'a Digest, _: &'a Descriptor) -> Answer<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
+}

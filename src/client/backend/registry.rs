@@ -1,0 +1,187 @@
+//! A repository of a registry. Its work is asynchronous; readers that block get it through a pipe.
+
+use std::fs::File;
+use std::io::Read;
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+
+use super::{Answer, Backend, Blob, Target, Unfinished, Writer};
+use crate::client::Client;
+use crate::client::pipe::{PipeWriter, pipe};
+use crate::error::{Error, Kind, Result};
+use crate::oci::{Descriptor, Digest};
+use crate::registry::Repository;
+
+pub(super) struct RegistryBackend {
+    client: Client,
+    repository: Repository,
+    /// Where downloads run, for those that block.
+    runtime: Handle,
+}
+
+impl RegistryBackend {
+    /// To be made within the runtime.
+    pub(super) fn new(client: Client, repository: Repository) -> Self {
+        Self { client, repository, runtime: Handle::current() }
+    }
+}
+
+/// Ends with the call's operation at the latest.
+fn run<'a, T: 'a>(
+    repository: &'a Repository,
+    work: impl Future<Output = Result<T>> + Send + 'a,
+) -> Answer<'a, T> {
+    Box::pin(repository.call().operation.run(work))
+}
+
+/// How the protocol names a manifest.
+fn name(target: &Target) -> String {
+    match &target.digest {
+        Some(digest) => digest.to_string(),
+        None => target.tag.as_deref().unwrap_or("latest").to_owned(),
+    }
+}
+
+impl Backend for RegistryBackend {
+    fn resolve<'a>(&'a self, target: &'a Target) -> Answer<'a, Option<Descriptor>> {
+        run(&self.repository, async move { self.repository.head_manifest(&name(target)).await })
+    }
+
+    fn manifest<'a>(&'a self, target: &'a Target) -> Answer<'a, (Descriptor, Vec<u8>)> {
+        run(&self.repository, async move { self.repository.get_manifest(&name(target)).await })
+    }
+
+    fn child<'a>(&'a self, descriptor: &'a Descriptor) -> Answer<'a, Vec<u8>> {
+        run(
+            &self.repository,
+            async move { Ok(self.repository.get_manifest(descriptor.digest.as_str()).await?.1) },
+        )
+    }
+
+    fn small_blob<'a>(&'a self, descriptor: &'a Descriptor, _: usize) -> Answer<'a, Vec<u8>> {
+        run(&self.repository, async move {
+            let mut reader = self.repository.read_blob(descriptor, 0).await?;
+            let mut bytes = Vec::new();
+            while let Some(chunk) = reader.chunk().await? {
+                bytes.extend_from_slice(&chunk);
+            }
+            Ok(bytes)
+        })
+    }
+
+    fn local_blob(&self, _: &Descriptor) -> Result<Option<File>> {
+        Ok(None)
+    }
+
+    /// Through a pipe that a task of the runtime fills. From the start on it is verified by the task; otherwise by
+    /// whoever has the first part.
+    fn read_blob(&self, descriptor: &Descriptor, offset: u64) -> Result<Box<dyn Read + Send>> {
+        let (writer, reader) = pipe();
+        let (repository, descriptor) = (self.repository.clone(), descriptor.clone());
+        self.runtime.spawn(async move {
+            let work = download(&repository, &descriptor, offset, &writer);
+            let result = repository.call().operation.run(work).await;
+            writer.finish(result).await;
+        });
+        Ok(Box::new(reader))
+    }
+
+    fn tags(&self) -> Answer<'_, Vec<String>> {
+        run(&self.repository, self.repository.list_tags())
+    }
+
+    fn referrers<'a>(
+        &'a self,
+        subject: &'a Digest,
+        artifact_type: Option<&'a str>,
+    ) -> Answer<'a, Vec<Descriptor>> {
+        run(&self.repository, self.repository.referrers(subject, artifact_type))
+    }
+
+    fn delete<'a>(&'a self, target: &'a Target) -> Answer<'a, ()> {
+        let repository = self.repository.clone().for_delete();
+        run(&self.repository, async move { repository.delete_manifest(&name(target)).await })
+    }
+
+    fn collect_garbage(&self) -> Answer<'_, u64> {
+        let why = "a registry collects its garbage itself; only a layout (ocidir://PATH) is collected here";
+        let refused = Error::new(Kind::Unsupported, format!("{}: {why}", self.repository.name()));
+        Box::pin(async { Err(refused) })
+    }
+
+    fn writer(&self, mount_from: &[String]) -> Answer<'_, Arc<dyn Writer>> {
+        let writer = Pushing {
+            client: self.client.clone(),
+            repository: self.repository.clone().for_push(mount_from),
+            mount_from: mount_from.to_vec(),
+        };
+        Box::pin(async { Ok(Arc::new(writer) as Arc<dyn Writer>) })
+    }
+
+    fn send_unfinished(&self, blob: Unfinished, mount_from: &[String]) -> Option<Answer<'static, bool>> {
+        let repository = self.repository.clone().for_push(mount_from);
+        // It ends with the operation by itself, and then cancels what it began.
+        Some(Box::pin(async move { repository.upload_growing(blob.chunks, blob.described).await }))
+    }
+}
+
+struct Pushing {
+    client: Client,
+    repository: Repository,
+    mount_from: Vec<String>,
+}
+
+impl Writer for Pushing {
+    fn send<'a>(&'a self, blob: &'a Blob) -> Answer<'a, ()> {
+        run(&self.repository, async move {
+            let source = blob.source.clone();
+            self.repository
+                .upload_blob(&blob.descriptor, source, &self.mount_from, &self.client)
+                .await
+                .map(drop)
+        })
+    }
+
+    fn send_again<'a>(&'a self, blob: &'a Blob) -> Answer<'a, ()> {
+        run(&self.repository, self.repository.upload_blob_again(&blob.descriptor, blob.source.clone()))
+    }
+
+    fn put_manifest<'a>(
+        &'a self,
+        descriptor: &'a Descriptor,
+        bytes: &'a [u8],
+        tag: Option<&'a str>,
+    ) -> Answer<'a, bool> {
+        run(&self.repository, async move {
+            let name = tag.unwrap_or(descriptor.digest.as_str());
+            Ok(self.repository.put_manifest(name, &descriptor.media_type, bytes).await?.subject_known)
+        })
+    }
+
+    fn put_referrer<'a>(&'a self, subject: &'a Digest, referrer: &'a Descriptor) -> Answer<'a, ()> {
+        run(&self.repository, self.repository.put_referrer(subject, referrer))
+    }
+}
+
+async fn download(
+    repository: &Repository,
+    descriptor: &Descriptor,
+    offset: u64,
+    writer: &PipeWriter,
+) -> Result<()> {
+    let mut reader = repository.read_blob(descriptor, offset).await?;
+    let gone = || Error::new(Kind::Cancelled, "the reader is gone");
+    loop {
+        // Its place is somebody else's as soon as nobody reads.
+        let chunk = tokio::select! {
+            biased;
+            chunk = reader.chunk() => chunk?,
+            () = writer.closed() => return Err(gone()),
+        };
+        let Some(chunk) = chunk else { return Ok(()) };
+        if !writer.send(chunk).await {
+            return Err(gone());
+        }
+    }
+}
