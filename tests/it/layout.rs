@@ -4,6 +4,7 @@
 mod collect;
 mod faults;
 mod interop;
+mod limits;
 mod peers;
 mod processes;
 
