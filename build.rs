@@ -1,9 +1,18 @@
-//! Makes the C header from `src/ffi` and compares it with the one that is checked in; sets what the shared
-//! library is called. The source tree is only written with `CLDOCI_HEADER=write`.
+//! Makes Rust and documentation from the table of options, and the C header from `src/ffi`; compares what is checked
+//! in with it; sets what the shared library is called. The source tree is only written with `CLDOCI_HEADER=write`.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
+
+#[path = "src/options/generate.rs"]
+mod generate;
+#[allow(dead_code, unreachable_pub, reason = "the crate uses the rest")]
+#[path = "src/options/table.rs"]
+mod table;
+
+/// The setters of options, which are made from the table.
+const SETTERS: &str = "options/setters";
 
 /// The header's sections, in the order in which a program needs them, and the files they come from.
 const SECTIONS: &[(&str, &[&str])] = &[
@@ -13,18 +22,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("Versions", &["version"]),
     ("Progress and counters", &["progress"]),
     ("Callbacks", &["callback", "log", "credential"]),
-    (
-        "Options",
-        &[
-            "options",
-            "options/client",
-            "options/network",
-            "options/limits",
-            "options/build",
-            "options/transfer",
-            "options/list",
-        ],
-    ),
+    ("Options", &["options", SETTERS, "options/list"]),
     ("References", &["reference"]),
     ("The client and its verbs", &["client", "build", "read", "write", "layer", "login"]),
     ("Results", &["result", "result/lists"]),
@@ -37,18 +35,23 @@ const SECTIONS: &[(&str, &[&str])] = &[
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
-    for input in ["build.rs", "cbindgen.toml", "src/ffi", "include"] {
+    for input in ["build.rs", "cbindgen.toml", "src/ffi", "src/options", "include", "docs/options.md"] {
         println!("cargo:rerun-if-changed={input}");
     }
     println!("cargo:rerun-if-env-changed=CLDOCI_HEADER");
 
-    let header = header(&root)?;
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    fs::write(out.join("option_settings.rs"), generate::settings())?;
+    fs::write(out.join("option_setters.rs"), generate::c_setters())?;
+    check(&root.join("docs/options.md"), &generate::page())?;
+
+    let header = header(&root, &out)?;
     let mut symbols: Vec<_> =
         header.match_indices('(').filter_map(|(at, _)| name_before(&header, at)).collect();
     symbols.sort_unstable();
     let symbols = symbols.join("\n") + "\n";
     for (name, text) in [("cldoci.h", &header), ("cldoci.symbols", &symbols)] {
-        fs::write(Path::new(&env::var("OUT_DIR")?).join(name), text)?;
+        fs::write(out.join(name), text)?;
         check(&root.join("include").join(name), text)?;
     }
 
@@ -62,18 +65,23 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// The whole header.
-fn header(root: &Path) -> Result<String, Box<dyn Error>> {
+fn header(root: &Path, out: &Path) -> Result<String, Box<dyn Error>> {
     let config = cbindgen::Config::from_root_or_default(root);
     let mut text = fs::read_to_string(root.join("src/ffi/page.h"))?;
-    let alone = Path::new(&env::var("OUT_DIR")?).join("alone.rs");
+    // In a directory of its own: cbindgen takes the modules of a file for files beside it.
+    fs::create_dir_all(out.join("header"))?;
+    let alone = out.join("header/alone.rs");
     for (title, files) in SECTIONS {
         text.push_str(&format!("\n/* {title} {} */\n", "-".repeat(103 - title.len())));
         if *title == "Versions" {
             text.push_str(&version_macros()?);
         }
         for file in *files {
-            // Each by itself: cbindgen would take the modules of a file for files beside it, and declare those too.
-            fs::copy(root.join(format!("src/ffi/{file}.rs")), &alone)?;
+            let source = match *file {
+                SETTERS => out.join("option_setters.rs"),
+                _ => root.join(format!("src/ffi/{file}.rs")),
+            };
+            fs::copy(source, &alone)?;
             let bindings =
                 cbindgen::Builder::new().with_config(config.clone()).with_src(&alone).generate()?;
             let mut part = Vec::new();

@@ -720,9 +720,57 @@ cldoci_status cldoci_options_set_log_callback(cldoci_options *options,
  */
 cldoci_status cldoci_options_free(cldoci_options *options);
 
+/** `default` of `cldoci_options_set_credentials`. */
+#define CLDOCI_CREDENTIALS_DEFAULT 0
+/** `explicit` of `cldoci_options_set_credentials`. */
+#define CLDOCI_CREDENTIALS_EXPLICIT 1
+/** `anonymous` of `cldoci_options_set_credentials`. */
+#define CLDOCI_CREDENTIALS_ANONYMOUS 2
+/** `kind` of `cldoci_options_set_profile`. */
+#define CLDOCI_PROFILE_KIND 0
+/** `cldctl` of `cldoci_options_set_profile`. */
+#define CLDOCI_PROFILE_CLDCTL 1
+/** `vcs` of `cldoci_options_set_profile`. */
+#define CLDOCI_PROFILE_VCS 2
+/** `none` of `cldoci_options_set_profile`. */
+#define CLDOCI_PROFILE_NONE 3
+/** `error` of `cldoci_options_set_links`. */
+#define CLDOCI_LINKS_ERROR 0
+/** `skip` of `cldoci_options_set_links`. */
+#define CLDOCI_LINKS_SKIP 1
+/** `follow` of `cldoci_options_set_links`. */
+#define CLDOCI_LINKS_FOLLOW 2
+/** `warn` of `cldoci_options_set_case_collisions`. */
+#define CLDOCI_CASE_COLLISIONS_WARN 0
+/** `error` of `cldoci_options_set_case_collisions`. */
+#define CLDOCI_CASE_COLLISIONS_ERROR 1
+/** `ignore` of `cldoci_options_set_case_collisions`. */
+#define CLDOCI_CASE_COLLISIONS_IGNORE 2
+/** `refuse` of `cldoci_options_set_existing`. */
+#define CLDOCI_EXISTING_REFUSE 0
+/** `merge` of `cldoci_options_set_existing`. */
+#define CLDOCI_EXISTING_MERGE 1
+/** `replace` of `cldoci_options_set_existing`. */
+#define CLDOCI_EXISTING_REPLACE 2
+/** `refuse` of `cldoci_options_set_special_entries`. */
+#define CLDOCI_SPECIAL_ENTRIES_REFUSE 0
+/** `skip` of `cldoci_options_set_special_entries`. */
+#define CLDOCI_SPECIAL_ENTRIES_SKIP 1
+/** `refuse` of `cldoci_options_set_duplicates`. */
+#define CLDOCI_DUPLICATES_REFUSE 0
+/** `last_wins` of `cldoci_options_set_duplicates`. */
+#define CLDOCI_DUPLICATES_LAST_WINS 1
+/** `default` of `cldoci_options_set_other_layers`. */
+#define CLDOCI_OTHER_LAYERS_DEFAULT 0
+/** `refuse` of `cldoci_options_set_other_layers`. */
+#define CLDOCI_OTHER_LAYERS_REFUSE 1
+/** `skip` of `cldoci_options_set_other_layers`. */
+#define CLDOCI_OTHER_LAYERS_SKIP 2
+/** `file` of `cldoci_options_set_other_layers`. */
+#define CLDOCI_OTHER_LAYERS_FILE 3
 /**
- * Directory of the store; 'off' = none; empty = $XDG_CACHE_HOME/cldoci, else ~/.cache/cldoci, else a
- * private temporary directory. Belongs to a client. Default: empty.
+ * Directory of the store; 'off' = none; empty = $XDG_CACHE_HOME/cldoci, else ~/.cache/cldoci, else a private
+ * temporary directory. Belongs to a client. Default: empty.
  *
  * @param options  borrowed, not NULL
  * @param value    borrowed, not NULL, a path of any bytes; copied
@@ -736,7 +784,7 @@ cldoci_status cldoci_options_set_store(cldoci_options *options, const char *valu
  * The store is trimmed to this many bytes, oldest first. Belongs to a client. Default: 10737418240.
  *
  * @param options  borrowed, not NULL
- * @param value    the number
+ * @param value    the number, at least 0
  * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
  * Threads: one at a time for one handle.
@@ -750,7 +798,7 @@ cldoci_status cldoci_options_set_store_max_bytes(cldoci_options *options,
  * 2592000.
  *
  * @param options  borrowed, not NULL
- * @param value    the number
+ * @param value    the number, at least 0
  * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
  * Threads: one at a time for one handle.
@@ -774,7 +822,7 @@ cldoci_status cldoci_options_set_cache(cldoci_options *options, int32_t value, c
  * Deadline of a whole call in milliseconds; 0 = none. Belongs to a client or a call. Default: 0.
  *
  * @param options  borrowed, not NULL
- * @param value    the number
+ * @param value    the number, at least 0
  * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
  * Threads: one at a time for one handle.
@@ -785,7 +833,7 @@ cldoci_status cldoci_options_set_timeout_ms(cldoci_options *options, int64_t val
  * Transfers of one call at once: blobs, and ranges of large ones. Belongs to a client or a call. Default: 4.
  *
  * @param options  borrowed, not NULL
- * @param value    the number
+ * @param value    the number, from 1 to 64
  * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
  * Threads: one at a time for one handle.
@@ -797,7 +845,7 @@ cldoci_status cldoci_options_set_parallel(cldoci_options *options, int64_t value
  * Range (not over HTTP/2); 1 = one. Belongs to a client or a call. Default: 4.
  *
  * @param options  borrowed, not NULL
- * @param value    the number
+ * @param value    the number, from 1 to 6
  * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
  * Threads: one at a time for one handle.
@@ -809,7 +857,7 @@ cldoci_status cldoci_options_set_ranges(cldoci_options *options, int64_t value, 
  * client or a call. Default: 8388608.
  *
  * @param options  borrowed, not NULL
- * @param value    the number
+ * @param value    the number, at least 0
  * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
  * Threads: one at a time for one handle.
@@ -818,11 +866,11 @@ cldoci_status cldoci_options_set_ranges_below(cldoci_options *options, int64_t v
 
 /**
  * A large layer that would come within these milliseconds, at the rate of its first bytes, is not written to
- * the store meanwhile: if it is interrupted, the next pull begins it anew; 0 = all are. Belongs to a client or
- * a call. Default: 1000.
+ * the store meanwhile: if it is interrupted, the next pull begins it anew; 0 = all are. Belongs to a client
+ * or a call. Default: 1000.
  *
  * @param options  borrowed, not NULL
- * @param value    the number
+ * @param value    the number, from 0 to 86400000
  * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
  * Threads: one at a time for one handle.
@@ -835,7 +883,7 @@ cldoci_status cldoci_options_set_resume_after_ms(cldoci_options *options,
  * Threads that compress and inflate; 0 = one for each core. Belongs to a client or a call. Default: 0.
  *
  * @param options  borrowed, not NULL
- * @param value    the number
+ * @param value    the number, from 0 to 256
  * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
  * Threads: one at a time for one handle.
@@ -846,24 +894,18 @@ cldoci_status cldoci_options_set_threads(cldoci_options *options, int64_t value,
  * How often one request is tried again. Belongs to a client or a call. Default: 5.
  *
  * @param options  borrowed, not NULL
- * @param value    the number
+ * @param value    the number, from 0 to 100
  * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
  * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_retries(cldoci_options *options, int64_t value, cldoci_error **error);
 
-/** `default` of `cldoci_options_set_credentials`. */
-#define CLDOCI_CREDENTIALS_DEFAULT 0
-/** `explicit` of `cldoci_options_set_credentials`. */
-#define CLDOCI_CREDENTIALS_EXPLICIT 1
-/** `anonymous` of `cldoci_options_set_credentials`. */
-#define CLDOCI_CREDENTIALS_ANONYMOUS 2
 /**
  * Time for a connection, TLS included. Belongs to a client. Default: 10000.
  *
  * @param options  borrowed, not NULL
- * @param value    the number
+ * @param value    the number, from 1 to 86400000
  * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
  * Threads: one at a time for one handle.
@@ -876,7 +918,7 @@ cldoci_status cldoci_options_set_connect_timeout_ms(cldoci_options *options,
  * Time for the head of an answer. Belongs to a client. Default: 60000.
  *
  * @param options  borrowed, not NULL
- * @param value    the number
+ * @param value    the number, from 1 to 86400000
  * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
  * Threads: one at a time for one handle.
@@ -889,7 +931,7 @@ cldoci_status cldoci_options_set_header_timeout_ms(cldoci_options *options,
  * Time for the answer to an upload's commit, which scanners delay. Belongs to a client. Default: 600000.
  *
  * @param options  borrowed, not NULL
- * @param value    the number
+ * @param value    the number, from 1 to 86400000
  * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
  * Threads: one at a time for one handle.
@@ -902,7 +944,7 @@ cldoci_status cldoci_options_set_commit_timeout_ms(cldoci_options *options,
  * Least bytes a second of a body; 0 = any. Belongs to a client. Default: 1024.
  *
  * @param options  borrowed, not NULL
- * @param value    the number
+ * @param value    the number, at least 0
  * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
  * Threads: one at a time for one handle.
@@ -913,7 +955,7 @@ cldoci_status cldoci_options_set_min_rate(cldoci_options *options, int64_t value
  * The time over which min_rate is measured. Belongs to a client. Default: 60000.
  *
  * @param options  borrowed, not NULL
- * @param value    the number
+ * @param value    the number, from 100 to 86400000
  * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
  * Threads: one at a time for one handle.
@@ -934,8 +976,8 @@ cldoci_status cldoci_options_set_min_rate_window_ms(cldoci_options *options,
 cldoci_status cldoci_options_set_user_agent(cldoci_options *options, const char *value, cldoci_error **error);
 
 /**
- * Proxy URL; empty = from HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY; 'off' = none. Belongs to a
- * client. Default: empty.
+ * Proxy URL; empty = from HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY; 'off' = none; one of https is
+ * verified by ca_file and the system's authorities alone. Belongs to a client. Default: empty.
  *
  * @param options  borrowed, not NULL
  * @param value    borrowed, not NULL, UTF-8; copied
@@ -946,7 +988,8 @@ cldoci_status cldoci_options_set_user_agent(cldoci_options *options, const char 
 cldoci_status cldoci_options_set_proxy(cldoci_options *options, const char *value, cldoci_error **error);
 
 /**
- * PEM file of certificate authorities trusted beside the system's. Belongs to a client. Default: empty.
+ * PEM file of certificate authorities trusted beside the system's, or beside those of SSL_CERT_FILE and
+ * SSL_CERT_DIR. Belongs to a client. Default: empty.
  *
  * @param options  borrowed, not NULL
  * @param value    borrowed, not NULL, a path of any bytes; copied
@@ -1011,7 +1054,8 @@ cldoci_status cldoci_options_set_upload_hosts(cldoci_options *options,
                                               cldoci_error **error);
 
 /**
- * Read the environment (proxies, credential files, CLDOCI_*). Belongs to a client. Default: 1.
+ * Read the environment (proxies, credential files, SSL_CERT_FILE, SSL_CERT_DIR, CLDOCI_*). Belongs to a
+ * client. Default: 1.
  *
  * @param options  borrowed, not NULL
  * @param value    1 or 0
@@ -1037,7 +1081,7 @@ cldoci_status cldoci_options_set_credentials(cldoci_options *options, int32_t va
  * Time for a credential helper. Belongs to a client. Default: 30000.
  *
  * @param options  borrowed, not NULL
- * @param value    the number
+ * @param value    the number, from 1 to 86400000
  * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
  * Threads: one at a time for one handle.
@@ -1050,7 +1094,7 @@ cldoci_status cldoci_options_set_helper_timeout_ms(cldoci_options *options,
  * Largest manifest or index. Belongs to a client or a call. Default: 8388608.
  *
  * @param options  borrowed, not NULL
- * @param value    the number
+ * @param value    the number, from 1024 to 1073741824
  * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
  * Threads: one at a time for one handle.
@@ -1063,7 +1107,7 @@ cldoci_status cldoci_options_set_max_manifest_bytes(cldoci_options *options,
  * Most layers of a manifest or manifests of an index. Belongs to a client or a call. Default: 10000.
  *
  * @param options  borrowed, not NULL
- * @param value    the number
+ * @param value    the number, from 1 to 16777216
  * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
  * Threads: one at a time for one handle.
@@ -1076,7 +1120,7 @@ cldoci_status cldoci_options_set_max_descriptors(cldoci_options *options,
  * Most pages of a list. Belongs to a client or a call. Default: 10000.
  *
  * @param options  borrowed, not NULL
- * @param value    the number
+ * @param value    the number, at least 1
  * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
  * Threads: one at a time for one handle.
@@ -1087,7 +1131,7 @@ cldoci_status cldoci_options_set_max_pages(cldoci_options *options, int64_t valu
  * Largest config blob. Belongs to a client or a call. Default: 8388608.
  *
  * @param options  borrowed, not NULL
- * @param value    the number
+ * @param value    the number, from 1 to 1073741824
  * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
  * Threads: one at a time for one handle.
@@ -1100,7 +1144,7 @@ cldoci_status cldoci_options_set_max_config_bytes(cldoci_options *options,
  * Most bytes that one layer may unpack to. Belongs to a client or a call. Default: 68719476736.
  *
  * @param options  borrowed, not NULL
- * @param value    the number
+ * @param value    the number, at least 1
  * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
  * Threads: one at a time for one handle.
@@ -1113,7 +1157,7 @@ cldoci_status cldoci_options_set_max_unpacked_bytes(cldoci_options *options,
  * Most entries of one layer. Belongs to a client or a call. Default: 5000000.
  *
  * @param options  borrowed, not NULL
- * @param value    the number
+ * @param value    the number, at least 1
  * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
  * Threads: one at a time for one handle.
@@ -1124,7 +1168,7 @@ cldoci_status cldoci_options_set_max_entries(cldoci_options *options, int64_t va
  * Deepest nesting of directories in a layer. Belongs to a client or a call. Default: 256.
  *
  * @param options  borrowed, not NULL
- * @param value    the number
+ * @param value    the number, from 1 to 100000
  * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
  * Threads: one at a time for one handle.
@@ -1132,11 +1176,22 @@ cldoci_status cldoci_options_set_max_entries(cldoci_options *options, int64_t va
 cldoci_status cldoci_options_set_max_depth(cldoci_options *options, int64_t value, cldoci_error **error);
 
 /**
+ * Longest path in a layer. Belongs to a client or a call. Default: 4096.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    the number, from 1 to 1048576
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_max_path_bytes(cldoci_options *options, int64_t value, cldoci_error **error);
+
+/**
  * Largest window of a layer's zstd stream, which is held in memory beside all else. Belongs to a client or a
  * call. Default: 33554432.
  *
  * @param options  borrowed, not NULL
- * @param value    the number
+ * @param value    the number, from 1024 to 104857600
  * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
  * Threads: one at a time for one handle.
@@ -1146,61 +1201,15 @@ cldoci_status cldoci_options_set_max_zstd_window_bytes(cldoci_options *options,
                                                        cldoci_error **error);
 
 /**
- * Longest path in a layer. Belongs to a client or a call. Default: 4096.
- *
- * @param options  borrowed, not NULL
- * @param value    the number
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
- */
-cldoci_status cldoci_options_set_max_path_bytes(cldoci_options *options, int64_t value, cldoci_error **error);
-
-/**
  * Longest target of a symbolic link. Belongs to a client or a call. Default: 4095.
  *
  * @param options  borrowed, not NULL
- * @param value    the number
+ * @param value    the number, from 1 to 4095
  * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
  * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_max_link_bytes(cldoci_options *options, int64_t value, cldoci_error **error);
-
-/** `kind` of `cldoci_options_set_profile`. */
-#define CLDOCI_PROFILE_KIND 0
-/** `cldctl` of `cldoci_options_set_profile`. */
-#define CLDOCI_PROFILE_CLDCTL 1
-/** `vcs` of `cldoci_options_set_profile`. */
-#define CLDOCI_PROFILE_VCS 2
-/** `none` of `cldoci_options_set_profile`. */
-#define CLDOCI_PROFILE_NONE 3
-/** `error` of `cldoci_options_set_links`. */
-#define CLDOCI_LINKS_ERROR 0
-/** `skip` of `cldoci_options_set_links`. */
-#define CLDOCI_LINKS_SKIP 1
-/** `follow` of `cldoci_options_set_links`. */
-#define CLDOCI_LINKS_FOLLOW 2
-/** `warn` of `cldoci_options_set_case_collisions`. */
-#define CLDOCI_CASE_COLLISIONS_WARN 0
-/** `error` of `cldoci_options_set_case_collisions`. */
-#define CLDOCI_CASE_COLLISIONS_ERROR 1
-/** `ignore` of `cldoci_options_set_case_collisions`. */
-#define CLDOCI_CASE_COLLISIONS_IGNORE 2
-/**
- * Build: paths, relative to the directory, that are left out: a layout inside the tree, say. Belongs to a call.
- * Default: empty.
- *
- * @param options  borrowed, not NULL
- * @param value    borrowed, not NULL, UTF-8: one item, or several with commas between; copied. Setting it
- *                 again adds to it
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
- */
-cldoci_status cldoci_options_set_leave_out(cldoci_options *options,
-                                           const char *value,
-                                           cldoci_error **error);
 
 /**
  * Build: the config's media type for a custom kind; empty = the kind's. Belongs to a call. Default: empty.
@@ -1301,7 +1310,7 @@ cldoci_status cldoci_options_set_case_collisions(cldoci_options *options,
  * a client or a call. Default: 0.
  *
  * @param options  borrowed, not NULL
- * @param value    the number
+ * @param value    the number, from 0 to 8589934591
  * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
  * Threads: one at a time for one handle.
@@ -1325,10 +1334,9 @@ cldoci_status cldoci_options_set_fill_source_hash(cldoci_options *options,
 
 /**
  * Build: keep the layer in the store, and take it again, without reading a file of the tree, while every
- * file's device, inode, mode, size, mtime and ctime, every path and every link are as they were. A tree that
- * was changed in the last seconds before a build is not remembered. A write through a memory map, or a clock
- * that was set back, can go unseen, so leave it off where that can be. Belongs to a client or a call.
- * Default: 0.
+ * path, every link and every file's device, inode, mode, size, mtime and ctime are as they were; a tree that
+ * was changed in the last seconds before a build is not remembered; a write through a memory map, or a clock
+ * that was set back, can go unseen. Belongs to a client or a call. Default: 0.
  *
  * @param options  borrowed, not NULL
  * @param value    1 or 0
@@ -1340,28 +1348,19 @@ cldoci_status cldoci_options_set_reuse_unchanged(cldoci_options *options,
                                                  int32_t value,
                                                  cldoci_error **error);
 
-/** `refuse` of `cldoci_options_set_existing`. */
-#define CLDOCI_EXISTING_REFUSE 0
-/** `merge` of `cldoci_options_set_existing`. */
-#define CLDOCI_EXISTING_MERGE 1
-/** `replace` of `cldoci_options_set_existing`. */
-#define CLDOCI_EXISTING_REPLACE 2
-/** `refuse` of `cldoci_options_set_special_entries`. */
-#define CLDOCI_SPECIAL_ENTRIES_REFUSE 0
-/** `skip` of `cldoci_options_set_special_entries`. */
-#define CLDOCI_SPECIAL_ENTRIES_SKIP 1
-/** `refuse` of `cldoci_options_set_duplicates`. */
-#define CLDOCI_DUPLICATES_REFUSE 0
-/** `last_wins` of `cldoci_options_set_duplicates`. */
-#define CLDOCI_DUPLICATES_LAST_WINS 1
-/** `default` of `cldoci_options_set_other_layers`. */
-#define CLDOCI_OTHER_LAYERS_DEFAULT 0
-/** `refuse` of `cldoci_options_set_other_layers`. */
-#define CLDOCI_OTHER_LAYERS_REFUSE 1
-/** `skip` of `cldoci_options_set_other_layers`. */
-#define CLDOCI_OTHER_LAYERS_SKIP 2
-/** `file` of `cldoci_options_set_other_layers`. */
-#define CLDOCI_OTHER_LAYERS_FILE 3
+/**
+ * Build: paths, relative to the directory, that are left out (a layout inside the tree, say). Belongs to a
+ * call. Default: empty.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    borrowed, not NULL, UTF-8: one item, or several with commas between; copied. Setting it
+ *                 again adds to it
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_leave_out(cldoci_options *options, const char *value, cldoci_error **error);
+
 /**
  * Push: repositories of the same registry to mount blobs from. Belongs to a call. Default: empty.
  *
@@ -1375,18 +1374,6 @@ cldoci_status cldoci_options_set_reuse_unchanged(cldoci_options *options,
 cldoci_status cldoci_options_set_mount_from(cldoci_options *options, const char *value, cldoci_error **error);
 
 /**
- * Pull and inspect: get the config too, which costs one request; without it `cldoci_artifact_config` gives
- * NULL. Belongs to a client or a call. Default: 1.
- *
- * @param options  borrowed, not NULL
- * @param value    1 or 0
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
- */
-cldoci_status cldoci_options_set_fetch_config(cldoci_options *options, int32_t value, cldoci_error **error);
-
-/**
  * Copy: take referrers along. Belongs to a call. Default: 0.
  *
  * @param options  borrowed, not NULL
@@ -1398,8 +1385,7 @@ cldoci_status cldoci_options_set_fetch_config(cldoci_options *options, int32_t v
 cldoci_status cldoci_options_set_recursive(cldoci_options *options, int32_t value, cldoci_error **error);
 
 /**
- * Pull: what to do with a destination that is not empty. Belongs to a call. Default:
- * CLDOCI_EXISTING_REFUSE.
+ * Pull: what to do with a destination that is not empty. Belongs to a call. Default: CLDOCI_EXISTING_REFUSE.
  *
  * @param options  borrowed, not NULL
  * @param value    CLDOCI_EXISTING_…
@@ -1408,6 +1394,18 @@ cldoci_status cldoci_options_set_recursive(cldoci_options *options, int32_t valu
  * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_existing(cldoci_options *options, int32_t value, cldoci_error **error);
+
+/**
+ * Pull and inspect: get the config too, which costs one request; without it cldoci_artifact_config gives
+ * NULL. Belongs to a client or a call. Default: 1.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    1 or 0
+ * @param error    out, may be NULL: set to NULL, on failure to an error that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * Threads: one at a time for one handle.
+ */
+cldoci_status cldoci_options_set_fetch_config(cldoci_options *options, int32_t value, cldoci_error **error);
 
 /**
  * Pull: what was published survives a loss of power. Belongs to a client or a call. Default: 0.
@@ -1459,8 +1457,7 @@ cldoci_status cldoci_options_set_special_entries(cldoci_options *options,
                                                  cldoci_error **error);
 
 /**
- * Pull: a name that is in one layer twice. Belongs to a client or a call. Default:
- * CLDOCI_DUPLICATES_REFUSE.
+ * Pull: a name that is in one layer twice. Belongs to a client or a call. Default: CLDOCI_DUPLICATES_REFUSE.
  *
  * @param options  borrowed, not NULL
  * @param value    CLDOCI_DUPLICATES_…
@@ -1484,7 +1481,8 @@ cldoci_status cldoci_options_set_strip_leading_slash(cldoci_options *options,
                                                      cldoci_error **error);
 
 /**
- * Pull: accept a layer without the end-of-archive blocks, or without the padding before them. Belongs to a client or a call. Default: 0.
+ * Pull: accept a layer without the end-of-archive blocks, or without the padding before them. Belongs to a
+ * client or a call. Default: 0.
  *
  * @param options  borrowed, not NULL
  * @param value    1 or 0
@@ -1492,14 +1490,12 @@ cldoci_status cldoci_options_set_strip_leading_slash(cldoci_options *options,
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
  * Threads: one at a time for one handle.
  */
-cldoci_status cldoci_options_set_lenient_end(cldoci_options *options,
-                                             int32_t value,
-                                             cldoci_error **error);
+cldoci_status cldoci_options_set_lenient_end(cldoci_options *options, int32_t value, cldoci_error **error);
 
 /**
- * Pull: layers that are neither titled files nor archives. skip leaves them out with a warning where something
- * else is published; file names them by their digest; default is refuse for component, datacenter and module
- * and where a destination is merged into or replaced, else skip. Belongs to a client or a call. Default:
+ * Pull: layers that are neither titled files nor archives; skip leaves them out with a warning where
+ * something else is published, file names them by their digest; default = refuse for component, datacenter
+ * and module and with existing=merge or replace, else skip. Belongs to a client or a call. Default:
  * CLDOCI_OTHER_LAYERS_DEFAULT.
  *
  * @param options  borrowed, not NULL
@@ -1508,9 +1504,7 @@ cldoci_status cldoci_options_set_lenient_end(cldoci_options *options,
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
  * Threads: one at a time for one handle.
  */
-cldoci_status cldoci_options_set_other_layers(cldoci_options *options,
-                                              int32_t value,
-                                              cldoci_error **error);
+cldoci_status cldoci_options_set_other_layers(cldoci_options *options, int32_t value, cldoci_error **error);
 
 /**
  * Which manifest of an index is meant: os/architecture[/variant]. Belongs to a client or a call. Default:

@@ -27,12 +27,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::call::Call;
-use crate::config::{Environment, Options, Secret, Settings, registry_name};
 use crate::credential::{CredentialProvider, Credentials};
 use crate::credentials::CredentialCache;
 use crate::error::{Error, Kind, Result};
 use crate::oci::{ArtifactKind, Reference};
 use crate::operation::{Logger, Operation};
+use crate::options::{Environment, Options, Secret, Settings, registry_name};
 use crate::registry::{Registry, Session, UploadSessions};
 use crate::store::{Store, UploadSession};
 pub use artifact::{Artifact, ArtifactBuilder, Content, Layer};
@@ -99,7 +99,7 @@ impl Client {
     /// The same, with a logger.
     pub fn call_with_logger(&self, options: Option<&Options>, logger: Option<Logger>) -> Result<Call> {
         let settings = self.0.settings.for_call(options)?;
-        let operation = Operation::with(settings.timeout(), logger);
+        let operation = Operation::with(settings.deadline(), logger);
         Ok(Call::new(settings, operation))
     }
 
@@ -248,7 +248,7 @@ impl Client {
     ) -> impl Future<Output = Result<Outcome>> + Send + use<> {
         let (source, target) = (anchored(source), anchored(target));
         self.run(call, move |verb: Verb| async move {
-            let recursive = verb.call.settings.bool("recursive");
+            let recursive = verb.call.settings.recursive;
             copy::copy(&verb, &source?, &target?, recursive).await
         })
     }

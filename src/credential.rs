@@ -6,9 +6,9 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use sha2::{Digest as _, Sha256};
 
-use crate::config::Secret;
 use crate::error::{Error, Kind, Result};
 use crate::operation::Operation;
+use crate::options::Secret;
 
 /// What proves to a registry who is asking. `Debug` shows no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 pub mod archive;
 mod call;
 mod client;
-pub mod config;
+
 mod credential;
 pub mod credentials;
 mod error;
@@ -14,6 +14,7 @@ mod error;
 pub mod ffi;
 pub mod oci;
 mod operation;
+pub mod options;
 pub mod registry;
 pub mod store;
 mod sys;

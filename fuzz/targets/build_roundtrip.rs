@@ -6,8 +6,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use cldoci::archive::{CaseCollisions, Links, PackOptions, pack};
+use cldoci::archive::{PackOptions, pack};
 use cldoci::oci::{Descriptor, Profile, media_type};
+use cldoci::options::{CaseCollisions, Links};
 use cldoci::{Kind, Operation};
 
 use super::bytes::Bytes;

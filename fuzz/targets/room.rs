@@ -5,9 +5,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
-use cldoci::archive::{Confinement, Existing, Staging, UnpackOptions};
-use cldoci::config::{Environment, Options, Settings};
+use cldoci::archive::{Confinement, Staging, UnpackOptions};
 use cldoci::oci::{Descriptor, Digest};
+use cldoci::options::{Environment, Existing, Options, Settings};
 use cldoci::{Error, Kind, Operation, Result};
 use tempfile::TempDir;
 

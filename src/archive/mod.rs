@@ -23,10 +23,10 @@ pub use blocks::BlockTable;
 #[doc(hidden)]
 pub use gzip_block::BlockCompressor;
 pub use link::link_stays_inside;
-pub use options::{CaseCollisions, Links, PackOptions};
+pub use options::PackOptions;
 pub use pack::{Packed, pack};
 pub use report::LeftOut;
 pub use state::{TreeState, tree_state};
 pub use unpack::{
-    Confinement, Existing, OtherLayers, Staging, UnpackOptions, destination_identity, extraction, fingerprint,
+    Confinement, OtherLayers, Staging, UnpackOptions, destination_identity, extraction, fingerprint,
 };

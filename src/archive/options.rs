@@ -1,29 +1,7 @@
 //! What a build's options come to for packing.
 
-use crate::config::Settings;
 use crate::oci::{ArtifactKind, Profile};
-
-/// What becomes of symbolic links that leave the tree or dangle. All others are kept as links.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Links {
-    /// They are an error that names them.
-    Error,
-    /// They are left out with a warning.
-    Skip,
-    /// What they lead to is packed in their place.
-    Follow,
-}
-
-/// What becomes of names in one directory that are equal but for case or normalisation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CaseCollisions {
-    /// A warning.
-    Warn,
-    /// An error.
-    Error,
-    /// Nothing.
-    Ignore,
-}
+use crate::options::{self, CaseCollisions, Links, Settings};
 
 /// How a directory is packed.
 #[derive(Debug, Clone)]
@@ -48,25 +26,17 @@ impl PackOptions {
     /// The options in `settings` for an artifact of `kind`.
     pub fn from_settings(settings: &Settings, kind: &ArtifactKind) -> Self {
         Self {
-            profile: match settings.text("profile") {
-                "cldctl" => Profile::Cldctl,
-                "vcs" => Profile::Vcs,
-                "none" => Profile::None,
-                _ => kind.profile(),
+            profile: match settings.profile {
+                options::Profile::Kind => kind.profile(),
+                options::Profile::Cldctl => Profile::Cldctl,
+                options::Profile::Vcs => Profile::Vcs,
+                options::Profile::None => Profile::None,
             },
-            links: match settings.text("links") {
-                "skip" => Links::Skip,
-                "follow" => Links::Follow,
-                _ => Links::Error,
-            },
-            case_collisions: match settings.text("case_collisions") {
-                "error" => CaseCollisions::Error,
-                "ignore" => CaseCollisions::Ignore,
-                _ => CaseCollisions::Warn,
-            },
-            mtime: settings.int("source_date_epoch"),
-            threads: settings.threads(),
-            max_bytes: settings.int("max_unpacked_bytes"),
+            links: settings.links,
+            case_collisions: settings.case_collisions,
+            mtime: settings.source_date_epoch,
+            threads: settings.worker_threads(),
+            max_bytes: settings.max_unpacked_bytes,
             leave_out: Vec::new(),
         }
     }

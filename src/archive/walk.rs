@@ -12,12 +12,13 @@ use super::content::{self, Content, OPEN};
 use super::filter::{Filter, IGNORE_FILE};
 use super::identity::Identity;
 use super::listing::Listing;
-use super::options::{CaseCollisions, Links, PackOptions};
+use super::options::PackOptions;
 use super::report::Report;
 use super::resolve::{Leads, resolve};
 use super::{LeftOut, link_stays_inside};
 use crate::error::{Error, Kind, Result, printable};
 use crate::operation::Operation;
+use crate::options::{CaseCollisions, Links};
 
 /// The largest `.cldignore` file.
 const IGNORE_FILE_LIMIT: u64 = 1 << 20;

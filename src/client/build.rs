@@ -40,7 +40,7 @@ pub(super) async fn build(
         // Made before the walk begins: it may lie in the tree.
         let spooling = client.spooling()?;
         let options = pack_options(&inner, &directory, &of, layout.as_deref())?;
-        let reuse = client.store()?.filter(|_| inner.call.settings.bool("reuse_unchanged"));
+        let reuse = client.store()?.filter(|_| inner.call.settings.reuse_unchanged);
         if let Some(store) = &reuse
             && let Some(built) = unchanged(store, &directory, &options, operation)?
         {
@@ -74,7 +74,7 @@ pub(super) fn pack_options(
         options.leave_out.push(store.identity()?);
     }
     options.leave_out.extend(layout.and_then(identity));
-    for path in verb.call.settings.list("leave_out") {
+    for path in &verb.call.settings.leave_out {
         options.leave_out.extend(identity(&directory.join(path)));
     }
     Ok(options)
@@ -92,17 +92,17 @@ impl Built {
 pub(super) fn artifact(verb: &Verb, kind: ArtifactKind, config: &[u8], built: Built) -> Result<Outcome> {
     let Built { layer, digest, size, blocks, left_out, left_out_total, unchanged } = built;
     let mut descriptor = Descriptor::new(kind.layer_media_type(), digest, size);
-    descriptor.annotations = verb.call.settings.pairs("layer_annotation");
+    descriptor.annotations = verb.call.settings.layer_annotation.clone();
     if let Some(blocks) = blocks {
         descriptor.annotations.insert(media_type::ANNOTATION_BLOCKS.to_owned(), blocks);
     }
     let config = match config {
         [] => b"{}".to_vec(),
-        config if verb.call.settings.bool("fill_source_hash") => fill_source_hash(config, &descriptor.digest),
+        config if verb.call.settings.fill_source_hash => fill_source_hash(config, &descriptor.digest),
         config => config.to_vec(),
     };
     let mut builder = ArtifactBuilder::new(kind).config(config).layer(Layer { descriptor, content: layer });
-    for (key, value) in verb.call.settings.pairs("annotation") {
+    for (key, value) in &verb.call.settings.annotation {
         builder = builder.annotation(key, value);
     }
     let artifact = builder.finish()?;
@@ -156,22 +156,30 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
 /// The kind with the media types that options give a custom one.
 pub(super) fn kind_of(kind: &ArtifactKind, verb: &Verb) -> Result<ArtifactKind> {
     let mut kind = kind.clone();
-    for option in ["config_media_type", "layer_media_type"] {
-        let given = verb.call.settings.text(option);
-        if given.is_empty() {
+    let settings = &verb.call.settings;
+    let of_kind = Error::new(
+        crate::error::Kind::Argument,
+        format!("a {} has its own media types; only a custom kind's can be given", kind.name()),
+    );
+    let given = [
+        ("option config_media_type", &settings.config_media_type),
+        ("option layer_media_type", &settings.layer_media_type),
+    ];
+    for (option, media_type) in given {
+        if media_type.is_empty() {
             continue;
         }
-        crate::oci::check_media_type(given).map_err(|e| e.context(format!("option {option}")))?;
-        match (&mut kind, option) {
-            (ArtifactKind::Custom { config_media_type, .. }, "config_media_type") => {
-                given.clone_into(config_media_type)
-            }
-            (ArtifactKind::Custom { layer_media_type, .. }, _) => given.clone_into(layer_media_type),
-            _ => {
-                return Err(Error::new(
-                    crate::error::Kind::Argument,
-                    format!("option {option} is for custom kinds; a {} has its own media types", kind.name()),
-                ));
+        crate::oci::check_media_type(media_type).map_err(|e| e.context(option))?;
+        if !matches!(kind, ArtifactKind::Custom { .. }) {
+            return Err(of_kind.context(option));
+        }
+    }
+    if let ArtifactKind::Custom { config_media_type, layer_media_type, .. } = &mut kind {
+        for (given, media_type) in
+            [(&settings.config_media_type, config_media_type), (&settings.layer_media_type, layer_media_type)]
+        {
+            if !given.is_empty() {
+                given.clone_into(media_type);
             }
         }
     }

@@ -31,7 +31,7 @@ pub(super) async fn build_and_push(
 ) -> Result<Outcome> {
     let to = Endpoint::new(verb, reference)?;
     // A digest must be known before anything is sent; a layer that is taken again is not packed.
-    let at_once = to.target.digest.is_none() && !verb.call.settings.bool("reuse_unchanged");
+    let at_once = to.target.digest.is_none() && !verb.call.settings.reuse_unchanged;
     let streamed = match at_once {
         true => stream(verb, &directory, &kind, &to).await?,
         false => None,
@@ -69,7 +69,7 @@ async fn stream(verb: &Verb, directory: &Path, kind: &ArtifactKind, to: &Endpoin
     let (mut writer, chunks) = ChunkWriter::new();
     let (tell, described) = oneshot::channel();
     let unfinished = Unfinished { chunks, described: Box::pin(async { described.await.ok() }) };
-    let mount_from = verb.call.settings.list("mount_from");
+    let mount_from = &verb.call.settings.mount_from;
     let Some(sending) = to.backend.send_unfinished(unfinished, mount_from) else { return Ok(None) };
     verb.call.operation.enter(Phase::Uploading);
     let (inner, place, of) = (verb.clone(), directory.to_owned(), kind.clone());

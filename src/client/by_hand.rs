@@ -69,7 +69,7 @@ fn copy(from: &mut dyn Read, to: &mut dyn Write) -> io::Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Environment, Options};
+    use crate::options::{Environment, Options};
 
     #[test]
     fn bytes_a_file_and_a_reader_make_the_same_layer() {

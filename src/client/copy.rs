@@ -71,7 +71,7 @@ impl Walk<'_> {
     /// wherever that is listed: registries refuse it before.
     async fn children(&self, root: &Manifest) -> Result<()> {
         let Document::Index(index) = &root.document else { return self.blobs(root).await };
-        let limit = self.verb.call.settings.size("max_descriptors");
+        let limit = self.verb.call.settings.max_descriptors;
         let mut seen = std::collections::HashSet::new();
         let mut pending: Vec<Step> = self.listed(index).await?.map(|d| Step::Bring(d, 1)).collect();
         while let Some(step) = pending.pop() {
@@ -177,7 +177,7 @@ impl Walk<'_> {
                 if !seen.insert(descriptor.digest.clone()) {
                     continue;
                 }
-                if seen.len() > self.verb.call.settings.size("max_descriptors") {
+                if seen.len() > self.verb.call.settings.max_descriptors {
                     return Err(Error::new(
                         Kind::Limit,
                         format!("{}: too many referrers (option max_descriptors)", self.from.reference),

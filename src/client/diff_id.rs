@@ -66,8 +66,8 @@ mod tests {
 
     use super::super::{ArtifactBuilder, Client, Layer};
     use super::*;
-    use crate::config::{Environment, Options};
     use crate::oci::{ArtifactKind, Reference};
+    use crate::options::{Environment, Options};
 
     /// A plain tar archive of the file `a`, which holds `content`.
     fn archive(content: &[u8]) -> Vec<u8> {

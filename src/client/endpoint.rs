@@ -82,7 +82,7 @@ impl Endpoint {
     }
 
     fn document(&self, mut descriptor: Descriptor, bytes: Vec<u8>) -> Result<Manifest> {
-        let limit = self.call.settings.size("max_descriptors");
+        let limit = self.call.settings.max_descriptors;
         let document =
             parse_document(&bytes, &descriptor.media_type, limit).map_err(|e| e.context(&self.reference))?;
         document.media_type().clone_into(&mut descriptor.media_type);
@@ -111,7 +111,7 @@ impl Endpoint {
 
     /// A config, whole and verified.
     pub(super) async fn config(&self, descriptor: &Descriptor) -> Result<Vec<u8>> {
-        let limit = self.call.settings.size("max_config_bytes");
+        let limit = self.call.settings.max_config_bytes;
         if descriptor.size > limit as u64 {
             return Err(Error::new(
                 Kind::Limit,

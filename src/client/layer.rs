@@ -121,7 +121,7 @@ fn unless_full<T>(made: Result<Option<T>>) -> Result<Option<T>> {
 impl LayerReader {
     pub(super) fn open(verb: &Verb, endpoint: &Endpoint, descriptor: &Descriptor) -> Result<Self> {
         let store = verb.client.store()?;
-        let cache = verb.call.settings.bool("cache");
+        let cache = verb.call.settings.cache;
         let mut made = Self {
             descriptor: descriptor.clone(),
             local: None,
@@ -154,7 +154,7 @@ impl LayerReader {
                         made.hasher = Some(Hasher::new(descriptor.digest.algorithm()));
                         made.resumed = true;
                     }
-                    let worth = verb.call.settings.duration("resume_after_ms");
+                    let worth = verb.call.settings.resume_after;
                     let partial = Box::new(partial);
                     made.keep = if offset > 0 || cache || worth.is_zero() {
                         Keep::Partial(partial)

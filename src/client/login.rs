@@ -1,10 +1,10 @@
 //! Log-in and log-out: the registry tries a credential, the files and helpers keep or forget it.
 
 use super::{Outcome, Verb};
-use crate::config::Secret;
 use crate::credential::Credential;
 use crate::credentials::{CredentialWriter, Kept};
 use crate::error::Result;
+use crate::options::Secret;
 use crate::thread::blocking;
 
 /// Tries a user name and a password, or access token, at a registry and keeps them where docker would. A registry

@@ -33,7 +33,7 @@ fn choice<'a>(index: &'a ImageIndex, wish: &Wish) -> Choice<'a> {
 
 /// The entry for the platform that the call asks for.
 pub(super) async fn choose(endpoint: &Endpoint, index: &ImageIndex) -> Result<Descriptor> {
-    let platform = endpoint.call.settings.text("platform");
+    let platform = &endpoint.call.settings.platform;
     let wish = Wish::new(platform);
     let perhaps = match choice(index, &wish) {
         Choice::Entry(entry) => return Ok(entry.clone()),

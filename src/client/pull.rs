@@ -14,6 +14,7 @@ use crate::archive::{OtherLayers, Staging, UnpackOptions, destination_identity, 
 use crate::error::{Error, Kind, Result};
 use crate::oci::{ArtifactKind, Descriptor, Digest, ImageManifest, media_type};
 use crate::operation::{Operation, Phase};
+use crate::options::{self, Existing};
 use crate::store::{PublishRecord, Store, boot_id};
 
 /// Layers of today's Go package, which wrote links and special files that are refused elsewhere (Q61).
@@ -26,14 +27,14 @@ pub(super) async fn pull(verb: &Verb, mut endpoint: Endpoint, destination: PathB
         return Ok(outcome);
     }
     let manifest = endpoint.image().await?;
-    let exact = verb.call.settings.text("existing") != "merge" || is_vacant(&destination);
+    let exact = verb.call.settings.existing != Existing::Merge || is_vacant(&destination);
     let has_diff_ids = diff_id::may_be_in(&manifest.document.config.media_type);
     let mut attempt = 0;
     let artifact = loop {
         attempt += 1;
         let failed = OnceLock::new();
         let config = async {
-            let config = match verb.call.settings.bool("fetch_config") {
+            let config = match verb.call.settings.fetch_config {
                 true => fetch_config(&endpoint, &manifest.document).await,
                 false => Ok(None),
             };
@@ -147,11 +148,13 @@ async fn unpack_layers(
     let image = &manifest.document;
     let layer_type = layers.first().map_or("", |layer| &layer.media_type);
     let kind = ArtifactKind::from_types(image.artifact_type(), &image.config.media_type, layer_type);
-    if verb.call.settings.text("other_layers") == "default" && !matches!(kind, ArtifactKind::Custom { .. }) {
+    if verb.call.settings.other_layers == options::OtherLayers::Default
+        && !matches!(kind, ArtifactKind::Custom { .. })
+    {
         options.other_layers = OtherLayers::Refuse;
     }
     options.hash_content =
-        verb.call.settings.bool("fetch_config") && diff_id::may_be_in(&manifest.document.config.media_type);
+        verb.call.settings.fetch_config && diff_id::may_be_in(&manifest.document.config.media_type);
     let (verb, endpoint, destination) = (verb.clone(), endpoint.clone(), destination.to_owned());
     blocking(move || {
         let operation = &verb.call.operation;
@@ -167,7 +170,7 @@ async fn unpack_layers(
         };
         operation.enter(Phase::Downloading);
         operation.expect_bytes(layers().map(|(_, layer)| layer.size).sum());
-        let parallel = verb.call.settings.size("parallel");
+        let parallel = verb.call.settings.parallel;
         let mut waiting: VecDeque<LayerReader> = VecDeque::new();
         let mut coming = layers();
         for (at, layer) in layers() {
@@ -213,7 +216,7 @@ async fn unchanged(verb: &Verb, endpoint: &mut Endpoint, destination: &Path) -> 
         return Ok(None);
     }
     // A destination that was merged into holds more than the artifact: only another merge leaves it so.
-    if !record.exact && verb.call.settings.text("existing") != "merge" {
+    if !record.exact && verb.call.settings.existing != Existing::Merge {
         return Ok(None);
     }
     let Some(descriptor) = endpoint.resolve().await? else { return Ok(None) };
@@ -224,8 +227,8 @@ async fn unchanged(verb: &Verb, endpoint: &mut Endpoint, destination: &Path) -> 
     }
     let (place, operation) = (destination.to_owned(), verb.call.operation.clone());
     let wanted = record.fingerprint.clone();
-    let follow = verb.call.settings.bool("follow_destination");
-    let threads = verb.call.settings.threads();
+    let follow = verb.call.settings.follow_destination;
+    let threads = verb.call.settings.worker_threads();
     let same = blocking(move || {
         let same = fingerprint(&place, threads, &operation)? == wanted;
         if same {
@@ -240,7 +243,7 @@ async fn unchanged(verb: &Verb, endpoint: &mut Endpoint, destination: &Path) -> 
         Err(error) if matches!(error.kind(), Kind::Cancelled | Kind::Timeout) => return Err(error),
         _ => return Ok(None),
     }
-    let limit = verb.call.settings.size("max_manifest_bytes");
+    let limit = verb.call.settings.max_manifest_bytes;
     let at = descriptor.clone();
     let manifest = blocking(move || kept(&store, &at, limit)).await.ok().flatten();
     let mut outcome = Outcome {
@@ -264,12 +267,12 @@ async fn remembered(
     bytes: Vec<u8>,
 ) -> Result<Option<Artifact>> {
     use crate::oci::{Document, parse_document};
-    let limit = verb.call.settings.size("max_descriptors");
+    let limit = verb.call.settings.max_descriptors;
     let Ok(Document::Image(document)) = parse_document(&bytes, &descriptor.media_type, limit) else {
         return Ok(None);
     };
     let (client, config) = (verb.client.clone(), document.config.clone());
-    let limit = verb.call.settings.size("max_config_bytes");
+    let limit = verb.call.settings.max_config_bytes;
     let config = blocking(move || match client.store()? {
         Some(store) => kept(&store, &config, limit),
         None => Ok(None),
@@ -313,10 +316,10 @@ impl Note {
             blobs,
             manifest: manifest.digest.clone(),
             exact,
-            durable: verb.call.settings.bool("durable"),
+            durable: verb.call.settings.durable,
             extraction: extraction(&verb.call.settings, others),
             others,
-            threads: verb.call.settings.threads(),
+            threads: verb.call.settings.worker_threads(),
         }
     }
 

@@ -37,7 +37,7 @@ pub(super) async fn push_all_but_layers(verb: &Verb, to: &Endpoint, artifact: &A
 
 /// Pushes the config, these of the layers, and the manifest.
 async fn push_with(verb: &Verb, to: &Endpoint, artifact: &Artifact, layers: &[Layer]) -> Result<Outcome> {
-    let mut mount_from = verb.call.settings.list("mount_from").to_vec();
+    let mut mount_from = verb.call.settings.mount_from.to_vec();
     let mut blobs = Vec::with_capacity(layers.len() + 1);
     // An artifact manifest has none (Q91).
     if artifact.media_type != media_type::OCI_ARTIFACT {
@@ -128,7 +128,7 @@ pub(super) async fn send_all(verb: &Verb, writer: &dyn Writer, blobs: &[Blob]) -
     for group in [first, rest] {
         stream::iter(group)
             .map(Ok)
-            .try_for_each_concurrent(verb.call.settings.size("parallel"), |blob| writer.send(blob))
+            .try_for_each_concurrent(verb.call.settings.parallel, |blob| writer.send(blob))
             .await?;
     }
     Ok(())

@@ -59,7 +59,7 @@ pub(super) async fn list_tags(verb: &Verb, reference: &Reference) -> Result<Outc
 pub(super) async fn inspect(verb: &Verb, reference: &Reference) -> Result<Outcome> {
     let endpoint = Endpoint::new(verb, reference)?;
     let manifest = endpoint.image().await?;
-    let config = match verb.call.settings.bool("fetch_config") {
+    let config = match verb.call.settings.fetch_config {
         true => fetch_config(&endpoint, &manifest.document).await?,
         false => None,
     };
@@ -83,7 +83,7 @@ pub(super) async fn referrers(verb: &Verb, reference: &Reference) -> Result<Outc
             endpoint.resolve().await?.ok_or_else(missing)?.digest
         }
     };
-    let artifact_type = Some(verb.call.settings.text("artifact_type")).filter(|t| !t.is_empty());
+    let artifact_type = Some(verb.call.settings.artifact_type.as_str()).filter(|t| !t.is_empty());
     let referrers = endpoint.backend.referrers(&subject, artifact_type).await?;
     Ok(Outcome { digest: Some(subject), referrers, ..Outcome::default() })
 }

@@ -11,9 +11,9 @@ use zeroize::Zeroizing;
 
 use super::chain::Asked;
 use super::key;
-use crate::config::Secret;
 use crate::credential::Credential;
 use crate::error::{Error, Kind, Result, printable};
+use crate::options::Secret;
 
 /// The parts of a credential file that say how to log in.
 #[derive(Debug, Default, Deserialize)]
@@ -170,9 +170,9 @@ fn bad(why: impl Into<String>) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Environment, Options, Settings};
     use crate::credentials::helper::Helpers;
     use crate::operation::Operation;
+    use crate::options::{Environment, Options, Settings};
 
     fn find(text: &str, registry: &str, repository: &str) -> Result<Option<Hit>> {
         let settings = Settings::for_client(&Options::new(), Environment::default()).unwrap();

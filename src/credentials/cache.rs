@@ -8,10 +8,10 @@ use std::time::Instant;
 use futures_util::future::BoxFuture;
 
 use super::chain::Chain;
-use crate::config::Settings;
 use crate::credential::{CredentialProvider, Credentials, Found, Lookup};
 use crate::error::Result;
 use crate::operation::Operation;
+use crate::options::Settings;
 use crate::thread::blocking;
 
 /// The most repositories that are remembered.

@@ -7,10 +7,10 @@ use super::auth_file::{AuthFile, Hit};
 use super::helper::Helpers;
 use super::places::Places;
 use super::secret_file;
-use crate::config::{Secret, Settings};
 use crate::credential::{Credential, CredentialProvider, Found, Lookup};
 use crate::error::{Error, Kind, Result, printable};
 use crate::operation::Operation;
+use crate::options::{self, Secret, Settings};
 
 /// What a source is asked.
 pub(super) struct Asked<'a> {
@@ -35,13 +35,13 @@ pub(super) struct Chain {
 impl Chain {
     /// The one place where a source is added.
     pub(super) fn new(settings: &Settings, provider: Option<Arc<dyn CredentialProvider>>) -> Self {
-        let mode = settings.text("credentials");
+        let mode = settings.credentials;
         let mut sources: Vec<Box<dyn Source>> = Vec::new();
-        if mode != "anonymous" {
+        if mode != options::Credentials::Anonymous {
             sources.push(Box::new(Explicit(settings.clone())));
             sources.extend(provider.map(|p| Box::new(Callback(p)) as Box<dyn Source>));
         }
-        if mode == "default" {
+        if mode == options::Credentials::Default {
             let places = Places::of(settings);
             sources.extend(places.inline.map(|text| Box::new(Inline(text)) as Box<dyn Source>));
             sources.extend(
@@ -153,7 +153,7 @@ fn in_file(name: &str, text: &[u8], asked: &Asked<'_>) -> Result<Lookup> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Environment, Options};
+    use crate::options::{Environment, Options};
 
     fn settings(options: &Options, variables: &[(&str, &str)]) -> Settings {
         Settings::for_client(options, Environment::of(variables.iter().copied())).unwrap()

@@ -9,9 +9,9 @@ use serde::Deserialize;
 
 use super::auth_file::server;
 use super::chain::Chain;
-use crate::config::{Environment, Options, Settings};
 use crate::credential::{Form, Lookup};
 use crate::operation::Operation;
+use crate::options::{Environment, Options, Settings};
 
 #[derive(Debug, Deserialize, PartialEq, Eq, Default)]
 struct Answer {

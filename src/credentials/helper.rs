@@ -14,10 +14,10 @@ use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, WaitStatus};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use crate::config::{Environment, Secret, Settings};
 use crate::credential::Credential;
 use crate::error::{Error, Kind, Result, printable};
 use crate::operation::Operation;
+use crate::options::{Environment, Secret, Settings};
 use crate::sys::{self, Spawn};
 
 /// The most that a helper may print (case A-21).
@@ -47,7 +47,7 @@ struct Answer {
 
 impl Helpers {
     pub(super) fn new(settings: &Settings) -> Self {
-        Self { environment: settings.environment.clone(), timeout: settings.duration("helper_timeout_ms") }
+        Self { environment: settings.environment().clone(), timeout: settings.helper_timeout }
     }
 
     /// The credential that a helper keeps for a server.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::config::{Secret, Settings};
+use crate::options::{Secret, Settings};
 
 /// Where credential files are, by the environment.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub(super) struct Places {
 
 impl Places {
     pub(super) fn of(settings: &Settings) -> Self {
-        let environment = &settings.environment;
+        let environment = settings.environment();
         let path = |name: &str| environment.get(name).map(PathBuf::from);
         let home = path("HOME");
         let podman = match path("REGISTRY_AUTH_FILE") {
@@ -45,7 +45,7 @@ impl Places {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Environment, Options};
+    use crate::options::{Environment, Options};
 
     fn settings(options: &Options, variables: &[(&str, &str)]) -> Settings {
         Settings::for_client(options, Environment::of(variables.iter().copied())).unwrap()

@@ -16,10 +16,10 @@ use super::auth_file::{AuthFile, server};
 use super::helper::Helpers;
 use super::places::Places;
 use super::{json_edit, secret_file};
-use crate::config::{Secret, Settings};
 use crate::credential::TOKEN_USER;
 use crate::error::{Error, Kind, Result, printable};
 use crate::operation::Operation;
+use crate::options::{Secret, Settings};
 
 /// How long another program's lock is waited for.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
@@ -43,7 +43,7 @@ pub(crate) enum Kept<'a> {
 impl CredentialWriter {
     /// docker's configuration; the file that REGISTRY_AUTH_FILE names where DOCKER_CONFIG names none.
     pub(crate) fn new(settings: &Settings) -> Result<Self> {
-        let environment = &settings.environment;
+        let environment = settings.environment();
         let places = Places::of(settings);
         let podman =
             environment.get("DOCKER_CONFIG").is_none() && environment.get("REGISTRY_AUTH_FILE").is_some();

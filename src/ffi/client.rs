@@ -20,8 +20,8 @@ use super::types::{
 };
 use super::verb::{Call, ClientObject, Finish};
 use crate::client::Client;
-use crate::config::Environment;
 use crate::credential::CredentialProvider;
+use crate::options::Environment;
 
 /// A client. Its settings are fixed here, and the environment is read here and not later; nothing is
 /// connected and no thread is started. One client serves any number of calls and threads, and keeps its

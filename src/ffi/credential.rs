@@ -12,9 +12,9 @@ use super::process::{local, lock};
 use super::status::cldoci_status;
 use super::text::{optional_text, text};
 use super::types::{cldoci_credential, cldoci_error};
-use crate::config::Secret;
 use crate::credential::{Credential, CredentialProvider};
 use crate::error::{Error, Kind, Result, printable};
+use crate::options::Secret;
 
 /// Asked for the credential of a repository once its registry has demanded one. Fill in `credential`
 /// (`cldoci_credential_set_basic` and its like; it lives for the time of the call) and return 1, or return 0 for

@@ -8,7 +8,7 @@ use super::status::cldoci_status;
 use super::text::text;
 use super::types::{cldoci_client, cldoci_error, cldoci_operation, cldoci_options, cldoci_result};
 use super::verb::{Call, Finish};
-use crate::config::Secret;
+use crate::options::Secret;
 
 unsafe fn login(
     client: *const cldoci_client,

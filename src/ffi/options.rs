@@ -1,12 +1,8 @@
 //! `cldoci_options`: settings for a client or a call. Every setter, typed or by name, ends in the one table of
 //! `config`.
 
-pub mod build;
-pub mod client;
-pub mod limits;
 pub mod list;
-pub mod network;
-pub mod transfer;
+pub mod setters;
 
 use std::ffi::{c_char, c_void};
 use std::sync::{Arc, Mutex};
@@ -20,9 +16,9 @@ use super::process::lock;
 use super::status::cldoci_status;
 use super::text::{out, path, text};
 use super::types::{cldoci_error, cldoci_options};
-use crate::config::{Options, Type, find};
 use crate::error::{Error, Kind, Result};
 use crate::operation::Logger;
+use crate::options::{Options, Type, find};
 
 pub(super) struct OptionsObject(Mutex<Set>);
 

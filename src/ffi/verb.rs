@@ -15,9 +15,9 @@ use super::runtime::{self, Engine, Weight};
 use super::text::{optional_out, out};
 use super::types::{cldoci_client, cldoci_operation, cldoci_options, cldoci_result};
 use crate::client::{Client, Outcome};
-use crate::config::Options;
 use crate::error::{Error, Kind, Result};
 use crate::operation::Logger;
+use crate::options::Options;
 
 /// What the caller wants: to wait for the result, or an operation.
 pub(super) enum Finish {

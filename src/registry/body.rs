@@ -22,8 +22,8 @@ impl Inflow {
     pub(crate) fn new(answer: Answer) -> Self {
         let settings = &answer.call.settings;
         Self {
-            rate: settings.int("min_rate"),
-            window: settings.duration("min_rate_window_ms"),
+            rate: settings.min_rate,
+            window: settings.min_rate_window,
             since: Instant::now(),
             received: 0,
             answer,

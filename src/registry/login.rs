@@ -10,11 +10,11 @@ use super::auth::{Auth, Scope};
 use super::repository::Registry;
 use super::request::{Request, Target};
 use crate::call::Call;
-use crate::config::Secret;
 use crate::credential::{Credential, Credentials, Found, Lookup};
 use crate::error::Result;
 use crate::oci::RegistryReference;
 use crate::operation::Operation;
+use crate::options::Secret;
 
 impl Registry {
     /// Asks the API's root with this credential and no other. A token server is asked for a refresh token.

@@ -107,7 +107,7 @@ impl Repository {
 
     /// A manifest's bytes, verified: against the digest asked for, and against what the registry claims.
     pub async fn get_manifest(&self, target: &str) -> Result<(Descriptor, Vec<u8>)> {
-        let mut left = self.call.settings.int("retries").min(1);
+        let mut left = self.call.settings.retries.min(1);
         loop {
             let reply = self.exchange(&self.manifest_request(Method::GET, target)).await?;
             match self.read_manifest(reply, target).await {
@@ -203,7 +203,7 @@ impl Repository {
         if reply.status != 200 {
             return Err(self.complain(reply, target).await?);
         }
-        let limit = self.call.settings.size("max_manifest_bytes");
+        let limit = self.call.settings.max_manifest_bytes;
         let (claim, headers) = (Claim::of(&reply.headers), reply.headers.clone());
         let too_large = || {
             Error::new(

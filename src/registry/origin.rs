@@ -5,8 +5,8 @@ use std::fmt;
 use url::Url;
 
 use super::address::{self, Class};
-use crate::config::{HostSettings, Settings};
 use crate::error::{Error, Kind, Result, printable};
+use crate::options::{HostSettings, Settings};
 
 /// Docker Hub's name in references, and the host that serves it.
 const HUB: &str = "docker.io";
@@ -114,10 +114,10 @@ impl Origin {
                 registry_token: a.registry_token.or(b.registry_token),
                 insecure: a.insecure || b.insecure,
                 plain_http: a.plain_http || b.plain_http,
-                ca_file: a.ca_file.or(b.ca_file),
+                host_ca_file: a.host_ca_file.or(b.host_ca_file),
                 client_cert: a.client_cert.or(b.client_cert),
                 client_key: a.client_key.or(b.client_key),
-                headers: a.headers.into_iter().chain(b.headers).collect(),
+                header: a.header.into_iter().chain(b.header).collect(),
             }
         })
     }

@@ -76,7 +76,7 @@ impl Ranges {
     /// What comes of the ordinary answer, which begins at `start`. `may_spread`: its server takes ranges.
     pub(crate) fn new(whole: Whole, inflow: Inflow, start: u64, may_spread: bool) -> Self {
         let settings = &whole.repository.call.settings;
-        let connections = settings.size("ranges");
+        let connections = settings.ranges;
         let mode = if may_spread && connections > 1 { Mode::Measured } else { Mode::Alone };
         let first = Segment {
             end: whole.size,
@@ -86,7 +86,7 @@ impl Ranges {
         };
         Self {
             mode,
-            pace: Pace::new(settings.int("ranges_below")),
+            pace: Pace::new(settings.ranges_below),
             connections,
             start,
             position: start,

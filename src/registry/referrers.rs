@@ -39,7 +39,7 @@ impl Repository {
         let path = self.path(&format!("referrers/{subject}{}", filter.unwrap_or_default()));
         let headers =
             HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(media_type::OCI_INDEX))]);
-        let limit = self.call.settings.size("max_descriptors");
+        let limit = self.call.settings.max_descriptors;
         let mut pages = Pages::new(self, path);
         let mut found = Vec::new();
         let mut first = true;
@@ -86,7 +86,7 @@ impl Repository {
         if descriptor.digest == *subject {
             return Ok(None);
         }
-        let limit = self.call.settings.size("max_descriptors");
+        let limit = self.call.settings.max_descriptors;
         match parse_document(&bytes, &descriptor.media_type, limit)? {
             Document::Index(index) => Ok(Some(index)),
             Document::Image(_) => Ok(None),

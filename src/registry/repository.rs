@@ -12,10 +12,10 @@ use super::capabilities::HostCapabilities;
 use super::origin::Origin;
 use super::transport::{Names, Transport, header_value};
 use crate::call::Call;
-use crate::config::Settings;
 use crate::credential::Credentials;
 use crate::error::{Error, Kind, Result, printable};
 use crate::oci::RegistryReference;
+use crate::options::Settings;
 
 /// All of a client's registries: connections, tokens and what was learnt about each host. Clones share it.
 #[derive(Clone)]
@@ -55,7 +55,7 @@ impl Registry {
     pub fn repository(&self, reference: &RegistryReference, call: &Call) -> Result<Repository> {
         let host = self.host_origin(&reference.registry)?.settings(&self.0.settings);
         let mut extra_headers = HeaderMap::new();
-        for (name, value) in &host.headers {
+        for (name, value) in &host.header {
             // Not quoted: `Authorization: Bearer abc==` has its first `=` in the token.
             let bad = || {
                 let of = printable(&reference.registry);
@@ -72,7 +72,7 @@ impl Registry {
             scope: Scope::pull(&reference.repository),
             extra_headers,
             fresh: Arc::default(),
-            transfers: Arc::new(Semaphore::new(call.settings.size("parallel"))),
+            transfers: Arc::new(Semaphore::new(call.settings.parallel)),
         })
     }
 

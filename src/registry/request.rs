@@ -223,7 +223,7 @@ impl Repository {
                 reach = self.registry.transport().foreign_reach(origin);
                 policy::redirect(origin, &url, location, reach)
             } else {
-                let hosts = self.call.settings.list("upload_hosts");
+                let hosts = &self.call.settings.upload_hosts;
                 policy::location(origin, &url, location, hosts)
             };
             let hop = hop.map_err(Failure::last)?;
@@ -252,7 +252,8 @@ impl Repository {
                 headers.insert(header::AUTHORIZATION, authorization.value());
             }
         }
-        let wait = if request.commit { "commit_timeout_ms" } else { "header_timeout_ms" };
+        let settings = &self.call.settings;
+        let wait = if request.commit { settings.commit_timeout } else { settings.header_timeout };
         let outgoing = Outgoing {
             method: request.method.clone(),
             url: url.clone(),
@@ -260,7 +261,7 @@ impl Repository {
             payload: (request.payload)().map_err(Failure::last)?,
             reach,
             lane: request.lane,
-            wait: self.call.settings.duration(wait),
+            wait,
         };
         self.registry.transport().send(outgoing, &self.call).await
     }

@@ -39,7 +39,7 @@ pub(crate) struct Tries {
 
 impl Tries {
     pub(crate) fn new(call: &Call) -> Self {
-        Self::with(call.settings.int("retries"), call.operation.deadline())
+        Self::with(call.settings.retries, call.operation.deadline())
     }
 
     fn with(retries: u64, deadline: Option<Instant>) -> Self {

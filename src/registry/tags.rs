@@ -82,7 +82,7 @@ impl<'a> Pages<'a> {
     }
 
     fn check(&self, from: &Url, link: &str) -> Result<Url> {
-        let limit = self.repository.call.settings.int("max_pages");
+        let limit = self.repository.call.settings.max_pages;
         if self.seen.len() as u64 >= limit {
             return Err(Error::new(
                 Kind::Limit,
@@ -99,7 +99,7 @@ impl<'a> Pages<'a> {
     /// One page's body.
     pub(super) async fn read(&self, reply: Reply) -> Result<Vec<u8>> {
         let repository = self.repository;
-        let limit = repository.call.settings.size("max_manifest_bytes");
+        let limit = repository.call.settings.max_manifest_bytes;
         let headers = reply.headers.clone();
         let too_large = || {
             Error::new(

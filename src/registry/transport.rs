@@ -19,9 +19,9 @@ use super::address::{Class, classify, literal};
 use super::origin::Origin;
 use super::policy::Reach;
 use crate::call::Call;
-use crate::config::Settings;
 use crate::error::{Error, Kind, Result, printable};
 use crate::operation::{Count, Level};
+use crate::options::Settings;
 use clients::Clients;
 pub(crate) use failure::{Failure, Stage, of_body as body_failure};
 pub(crate) use payload::{CHUNK, Outflow, Payload, Progressing};
@@ -200,12 +200,12 @@ impl Transport {
 
 /// Ends when a body on its way out is too slow, or when the answer's head takes too long after it.
 async fn watch(progress: &Progressing, wait: Duration, settings: &Settings) -> Error {
-    let (rate, window) = (settings.int("min_rate"), settings.duration("min_rate_window_ms"));
+    let (rate, window) = (settings.min_rate, settings.min_rate_window);
     let mut before = 0;
     while !progress.is_out() {
         tokio::select! {
             () = progress.out() => break,
-            () = tokio::time::sleep(window.max(settings.duration("connect_timeout_ms"))) => {}
+            () = tokio::time::sleep(window.max(settings.connect_timeout)) => {}
         }
         let now = progress.bytes();
         if !progress.is_out() && too_slow(now - before, window, rate) {

@@ -203,7 +203,7 @@ impl Repository {
             Some(text) => text,
             None => Err(Error::new(Kind::Protocol, "the upload has no Location")),
         };
-        let hosts = self.call.settings.list("upload_hosts");
+        let hosts = &self.call.settings.upload_hosts;
         location
             .and_then(|text| policy::location(&self.origin()?, &reply.url, text, hosts))
             .map_err(|error| error.context(self.name()).with_http_status(reply.status))

@@ -108,12 +108,12 @@ impl Layout {
 
     /// The largest manifest, index or `index.json`.
     fn max_manifest_bytes(&self) -> usize {
-        self.call.settings.size("max_manifest_bytes")
+        self.call.settings.max_manifest_bytes
     }
 
     /// The most manifests of an index or of `index.json`.
     fn max_descriptors(&self) -> usize {
-        self.call.settings.size("max_descriptors")
+        self.call.settings.max_descriptors
     }
 
     /// Where it is.
@@ -213,7 +213,7 @@ impl Layout {
 
     /// The first of these for the platform that is wanted (Q96).
     fn for_platform<'a>(&self, mut entries: impl Iterator<Item = &'a Entry>) -> Result<Option<Descriptor>> {
-        let wish = Wish::new(self.call.settings.text("platform"));
+        let wish = Wish::new(&self.call.settings.platform);
         let platform = |entry: &Entry| entry.descriptor.as_ref().ok().and_then(|d| d.platform.clone());
         entries
             .find(|entry| platform(entry).is_some_and(|found| wish.fits(&found)))

@@ -16,9 +16,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use crate::config::Settings;
 use crate::error::{Error, Kind, Result};
 use crate::oci::{Descriptor, Digest};
+use crate::options::Settings;
 pub use blob::BlobWriter;
 use directory::{Access, Directory, is_absent, shown};
 pub use layout::{GcReport, Layout, LayoutWriter};
@@ -52,11 +52,11 @@ impl Store {
     /// The store that the settings name, else the usual one, else a private temporary one; `None` = it is
     /// switched off.
     pub fn open(settings: &Settings) -> Result<Option<Self>> {
-        match settings.path("store") {
+        match &settings.store {
             Some(path) if path.as_os_str() == "off" => Ok(None),
             Some(path) => Self::at(path).map_err(|e| e.context("the store (option store)")).map(Some),
             None => {
-                for place in place::usual(&settings.environment) {
+                for place in place::usual(settings.environment()) {
                     if let Ok(store) = Self::at(&place) {
                         return Ok(Some(store));
                     }
@@ -76,7 +76,7 @@ impl Store {
     /// A private temporary store, removed with its last handle (and the last spool in it). It serves what
     /// must be spooled where the store is off.
     pub fn temporary(settings: &Settings) -> Result<Self> {
-        let parent = place::temporary(&settings.environment);
+        let parent = place::temporary(settings.environment());
         let prefix = format!("{TEMPORARY_PREFIX}{}-", rustix::process::geteuid().as_raw());
         Workplace::collect(&parent, &prefix)?;
         let private = Self::retrying(|| Workplace::create(&parent, &prefix))?;

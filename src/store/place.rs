@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, access};
 use std::os::unix::fs::MetadataExt;
 
-use crate::config::Environment;
+use crate::options::Environment;
 
 /// The name of the store below a cache directory.
 const NAME: &str = "cldoci";

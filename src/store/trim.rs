@@ -9,8 +9,8 @@ use super::partial::PARTIAL;
 use super::record::{BUILT, PUBLISHED, UPLOADS};
 use super::spool::Workplace;
 use super::{SPOOL, Store, touch};
-use crate::config::Settings;
 use crate::error::Result;
+use crate::options::Settings;
 
 /// When it was last trimmed; locked by the one who does.
 const STAMP: &str = "trimmed";
@@ -45,8 +45,7 @@ impl Store {
             }
         }
         let Some(_lock) = Lock::attempt(&root, STAMP, Mode::Exclusive)? else { return Ok(None) };
-        let report = self
-            .trim_to(settings.int("store_max_bytes"), Duration::from_secs(settings.int("store_max_age_s")))?;
+        let report = self.trim_to(settings.store_max_bytes, Duration::from_secs(settings.store_max_age_s))?;
         let stamp = root.open_or_create_file(STAMP)?;
         let _ = stamp.set_len(1);
         touch(&stamp);
@@ -121,8 +120,8 @@ fn remove(directory: &Directory, name: &str) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Environment, Options};
     use crate::oci::Descriptor;
+    use crate::options::{Environment, Options};
     use std::io::Write;
 
     fn add(store: &Store, bytes: &[u8], age: u64) -> Descriptor {

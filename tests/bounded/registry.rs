@@ -1,7 +1,7 @@
 //! Registries that send without end, or say that they will.
 
-use cldoci::config::Options;
 use cldoci::oci::{Descriptor, media_type};
+use cldoci::options::Options;
 use cldoci::{Error, Kind};
 
 use crate::allocator::{Alone, Used, alone};

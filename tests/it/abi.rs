@@ -213,7 +213,7 @@ fn every_function_says_all_that_a_caller_must_know() {
 /// Both doors lead to every option: each row of the table has a function, whose text tells its default.
 #[test]
 fn every_option_of_a_client_or_a_call_has_a_function_of_its_own() {
-    use cldoci::config::{OPTIONS, Scope, Type};
+    use cldoci::options::{OPTIONS, Scope, Type};
     let functions = functions();
     for option in OPTIONS.iter().filter(|option| option.scope != Scope::Host) {
         let name = format!("cldoci_options_set_{}", option.name);

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::harness::evil::{Act, Seen};
 use crate::harness::registry::{Manners, Registry, error};
-use cldoci::config::{Environment, Options};
 use cldoci::oci::ArtifactKind;
+use cldoci::options::{Environment, Options};
 use cldoci::{Client, Error, Kind, Outcome};
 
 struct Bench {

@@ -7,8 +7,8 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use cldoci::Client;
-use cldoci::config::{Environment, Options};
 use cldoci::oci::ArtifactKind;
+use cldoci::options::{Environment, Options};
 use tempfile::TempDir;
 
 use crate::harness::child;

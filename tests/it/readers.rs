@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use cldoci::Operation;
-use cldoci::archive::{CaseCollisions, Links, PackOptions, pack};
+use cldoci::archive::{PackOptions, pack};
 use cldoci::oci::Profile;
+use cldoci::options::{CaseCollisions, Links};
 
 /// The program of that name, of this repository's tools first. A missing one fails the test where nothing
 /// may be left out, and else is said in one line.

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::harness::guard::{Guard, Rules};
 use crate::harness::registry::{Manners, Registry};
-use cldoci::config::{Environment, Options};
 use cldoci::oci::{ArtifactKind, Reference};
+use cldoci::options::{Environment, Options};
 use cldoci::{Artifact, Call, Client, Outcome, Result};
 
 /// One client, and what it works on.

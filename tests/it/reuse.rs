@@ -5,8 +5,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use cldoci::config::{Environment, Options};
 use cldoci::oci::ArtifactKind;
+use cldoci::options::{Environment, Options};
 use cldoci::{Client, Outcome};
 
 struct Bench {

@@ -9,8 +9,8 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use cldoci::Kind;
-use cldoci::config::{Environment, Options, Settings};
 use cldoci::oci::{Descriptor, Digest};
+use cldoci::options::{Environment, Options, Settings};
 use cldoci::store::{Layout, PublishRecord, Spool, Store, UploadSession, boot_id};
 
 use crate::harness::child;

@@ -10,8 +10,8 @@ use std::path::Path;
 
 use crate::harness::evil::{Act, Evil, Seen, answer, head};
 use crate::harness::registry::{Manners, Registry};
-use cldoci::config::{Environment, Options};
 use cldoci::oci::{ArtifactKind, Descriptor, Digest, ImageManifest, Reference, media_type};
+use cldoci::options::{Environment, Options};
 use cldoci::{Client, Error, Kind, Outcome};
 
 struct Bench {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
 use cldoci::Kind;
-use cldoci::config::Options;
+use cldoci::options::Options;
 
 use super::{ours, stamp, tree};
 use crate::harness::child::command;

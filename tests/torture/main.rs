@@ -26,8 +26,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use cldoci::config::Options;
 use cldoci::oci::{Digest, ImageManifest};
+use cldoci::options::Options;
 use cldoci::store::Layout;
 
 use crate::harness::random::Random;

@@ -25,23 +25,12 @@ mod zstd;
 
 use std::path::PathBuf;
 
-use crate::config::Settings;
+use crate::options::{self, Duplicates, Existing, Settings, SpecialEntries};
 
 pub use directories::Confinement;
 pub use fingerprint::{destination_identity, fingerprint};
 pub use plan::{OtherLayers, extraction};
 pub use staging::Staging;
-
-/// What to do with a destination that is not empty.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Existing {
-    /// EXISTS, before anything is downloaded.
-    Refuse,
-    /// File by file over what is there.
-    Merge,
-    /// The whole directory is swapped.
-    Replace,
-}
 
 /// How layers are unpacked; the options of the same names say more.
 #[derive(Debug, Clone)]
@@ -89,36 +78,32 @@ pub struct UnpackOptions {
 impl UnpackOptions {
     /// The options that a call's settings come to.
     pub fn from_settings(settings: &Settings) -> Self {
-        let existing = match settings.text("existing") {
-            "merge" => Existing::Merge,
-            "replace" => Existing::Replace,
-            _ => Existing::Refuse,
-        };
+        let existing = settings.existing;
         Self {
-            max_unpacked_bytes: settings.int("max_unpacked_bytes"),
-            max_entries: settings.int("max_entries"),
-            max_depth: settings.size("max_depth"),
-            max_path_bytes: settings.size("max_path_bytes"),
-            max_link_bytes: settings.size("max_link_bytes"),
+            max_unpacked_bytes: settings.max_unpacked_bytes,
+            max_entries: settings.max_entries,
+            max_depth: settings.max_depth,
+            max_path_bytes: settings.max_path_bytes,
+            max_link_bytes: settings.max_link_bytes,
             existing,
-            durable: settings.bool("durable"),
-            preserve_mtime: settings.bool("preserve_mtime"),
-            follow_destination: settings.bool("follow_destination"),
-            skip_special: settings.text("special_entries") == "skip",
-            last_wins: settings.text("duplicates") == "last_wins",
-            strip_leading_slash: settings.bool("strip_leading_slash"),
-            lenient_end: settings.bool("lenient_end"),
-            max_zstd_window_bytes: settings.int("max_zstd_window_bytes"),
-            other_layers: match settings.text("other_layers") {
-                "file" => OtherLayers::File,
-                "skip" => OtherLayers::Skip,
+            durable: settings.durable,
+            preserve_mtime: settings.preserve_mtime,
+            follow_destination: settings.follow_destination,
+            skip_special: settings.special_entries == SpecialEntries::Skip,
+            last_wins: settings.duplicates == Duplicates::LastWins,
+            strip_leading_slash: settings.strip_leading_slash,
+            lenient_end: settings.lenient_end,
+            max_zstd_window_bytes: settings.max_zstd_window_bytes,
+            other_layers: match settings.other_layers {
+                options::OtherLayers::File => OtherLayers::File,
+                options::OtherLayers::Skip => OtherLayers::Skip,
                 // What is replaced or merged into holds more than is seen.
-                "default" if existing == Existing::Refuse => OtherLayers::Skip,
-                _ => OtherLayers::Refuse,
+                options::OtherLayers::Default if existing == Existing::Refuse => OtherLayers::Skip,
+                options::OtherLayers::Default | options::OtherLayers::Refuse => OtherLayers::Refuse,
             },
             hash_content: false,
-            threads: settings.threads(),
-            home: settings.environment.get("HOME").map(PathBuf::from),
+            threads: settings.worker_threads(),
+            home: settings.environment().get("HOME").map(PathBuf::from),
             confinement: Confinement::Kernel,
         }
     }

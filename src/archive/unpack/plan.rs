@@ -1,9 +1,9 @@
 //! What becomes of each of an artifact's layers, by their descriptors alone and before a byte of them is asked for.
 
-use crate::config::Settings;
 use crate::error::{Error, Kind, Result, printable};
 use crate::oci::Descriptor;
 use crate::operation::Operation;
+use crate::options::Settings;
 
 use super::UnpackOptions;
 use super::form::LayerForm;
@@ -89,7 +89,7 @@ pub fn extraction(settings: &Settings, others: bool) -> String {
     ];
     let mut words: Vec<&str> = flags.iter().filter(|(_, on)| *on).map(|(name, _)| *name).collect();
     if others {
-        words.extend([settings.text("other_layers"), settings.text("existing")]);
+        words.extend([settings.other_layers.word(), settings.existing.word()]);
     }
     words.join(",")
 }

@@ -17,7 +17,8 @@ use super::form::LayerForm;
 use super::layer;
 use super::place::{self, Container, There};
 use super::tree::{self, Notes};
-use super::{Existing, UnpackOptions, move_entries};
+use super::{UnpackOptions, move_entries};
+use crate::options::Existing;
 
 /// How the staged tree comes to its place.
 pub(super) enum Target {

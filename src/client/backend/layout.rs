@@ -63,7 +63,7 @@ impl Backend for LayoutBackend {
     }
 
     fn child<'a>(&'a self, descriptor: &'a Descriptor) -> Answer<'a, Vec<u8>> {
-        self.small_blob(descriptor, self.call.settings.size("max_manifest_bytes"))
+        self.small_blob(descriptor, self.call.settings.max_manifest_bytes)
     }
 
     fn small_blob<'a>(&'a self, descriptor: &'a Descriptor, limit: usize) -> Answer<'a, Vec<u8>> {

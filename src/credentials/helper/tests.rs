@@ -3,7 +3,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::*;
-use crate::config::Options;
+use crate::options::Options;
 
 /// Writes a helper. A child does the writing: while a descriptor of ours was open for it, the fork of
 /// another test could keep the file busy.

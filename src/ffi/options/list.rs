@@ -3,9 +3,9 @@
 use std::ffi::c_char;
 use std::sync::LazyLock;
 
-use crate::config::{OPTIONS, OptionSpec, Type};
 use crate::ffi::guard;
 use crate::ffi::text::Text;
+use crate::options::{OPTIONS, OptionSpec, Type};
 
 /// The table's texts, with a NUL behind each.
 struct Row {
@@ -21,7 +21,9 @@ impl Row {
     fn new(spec: &OptionSpec) -> Self {
         let values = match spec.kind {
             Type::Bool => "true, false".to_owned(),
-            Type::Int(low, high) => format!("{low}..{high}"),
+            Type::Int(low, high) | Type::Size(low, high) | Type::Millis(low, high) => {
+                format!("{low}..{high}")
+            }
             Type::Choice(words) => words.join(", "),
             _ => String::new(),
         };

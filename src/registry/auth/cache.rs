@@ -10,8 +10,8 @@ use http::HeaderValue;
 use super::Access;
 use super::scope::Scope;
 use super::token::{NoToken, Request, Token, fetch};
-use crate::config::Secret;
 use crate::credential::{Credential, Identity};
+use crate::options::Secret;
 use crate::registry::origin::Origin;
 use crate::registry::policy::Realm;
 
@@ -142,8 +142,8 @@ mod tests {
 
     use super::*;
     use crate::call::Call;
-    use crate::config::{Environment, Options, Settings};
     use crate::operation::Operation;
+    use crate::options::{Environment, Options, Settings};
     use crate::registry::transport::Transport;
 
     /// A token endpoint that numbers what it gives: its port, and how many it gave.

@@ -16,7 +16,7 @@ const LIMIT: usize = 64 << 10;
 /// Checks a challenge's realm; a warning goes to the operation.
 pub(super) fn realm(access: Access<'_>, realm: &str) -> Result<Realm> {
     let Access { transport, call, origin, .. } = access;
-    let hosts = call.settings.list("token_hosts");
+    let hosts = &call.settings.token_hosts;
     let realm = policy::realm(origin, transport.class_of(origin), realm, hosts)?;
     if let Some(warning) = &realm.warning {
         call.operation.warn(warning.clone());
@@ -47,7 +47,7 @@ pub(super) async fn request(
         payload,
         reach: realm.reach,
         lane: Lane::Short,
-        wait: access.call.settings.duration("header_timeout_ms"),
+        wait: access.call.settings.header_timeout,
     };
     let answer = access.transport.send(outgoing, access.call).await.map_err(|failure| failure.error)?;
     let (status, headers) = (answer.response.status().as_u16(), answer.response.headers().clone());

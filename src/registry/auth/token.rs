@@ -12,9 +12,9 @@ use url::form_urlencoded::Serializer;
 use zeroize::Zeroizing;
 
 use super::{Access, endpoint};
-use crate::config::Secret;
 use crate::credential::{Credential, Form, TOKEN_USER};
 use crate::error::{Error, Kind, printable};
+use crate::options::Secret;
 use crate::registry::policy::Realm;
 use crate::registry::retry::pause_for;
 use crate::registry::retry::{Next, Tries};

@@ -10,8 +10,8 @@ use url::Url;
 
 use super::resolver::{Classes, Names, Resolver};
 use super::tls::Tls;
-use crate::config::Settings;
 use crate::error::{Error, Kind, Result, printable};
+use crate::options::Settings;
 use crate::registry::origin::Origin;
 use crate::registry::policy::Reach;
 
@@ -44,7 +44,7 @@ pub(super) struct Clients {
 
 impl Clients {
     pub(super) fn new(settings: &Settings, names: Option<Arc<dyn Names>>) -> Result<Self> {
-        let user_agent = match settings.text("user_agent") {
+        let user_agent = match settings.user_agent.as_str() {
             "" => format!("cldoci/{}", env!("CARGO_PKG_VERSION")),
             text => text.to_owned(),
         };
@@ -130,7 +130,7 @@ impl Clients {
             // It would tell the next server the whole URL, an upload's state included.
             .referer(false)
             .no_proxy()
-            .connect_timeout(settings.duration("connect_timeout_ms"))
+            .connect_timeout(settings.connect_timeout)
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(IDLE_PER_HOST)
             .http1_max_headers(HEADER_COUNT)
@@ -165,7 +165,7 @@ struct Proxies {
 impl Proxies {
     fn new(settings: &Settings) -> Result<Self> {
         let none = || Self { http: None, https: None, except: String::new() };
-        let environment = &settings.environment;
+        let environment = settings.environment();
         let variable = |names: [&str; 2]| names.iter().find_map(|name| environment.text(name));
         let parse = |text: &str| {
             let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
@@ -179,7 +179,7 @@ impl Proxies {
                 _ => Err(Error::new(Kind::Argument, "the proxy is no URL of http, https, socks5 or socks5h")),
             }
         };
-        match settings.text("proxy") {
+        match settings.proxy.as_str() {
             "off" => Ok(none()),
             "" => {
                 let all = variable(["all_proxy", "ALL_PROXY"]);

@@ -3,8 +3,8 @@
 use std::error::Error as _;
 use std::io;
 
-use crate::config::Settings;
 use crate::error::{Error, Kind, printable};
+use crate::options::Settings;
 use crate::registry::origin::Origin;
 
 /// How far a request came before it failed; what may be tried again depends on it.
@@ -63,7 +63,7 @@ impl Failure {
             |kind, text: String, stage| Self { error: Error::new(kind, format!("{place}: {text}")), stage };
         let (connect, timeout) = (error.is_connect(), error.is_timeout());
         if connect && timeout {
-            let limit = settings.int("connect_timeout_ms");
+            let limit = settings.connect_timeout.as_millis();
             return made(
                 Kind::Timeout,
                 format!("no connection within {limit} ms (option connect_timeout_ms)"),

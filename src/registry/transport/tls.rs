@@ -12,8 +12,8 @@ use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use super::trust;
-use crate::config::{HostSettings, Settings};
 use crate::error::{Error, Kind, Result, printable};
+use crate::options::{HostSettings, Settings};
 
 /// What was set for one host.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -28,7 +28,7 @@ impl Tls {
     pub(super) fn of(host: &HostSettings) -> Self {
         Self {
             insecure: host.insecure,
-            ca_file: host.ca_file.clone(),
+            ca_file: host.host_ca_file.clone(),
             client_cert: host.client_cert.clone(),
             client_key: host.client_key.clone(),
         }
@@ -56,11 +56,11 @@ impl Tls {
     }
 
     fn roots(&self, settings: &Settings) -> Result<Vec<CertificateDer<'static>>> {
-        let mut roots = trust::system(&settings.environment);
-        for file in settings.path("ca_file").into_iter().chain(&self.ca_file) {
+        let mut roots = trust::system(settings.environment());
+        for file in settings.ca_file.iter().chain(&self.ca_file) {
             roots.extend(certificates(file)?);
         }
-        if let Some(directory) = settings.path("ca_dir") {
+        if let Some(directory) = &settings.ca_dir {
             roots.extend(certificates_in(directory)?);
         }
         if roots.is_empty() {

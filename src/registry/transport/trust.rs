@@ -7,7 +7,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls_native_certs::load_certs_from_paths;
 
-use crate::config::Environment;
+use crate::options::Environment;
 
 /// Where Linux distributions keep all authorities in one file; the first that is there counts (as Go's
 /// `crypto/x509` and OpenSSL's packagers have it).

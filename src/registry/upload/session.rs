@@ -65,7 +65,7 @@ impl Repository {
     /// A saved location, if it still passes the policy.
     pub(super) fn saved_hop(&self, session: &Session) -> Option<Hop> {
         let request: Url = self.origin().ok()?.url("/v2/").ok()?;
-        let hosts = self.call.settings.list("upload_hosts");
+        let hosts = &self.call.settings.upload_hosts;
         policy::location(&self.origin().ok()?, &request, &session.location, hosts).ok()
     }
 }

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use cldoci::config::{Environment, Options, Settings};
 use cldoci::credentials::CredentialCache;
 use cldoci::oci::{Descriptor, Reference};
+use cldoci::options::{Environment, Options, Settings};
 use cldoci::registry::{BytesSource, NoSessions, Registry, Repository};
 use cldoci::{Call, CredentialProvider, Error, Operation, Result};
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use cldoci::Kind;
-use cldoci::config::Options;
+use cldoci::options::Options;
 
 use super::bench::{CProgram, Guarded, Home, Side, auth, error, run};
 use crate::harness::c::run as run_program;

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
-use cldoci::config::{Options, Secret};
+use cldoci::options::{Options, Secret};
 use cldoci::{Client, Kind, Outcome, Result};
 
 use super::bench::{CANARY, Guarded, Home, auth, error, run};

@@ -8,8 +8,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use cldoci::config::{Options, Secret};
 use cldoci::oci::Descriptor;
+use cldoci::options::{Options, Secret};
 use cldoci::{Client, Kind};
 use rcgen::SigningKey;
 

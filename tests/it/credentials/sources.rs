@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cldoci::config::{Options, Secret};
+use cldoci::options::{Options, Secret};
 use cldoci::{Credential, CredentialProvider};
 use cldoci::{Kind, Result};
 

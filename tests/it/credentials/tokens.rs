@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cldoci::Kind;
-use cldoci::config::{Environment, Options};
+use cldoci::options::{Environment, Options};
 
 use super::bench::{Guarded, Home, Side, auth, error, run};
 use crate::harness::evil::{Act, Evil, Seen, answer};

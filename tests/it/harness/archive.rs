@@ -6,8 +6,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use cldoci::archive::{Confinement, Staging, UnpackOptions};
-use cldoci::config::{Environment, Options, Settings};
 use cldoci::oci::{Descriptor, Digest};
+use cldoci::options::{Environment, Options, Settings};
 use cldoci::{Error, Kind, Operation, Result};
 
 pub(crate) const TAR: &str = "application/vnd.oci.image.layer.v1.tar";

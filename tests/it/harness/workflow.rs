@@ -6,8 +6,8 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use cldoci::config::{Environment, Options};
 use cldoci::oci::{ArtifactKind, Reference};
+use cldoci::options::{Environment, Options};
 use cldoci::{Artifact, Call, Client, Counters, Outcome, Result};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;

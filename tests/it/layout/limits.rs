@@ -1,6 +1,6 @@
 //! The options `max_descriptors` and `max_manifest_bytes` hold for layouts as they do for registries.
 
-use cldoci::config::{Environment, Options};
+use cldoci::options::{Environment, Options};
 use cldoci::{Client, Error};
 
 use super::*;

@@ -3,8 +3,9 @@
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use cldoci::archive::{Links, PackOptions};
+use cldoci::archive::PackOptions;
 use cldoci::oci::Profile;
+use cldoci::options::Links;
 use cldoci::{Kind, Operation};
 
 use super::tree::{layer, names, options, packed, packed_by, write};

@@ -5,7 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
-use cldoci::archive::{CaseCollisions, PackOptions};
+use cldoci::archive::PackOptions;
+use cldoci::options::CaseCollisions;
 use cldoci::{Kind, Operation, Phase};
 
 use super::tree::{layer, names, options, os, packed, packed_by, tar, write};
@@ -52,7 +53,7 @@ fn b_04_devices_are_named() {
     // One that a link leads to, where links are followed.
     let root = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink("/dev/null", root.path().join("d")).unwrap();
-    let follow = PackOptions { links: cldoci::archive::Links::Follow, ..options() };
+    let follow = PackOptions { links: cldoci::options::Links::Follow, ..options() };
     let error = packed(root.path(), &follow).unwrap_err();
     assert_eq!(error.kind(), Kind::Unsafe);
     assert_eq!(error.message(), "d: is a device, which can't be packed");

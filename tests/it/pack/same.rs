@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use cldoci::Operation;
 use cldoci::archive::{PackOptions, Staging, UnpackOptions};
-use cldoci::config::{Environment, Options, Settings};
 use cldoci::oci::{Descriptor, media_type};
+use cldoci::options::{Environment, Options, Settings};
 
 use super::tree::{layer, names, options, packed, write, write_tree};
 

@@ -5,8 +5,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use cldoci::archive::{CaseCollisions, Links, PackOptions, Packed, pack};
+use cldoci::archive::{PackOptions, Packed, pack};
 use cldoci::oci::Profile;
+use cldoci::options::{CaseCollisions, Links};
 use cldoci::{Operation, Result};
 
 pub(crate) fn options() -> PackOptions {

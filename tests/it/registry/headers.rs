@@ -1,6 +1,6 @@
 //! What a caller adds to requests.
 
-use cldoci::config::Options;
+use cldoci::options::Options;
 use cldoci::{Call, Kind, Operation};
 
 use super::help::{run, with_options};
@@ -33,7 +33,7 @@ fn a_19_headers_that_no_request_can_carry_are_refused_before_any_is_sent() {
     let refused = |set: &dyn Fn(&mut Options) -> cldoci::Result<()>| {
         let mut options = Options::new();
         let open = |options: &Options| {
-            let settings = cldoci::config::Settings::for_client(options, Default::default())?;
+            let settings = cldoci::options::Settings::for_client(options, Default::default())?;
             cldoci::credentials::CredentialCache::new(&settings, None)?;
             let registry = cldoci::registry::Registry::new(&settings)?;
             let cldoci::oci::Reference::Registry(reference) = format!("{}/a:v1", server.host()).parse()?

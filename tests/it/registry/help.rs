@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cldoci::config::{Environment, Options, Settings};
 use cldoci::credentials::CredentialCache;
 use cldoci::oci::{Descriptor, Digest, ImageManifest, Reference, media_type};
+use cldoci::options::{Environment, Options, Settings};
 use cldoci::registry::{BlobReader, BytesSource, Names, NoSessions, Registry, Repository, Uploaded};
 use cldoci::{Call, Operation, Result};
 
@@ -38,7 +38,7 @@ pub fn again(repository: &Repository) -> Repository {
 
 pub fn open(registry: &Registry, settings: &Settings, host: &str, name: &str) -> Repository {
     let Reference::Registry(reference) = format!("{host}/{name}:v1").parse().unwrap() else { panic!() };
-    let operation = Operation::with_timeout(settings.timeout());
+    let operation = Operation::with_timeout(settings.deadline());
     registry.repository(&reference, &Call::new(settings.clone(), operation)).unwrap()
 }
 

@@ -5,8 +5,8 @@ use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use cldoci::config::{Environment, Options, Settings};
 use cldoci::oci::{Descriptor, media_type};
+use cldoci::options::{Environment, Options, Settings};
 use cldoci::registry::{Names, Registry};
 use cldoci::{Error, Kind};
 

@@ -5,8 +5,8 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
-use cldoci::config::Options;
 use cldoci::oci::Descriptor;
+use cldoci::options::Options;
 use cldoci::registry::Names;
 use cldoci::{Error, Kind};
 

@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
-use cldoci::config::{Environment, Options, Settings};
 use cldoci::oci::{Descriptor, media_type};
+use cldoci::options::{Environment, Options, Settings};
 use cldoci::{Error, Kind};
 
 use super::help::{manifest, open, run, with_options};

@@ -2,8 +2,9 @@
 
 use std::io::{Cursor, Read};
 
-use cldoci::archive::{Existing, Staging, UnpackOptions};
+use cldoci::archive::{Staging, UnpackOptions};
 use cldoci::oci::{Descriptor, media_type};
+use cldoci::options::Existing;
 use cldoci::{Kind, Operation};
 
 use crate::harness::archive::*;

@@ -151,7 +151,7 @@ fn fd(file: &std::fs::File) -> i32 {
 
 /// Removes a tree that is too deep for the test's own cleaning, by the library's own means.
 fn empty(world: &World) {
-    let options = UnpackOptions { existing: cldoci::archive::Existing::Replace, ..options() };
+    let options = UnpackOptions { existing: cldoci::options::Existing::Replace, ..options() };
     assert_eq!(world.pull(&options, &[(TAR, &tar(&[file("x", "")]))]).unwrap(), Vec::<String>::new());
     assert_eq!(tree(&world.dest()), ["x="]);
     world.check();

@@ -4,8 +4,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use cldoci::archive::{Confinement, Existing, Staging, UnpackOptions};
+use cldoci::archive::{Confinement, Staging, UnpackOptions};
 use cldoci::oci::Descriptor;
+use cldoci::options::Existing;
 use cldoci::{Kind, Operation};
 use rustix::io::Errno;
 

@@ -3,8 +3,9 @@
 //! `PROPTEST_CASES` above its 256 tries as many times more, and others with each number (`make soak`).
 
 use cldoci::Kind;
-use cldoci::archive::{Confinement, Existing, UnpackOptions};
+use cldoci::archive::{Confinement, UnpackOptions};
 use cldoci::oci::{Descriptor, media_type};
+use cldoci::options::Existing;
 
 use super::encodings::{content, described, in_blocks, zstd};
 use crate::fuzz_corpus::targets::harmless::is_harmless;

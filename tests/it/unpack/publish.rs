@@ -3,8 +3,9 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
-use cldoci::archive::{Existing, Staging, UnpackOptions, destination_identity, fingerprint};
+use cldoci::archive::{Staging, UnpackOptions, destination_identity, fingerprint};
 use cldoci::oci::Descriptor;
+use cldoci::options::Existing;
 use cldoci::{Kind, Operation};
 
 use crate::harness::archive::*;

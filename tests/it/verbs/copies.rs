@@ -32,7 +32,7 @@ fn index(registry: &Registry, tag: &str, children: &[&Descriptor]) -> Descriptor
 }
 
 fn copy(bench: &Bench, from: &str, to: &str, recursive: bool) -> Result<Digest, cldoci::Error> {
-    let mut options = cldoci::config::Options::new();
+    let mut options = cldoci::options::Options::new();
     options.set("recursive", &recursive.to_string()).unwrap();
     let [from, to] = [from, to].map(|text| text.parse::<Reference>().unwrap());
     let call = bench.client.call(Some(&options)).unwrap();

@@ -57,11 +57,11 @@ fn r_02_a_tag_is_resolved_once_by_every_verb() {
     let other: Reference = format!("{}/org/other:v1", registry.host()).parse().unwrap();
     let layout = bench.work.path().join("store/layout").display().to_string();
     let layout: Reference = format!("ocidir://{layout}:v1").parse().unwrap();
-    let mut replace = cldoci::config::Options::new();
+    let mut replace = cldoci::options::Options::new();
     replace.set("existing", "replace").unwrap();
     let subject = ArtifactBuilder::new(ArtifactKind::Component).config(b"{}".to_vec()).finish().unwrap();
     let once = |what: &str,
-                options: Option<&cldoci::config::Options>,
+                options: Option<&cldoci::options::Options>,
                 run: &dyn Fn(&cldoci::Call) -> Result<Outcome, Error>| {
         let before = given.lock().unwrap().len();
         let call = bench.client.call(options).unwrap();

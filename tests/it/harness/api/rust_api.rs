@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use cldoci::config::Options;
 use cldoci::oci::{ArtifactKind, Reference};
+use cldoci::options::Options;
 use cldoci::{Artifact, Call, Client, Error};
 
 use super::{Api, Description, Failure, Outcome, Report};

@@ -1,5 +1,6 @@
-//! The one table of options. The C setters, `cldoci_options_set`, the environment and the documentation all
-//! read it; [`super::Settings`] is what comes out.
+//! The one declaration of each option. Its field in `Settings`, its typed setters in Rust and C, the name that
+//! `cldoci_options_set` and the environment know, and its documentation are made of its row. `build.rs` reads this
+//! file, too, so it imports nothing.
 
 /// What an option's value looks like as text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -8,6 +9,10 @@ pub enum Type {
     Bool,
     /// A decimal number from the first to the second.
     Int(i64, i64),
+    /// The same, for what is counted or held in memory.
+    Size(i64, i64),
+    /// The same, of milliseconds.
+    Millis(i64, i64),
     /// Free text.
     Text,
     /// A path.
@@ -27,7 +32,7 @@ impl Type {
     pub fn name(self) -> &'static str {
         match self {
             Self::Bool => "bool",
-            Self::Int(..) => "int",
+            Self::Int(..) | Self::Size(..) | Self::Millis(..) => "int",
             Self::Text => "text",
             Self::Path => "path",
             Self::List => "list",
@@ -109,18 +114,18 @@ pub static OPTIONS: &[OptionSpec] = &[
     row("store_max_age_s", Type::Int(0, MAX), Scope::Client, "2592000", "blobs and records of the store not used for this many seconds are removed"),
     row("cache", Type::Bool, Scope::Both, "false", "keep pulled blobs in the store and take them from it"),
     // Transport.
-    row("timeout_ms", Type::Int(0, MAX), Scope::Both, "0", "deadline of a whole call in milliseconds; 0 = none"),
-    row("parallel", Type::Int(1, 64), Scope::Both, "4", "transfers of one call at once: blobs, and ranges of large ones"),
-    row("ranges", Type::Int(1, 6), Scope::Both, "4", "connections that one large blob may come over, within parallel, where one is slow and the server takes Range (not over HTTP/2); 1 = one"),
+    row("timeout_ms", Type::Millis(0, MAX), Scope::Both, "0", "deadline of a whole call in milliseconds; 0 = none"),
+    row("parallel", Type::Size(1, 64), Scope::Both, "4", "transfers of one call at once: blobs, and ranges of large ones"),
+    row("ranges", Type::Size(1, 6), Scope::Both, "4", "connections that one large blob may come over, within parallel, where one is slow and the server takes Range (not over HTTP/2); 1 = one"),
     row("ranges_below", Type::Int(0, MAX), Scope::Both, "8388608", "bytes a second of one connection below which a large blob is asked for in ranges; 0 = never"),
-    row("resume_after_ms", Type::Int(0, DAY), Scope::Both, "1000", "a large layer that would come within these milliseconds, at the rate of its first bytes, is not written to the store meanwhile: if it is interrupted, the next pull begins it anew; 0 = all are"),
-    row("threads", Type::Int(0, 256), Scope::Both, "0", "threads that compress and inflate; 0 = one for each core"),
+    row("resume_after_ms", Type::Millis(0, DAY), Scope::Both, "1000", "a large layer that would come within these milliseconds, at the rate of its first bytes, is not written to the store meanwhile: if it is interrupted, the next pull begins it anew; 0 = all are"),
+    row("threads", Type::Size(0, 256), Scope::Both, "0", "threads that compress and inflate; 0 = one for each core"),
     row("retries", Type::Int(0, 100), Scope::Both, "5", "how often one request is tried again"),
-    row("connect_timeout_ms", Type::Int(1, DAY), Scope::Client, "10000", "time for a connection, TLS included"),
-    row("header_timeout_ms", Type::Int(1, DAY), Scope::Client, "60000", "time for the head of an answer"),
-    row("commit_timeout_ms", Type::Int(1, DAY), Scope::Client, "600000", "time for the answer to an upload's commit, which scanners delay"),
+    row("connect_timeout_ms", Type::Millis(1, DAY), Scope::Client, "10000", "time for a connection, TLS included"),
+    row("header_timeout_ms", Type::Millis(1, DAY), Scope::Client, "60000", "time for the head of an answer"),
+    row("commit_timeout_ms", Type::Millis(1, DAY), Scope::Client, "600000", "time for the answer to an upload's commit, which scanners delay"),
     row("min_rate", Type::Int(0, MAX), Scope::Client, "1024", "least bytes a second of a body; 0 = any"),
-    row("min_rate_window_ms", Type::Int(100, DAY), Scope::Client, "60000", "the time over which min_rate is measured"),
+    row("min_rate_window_ms", Type::Millis(100, DAY), Scope::Client, "60000", "the time over which min_rate is measured"),
     row("user_agent", Type::Text, Scope::Client, "", "User-Agent header; empty = cldoci/VERSION"),
     row("proxy", Type::Text, Scope::Client, "", "proxy URL; empty = from HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY; 'off' = none; one of https is verified by ca_file and the system's authorities alone"),
     row("ca_file", Type::Path, Scope::Client, "", "PEM file of certificate authorities trusted beside the system's, or beside those of SSL_CERT_FILE and SSL_CERT_DIR"),
@@ -131,18 +136,18 @@ pub static OPTIONS: &[OptionSpec] = &[
     row("environment", Type::Bool, Scope::Client, "true", "read the environment (proxies, credential files, SSL_CERT_FILE, SSL_CERT_DIR, CLDOCI_*)"),
     // Credentials.
     row("credentials", Type::Choice(&["default", "explicit", "anonymous"]), Scope::Client, "default", "default = explicit ones, then docker's and podman's files and helpers; explicit = those given here only; anonymous = none"),
-    row("helper_timeout_ms", Type::Int(1, DAY), Scope::Client, "30000", "time for a credential helper"),
+    row("helper_timeout_ms", Type::Millis(1, DAY), Scope::Client, "30000", "time for a credential helper"),
     // Limits.
-    row("max_manifest_bytes", Type::Int(KIB, 1 << 30), Scope::Both, "8388608", "largest manifest or index"),
-    row("max_descriptors", Type::Int(1, 1 << 24), Scope::Both, "10000", "most layers of a manifest or manifests of an index"),
+    row("max_manifest_bytes", Type::Size(KIB, 1 << 30), Scope::Both, "8388608", "largest manifest or index"),
+    row("max_descriptors", Type::Size(1, 1 << 24), Scope::Both, "10000", "most layers of a manifest or manifests of an index"),
     row("max_pages", Type::Int(1, MAX), Scope::Both, "10000", "most pages of a list"),
-    row("max_config_bytes", Type::Int(1, 1 << 30), Scope::Both, "8388608", "largest config blob"),
+    row("max_config_bytes", Type::Size(1, 1 << 30), Scope::Both, "8388608", "largest config blob"),
     row("max_unpacked_bytes", Type::Int(1, MAX), Scope::Both, "68719476736", "most bytes that one layer may unpack to"),
     row("max_entries", Type::Int(1, MAX), Scope::Both, "5000000", "most entries of one layer"),
-    row("max_depth", Type::Int(1, 100_000), Scope::Both, "256", "deepest nesting of directories in a layer"),
-    row("max_path_bytes", Type::Int(1, 1 << 20), Scope::Both, "4096", "longest path in a layer"),
+    row("max_depth", Type::Size(1, 100_000), Scope::Both, "256", "deepest nesting of directories in a layer"),
+    row("max_path_bytes", Type::Size(1, 1 << 20), Scope::Both, "4096", "longest path in a layer"),
     row("max_zstd_window_bytes", Type::Int(KIB, 100 << 20), Scope::Both, "33554432", "largest window of a layer's zstd stream, which is held in memory beside all else"),
-    row("max_link_bytes", Type::Int(1, 4095), Scope::Both, "4095", "longest target of a symbolic link"),
+    row("max_link_bytes", Type::Size(1, 4095), Scope::Both, "4095", "longest target of a symbolic link"),
     // Build.
     row("config_media_type", Type::Text, Scope::Call, "", "build: the config's media type for a custom kind; empty = the kind's"),
     row("layer_media_type", Type::Text, Scope::Call, "", "build: the layer's media type for a custom kind; empty = the kind's"),
@@ -153,14 +158,14 @@ pub static OPTIONS: &[OptionSpec] = &[
     row("case_collisions", Type::Choice(&["warn", "error", "ignore"]), Scope::Both, "warn", "build: names that are equal but for case, which other systems can't tell apart"),
     row("source_date_epoch", Type::Int(0, 8_589_934_591), Scope::Both, "0", "build: the modification time of every entry, in seconds; SOURCE_DATE_EPOCH in the environment"),
     row("fill_source_hash", Type::Bool, Scope::Call, "false", "build: put the layer's digest into an empty sourceHash of the config"),
-    row("reuse_unchanged", Type::Bool, Scope::Both, "false", "build: keep the layer in the store, and take it again while every file's device, inode, mode, size, mtime and ctime are as they were; a write through a memory map, or a clock that was set back, can go unseen"),
+    row("reuse_unchanged", Type::Bool, Scope::Both, "false", "build: keep the layer in the store, and take it again, without reading a file of the tree, while every path, every link and every file's device, inode, mode, size, mtime and ctime are as they were; a tree that was changed in the last seconds before a build is not remembered; a write through a memory map, or a clock that was set back, can go unseen"),
     row("leave_out", Type::List, Scope::Call, "", "build: paths, relative to the directory, that are left out (a layout inside the tree, say)"),
     // Push, tag, copy.
     row("mount_from", Type::List, Scope::Call, "", "push: repositories of the same registry to mount blobs from"),
     row("recursive", Type::Bool, Scope::Call, "false", "copy: take referrers along"),
     // Pull.
     row("existing", Type::Choice(&["refuse", "merge", "replace"]), Scope::Call, "refuse", "pull: what to do with a destination that is not empty"),
-    row("fetch_config", Type::Bool, Scope::Both, "true", "pull: get the config too, which costs one request"),
+    row("fetch_config", Type::Bool, Scope::Both, "true", "pull and inspect: get the config too, which costs one request; without it cldoci_artifact_config gives NULL"),
     row("durable", Type::Bool, Scope::Both, "false", "pull: what was published survives a loss of power"),
     row("preserve_mtime", Type::Bool, Scope::Both, "false", "pull: set the archive's modification times"),
     row("follow_destination", Type::Bool, Scope::Both, "false", "pull: a destination that is a symbolic link is followed"),

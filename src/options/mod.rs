@@ -1,44 +1,20 @@
-//! Options and the settings they resolve to. No I/O but the environment, which is read when a client is made.
+//! Options: what a caller sets, by name or by a typed setter, and the settings that they come to. `table` declares
+//! each option once; `build.rs` makes the rest of it (`generate`): the fields of [`Settings`], the enums of choices,
+//! the typed setters of [`Options`] and of C, and the table of docs/options.md. No I/O.
 
+mod environment;
+mod secret;
+mod settings;
 mod table;
 
-use std::collections::{BTreeMap, HashMap};
-use std::ffi::{OsStr, OsString};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
-
-use zeroize::Zeroizing;
 
 use crate::error::{Error, Kind, Result, printable};
+pub use environment::Environment;
+pub use secret::Secret;
+pub use settings::*;
 pub use table::{OPTIONS, OptionSpec, Scope, Type, find};
-
-/// A secret text: not shown by `Debug`, wiped when dropped.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Zeroizing<String>);
-
-impl Secret {
-    /// Keeps a secret.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(Zeroizing::new(text.into()))
-    }
-    /// The secret, for whoever must send it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl<'de> serde::Deserialize<'de> for Secret {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        <String as serde::Deserialize>::deserialize(deserializer).map(Self::new)
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("[secret]")
-    }
-}
 
 #[derive(Debug, Clone, PartialEq)]
 enum Value {
@@ -186,7 +162,7 @@ fn parse(spec: &OptionSpec, text: &str) -> Result<Value> {
             "false" | "0" | "no" | "off" => Value::Bool(false),
             _ => return Err(bad("true or false".to_owned())),
         },
-        Type::Int(low, high) => match text.parse::<i64>() {
+        Type::Int(low, high) | Type::Size(low, high) | Type::Millis(low, high) => match text.parse::<i64>() {
             Ok(number) if (low..=high).contains(&number) => Value::Int(number),
             _ => return Err(bad(format!("a number from {low} to {high}"))),
         },
@@ -207,226 +183,6 @@ fn parse(spec: &OptionSpec, text: &str) -> Result<Value> {
     })
 }
 
-/// The process's environment, as it was when the client was made (case X-27).
-#[derive(Clone, Default)]
-pub struct Environment(Arc<HashMap<OsString, OsString>>);
-
-impl Environment {
-    /// Reads the process's environment.
-    pub fn capture() -> Self {
-        Self(Arc::new(std::env::vars_os().collect()))
-    }
-    /// An environment of these variables.
-    pub fn of<K: Into<OsString>, V: Into<OsString>>(variables: impl IntoIterator<Item = (K, V)>) -> Self {
-        Self(Arc::new(variables.into_iter().map(|(k, v)| (k.into(), v.into())).collect()))
-    }
-    /// A variable that is set and not empty.
-    pub fn get(&self, name: &str) -> Option<&OsStr> {
-        self.0.get(OsStr::new(name)).map(OsString::as_os_str).filter(|v| !v.is_empty())
-    }
-    /// The same as UTF-8 text.
-    pub fn text(&self, name: &str) -> Option<&str> {
-        self.get(name).and_then(OsStr::to_str)
-    }
-    /// All of it, for a child process.
-    pub fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
-        self.0.iter().map(|(k, v)| (k.as_os_str(), v.as_os_str()))
-    }
-}
-
-/// What the options of a client or of a call come to: call beats client beats environment beats default.
-#[derive(Clone)]
-pub struct Settings {
-    /// The environment; empty where reading it was switched off.
-    pub environment: Environment,
-    layers: Arc<[Values]>,
-    hosts: Arc<BTreeMap<String, Values>>,
-    fallback: Arc<Values>,
-}
-
-impl Settings {
-    /// A client's settings.
-    pub fn for_client(options: &Options, environment: Environment) -> Result<Self> {
-        options.check_scope(false)?;
-        let mut fallback = Values::new();
-        for spec in OPTIONS {
-            let value = match spec.kind {
-                // An empty list, pair set or secret is not parsed.
-                Type::Pairs => Value::Pairs(BTreeMap::new()),
-                _ => parse(spec, spec.default)?,
-            };
-            fallback.insert(spec.name, value);
-        }
-        let mut made = Self {
-            environment: Environment::default(),
-            layers: Arc::from(vec![options.values.clone()]),
-            hosts: Arc::new(options.hosts.clone()),
-            fallback: Arc::new(fallback),
-        };
-        if made.bool("environment") {
-            let mut values = Values::new();
-            for spec in OPTIONS.iter().filter(|spec| spec.scope != Scope::Host) {
-                let own = format!("CLDOCI_{}", spec.name.to_ascii_uppercase());
-                let standard = if spec.name == "source_date_epoch" { "SOURCE_DATE_EPOCH" } else { "" };
-                for variable in [standard, own.as_str()] {
-                    let Some(value) = environment.get(variable) else { continue };
-                    let parsed = match (spec.kind, value.to_str()) {
-                        (Type::Path, _) => Ok(Value::Path(value.into())),
-                        (_, Some(text)) => parse(spec, text),
-                        (_, None) => Err(argument("is not UTF-8")),
-                    };
-                    put(
-                        &mut values,
-                        spec,
-                        parsed.map_err(|e| e.context(format!("environment variable {variable}")))?,
-                    );
-                }
-            }
-            made.environment = environment;
-            made.layers = Arc::from(vec![options.values.clone(), values]);
-        }
-        Ok(made)
-    }
-
-    /// The settings of one call.
-    pub fn for_call(&self, options: Option<&Options>) -> Result<Self> {
-        let Some(options) = options else { return Ok(self.clone()) };
-        options.check_scope(true)?;
-        let mut layers = vec![options.values.clone()];
-        layers.extend(self.layers.iter().cloned());
-        Ok(Self { layers: Arc::from(layers), ..self.clone() })
-    }
-
-    fn value(&self, name: &str) -> Option<&Value> {
-        self.layers.iter().find_map(|layer| layer.get(name)).or_else(|| self.fallback.get(name))
-    }
-
-    fn host_value(&self, host: &str, name: &str) -> Option<&Value> {
-        self.hosts.get(host).and_then(|values| values.get(name))
-    }
-
-    /// A bool option.
-    pub fn bool(&self, name: &str) -> bool {
-        matches!(self.value(name), Some(Value::Bool(true)))
-    }
-    /// A number option.
-    pub fn int(&self, name: &str) -> u64 {
-        match self.value(name) {
-            Some(Value::Int(number)) => u64::try_from(*number).unwrap_or(0),
-            _ => 0,
-        }
-    }
-    /// A number option as a length in memory.
-    pub fn size(&self, name: &str) -> usize {
-        usize::try_from(self.int(name)).unwrap_or(usize::MAX)
-    }
-    /// A number of milliseconds.
-    pub fn duration(&self, name: &str) -> Duration {
-        Duration::from_millis(self.int(name))
-    }
-    /// The deadline of a call.
-    pub fn timeout(&self) -> Option<Duration> {
-        Some(self.duration("timeout_ms")).filter(|t| !t.is_zero())
-    }
-    /// A text or choice option.
-    pub fn text(&self, name: &str) -> &str {
-        match self.value(name) {
-            Some(Value::Text(text)) => text,
-            _ => "",
-        }
-    }
-    /// A path option that is not empty.
-    pub fn path(&self, name: &str) -> Option<&PathBuf> {
-        match self.value(name) {
-            Some(Value::Path(path)) if !path.as_os_str().is_empty() => Some(path),
-            _ => None,
-        }
-    }
-    /// A list option.
-    pub fn list(&self, name: &str) -> &[String] {
-        match self.value(name) {
-            Some(Value::List(list)) => list,
-            _ => &[],
-        }
-    }
-    /// An option of pairs.
-    pub fn pairs(&self, name: &str) -> BTreeMap<String, String> {
-        match self.value(name) {
-            Some(Value::Pairs(pairs)) => pairs.clone(),
-            _ => BTreeMap::new(),
-        }
-    }
-    /// Threads that compress and inflate.
-    pub fn threads(&self) -> usize {
-        match self.size("threads") {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            n => n,
-        }
-    }
-    /// The hosts that something was set for.
-    pub fn hosts(&self) -> impl Iterator<Item = &str> {
-        self.hosts.keys().map(String::as_str)
-    }
-    /// What was set for one host, by the registry's name as references have it.
-    pub fn host(&self, host: &str) -> HostSettings {
-        let text = |name| match self.host_value(host, name) {
-            Some(Value::Text(text)) if !text.is_empty() => Some(text.clone()),
-            _ => None,
-        };
-        let secret = |name| match self.host_value(host, name) {
-            Some(Value::Secret(secret)) if !secret.expose().is_empty() => Some(secret.clone()),
-            _ => None,
-        };
-        let path = |name| match self.host_value(host, name) {
-            Some(Value::Path(path)) if !path.as_os_str().is_empty() => Some(path.clone()),
-            _ => None,
-        };
-        let bool = |name| matches!(self.host_value(host, name), Some(Value::Bool(true)));
-        HostSettings {
-            username: text("username"),
-            password: secret("password"),
-            identity_token: secret("identity_token"),
-            registry_token: secret("registry_token"),
-            insecure: bool("insecure"),
-            plain_http: bool("plain_http") || self.list("plain_http_hosts").iter().any(|h| h == host),
-            ca_file: path("host_ca_file"),
-            client_cert: path("client_cert"),
-            client_key: path("client_key"),
-            headers: match self.host_value(host, "header") {
-                Some(Value::Pairs(pairs)) => {
-                    pairs.iter().map(|(name, value)| (name.clone(), Secret::new(value))).collect()
-                }
-                _ => BTreeMap::new(),
-            },
-        }
-    }
-}
-
-/// The settings of one host.
-#[derive(Debug, Clone, Default)]
-pub struct HostSettings {
-    /// User name for basic authentication and token requests.
-    pub username: Option<String>,
-    /// Its password.
-    pub password: Option<Secret>,
-    /// OAuth2 refresh token.
-    pub identity_token: Option<Secret>,
-    /// Bearer token, sent as it is.
-    pub registry_token: Option<Secret>,
-    /// The certificate is not verified.
-    pub insecure: bool,
-    /// Plain HTTP.
-    pub plain_http: bool,
-    /// Certificate authorities for this host.
-    pub ca_file: Option<PathBuf>,
-    /// Client certificate.
-    pub client_cert: Option<PathBuf>,
-    /// Its key.
-    pub client_key: Option<PathBuf>,
-    /// Extra request headers; a value can be a secret.
-    pub headers: BTreeMap<String, Secret>,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -439,17 +195,17 @@ mod tests {
     #[test]
     fn call_beats_client_beats_environment_beats_default() {
         let mut options = Options::new();
-        assert_eq!(client(&options).int("parallel"), 7);
-        assert_eq!(client(&options).int("retries"), 5);
-        assert_eq!(client(&options).int("source_date_epoch"), 5);
+        assert_eq!(client(&options).parallel, 7);
+        assert_eq!(client(&options).retries, 5);
+        assert_eq!(client(&options).source_date_epoch, 5);
         options.set("parallel", "2").unwrap();
         let settings = client(&options);
-        assert_eq!(settings.int("parallel"), 2);
+        assert_eq!(settings.parallel, 2);
         let mut call = Options::new();
         call.set("parallel", "3").unwrap();
-        assert_eq!(settings.for_call(Some(&call)).unwrap().int("parallel"), 3);
+        assert_eq!(settings.for_call(Some(&call)).unwrap().parallel, 3);
         options.set("environment", "false").unwrap();
-        assert_eq!(client(&options).int("source_date_epoch"), 0);
+        assert_eq!(client(&options).source_date_epoch, 0);
     }
 
     #[test]
@@ -478,7 +234,7 @@ mod tests {
         options.set_host("ghcr.io", "header", "X-Key=canary").unwrap();
         options.set_host("ghcr.io", "username", "shown").unwrap();
         let host = client(&options).host("ghcr.io");
-        assert_eq!(host.headers["X-Key"].expose(), "canary");
+        assert_eq!(host.header["X-Key"].expose(), "canary");
         for text in [format!("{options:?}"), format!("{host:?}")] {
             assert!(text.contains("shown") && !text.contains("canary"), "{text}");
         }
