@@ -233,12 +233,41 @@ fn q2_basic_is_sent_after_the_challenge_and_then_from_the_start() {
 
 #[test]
 fn q49_a_mount_source_that_is_refused_does_not_cost_the_push() {
-    let mut rules = rules();
-    rules.poison.push("team/gone".to_owned());
-    let guarded = Guarded::new(rules);
-    let side = home(&guarded.host()).client(&[]);
-    let repository = side.repository(&guarded.host(), "team/app").for_push(&["team/gone".to_owned()]);
-    run(repository.put_manifest("v2", "application/vnd.oci.image.manifest.v1+json", b"{}")).unwrap();
+    // Where the challenge names a scope, that is what is asked for next; where it names none, what the push needs
+    // without the source.
+    for unscoped in [false, true] {
+        for gone in [false, true] {
+            let mut rules = Rules { unscoped, ..rules() };
+            if gone {
+                rules.poison.push("team/other".to_owned());
+            }
+            let guarded = Guarded::new(rules);
+            let side = home(&guarded.host()).client(&[]);
+            let repository =
+                side.repository(&guarded.host(), "team/app").for_push(&["team/other".to_owned()]);
+            let pushed = repository.put_manifest("v2", "application/vnd.oci.image.manifest.v1+json", b"{}");
+            run(pushed).unwrap();
+            let (own, other) = ("repository:team/app:pull,push", "repository:team/other:pull");
+            let asked: Vec<Vec<String>> = guarded.tokens_asked().iter().map(scopes).collect();
+            match gone {
+                true => assert_eq!(asked, [vec![own, other], vec![own]], "unscoped: {unscoped}"),
+                false => assert_eq!(asked, [vec![own, other]], "unscoped: {unscoped}"),
+            }
+            let put = "PUT /manifests/v2";
+            let mut expected = vec![put, "GET /token", put];
+            if gone {
+                expected.insert(1, "GET /token");
+            }
+            assert_eq!(guarded.lines(), expected, "unscoped: {unscoped}");
+        }
+    }
+}
+
+/// The scopes that a token was asked for.
+fn scopes(asked: &Seen) -> Vec<String> {
+    let query = asked.path.split_once('?').unwrap().1;
+    let pairs = url::form_urlencoded::parse(query.as_bytes());
+    pairs.filter(|(name, _)| name == "scope").map(|(_, scope)| scope.into_owned()).collect()
 }
 
 #[test]

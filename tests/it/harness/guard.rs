@@ -24,6 +24,8 @@ pub struct Rules {
     pub narrow: bool,
     /// The realm in challenges; empty = `/token` on the same origin.
     pub realm: String,
+    /// Challenges name no scope.
+    pub unscoped: bool,
     /// Scopes of which one makes the endpoint refuse the whole token.
     pub poison: Vec<String>,
 }
@@ -85,7 +87,7 @@ impl Guard {
         }
         let own = format!("http://{}/token", seen.header("host").unwrap_or_default());
         let realm = if self.rules.realm.is_empty() { own } else { self.rules.realm.clone() };
-        let scope = if repository.is_empty() {
+        let scope = if repository.is_empty() || self.rules.unscoped {
             String::new()
         } else {
             let actions = if action == "push" { "pull,push" } else { action };

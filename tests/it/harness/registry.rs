@@ -15,6 +15,8 @@ pub struct Manners {
     pub digest_header: bool,
     /// Has the referrers API and says so with `OCI-Subject`.
     pub referrers: bool,
+    /// What a listed referrer's size is more than its own, as where it is the sum of what it needs (Q65).
+    pub referrers_add: u64,
     /// The status of an upload's begin that asks for a mount of a blob that is there; 201 mounts.
     pub mount: u16,
     /// The status of a PUT that holds the blob, where only PATCH is liked.
@@ -34,6 +36,7 @@ impl Default for Manners {
         Self {
             digest_header: true,
             referrers: true,
+            referrers_add: 0,
             mount: 201,
             refuse_whole: None,
             largest_body: usize::MAX,
@@ -375,7 +378,7 @@ impl State {
             let document: serde_json::Value = serde_json::from_slice(bytes).unwrap();
             if name == repository && document["subject"]["digest"] == subject {
                 found.push(serde_json::json!({
-                    "mediaType": media_type, "digest": digest, "size": bytes.len(),
+                    "mediaType": media_type, "digest": digest, "size": bytes.len() as u64 + manners.referrers_add,
                     "artifactType": document.get("artifactType").unwrap_or(&document["config"]["mediaType"]),
                     "annotations": document.get("annotations").cloned().unwrap_or(serde_json::json!({})),
                 }));

@@ -175,6 +175,38 @@ fn t_81_a_destination_that_is_a_link() {
 }
 
 #[test]
+fn a_cancel_that_comes_just_before_the_rename_publishes_nothing() {
+    let archive = tar(&[file("f", "new")]);
+    for (existing, old) in [(Existing::Refuse, &[][..]), (Existing::Replace, &["f=old"])] {
+        for cancelled in [true, false] {
+            let world = World::new();
+            if !old.is_empty() {
+                write(&world.dest().join("f"), "old");
+            }
+            let operation = Operation::new();
+            let mut staging = Staging::prepare(&world.dest(), &with(existing)).unwrap();
+            staging.unpack(&Descriptor::of(TAR, &archive), &mut &archive[..], &operation).unwrap();
+            // What is noted is all but published.
+            let mut note = |_, _| {
+                if cancelled {
+                    operation.cancel();
+                }
+            };
+            let result = staging.publish_noting(&mut note, &operation);
+            if cancelled {
+                assert_eq!(kind(&result), Some(Kind::Cancelled), "{existing:?}");
+                assert_eq!(world.dest().exists(), !old.is_empty());
+                assert!(old.is_empty() || tree(&world.dest()) == old);
+            } else {
+                result.unwrap();
+                assert_eq!(tree(&world.dest()), ["f=new"]);
+            }
+            world.check();
+        }
+    }
+}
+
+#[test]
 fn f_18_two_pulls_to_one_destination() {
     let world = World::new();
     let first = Staging::prepare(&world.dest(), &options()).unwrap();

@@ -94,6 +94,32 @@ fn a_listed_manifest_with_a_subject_is_listed_as_its_referrer_where_the_registry
 }
 
 #[test]
+fn q65_a_referrer_is_stored_with_its_own_size_where_it_is_listed_with_another() {
+    for more in [0, 7_000] {
+        let from = Registry::with(Manners { referrers_add: more, ..Manners::default() }, |_| None);
+        let subject = image(&from, r#"{"subject":1}"#, None);
+        let signature = image(&from, r#"{"signature":1}"#, Some(subject.clone()));
+        // The index that lists a referrer is the client's own work where the registry does not do it.
+        let to = Registry::with(Manners { referrers: false, ..Manners::default() }, |_| None);
+        let bench = Bench::new(&[]);
+        let layout = format!("ocidir://{}", bench.work.path().join("layout").display());
+        let source = format!("{}/from@{}", from.host(), subject.digest);
+        let listed = |at: &str| {
+            let call = bench.client.call(None).unwrap();
+            let at: Reference = at.parse().unwrap();
+            let found = bench.runtime.block_on(bench.client.referrers(&at, &call)).unwrap();
+            found.referrers.into_iter().map(|found| (found.digest, found.size)).collect::<Vec<_>>()
+        };
+        assert_eq!(listed(&source), [(signature.digest.clone(), signature.size + more)]);
+        for target in [layout, format!("{}/to", to.host())] {
+            copy(&bench, &source, &format!("{target}:v1"), true).unwrap();
+            let copied = listed(&format!("{target}@{}", subject.digest));
+            assert_eq!(copied, [(signature.digest.clone(), signature.size)], "{target}");
+        }
+    }
+}
+
+#[test]
 fn attach_brings_the_config_along_that_inspect_did_not_fetch() {
     let config = br#"{"kept":"as it is"}"#;
     for fetch in [true, false] {
