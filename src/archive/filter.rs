@@ -129,9 +129,10 @@ mod tests {
     fn the_ignore_file_adds_and_takes_back() {
         assert!(left_out(Profile::Cldctl, "*.log", "a/b.log"));
         assert!(!left_out(Profile::Cldctl, "!.env", ".env"));
-        assert!(!left_out(Profile::Cldctl, "!dist/\n", "dist") || left_out(Profile::Cldctl, "", "dist"));
+        // With a slash it is for directories alone.
         let filter = Filter::new(Profile::Cldctl, b"!dist/").unwrap();
         assert_eq!(filter.leaves_out(b"dist", true), None);
+        assert_eq!(filter.leaves_out(b"dist", false).as_deref(), Some("profile cldctl: dist"));
         let reason =
             Filter::new(Profile::None, b"\xef\xbb\xbf*.log\r\n").unwrap().leaves_out(b"x.log", false);
         assert_eq!(reason.as_deref(), Some(".cldignore: *.log"));

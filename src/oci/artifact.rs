@@ -286,7 +286,9 @@ mod tests {
         assert_eq!(ArtifactKind::from_name("module").unwrap(), ArtifactKind::Module);
         assert_eq!(ArtifactKind::from_name("application/vnd.x+json").unwrap().profile(), Profile::Vcs);
         for bad in ["", "componet", "a/b/c", "a b/c", "/x"] {
-            assert!(ArtifactKind::from_name(bad).is_err(), "{bad}");
+            let error = ArtifactKind::from_name(bad).unwrap_err();
+            assert_eq!(error.kind(), Kind::Argument, "{bad}");
+            assert!(error.message().contains(&format!("'{bad}' is neither")), "{error}");
         }
     }
 }

@@ -399,8 +399,12 @@ mod tests {
             assert!(error.message().contains(why), "{text}: {error}");
         }
         let long = format!("ghcr.io/{}", "a".repeat(256));
-        assert!(long.parse::<Reference>().is_err());
-        assert!(format!("ghcr.io/a:{}", "t".repeat(129)).parse::<Reference>().is_err());
+        let tag = format!("ghcr.io/a:{}", "t".repeat(129));
+        for (text, why) in [(long, "at most 255"), (tag, "at most 128")] {
+            let error = text.parse::<Reference>().unwrap_err();
+            assert_eq!(error.kind(), Kind::Argument);
+            assert!(error.message().contains(why), "{error}");
+        }
         assert!(format!("ghcr.io/a:{}", "t".repeat(128)).parse::<Reference>().is_ok());
     }
 
@@ -429,17 +433,19 @@ mod tests {
             let parsed = good.parse::<Reference>();
             assert_eq!(parsed.is_ok(), !good.starts_with("foo_bar.com"), "{good}: {parsed:?}");
         }
-        for wrong in [
-            ":justtag",
-            "@sha256:ff",
-            "repo@sha256:ff@x",
-            "Uppercase:tag",
-            "aa/asdf$$^/aa",
-            "-foo/bar",
-            "foo/bar-",
-            "a/-b",
+        for (wrong, why) in [
+            (":justtag", "the repository is empty"),
+            ("@sha256:ff", "the repository is empty"),
+            ("repo@sha256:ff@x", "the digest 'sha256:ff@x'"),
+            ("Uppercase:tag", "lower case"),
+            ("aa/asdf$$^/aa", "the character '$'"),
+            ("-foo/bar", "the part '-foo'"),
+            ("foo/bar-", "the part 'bar-'"),
+            ("a/-b", "the part '-b'"),
         ] {
-            assert!(wrong.parse::<Reference>().is_err(), "{wrong}");
+            let error = wrong.parse::<Reference>().expect_err(wrong);
+            assert_eq!(error.kind(), Kind::Argument, "{wrong}");
+            assert!(error.message().contains(why), "{wrong}: {error}");
         }
     }
 }

@@ -138,7 +138,15 @@ mod tests {
         let mut config = TypedConfig::new(&ArtifactKind::Module).unwrap();
         let error = config.set("schemaVersion", "v1").unwrap_err();
         assert!(error.message().contains("there are plugin, name, sourceHash, buildTime"), "{error}");
-        assert!(config.set("inputs", "x").is_err() && config.set_entry("name", "k", "v").is_err());
-        assert!(TypedConfig::new(&ArtifactKind::custom("application/vnd.x")).is_err());
+        for (set, field) in
+            [(config.set("inputs", "x"), "inputs"), (config.set_entry("name", "k", "v"), "name")]
+        {
+            let error = set.unwrap_err();
+            assert_eq!(error.kind(), Kind::Argument);
+            assert!(error.message().contains(&format!("'{field}' is no field here")), "{error}");
+        }
+        let error = TypedConfig::new(&ArtifactKind::custom("application/vnd.x")).err().unwrap();
+        assert_eq!(error.kind(), Kind::Argument);
+        assert!(error.message().contains("has no typed config"), "{error}");
     }
 }

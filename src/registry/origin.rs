@@ -146,7 +146,9 @@ mod tests {
         assert_eq!(origin("https://a.test"), origin("https://A.test:443/x"));
         assert_ne!(origin("https://a.test"), origin("http://a.test:443"));
         assert_eq!(Origin::of_registry("[::1]:5000", false).unwrap().to_string(), "http://[::1]:5000");
-        assert!(Origin::of(&Url::parse("file:///etc/passwd").unwrap()).is_err());
+        let error = Origin::of(&Url::parse("file:///etc/passwd").unwrap()).unwrap_err();
+        assert_eq!(error.kind(), Kind::Policy);
+        assert!(error.message().contains("file"), "{error}");
     }
 
     #[test]

@@ -172,7 +172,8 @@ mod tests {
         let before = partial.prefix();
         partial.write_all(b"456789").unwrap();
         assert_eq!((all(&partial), before.end), (b"0123456789".to_vec(), 4));
-        assert!(partial.write_all(b"x").is_err());
+        let error = partial.write_all(b"x").unwrap_err();
+        assert!(error.to_string().contains("more than its 10 bytes"), "{error:?}");
         partial.finish(true).unwrap();
         assert!(store.open_blob(&blob).unwrap().is_some());
         let partial = store.partial(&blob).unwrap().unwrap();

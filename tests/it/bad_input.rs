@@ -32,7 +32,7 @@ on_both!(
     a_registry_that_speaks_only_https_on_loopback,
     a_registry_that_speaks_only_http_elsewhere,
     references_that_are_none,
-    a_tree_that_can_not_be_read,
+    b_04_a_tree_that_can_not_be_read,
 );
 
 fn client<A: Api>(room: &Path, more: &[(&str, &str)]) -> A {
@@ -259,8 +259,7 @@ fn references_that_are_none<A: Api>() {
     refused(api.exists(short), "ARGUMENT", &["sha256:abc123 has 6 hex digits, needs 64"]);
 }
 
-/// As root nothing is unreadable: the test runs itself again as nobody.
-fn a_tree_that_can_not_be_read<A: Api>() {
+fn b_04_a_tree_that_can_not_be_read<A: Api>() {
     if passed_as_nobody() {
         return;
     }

@@ -187,7 +187,10 @@ fn files_and_spools_are_added_verified() {
     assert_eq!(modes[0], modes[1]);
     drop(spool);
     assert_eq!(layout.read(&spooled, 100).unwrap(), b"spooled");
-    assert!(writer.add_spool(&blob, &store.spool().unwrap().finish().unwrap()).is_err());
+    let empty = store.spool().unwrap().finish().unwrap();
+    let error = writer.add_spool(&blob, &empty).unwrap_err();
+    assert_eq!(error.kind(), Kind::Internal, "{error}");
+    assert!(error.message().contains(blob.digest.as_str()), "{error}");
 }
 
 #[test]

@@ -313,19 +313,20 @@ mod tests {
 
     #[test]
     fn r_08_what_is_no_token() {
-        for body in [
-            "",
-            "{}",
-            "x",
-            r#"{"token":""}"#,
-            r#"{"token":null}"#,
-            r#"{"token":5}"#,
-            r#"{"token":"a\r\nX: y"}"#,
-            r#"{"token":"a b"}"#,
-            r#"{"token":"\u00ff"}"#,
-            r#"{"token":"\u0000"}"#,
+        for (body, why) in [
+            ("", "no JSON"),
+            ("{}", "no token"),
+            ("x", "no JSON"),
+            (r#"{"token":""}"#, "no token"),
+            (r#"{"token":null}"#, "no token"),
+            (r#"{"token":5}"#, "no JSON"),
+            (r#"{"token":"a\r\nX: y"}"#, "no header"),
+            (r#"{"token":"a b"}"#, "no header"),
+            (r#"{"token":"\u00ff"}"#, "no header"),
+            (r#"{"token":"\u0000"}"#, "no header"),
         ] {
-            assert!(parse(body.as_bytes(), Instant::now()).is_err(), "{body}");
+            let said = parse(body.as_bytes(), Instant::now()).err().unwrap();
+            assert!(said.contains(why), "{body}: {said}");
         }
     }
 

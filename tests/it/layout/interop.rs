@@ -136,6 +136,8 @@ fn what_others_wrote_is_kept_as_it_stands() {
     assert_eq!(index(), format!("{head}{foreign}{tail}"));
     // What an entry needs that can't be read is not known: nothing is removed.
     drop(writer);
-    assert!(layout.gc().is_err());
+    let error = layout.gc().unwrap_err();
+    assert_eq!(error.kind(), Kind::Protocol, "{error}");
+    assert!(error.message().contains("blake3:00"), "{error}");
     assert_eq!(fs::read_dir(layout.path().join("blobs/sha256")).unwrap().count(), 6);
 }

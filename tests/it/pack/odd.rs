@@ -149,7 +149,9 @@ fn b_05_the_limit_counts_the_apparent_size() {
     // Exactly at the limit is fine.
     write(root.path(), "sparse", b"x", 0o644);
     assert!(packed(root.path(), &PackOptions { max_bytes: 513, ..options() }).is_ok());
-    assert!(packed(root.path(), &PackOptions { max_bytes: 512, ..options() }).is_err());
+    let error = packed(root.path(), &PackOptions { max_bytes: 512, ..options() }).unwrap_err();
+    assert_eq!(error.kind(), Kind::Limit);
+    assert!(error.message().contains("option max_unpacked_bytes"), "{error}");
 }
 
 #[test]

@@ -110,9 +110,14 @@ fn r_06_lengths_that_contradict() {
         [head(200, &[TYPE, ("Content-Length", &length), ("Content-Length", "3")]), body.clone()].concat();
     let huge = head(200, &[TYPE, ("Content-Length", "9223372036854775808")]);
     let beyond = head(200, &[TYPE, ("Content-Length", "99999999999999999999999999")]);
-    for acts in [send(two), vec![Act::Send(huge), Act::Hang], vec![Act::Send(beyond), Act::Hang]] {
-        let kind = get("v1", &[("header_timeout_ms", "2000")], acts).unwrap_err().kind();
-        assert!(matches!(kind, Kind::Protocol | Kind::Limit | Kind::Size), "{kind:?}");
+    for (acts, kind, words) in [
+        (send(two), Kind::Protocol, "content-length"),
+        (vec![Act::Send(huge), Act::Hang], Kind::Limit, "max_manifest_bytes"),
+        (vec![Act::Send(beyond), Act::Hang], Kind::Protocol, "content-length"),
+    ] {
+        let error = get("v1", &[("header_timeout_ms", "2000")], acts).unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(error.message().contains(words), "{error}");
     }
     // Both ways to say where a body ends, of which proxies and servers choose differently.
     let chunks =
@@ -197,7 +202,8 @@ fn r_13_statuses_where_they_do_not_belong() {
     }
     let flood = vec![Act::Repeat(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n".to_vec(), u64::MAX)];
     let error = get("v1", &[("header_timeout_ms", "400"), ("retries", "0")], flood).unwrap_err();
-    assert!(matches!(error.kind(), Kind::Timeout | Kind::Protocol), "{error:?}");
+    assert_eq!(error.kind(), Kind::Timeout, "{error:?}");
+    assert!(error.message().contains("header_timeout_ms"), "{error}");
 }
 
 #[test]
