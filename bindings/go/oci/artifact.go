@@ -58,7 +58,8 @@ type Layer struct {
 	// Size is the number of the layer's bytes. A push works it out anew.
 	Size int64
 	// Data holds the layer's bytes as they are stored (compressed). Nil in a layer that was built under
-	// [WithoutLayerData] or inspected: its bytes stay where they are and a push streams them from there.
+	// [WithoutLayerData] or inspected: its bytes stay where they are and a push streams them from there. JSON does not
+	// carry where that is.
 	Data []byte
 	// Annotations are the layer's descriptor's.
 	Annotations map[string]string
