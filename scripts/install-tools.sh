@@ -128,11 +128,13 @@ unpack_debian() {
   packages+=(libc6-dbg)
   mapfile -t packages < <(printf '%s\n' "${packages[@]}" | sort -u)
   (cd "$tools/apt/debs" && rm -f ./*.deb && apt-get "${apt_options[@]}" download "${packages[@]}")
-  rm -rf "$prefix"
-  mkdir -p "$prefix"
+  # What runs meanwhile finds the old ones until the new ones are whole.
+  rm -rf "$prefix.new"
+  mkdir -p "$prefix.new"
   local deb
-  for deb in "$tools"/apt/debs/*.deb; do dpkg -x "$deb" "$prefix"; done
-  rm -rf "$tools/apt"
+  for deb in "$tools"/apt/debs/*.deb; do dpkg -x "$deb" "$prefix.new"; done
+  rm -rf "$prefix" "$tools/apt"
+  mv "$prefix.new" "$prefix"
   local library
   library=$prefix/usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || gcc -print-multiarch)
   for entry in "${debian_tools[@]}"; do

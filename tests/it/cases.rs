@@ -175,6 +175,46 @@ fn whatever_is_cited_stands_on_a_page() {
     assert!(strangers.is_empty(), "cited, and on no page: {strangers:#?}");
 }
 
+/// The paths of this repository that a text names, up to where they are a pattern.
+fn paths(text: &str) -> Vec<String> {
+    let roots =
+        ["src", "tests", "scripts", "docs", "include", "bindings", "benches", "examples", "fuzz", "cli"];
+    let words = text.split(|c: char| c.is_whitespace() || "`()[],;\"'".contains(c));
+    let begun = words.filter(|word| word.split_once('/').is_some_and(|(root, _)| roots.contains(&root)));
+    begun
+        .map(|word| {
+            let end = word.find(|c: char| !c.is_alphanumeric() && !"/._-".contains(c));
+            let (path, whole) = (&word[..end.unwrap_or(word.len())], end.is_none());
+            let path = if whole { path } else { path.rsplit_once('/').unwrap().0 };
+            path.trim_end_matches(['.', '/', ':']).to_owned()
+        })
+        .collect()
+}
+
+#[test]
+fn whatever_path_a_page_names_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let pages =
+        texts(&["docs", "ARCHITECTURE.md", "README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"]);
+    let mut all = 0;
+    let mut missing = Vec::new();
+    for (page, text) in pages.iter().filter(|(name, _)| name.ends_with(".md")) {
+        let named = paths(text);
+        all += named.len();
+        missing.extend(
+            named.into_iter().filter(|path| !root.join(path).exists()).map(|path| format!("{page}: {path}")),
+        );
+    }
+    assert!(all > 300, "{all} paths");
+    assert!(missing.is_empty(), "named, and not there: {missing:#?}");
+}
+
+#[test]
+fn paths_are_read_from_texts() {
+    let text = "`src/ffi/<object>.rs`, (tests/it/cases.rs), see docs/abi.md. Not org/app nor https://x/src/y; docs/*.md";
+    assert_eq!(paths(text), ["src/ffi", "tests/it/cases.rs", "docs/abi.md", "docs"]);
+}
+
 #[test]
 fn citations_are_read_from_texts() {
     assert_eq!(
