@@ -68,5 +68,6 @@ export GOFLAGS=-trimpath PKG_CONFIG_PATH=$work/link CGO_LDFLAGS="-g -O2 -Wl,-rpa
 gocache=$(HOME=$(getent passwd "$(id -u)" | cut -d: -f6) go env GOCACHE)
 export GOCACHE=$gocache
 (cd "$old/bindings/go" && go test -c -o "$work/programs/go.test" ./oci) >"$work/log" 2>&1 || { cat "$work/log"; fail "the Go package of $from does not build"; }
-(cd "$old/bindings/go/oci" && upgraded "$work/programs/go.test" -test.short) >"$work/log" 2>&1 || { cat "$work/log"; fail "the Go package, compiled at $from"; }
+# Left out: the exchange with today's Go package, a program that is built from the tree as it is now.
+(cd "$old/bindings/go/oci" && upgraded "$work/programs/go.test" -test.short -test.skip '^TestArtifactsPassBothWays$') >"$work/log" 2>&1 || { cat "$work/log"; fail "the Go package, compiled at $from"; }
 say "upgrade: the Go package of ${from:0:7} on the library as it is now: ok ($((SECONDS - started)) s)"
