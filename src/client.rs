@@ -36,7 +36,6 @@ use crate::options::{Environment, Options, Secret, Settings, registry_name};
 use crate::registry::{Registry, Session, UploadSessions};
 use crate::store::{Store, UploadSession};
 pub use artifact::{Artifact, ArtifactBuilder, Content, Layer};
-use endpoint::Endpoint;
 pub use outcome::Outcome;
 
 /// A client: settings, connections, tokens. Clones share them.
@@ -151,7 +150,7 @@ impl Client {
         let (kind, config) = (kind.clone(), config.to_vec());
         self.run(call, move |verb: Verb| async move {
             let kind = build::kind_of(&kind, &verb)?;
-            build::build(&verb, directory?, kind, config, None).await
+            verb.build(directory?, kind, config, None).await
         })
     }
 
@@ -169,7 +168,7 @@ impl Client {
         let (kind, config) = (kind.clone(), config.to_vec());
         self.run(call, move |verb: Verb| async move {
             let kind = build::kind_of(&kind, &verb)?;
-            build_and_push::build_and_push(&verb, directory?, kind, config, &reference?).await
+            verb.build_and_push(directory?, kind, config, &reference?).await
         })
     }
 
@@ -181,7 +180,7 @@ impl Client {
         call: &Call,
     ) -> impl Future<Output = Result<Outcome>> + Send + use<> {
         let (artifact, reference) = (artifact.clone(), anchored(reference));
-        self.run(call, move |verb: Verb| async move { push::push(&verb, &artifact, &reference?).await })
+        self.run(call, move |verb: Verb| async move { verb.push(&artifact, &reference?).await })
     }
 
     /// Pulls an artifact into a directory, all or nothing.
@@ -192,9 +191,10 @@ impl Client {
         call: &Call,
     ) -> impl Future<Output = Result<Outcome>> + Send + use<> {
         let (reference, destination) = (anchored(reference), absolute(destination));
-        self.run(call, move |verb: Verb| async move {
-            pull::pull(&verb, Endpoint::new(&verb, &reference?)?, destination?).await
-        })
+        self.run(
+            call,
+            move |verb: Verb| async move { verb.pull(verb.endpoint(&reference?)?, destination?).await },
+        )
     }
 
     /// The config blob's bytes as they were pushed; no layer is touched.
@@ -204,7 +204,7 @@ impl Client {
         call: &Call,
     ) -> impl Future<Output = Result<Outcome>> + Send + use<> {
         let reference = anchored(reference);
-        self.run(call, move |verb: Verb| async move { read::pull_config(&verb, &reference?).await })
+        self.run(call, move |verb: Verb| async move { verb.pull_config(&reference?).await })
     }
 
     /// Whether the artifact is there; an error where that can't be told.
@@ -214,7 +214,7 @@ impl Client {
         call: &Call,
     ) -> impl Future<Output = Result<Outcome>> + Send + use<> {
         let reference = anchored(reference);
-        self.run(call, move |verb: Verb| async move { read::exists(&verb, &reference?).await })
+        self.run(call, move |verb: Verb| async move { verb.exists(&reference?).await })
     }
 
     /// The manifest's descriptor, without a download.
@@ -224,7 +224,7 @@ impl Client {
         call: &Call,
     ) -> impl Future<Output = Result<Outcome>> + Send + use<> {
         let reference = anchored(reference);
-        self.run(call, move |verb: Verb| async move { read::resolve(&verb, &reference?).await })
+        self.run(call, move |verb: Verb| async move { verb.resolve(&reference?).await })
     }
 
     /// Gives the artifact at `source` the name `target` too. Within one repository only the manifest's bytes
@@ -236,7 +236,7 @@ impl Client {
         call: &Call,
     ) -> impl Future<Output = Result<Outcome>> + Send + use<> {
         let (source, target) = (anchored(source), anchored(target));
-        self.run(call, move |verb: Verb| async move { copy::copy(&verb, &source?, &target?, false).await })
+        self.run(call, move |verb: Verb| async move { verb.copy(&source?, &target?, false).await })
     }
 
     /// Copies an artifact, or an index with all it lists; with the option `recursive` what refers to it too.
@@ -249,7 +249,7 @@ impl Client {
         let (source, target) = (anchored(source), anchored(target));
         self.run(call, move |verb: Verb| async move {
             let recursive = verb.call.settings.recursive;
-            copy::copy(&verb, &source?, &target?, recursive).await
+            verb.copy(&source?, &target?, recursive).await
         })
     }
 
@@ -260,7 +260,7 @@ impl Client {
         call: &Call,
     ) -> impl Future<Output = Result<Outcome>> + Send + use<> {
         let reference = anchored(reference);
-        self.run(call, move |verb: Verb| async move { read::list_tags(&verb, &reference?).await })
+        self.run(call, move |verb: Verb| async move { verb.list_tags(&reference?).await })
     }
 
     /// The artifact without its layers' bytes.
@@ -270,7 +270,7 @@ impl Client {
         call: &Call,
     ) -> impl Future<Output = Result<Outcome>> + Send + use<> {
         let reference = anchored(reference);
-        self.run(call, move |verb: Verb| async move { read::inspect(&verb, &reference?).await })
+        self.run(call, move |verb: Verb| async move { verb.inspect(&reference?).await })
     }
 
     /// Deletes a tag, or by digest a manifest.
@@ -280,7 +280,7 @@ impl Client {
         call: &Call,
     ) -> impl Future<Output = Result<Outcome>> + Send + use<> {
         let reference = anchored(reference);
-        self.run(call, move |verb: Verb| async move { remove::delete(&verb, &reference?).await })
+        self.run(call, move |verb: Verb| async move { verb.delete(&reference?).await })
     }
 
     /// Removes from a layout what nothing in it leads to, once nobody adds to it; the size is what that freed.
@@ -291,7 +291,7 @@ impl Client {
         call: &Call,
     ) -> impl Future<Output = Result<Outcome>> + Send + use<> {
         let reference = anchored(reference);
-        self.run(call, move |verb: Verb| async move { remove::collect_garbage(&verb, &reference?).await })
+        self.run(call, move |verb: Verb| async move { verb.collect_garbage(&reference?).await })
     }
 
     /// Pushes an artifact that refers to the one at `subject`.
@@ -302,7 +302,7 @@ impl Client {
         call: &Call,
     ) -> impl Future<Output = Result<Outcome>> + Send + use<> {
         let (artifact, subject) = (artifact.clone(), anchored(subject));
-        self.run(call, move |verb: Verb| async move { push::attach(&verb, &artifact, &subject?).await })
+        self.run(call, move |verb: Verb| async move { verb.attach(&artifact, &subject?).await })
     }
 
     /// The descriptors of what refers to the artifact.
@@ -312,7 +312,7 @@ impl Client {
         call: &Call,
     ) -> impl Future<Output = Result<Outcome>> + Send + use<> {
         let reference = anchored(reference);
-        self.run(call, move |verb: Verb| async move { read::referrers(&verb, &reference?).await })
+        self.run(call, move |verb: Verb| async move { verb.referrers(&reference?).await })
     }
 
     /// One layer's bytes as they are stored (compressed), verified: into memory, or into `file`.
@@ -324,7 +324,7 @@ impl Client {
         call: &Call,
     ) -> impl Future<Output = Result<Outcome>> + Send + use<> {
         let artifact = artifact.clone();
-        self.run(call, move |verb: Verb| async move { read::read_layer(&verb, &artifact, index, file).await })
+        self.run(call, move |verb: Verb| async move { verb.read_layer(&artifact, index, file).await })
     }
 
     /// Tries a user name and a password (or an access token) at a registry, and keeps them where docker
@@ -338,10 +338,7 @@ impl Client {
     ) -> impl Future<Output = Result<Outcome>> + Send + use<> {
         let registry = registry_name(registry);
         let (username, secret) = (username.to_owned(), secret.clone());
-        self.run(
-            call,
-            move |verb: Verb| async move { login::login(&verb, &registry?, &username, &secret).await },
-        )
+        self.run(call, move |verb: Verb| async move { verb.login(&registry?, &username, &secret).await })
     }
 
     /// Removes a registry's credential from where docker keeps it; `exists` says whether there was one.
@@ -351,7 +348,7 @@ impl Client {
         call: &Call,
     ) -> impl Future<Output = Result<Outcome>> + Send + use<> {
         let registry = registry_name(registry);
-        self.run(call, move |verb: Verb| async move { login::logout(&verb, &registry?).await })
+        self.run(call, move |verb: Verb| async move { verb.logout(&registry?).await })
     }
 
     /// Runs a verb's work; its paths have been looked at when this returns.

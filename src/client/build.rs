@@ -11,7 +11,7 @@ use super::{Outcome, Verb};
 use crate::archive::{LeftOut, PackOptions, Packed, pack, tree_state};
 use crate::error::{Error, Result};
 use crate::oci::{ArtifactKind, Descriptor, Digest, fill_source_hash, media_type};
-use crate::operation::{Operation, Phase};
+use crate::operation::Phase;
 use crate::store::{BuildRecord, Spool, Store};
 
 /// A layer, and how it came to be.
@@ -25,59 +25,79 @@ pub(super) struct Built {
     pub(super) unchanged: bool,
 }
 
-/// Builds a directory into an artifact whose one layer lies in the store; `layout` is where it will go, if known.
-pub(super) async fn build(
-    verb: &Verb,
-    directory: PathBuf,
-    kind: ArtifactKind,
-    config: Vec<u8>,
-    layout: Option<PathBuf>,
-) -> Result<Outcome> {
-    verb.call.operation.enter(Phase::Packing);
-    let (inner, of) = (verb.clone(), kind.clone());
-    let built = blocking(move || {
-        let (client, operation) = (&inner.client, &inner.call.operation);
-        // Made before the walk begins: it may lie in the tree.
-        let spooling = client.spooling()?;
-        let options = pack_options(&inner, &directory, &of, layout.as_deref())?;
-        let reuse = client.store()?.filter(|_| inner.call.settings.reuse_unchanged);
-        if let Some(store) = &reuse
-            && let Some(built) = unchanged(store, &directory, &options, operation)?
-        {
-            return Ok(built);
-        }
-        let begun = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
-        let mut writer = spooling.spool()?;
-        let packed = pack(&directory, &options, operation, &mut writer)?;
-        let spool = writer.finish()?;
-        if let Some(store) = reuse.filter(|_| packed.state.is_settled(begun.cast_signed())) {
-            // A store that can't be written costs the next build its short cut, no more.
-            let _ = note(&store, &directory, &packed, &spool);
-        }
-        let Packed { blocks, left_out, left_out_total, .. } = packed;
-        Ok(Built { left_out, left_out_total, ..Built::of_spool(spool, blocks) })
-    })
-    .await?;
-    artifact(verb, kind, &config, built)
-}
+impl Verb {
+    /// Builds a directory into an artifact whose one layer lies in the store; `layout` is where it will go, if known.
+    pub(super) async fn build(
+        &self,
+        directory: PathBuf,
+        kind: ArtifactKind,
+        config: Vec<u8>,
+        layout: Option<PathBuf>,
+    ) -> Result<Outcome> {
+        self.call.operation.enter(Phase::Packing);
+        let (inner, of) = (self.clone(), kind.clone());
+        let built = blocking(move || {
+            let (client, operation) = (&inner.client, &inner.call.operation);
+            // Made before the walk begins: it may lie in the tree.
+            let spooling = client.spooling()?;
+            let options = inner.pack_options(&directory, &of, layout.as_deref())?;
+            let reuse = client.store()?.filter(|_| inner.call.settings.reuse_unchanged);
+            if let Some(store) = &reuse
+                && let Some(built) = inner.built_before(store, &directory, &options)?
+            {
+                return Ok(built);
+            }
+            let begun = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
+            let mut writer = spooling.spool()?;
+            let packed = pack(&directory, &options, operation, &mut writer)?;
+            let spool = writer.finish()?;
+            if let Some(store) = reuse.filter(|_| packed.state.is_settled(begun.cast_signed())) {
+                // A store that can't be written costs the next build its short cut, no more.
+                let _ = note(&store, &directory, &packed, &spool);
+            }
+            let Packed { blocks, left_out, left_out_total, .. } = packed;
+            Ok(Built { left_out, left_out_total, ..Built::of_spool(spool, blocks) })
+        })
+        .await?;
+        self.artifact(kind, &config, built)
+    }
 
-/// What goes in; the store or what serves in its stead, the layout that it is for, and those that the options name
-/// do not (B-08).
-pub(super) fn pack_options(
-    verb: &Verb,
-    directory: &Path,
-    kind: &ArtifactKind,
-    layout: Option<&Path>,
-) -> Result<PackOptions> {
-    let mut options = PackOptions::from_settings(&verb.call.settings, kind);
-    if let Some(store) = verb.client.spooled_to()? {
-        options.leave_out.push(store.identity()?);
+    /// The layer of an earlier build, where the tree's state is what it was then.
+    fn built_before(&self, store: &Store, directory: &Path, options: &PackOptions) -> Result<Option<Built>> {
+        let Some(record) = store.built(directory)? else { return Ok(None) };
+        let (state, left_out, left_out_total) = tree_state(directory, options, &self.call.operation)?;
+        if state.digest != record.state {
+            return Ok(None);
+        }
+        let layer = Descriptor::new("", record.layer, record.size);
+        let spool = store.spool_of(&layer, &self.call.operation)?;
+        let built = |spool| Built {
+            left_out,
+            left_out_total,
+            unchanged: true,
+            ..Built::of_spool(spool, record.blocks)
+        };
+        Ok(spool.map(built))
     }
-    options.leave_out.extend(layout.and_then(identity));
-    for path in &verb.call.settings.leave_out {
-        options.leave_out.extend(identity(&directory.join(path)));
+
+    /// What goes in; the store or what serves in its stead, the layout that it is for, and those that the options name
+    /// do not (B-08).
+    pub(super) fn pack_options(
+        &self,
+        directory: &Path,
+        kind: &ArtifactKind,
+        layout: Option<&Path>,
+    ) -> Result<PackOptions> {
+        let mut options = PackOptions::from_settings(&self.call.settings, kind);
+        if let Some(store) = self.client.spooled_to()? {
+            options.leave_out.push(store.identity()?);
+        }
+        options.leave_out.extend(layout.and_then(identity));
+        for path in &self.call.settings.leave_out {
+            options.leave_out.extend(identity(&directory.join(path)));
+        }
+        Ok(options)
     }
-    Ok(options)
 }
 
 impl Built {
@@ -88,53 +108,37 @@ impl Built {
     }
 }
 
-/// The artifact of a layer, and what else a build tells.
-pub(super) fn artifact(verb: &Verb, kind: ArtifactKind, config: &[u8], built: Built) -> Result<Outcome> {
-    let Built { layer, digest, size, blocks, left_out, left_out_total, unchanged } = built;
-    let mut descriptor = Descriptor::new(kind.layer_media_type(), digest, size);
-    descriptor.annotations = verb.call.settings.layer_annotation.clone();
-    if let Some(blocks) = blocks {
-        descriptor.annotations.insert(media_type::ANNOTATION_BLOCKS.to_owned(), blocks);
+impl Verb {
+    /// The artifact of a layer, and what else a build tells.
+    pub(super) fn artifact(&self, kind: ArtifactKind, config: &[u8], built: Built) -> Result<Outcome> {
+        let Built { layer, digest, size, blocks, left_out, left_out_total, unchanged } = built;
+        let mut descriptor = Descriptor::new(kind.layer_media_type(), digest, size);
+        descriptor.annotations = self.call.settings.layer_annotation.clone();
+        if let Some(blocks) = blocks {
+            descriptor.annotations.insert(media_type::ANNOTATION_BLOCKS.to_owned(), blocks);
+        }
+        let config = match config {
+            [] => b"{}".to_vec(),
+            config if self.call.settings.fill_source_hash => fill_source_hash(config, &descriptor.digest),
+            config => config.to_vec(),
+        };
+        let mut builder =
+            ArtifactBuilder::new(kind).config(config).layer(Layer { descriptor, content: layer });
+        for (key, value) in &self.call.settings.annotation {
+            builder = builder.annotation(key, value);
+        }
+        let artifact = builder.finish()?;
+        Ok(Outcome {
+            digest: Some(artifact.digest.clone()),
+            media_type: Some(artifact.media_type.clone()),
+            size: Some(artifact.manifest.len() as u64),
+            artifact: Some(artifact),
+            left_out,
+            left_out_total,
+            unchanged,
+            ..Outcome::default()
+        })
     }
-    let config = match config {
-        [] => b"{}".to_vec(),
-        config if verb.call.settings.fill_source_hash => fill_source_hash(config, &descriptor.digest),
-        config => config.to_vec(),
-    };
-    let mut builder = ArtifactBuilder::new(kind).config(config).layer(Layer { descriptor, content: layer });
-    for (key, value) in &verb.call.settings.annotation {
-        builder = builder.annotation(key, value);
-    }
-    let artifact = builder.finish()?;
-    Ok(Outcome {
-        digest: Some(artifact.digest.clone()),
-        media_type: Some(artifact.media_type.clone()),
-        size: Some(artifact.manifest.len() as u64),
-        artifact: Some(artifact),
-        left_out,
-        left_out_total,
-        unchanged,
-        ..Outcome::default()
-    })
-}
-
-/// The layer of an earlier build, where the tree's state is what it was then.
-fn unchanged(
-    store: &Store,
-    directory: &Path,
-    options: &PackOptions,
-    operation: &Operation,
-) -> Result<Option<Built>> {
-    let Some(record) = store.built(directory)? else { return Ok(None) };
-    let (state, left_out, left_out_total) = tree_state(directory, options, operation)?;
-    if state.digest != record.state {
-        return Ok(None);
-    }
-    let layer = Descriptor::new("", record.layer, record.size);
-    let spool = store.spool_of(&layer, operation)?;
-    let built =
-        |spool| Built { left_out, left_out_total, unchanged: true, ..Built::of_spool(spool, record.blocks) };
-    Ok(spool.map(built))
 }
 
 fn note(store: &Store, directory: &Path, packed: &Packed, spool: &Spool) -> Result<()> {

@@ -9,9 +9,9 @@ use tokio::sync::{mpsc, oneshot};
 use super::artifact::{Artifact, Content};
 use super::backend::Unfinished;
 use super::blocking::{CHUNK, blocking};
-use super::build::{Built, artifact, build, pack_options};
+use super::build::Built;
 use super::endpoint::Endpoint;
-use super::{Outcome, Verb, push};
+use super::{Outcome, Verb};
 use crate::archive::pack;
 use crate::error::{Error, Kind, Result};
 use crate::oci::{Algorithm, ArtifactKind, Descriptor, Hasher, Reference};
@@ -20,81 +20,85 @@ use crate::operation::Phase;
 /// Chunks that wait to be sent.
 const DEPTH: usize = 4;
 
-/// Builds a directory and pushes it. To a registry that takes a body without a length the layer goes while it
-/// is packed, and no file is spooled.
-pub(super) async fn build_and_push(
-    verb: &Verb,
-    directory: PathBuf,
-    kind: ArtifactKind,
-    config: Vec<u8>,
-    reference: &Reference,
-) -> Result<Outcome> {
-    let to = Endpoint::new(verb, reference)?;
-    // A digest must be known before anything is sent; a layer that is taken again is not packed.
-    let at_once = to.target.digest.is_none() && !verb.call.settings.reuse_unchanged;
-    let streamed = match at_once {
-        true => stream(verb, &directory, &kind, &to).await?,
-        false => None,
-    };
-    let (built, pushed) = match streamed {
-        Some(layer) => {
-            let built = artifact(verb, kind, &config, layer)?;
-            let pushed = push::push_all_but_layers(verb, &to, made(&built)?).await?;
-            (built, pushed)
-        }
-        None => {
-            let layout = match reference {
-                Reference::Layout(layout) => Some(layout.path.clone()),
-                Reference::Registry(_) => None,
-            };
-            let built = build(verb, directory, kind, config, layout).await?;
-            let pushed = push::push(verb, made(&built)?, reference).await?;
-            (built, pushed)
-        }
-    };
-    Ok(Outcome {
-        left_out: built.left_out,
-        left_out_total: built.left_out_total,
-        unchanged: built.unchanged,
-        ..pushed
-    })
+impl Verb {
+    /// Builds a directory and pushes it. To a registry that takes a body without a length the layer goes while it
+    /// is packed, and no file is spooled.
+    pub(super) async fn build_and_push(
+        &self,
+        directory: PathBuf,
+        kind: ArtifactKind,
+        config: Vec<u8>,
+        reference: &Reference,
+    ) -> Result<Outcome> {
+        let to = self.endpoint(reference)?;
+        // A digest must be known before anything is sent; a layer that is taken again is not packed.
+        let at_once = to.target.digest.is_none() && !self.call.settings.reuse_unchanged;
+        let streamed = match at_once {
+            true => self.stream(&directory, &kind, &to).await?,
+            false => None,
+        };
+        let (built, pushed) = match streamed {
+            Some(layer) => {
+                let built = self.artifact(kind, &config, layer)?;
+                let pushed = self.push_all_but_layers(&to, made(&built)?).await?;
+                (built, pushed)
+            }
+            None => {
+                let layout = match reference {
+                    Reference::Layout(layout) => Some(layout.path.clone()),
+                    Reference::Registry(_) => None,
+                };
+                let built = self.build(directory, kind, config, layout).await?;
+                let pushed = self.push(made(&built)?, reference).await?;
+                (built, pushed)
+            }
+        };
+        Ok(Outcome {
+            left_out: built.left_out,
+            left_out_total: built.left_out_total,
+            unchanged: built.unchanged,
+            ..pushed
+        })
+    }
 }
 
 fn made(outcome: &Outcome) -> Result<&Artifact> {
     outcome.artifact.as_ref().ok_or_else(|| Error::new(Kind::Internal, "a build without an artifact"))
 }
 
-/// Packs into the target; nothing where it did not take it so.
-async fn stream(verb: &Verb, directory: &Path, kind: &ArtifactKind, to: &Endpoint) -> Result<Option<Built>> {
-    let (mut writer, chunks) = ChunkWriter::new();
-    let (tell, described) = oneshot::channel();
-    let unfinished = Unfinished { chunks, described: Box::pin(async { described.await.ok() }) };
-    let mount_from = &verb.call.settings.mount_from;
-    let Some(sending) = to.backend.send_unfinished(unfinished, mount_from) else { return Ok(None) };
-    verb.call.operation.enter(Phase::Uploading);
-    let (inner, place, of) = (verb.clone(), directory.to_owned(), kind.clone());
-    let packing = blocking(move || {
-        let options = pack_options(&inner, &place, &of, None)?;
-        let packed = pack(&place, &options, &inner.call.operation, &mut writer)?;
-        let layer = writer.finish(of.layer_media_type())?;
-        let _ = tell.send(layer.clone());
-        Ok((packed, layer))
-    });
-    let (packed, sent) = tokio::join!(packing, sending);
-    match (packed, sent) {
-        (Ok((packed, layer)), Ok(true)) => Ok(Some(Built {
-            layer: Content::Remote(to.reference.clone()),
-            digest: layer.digest,
-            size: layer.size,
-            blocks: packed.blocks,
-            left_out: packed.left_out,
-            left_out_total: packed.left_out_total,
-            unchanged: false,
-        })),
-        // The end of the upload ends the packing, not the other way round.
-        (Err(error), _) if error.kind() != Kind::Cancelled => Err(error),
-        (_, Err(error)) => Err(error),
-        (_, Ok(_)) => Ok(None),
+impl Verb {
+    /// Packs into the target; nothing where it did not take it so.
+    async fn stream(&self, directory: &Path, kind: &ArtifactKind, to: &Endpoint) -> Result<Option<Built>> {
+        let (mut writer, chunks) = ChunkWriter::new();
+        let (tell, described) = oneshot::channel();
+        let unfinished = Unfinished { chunks, described: Box::pin(async { described.await.ok() }) };
+        let mount_from = &self.call.settings.mount_from;
+        let Some(sending) = to.backend.send_unfinished(unfinished, mount_from) else { return Ok(None) };
+        self.call.operation.enter(Phase::Uploading);
+        let (inner, place, of) = (self.clone(), directory.to_owned(), kind.clone());
+        let packing = blocking(move || {
+            let options = inner.pack_options(&place, &of, None)?;
+            let packed = pack(&place, &options, &inner.call.operation, &mut writer)?;
+            let layer = writer.finish(of.layer_media_type())?;
+            let _ = tell.send(layer.clone());
+            Ok((packed, layer))
+        });
+        let (packed, sent) = tokio::join!(packing, sending);
+        match (packed, sent) {
+            (Ok((packed, layer)), Ok(true)) => Ok(Some(Built {
+                layer: Content::Remote(to.reference.clone()),
+                digest: layer.digest,
+                size: layer.size,
+                blocks: packed.blocks,
+                left_out: packed.left_out,
+                left_out_total: packed.left_out_total,
+                unchanged: false,
+            })),
+            // The end of the upload ends the packing, not the other way round.
+            (Err(error), _) if error.kind() != Kind::Cancelled => Err(error),
+            (_, Err(error)) => Err(error),
+            (_, Ok(_)) => Ok(None),
+        }
     }
 }
 

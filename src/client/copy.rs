@@ -2,7 +2,7 @@
 
 use super::backend::{Blob, Writer};
 use super::endpoint::{Endpoint, Manifest};
-use super::push::{Remote, send_all};
+use super::push::Remote;
 use super::{Outcome, Verb};
 use crate::error::{Error, Kind, Result, printable};
 use crate::oci::{Descriptor, Document, ImageIndex, Reference, media_type};
@@ -11,44 +11,48 @@ use crate::operation::Phase;
 /// How deep indexes and referrers are followed.
 const DEPTH: usize = 8;
 
-/// Copies what is at `source` to `target`; `recursive` takes referrers along. Within one repository or layout
-/// nothing but the manifest moves.
-pub(super) async fn copy(
-    verb: &Verb,
-    source: &Reference,
-    target: &Reference,
-    recursive: bool,
-) -> Result<Outcome> {
-    let from = Endpoint::new(verb, source)?;
-    let to = Endpoint::new(verb, target)?;
-    verb.call.operation.enter(Phase::Resolving);
-    let manifest = from.manifest().await?;
-    if let Some(wanted) = to.target.digest.as_ref().filter(|wanted| **wanted != manifest.descriptor.digest) {
-        return Err(Error::new(
-            Kind::Digest,
-            format!(
-                "{target}: what is at {source} has the digest {}, not {wanted}",
-                manifest.descriptor.digest
-            ),
-        ));
+impl Verb {
+    /// Copies what is at `source` to `target`; `recursive` takes referrers along. Within one repository or layout
+    /// nothing but the manifest moves.
+    pub(super) async fn copy(
+        &self,
+        source: &Reference,
+        target: &Reference,
+        recursive: bool,
+    ) -> Result<Outcome> {
+        let from = self.endpoint(source)?;
+        let to = self.endpoint(target)?;
+        self.call.operation.enter(Phase::Resolving);
+        let manifest = from.manifest().await?;
+        if let Some(wanted) =
+            to.target.digest.as_ref().filter(|wanted| **wanted != manifest.descriptor.digest)
+        {
+            return Err(Error::new(
+                Kind::Digest,
+                format!(
+                    "{target}: what is at {source} has the digest {}, not {wanted}",
+                    manifest.descriptor.digest
+                ),
+            ));
+        }
+        let mount_from: Vec<String> = from.mountable_into(&to).into_iter().collect();
+        let writer = to.backend.writer(&mount_from).await?;
+        let walk = Walk { verb: self, from: &from, writer: &*writer, same: from.same_place(&to) };
+        if !walk.same {
+            walk.children(&manifest).await?;
+        }
+        self.call.operation.enter(Phase::Publishing);
+        walk.put(&manifest, to.target.tag()).await?;
+        if recursive && !walk.same {
+            walk.referrers(&manifest.descriptor).await?;
+        }
+        Ok(Outcome {
+            digest: Some(manifest.descriptor.digest),
+            media_type: Some(manifest.descriptor.media_type),
+            size: Some(manifest.descriptor.size),
+            ..Outcome::default()
+        })
     }
-    let mount_from: Vec<String> = from.mountable_into(&to).into_iter().collect();
-    let writer = to.backend.writer(&mount_from).await?;
-    let walk = Walk { verb, from: &from, writer: &*writer, same: from.same_place(&to) };
-    if !walk.same {
-        walk.children(&manifest).await?;
-    }
-    verb.call.operation.enter(Phase::Publishing);
-    walk.put(&manifest, to.target.tag()).await?;
-    if recursive && !walk.same {
-        walk.referrers(&manifest.descriptor).await?;
-    }
-    Ok(Outcome {
-        digest: Some(manifest.descriptor.digest),
-        media_type: Some(manifest.descriptor.media_type),
-        size: Some(manifest.descriptor.size),
-        ..Outcome::default()
-    })
 }
 
 /// What is left to do below an index.
@@ -160,7 +164,7 @@ impl Walk<'_> {
                 spool: None,
             })
             .collect();
-        send_all(self.verb, self.writer, &blobs).await
+        self.verb.send_all(self.writer, &blobs).await
     }
 
     async fn referrers(&self, root: &Descriptor) -> Result<()> {

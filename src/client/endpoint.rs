@@ -28,17 +28,20 @@ pub(super) struct Manifest<T = Document> {
     pub(super) document: T,
 }
 
-impl Endpoint {
-    pub(super) fn new(verb: &Verb, reference: &Reference) -> Result<Self> {
+impl Verb {
+    /// What a reference leads to.
+    pub(super) fn endpoint(&self, reference: &Reference) -> Result<Endpoint> {
         let digest = reference.digest().map_err(|e| e.context(reference))?;
-        Ok(Self {
-            call: verb.call.clone(),
+        Ok(Endpoint {
+            call: self.call.clone(),
             reference: reference.clone(),
             target: Target { tag: reference.tag().map(str::to_owned), digest },
-            backend: backend::open(verb, reference)?,
+            backend: backend::open(self, reference)?,
         })
     }
+}
 
+impl Endpoint {
     /// Whether both are the same repository or layout, so that blobs need not move.
     pub(super) fn same_place(&self, other: &Self) -> bool {
         match (&self.reference, &other.reference) {

@@ -9,82 +9,84 @@ use super::artifact::{Artifact, Content, Layer};
 use super::blocking::blocking;
 use super::endpoint::{Endpoint, Manifest};
 use super::layer::LayerReader;
-use super::{Client, Outcome, Verb, diff_id};
+use super::{Outcome, Verb, diff_id};
 use crate::archive::{OtherLayers, Staging, UnpackOptions, destination_identity, extraction, fingerprint};
+use crate::call::Call;
 use crate::error::{Error, Kind, Result};
 use crate::oci::{ArtifactKind, Descriptor, Digest, ImageManifest, media_type};
-use crate::operation::{Operation, Phase};
+use crate::operation::Phase;
 use crate::options::{self, Existing};
 use crate::store::{PublishRecord, Store, boot_id};
 
 /// Layers of today's Go package, which wrote links and special files that are refused elsewhere (Q61).
 const TODAYS_LAYERS: &str = "application/vnd.architect.";
 
-/// Pulls into a directory, all or nothing.
-pub(super) async fn pull(verb: &Verb, mut endpoint: Endpoint, destination: PathBuf) -> Result<Outcome> {
-    verb.call.operation.enter(Phase::Resolving);
-    if let Some(outcome) = unchanged(verb, &mut endpoint, &destination).await? {
-        return Ok(outcome);
-    }
-    let manifest = endpoint.image().await?;
-    let exact = verb.call.settings.existing != Existing::Merge || is_vacant(&destination);
-    let has_diff_ids = diff_id::may_be_in(&manifest.document.config.media_type);
-    let mut attempt = 0;
-    let artifact = loop {
-        attempt += 1;
-        let failed = OnceLock::new();
-        let config = async {
-            let config = match verb.call.settings.fetch_config {
-                true => fetch_config(&endpoint, &manifest.document).await,
-                false => Ok(None),
-            };
-            // The layers' threads are told to end, and waited for: nothing goes on behind the caller's back.
-            config.or_else(|error| {
-                verb.call.operation.cancel();
-                let _ = failed.set(error);
-                Ok(None)
-            })
-        };
-        let layers = unpack_layers(verb, &endpoint, &manifest, &destination);
-        let joined = tokio::try_join!(config, layers);
-        let failed = failed.into_inner();
-        match joined {
-            Ok((config, (staging, contents, others))) => {
-                let artifact = found(&endpoint, &manifest, config);
-                let note = Note::new(verb, &destination, &manifest.descriptor, &artifact, exact, others);
-                let operation = verb.call.operation.clone();
-                let (config, layers) = (artifact.config.clone(), manifest.document.layers.clone());
-                blocking(move || {
-                    if let Some(error) = failed {
-                        return Err(error);
-                    }
-                    if let Some(config) = config.filter(|_| has_diff_ids) {
-                        diff_id::check(&config, &layers, &contents)?;
-                    }
-                    note.publish(staging, &operation)
-                })
-                .await?;
-                break artifact;
-            }
-            Err(error) if failed.is_some() || error.kind() == Kind::Cancelled => {
-                return Err(failed.filter(|_| error.kind() == Kind::Cancelled).unwrap_or(error));
-            }
-            // A partial download of an earlier run was not what it should have been: it is gone now.
-            Err(error) if error.kind() == Kind::Digest && error.retryable() && attempt == 1 => {}
-            // Another pull may have published the same meanwhile (F-18).
-            Err(error) if error.kind() == Kind::Exists => {
-                return unchanged(verb, &mut endpoint, &destination).await?.ok_or(error);
-            }
-            Err(error) => return Err(error),
+impl Verb {
+    /// Pulls into a directory, all or nothing.
+    pub(super) async fn pull(&self, mut endpoint: Endpoint, destination: PathBuf) -> Result<Outcome> {
+        self.call.operation.enter(Phase::Resolving);
+        if let Some(outcome) = self.unchanged(&mut endpoint, &destination).await? {
+            return Ok(outcome);
         }
-    };
-    Ok(Outcome {
-        digest: Some(artifact.digest.clone()),
-        media_type: Some(artifact.media_type.clone()),
-        size: Some(artifact.manifest.len() as u64),
-        artifact: Some(artifact),
-        ..Outcome::default()
-    })
+        let manifest = endpoint.image().await?;
+        let exact = self.call.settings.existing != Existing::Merge || is_vacant(&destination);
+        let has_diff_ids = diff_id::may_be_in(&manifest.document.config.media_type);
+        let mut attempt = 0;
+        let artifact = loop {
+            attempt += 1;
+            let failed = OnceLock::new();
+            let config = async {
+                let config = match self.call.settings.fetch_config {
+                    true => fetch_config(&endpoint, &manifest.document).await,
+                    false => Ok(None),
+                };
+                // The layers' threads are told to end, and waited for: nothing goes on behind the caller's back.
+                config.or_else(|error| {
+                    self.call.operation.cancel();
+                    let _ = failed.set(error);
+                    Ok(None)
+                })
+            };
+            let layers = self.unpack_layers(&endpoint, &manifest, &destination);
+            let joined = tokio::try_join!(config, layers);
+            let failed = failed.into_inner();
+            match joined {
+                Ok((config, (staging, contents, others))) => {
+                    let artifact = found(&endpoint, &manifest, config);
+                    let note = Note::new(self, &destination, &manifest.descriptor, &artifact, exact, others);
+                    let (config, layers) = (artifact.config.clone(), manifest.document.layers.clone());
+                    blocking(move || {
+                        if let Some(error) = failed {
+                            return Err(error);
+                        }
+                        if let Some(config) = config.filter(|_| has_diff_ids) {
+                            diff_id::check(&config, &layers, &contents)?;
+                        }
+                        note.publish(staging)
+                    })
+                    .await?;
+                    break artifact;
+                }
+                Err(error) if failed.is_some() || error.kind() == Kind::Cancelled => {
+                    return Err(failed.filter(|_| error.kind() == Kind::Cancelled).unwrap_or(error));
+                }
+                // A partial download of an earlier run was not what it should have been: it is gone now.
+                Err(error) if error.kind() == Kind::Digest && error.retryable() && attempt == 1 => {}
+                // Another pull may have published the same meanwhile (F-18).
+                Err(error) if error.kind() == Kind::Exists => {
+                    return self.unchanged(&mut endpoint, &destination).await?.ok_or(error);
+                }
+                Err(error) => return Err(error),
+            }
+        };
+        Ok(Outcome {
+            digest: Some(artifact.digest.clone()),
+            media_type: Some(artifact.media_type.clone()),
+            size: Some(artifact.manifest.len() as u64),
+            artifact: Some(artifact),
+            ..Outcome::default()
+        })
+    }
 }
 
 /// Whether nothing is there, or an empty directory.
@@ -131,172 +133,173 @@ pub(super) fn found(
     }
 }
 
-/// Streams every layer into a staging directory. The destination is looked at before a byte is asked for.
-async fn unpack_layers(
-    verb: &Verb,
-    endpoint: &Endpoint,
-    manifest: &Manifest<ImageManifest>,
-    destination: &Path,
-) -> Result<(Staging, Vec<Option<Digest>>, bool)> {
-    let layers = manifest.document.layers.clone();
-    let mut options = UnpackOptions::from_settings(&verb.call.settings);
-    if manifest.descriptor.media_type == media_type::DOCKER_MANIFEST
-        && layers.iter().all(|layer| layer.media_type.starts_with(TODAYS_LAYERS))
-    {
-        options.skip_special = true;
-    }
-    let image = &manifest.document;
-    let layer_type = layers.first().map_or("", |layer| &layer.media_type);
-    let kind = ArtifactKind::from_types(image.artifact_type(), &image.config.media_type, layer_type);
-    if verb.call.settings.other_layers == options::OtherLayers::Default
-        && !matches!(kind, ArtifactKind::Custom { .. })
-    {
-        options.other_layers = OtherLayers::Refuse;
-    }
-    options.hash_content =
-        verb.call.settings.fetch_config && diff_id::may_be_in(&manifest.document.config.media_type);
-    let (verb, endpoint, destination) = (verb.clone(), endpoint.clone(), destination.to_owned());
-    blocking(move || {
-        let operation = &verb.call.operation;
-        let plan = options.plan(&layers, operation)?;
-        let mut staging = Staging::prepare(&destination, &options)?;
-        let mut contents = vec![None; layers.len()];
-        let layers = || {
-            layers
-                .iter()
-                .zip(&plan.wanted)
-                .enumerate()
-                .filter_map(|(at, (layer, wanted))| wanted.then_some((at, layer)))
-        };
-        operation.enter(Phase::Downloading);
-        operation.expect_bytes(layers().map(|(_, layer)| layer.size).sum());
-        let parallel = verb.call.settings.parallel;
-        let mut waiting: VecDeque<LayerReader> = VecDeque::new();
-        let mut coming = layers();
-        for (at, layer) in layers() {
-            while waiting.len() < parallel {
-                let Some((_, next)) = coming.next() else { break };
-                waiting.push_back(LayerReader::open(&verb, &endpoint, next)?);
-            }
-            let Some(mut reader) = waiting.pop_front() else { break };
-            let unpacked = staging.unpack(layer, &mut reader, operation);
-            let verified = reader.finish();
-            let content = match (unpacked, verified) {
-                // Bytes that were damaged on their way are not the archive's fault.
-                (Err(refused), Err(damaged))
-                    if matches!(refused.kind(), Kind::Unsafe | Kind::Protocol)
-                        && matches!(damaged.kind(), Kind::Digest | Kind::Size) =>
-                {
-                    return Err(damaged);
-                }
-                (Err(error), _) | (Ok(_), Err(error)) => return Err(error),
-                (Ok(content), Ok(())) => content,
+impl Verb {
+    /// Streams every layer into a staging directory. The destination is looked at before a byte is asked for.
+    async fn unpack_layers(
+        &self,
+        endpoint: &Endpoint,
+        manifest: &Manifest<ImageManifest>,
+        destination: &Path,
+    ) -> Result<(Staging, Vec<Option<Digest>>, bool)> {
+        let layers = manifest.document.layers.clone();
+        let mut options = UnpackOptions::from_settings(&self.call.settings);
+        if manifest.descriptor.media_type == media_type::DOCKER_MANIFEST
+            && layers.iter().all(|layer| layer.media_type.starts_with(TODAYS_LAYERS))
+        {
+            options.skip_special = true;
+        }
+        let image = &manifest.document;
+        let layer_type = layers.first().map_or("", |layer| &layer.media_type);
+        let kind = ArtifactKind::from_types(image.artifact_type(), &image.config.media_type, layer_type);
+        if self.call.settings.other_layers == options::OtherLayers::Default
+            && !matches!(kind, ArtifactKind::Custom { .. })
+        {
+            options.other_layers = OtherLayers::Refuse;
+        }
+        options.hash_content =
+            self.call.settings.fetch_config && diff_id::may_be_in(&manifest.document.config.media_type);
+        let (verb, endpoint, destination) = (self.clone(), endpoint.clone(), destination.to_owned());
+        blocking(move || {
+            let operation = &verb.call.operation;
+            let plan = options.plan(&layers, operation)?;
+            let mut staging = Staging::prepare(&destination, &options)?;
+            let mut contents = vec![None; layers.len()];
+            let layers = || {
+                layers
+                    .iter()
+                    .zip(&plan.wanted)
+                    .enumerate()
+                    .filter_map(|(at, (layer, wanted))| wanted.then_some((at, layer)))
             };
-            if let Some(place) = contents.get_mut(at) {
-                *place = content;
+            operation.enter(Phase::Downloading);
+            operation.expect_bytes(layers().map(|(_, layer)| layer.size).sum());
+            let parallel = verb.call.settings.parallel;
+            let mut waiting: VecDeque<LayerReader> = VecDeque::new();
+            let mut coming = layers();
+            for (at, layer) in layers() {
+                while waiting.len() < parallel {
+                    let Some((_, next)) = coming.next() else { break };
+                    waiting.push_back(LayerReader::open(&verb, &endpoint, next)?);
+                }
+                let Some(mut reader) = waiting.pop_front() else { break };
+                let unpacked = staging.unpack(layer, &mut reader, operation);
+                let verified = reader.finish();
+                let content = match (unpacked, verified) {
+                    // Bytes that were damaged on their way are not the archive's fault.
+                    (Err(refused), Err(damaged))
+                        if matches!(refused.kind(), Kind::Unsafe | Kind::Protocol)
+                            && matches!(damaged.kind(), Kind::Digest | Kind::Size) =>
+                    {
+                        return Err(damaged);
+                    }
+                    (Err(error), _) | (Ok(_), Err(error)) => return Err(error),
+                    (Ok(content), Ok(())) => content,
+                };
+                if let Some(place) = contents.get_mut(at) {
+                    *place = content;
+                }
             }
-        }
-        Ok((staging, contents, plan.others))
-    })
-    .await
-}
+            Ok((staging, contents, plan.others))
+        })
+        .await
+    }
 
-/// Whether the destination holds this digest already, by the record of an earlier pull; one HEAD. What the tag
-/// is found to be then is what is pulled.
-async fn unchanged(verb: &Verb, endpoint: &mut Endpoint, destination: &Path) -> Result<Option<Outcome>> {
-    let (client, place) = (verb.client.clone(), destination.to_owned());
-    let record = blocking(move || {
-        let Some(store) = client.store()? else { return Ok(None) };
-        let record = store.published(&place)?;
-        Ok(record.filter(|r| destination_identity(&place) == Some((r.device, r.inode))).map(|r| (store, r)))
-    })
-    .await?;
-    let Some((store, record)) = record else { return Ok(None) };
-    if record.extraction != extraction(&verb.call.settings, record.others) {
-        return Ok(None);
-    }
-    // A destination that was merged into holds more than the artifact: only another merge leaves it so.
-    if !record.exact && verb.call.settings.existing != Existing::Merge {
-        return Ok(None);
-    }
-    let Some(descriptor) = endpoint.resolve().await? else { return Ok(None) };
-    endpoint.target.digest = Some(descriptor.digest.clone());
-    // Of an index the record has the manifest that was chosen; only an index by digest is told apart cheaply.
-    if descriptor.digest != record.manifest || media_type::is_index(&descriptor.media_type) {
-        return Ok(None);
-    }
-    let (place, operation) = (destination.to_owned(), verb.call.operation.clone());
-    let wanted = record.fingerprint.clone();
-    let follow = verb.call.settings.follow_destination;
-    let threads = verb.call.settings.worker_threads();
-    let same = blocking(move || {
-        let same = fingerprint(&place, threads, &operation)? == wanted;
-        if same {
-            // Of a pull to here that was killed before it published; what can't be removed harms nobody.
-            let _ = Staging::remove_left_overs(&place, follow);
+    /// Whether the destination holds this digest already, by the record of an earlier pull; one HEAD. What the tag
+    /// is found to be then is what is pulled.
+    async fn unchanged(&self, endpoint: &mut Endpoint, destination: &Path) -> Result<Option<Outcome>> {
+        let (client, place) = (self.client.clone(), destination.to_owned());
+        let record = blocking(move || {
+            let Some(store) = client.store()? else { return Ok(None) };
+            let record = store.published(&place)?;
+            Ok(record
+                .filter(|r| destination_identity(&place) == Some((r.device, r.inode)))
+                .map(|r| (store, r)))
+        })
+        .await?;
+        let Some((store, record)) = record else { return Ok(None) };
+        if record.extraction != extraction(&self.call.settings, record.others) {
+            return Ok(None);
         }
-        Ok(same)
-    })
-    .await;
-    match same {
-        Ok(true) => {}
-        Err(error) if matches!(error.kind(), Kind::Cancelled | Kind::Timeout) => return Err(error),
-        _ => return Ok(None),
+        // A destination that was merged into holds more than the artifact: only another merge leaves it so.
+        if !record.exact && self.call.settings.existing != Existing::Merge {
+            return Ok(None);
+        }
+        let Some(descriptor) = endpoint.resolve().await? else { return Ok(None) };
+        endpoint.target.digest = Some(descriptor.digest.clone());
+        // Of an index the record has the manifest that was chosen; only an index by digest is told apart cheaply.
+        if descriptor.digest != record.manifest || media_type::is_index(&descriptor.media_type) {
+            return Ok(None);
+        }
+        let (place, operation) = (destination.to_owned(), self.call.operation.clone());
+        let wanted = record.fingerprint.clone();
+        let follow = self.call.settings.follow_destination;
+        let threads = self.call.settings.worker_threads();
+        let same = blocking(move || {
+            let same = fingerprint(&place, threads, &operation)? == wanted;
+            if same {
+                // Of a pull to here that was killed before it published; what can't be removed harms nobody.
+                let _ = Staging::remove_left_overs(&place, follow);
+            }
+            Ok(same)
+        })
+        .await;
+        match same {
+            Ok(true) => {}
+            Err(error) if matches!(error.kind(), Kind::Cancelled | Kind::Timeout) => return Err(error),
+            _ => return Ok(None),
+        }
+        let limit = self.call.settings.max_manifest_bytes;
+        let at = descriptor.clone();
+        let manifest = blocking(move || kept(&store, &at, limit)).await.ok().flatten();
+        let mut outcome = Outcome {
+            digest: Some(descriptor.digest.clone()),
+            media_type: Some(descriptor.media_type.clone()),
+            size: Some(descriptor.size),
+            unchanged: true,
+            ..Outcome::default()
+        };
+        if let Some(bytes) = manifest {
+            outcome.artifact = self.remembered(endpoint, descriptor, bytes).await?;
+        }
+        Ok(Some(outcome))
     }
-    let limit = verb.call.settings.max_manifest_bytes;
-    let at = descriptor.clone();
-    let manifest = blocking(move || kept(&store, &at, limit)).await.ok().flatten();
-    let mut outcome = Outcome {
-        digest: Some(descriptor.digest.clone()),
-        media_type: Some(descriptor.media_type.clone()),
-        size: Some(descriptor.size),
-        unchanged: true,
-        ..Outcome::default()
-    };
-    if let Some(bytes) = manifest {
-        outcome.artifact = remembered(verb, endpoint, descriptor, bytes).await?;
-    }
-    Ok(Some(outcome))
-}
 
-/// The artifact of an unchanged destination, from the store alone.
-async fn remembered(
-    verb: &Verb,
-    endpoint: &Endpoint,
-    descriptor: Descriptor,
-    bytes: Vec<u8>,
-) -> Result<Option<Artifact>> {
-    use crate::oci::{Document, parse_document};
-    let limit = verb.call.settings.max_descriptors;
-    let Ok(Document::Image(document)) = parse_document(&bytes, &descriptor.media_type, limit) else {
-        return Ok(None);
-    };
-    let (client, config) = (verb.client.clone(), document.config.clone());
-    let limit = verb.call.settings.max_config_bytes;
-    let config = blocking(move || match client.store()? {
-        Some(store) => kept(&store, &config, limit),
-        None => Ok(None),
-    })
-    .await
-    .ok()
-    .flatten();
-    let manifest = Manifest { descriptor, bytes, document };
-    Ok(Some(found(endpoint, &manifest, config.map(Arc::from))))
+    /// The artifact of an unchanged destination, from the store alone.
+    async fn remembered(
+        &self,
+        endpoint: &Endpoint,
+        descriptor: Descriptor,
+        bytes: Vec<u8>,
+    ) -> Result<Option<Artifact>> {
+        use crate::oci::{Document, parse_document};
+        let limit = self.call.settings.max_descriptors;
+        let Ok(Document::Image(document)) = parse_document(&bytes, &descriptor.media_type, limit) else {
+            return Ok(None);
+        };
+        let (client, config) = (self.client.clone(), document.config.clone());
+        let limit = self.call.settings.max_config_bytes;
+        let config = blocking(move || match client.store()? {
+            Some(store) => kept(&store, &config, limit),
+            None => Ok(None),
+        })
+        .await
+        .ok()
+        .flatten();
+        let manifest = Manifest { descriptor, bytes, document };
+        Ok(Some(found(endpoint, &manifest, config.map(Arc::from))))
+    }
 }
 
 /// What is noted of a pull once it is published. A store that can't be written costs the next pull its short
 /// cut, no more.
 struct Note {
-    client: Client,
+    verb: Verb,
     destination: PathBuf,
     /// Manifest and config.
     blobs: Vec<(Descriptor, Arc<[u8]>)>,
     manifest: Digest,
     exact: bool,
-    durable: bool,
-    extraction: String,
     others: bool,
-    threads: usize,
 }
 
 impl Note {
@@ -311,20 +314,18 @@ impl Note {
         let mut blobs = vec![(manifest.clone(), artifact.manifest.clone())];
         blobs.extend(artifact.config.clone().map(|config| (artifact.config_descriptor.clone(), config)));
         Self {
-            client: verb.client.clone(),
+            verb: verb.clone(),
             destination: destination.to_owned(),
             blobs,
             manifest: manifest.digest.clone(),
             exact,
-            durable: verb.call.settings.durable,
-            extraction: extraction(&verb.call.settings, others),
             others,
-            threads: verb.call.settings.worker_threads(),
         }
     }
 
     /// Publishes, and notes it: before the rename where that is how, else after it.
-    fn publish(&self, staging: Staging, operation: &Operation) -> Result<()> {
+    fn publish(&self, staging: Staging) -> Result<()> {
+        let Call { settings, operation } = &self.verb.call;
         let mut noted = None;
         let mut before = |identity, print| {
             if self.save(identity, print).is_ok() {
@@ -334,14 +335,14 @@ impl Note {
         staging.publish_noting(&mut before, operation)?;
         let there = destination_identity(&self.destination);
         if let Some(identity) = there.filter(|_| there != noted) {
-            let _ = fingerprint(&self.destination, self.threads, operation)
+            let _ = fingerprint(&self.destination, settings.worker_threads(), operation)
                 .and_then(|print| self.save(identity, print));
         }
         Ok(())
     }
 
     fn save(&self, (device, inode): (u64, u64), fingerprint: Digest) -> Result<()> {
-        let Some(store) = self.client.store()? else { return Ok(()) };
+        let Some(store) = self.verb.client.store()? else { return Ok(()) };
         for (descriptor, bytes) in &self.blobs {
             keep(&store, descriptor, bytes)?;
         }
@@ -351,8 +352,8 @@ impl Note {
             manifest: self.manifest.clone(),
             fingerprint,
             exact: self.exact,
-            durable: self.durable,
-            extraction: self.extraction.clone(),
+            durable: self.verb.call.settings.durable,
+            extraction: extraction(&self.verb.call.settings, self.others),
             others: self.others,
             boot_id: boot_id(),
         };

@@ -18,152 +18,160 @@ use crate::registry::BlobSource;
 /// Up to this size a blob waits until it is known whether a larger one was there.
 const SMALL: u64 = 64 << 10;
 
-/// Pushes an artifact.
-pub(super) async fn push(verb: &Verb, artifact: &Artifact, reference: &Reference) -> Result<Outcome> {
-    let to = Endpoint::new(verb, reference)?;
-    if let Some(wanted) = to.target.digest.as_ref().filter(|wanted| **wanted != artifact.digest) {
-        return Err(Error::new(
-            Kind::Digest,
-            format!("{reference}: the artifact has the digest {}, not {wanted}", artifact.digest),
-        ));
-    }
-    push_with(verb, &to, artifact, &artifact.layers).await
-}
-
-/// Pushes an artifact whose layers are there.
-pub(super) async fn push_all_but_layers(verb: &Verb, to: &Endpoint, artifact: &Artifact) -> Result<Outcome> {
-    push_with(verb, to, artifact, &[]).await
-}
-
-/// Pushes the config, these of the layers, and the manifest.
-async fn push_with(verb: &Verb, to: &Endpoint, artifact: &Artifact, layers: &[Layer]) -> Result<Outcome> {
-    let mut mount_from = verb.call.settings.mount_from.to_vec();
-    let mut blobs = Vec::with_capacity(layers.len() + 1);
-    // An artifact manifest has none (Q91).
-    if artifact.media_type != media_type::OCI_ARTIFACT {
-        blobs.push(config_blob(verb, artifact)?);
-    }
-    for layer in layers {
-        if let Content::Remote(from) = &layer.content {
-            mount_from.extend(Endpoint::new(verb, from)?.mountable_into(to));
+impl Verb {
+    /// Pushes an artifact.
+    pub(super) async fn push(&self, artifact: &Artifact, reference: &Reference) -> Result<Outcome> {
+        let to = self.endpoint(reference)?;
+        if let Some(wanted) = to.target.digest.as_ref().filter(|wanted| **wanted != artifact.digest) {
+            return Err(Error::new(
+                Kind::Digest,
+                format!("{reference}: the artifact has the digest {}, not {wanted}", artifact.digest),
+            ));
         }
-        blobs.push(blob(verb, layer)?);
+        self.push_with(&to, artifact, &artifact.layers).await
     }
-    mount_from.dedup();
-    let writer = to.backend.writer(&mount_from).await?;
-    let descriptor =
-        Descriptor::new(artifact.media_type.clone(), artifact.digest.clone(), artifact.manifest.len() as u64);
-    send_all(verb, &*writer, &blobs).await?;
-    verb.call.operation.enter(Phase::Publishing);
-    let tag = to.target.tag();
-    let put = writer.put_manifest(&descriptor, &artifact.manifest, tag).await;
-    let listed = match put {
-        // The registry lost a blob, or a cache in front of it said too early that it has it (Q59, R-36).
-        Err(error) if matches!(error.registry_code(), Some("MANIFEST_BLOB_UNKNOWN" | "BLOB_UNKNOWN")) => {
-            verb.call.operation.count(Count::Retry);
-            for blob in &blobs {
-                writer.send_again(blob).await?;
+
+    /// Pushes an artifact whose layers are there.
+    pub(super) async fn push_all_but_layers(&self, to: &Endpoint, artifact: &Artifact) -> Result<Outcome> {
+        self.push_with(to, artifact, &[]).await
+    }
+
+    /// Pushes the config, these of the layers, and the manifest.
+    async fn push_with(&self, to: &Endpoint, artifact: &Artifact, layers: &[Layer]) -> Result<Outcome> {
+        let mut mount_from = self.call.settings.mount_from.to_vec();
+        let mut blobs = Vec::with_capacity(layers.len() + 1);
+        // An artifact manifest has none (Q91).
+        if artifact.media_type != media_type::OCI_ARTIFACT {
+            blobs.push(self.config_blob(artifact)?);
+        }
+        for layer in layers {
+            if let Content::Remote(from) = &layer.content {
+                mount_from.extend(self.endpoint(from)?.mountable_into(to));
             }
-            writer.put_manifest(&descriptor, &artifact.manifest, tag).await?
+            blobs.push(self.blob(layer)?);
         }
-        other => other?,
-    };
-    if let Some(subject) = artifact.subject.as_ref().filter(|_| !listed) {
-        let entry = Descriptor {
-            artifact_type: Some(
-                artifact.kind.artifact_type().unwrap_or(artifact.kind.config_media_type()).to_owned(),
-            ),
-            annotations: artifact.annotations.clone(),
-            ..descriptor.clone()
+        mount_from.dedup();
+        let writer = to.backend.writer(&mount_from).await?;
+        let descriptor = Descriptor::new(
+            artifact.media_type.clone(),
+            artifact.digest.clone(),
+            artifact.manifest.len() as u64,
+        );
+        self.send_all(&*writer, &blobs).await?;
+        self.call.operation.enter(Phase::Publishing);
+        let tag = to.target.tag();
+        let put = writer.put_manifest(&descriptor, &artifact.manifest, tag).await;
+        let listed = match put {
+            // The registry lost a blob, or a cache in front of it said too early that it has it (Q59, R-36).
+            Err(error) if matches!(error.registry_code(), Some("MANIFEST_BLOB_UNKNOWN" | "BLOB_UNKNOWN")) => {
+                self.call.operation.count(Count::Retry);
+                for blob in &blobs {
+                    writer.send_again(blob).await?;
+                }
+                writer.put_manifest(&descriptor, &artifact.manifest, tag).await?
+            }
+            other => other?,
         };
-        writer.put_referrer(&subject.digest, &entry).await?;
+        if let Some(subject) = artifact.subject.as_ref().filter(|_| !listed) {
+            let entry = Descriptor {
+                artifact_type: Some(
+                    artifact.kind.artifact_type().unwrap_or(artifact.kind.config_media_type()).to_owned(),
+                ),
+                annotations: artifact.annotations.clone(),
+                ..descriptor.clone()
+            };
+            writer.put_referrer(&subject.digest, &entry).await?;
+        }
+        Ok(Outcome {
+            digest: Some(artifact.digest.clone()),
+            media_type: Some(descriptor.media_type),
+            size: Some(descriptor.size),
+            artifact: Some(Artifact { reference: Some(to.reference.clone()), ..artifact.clone() }),
+            ..Outcome::default()
+        })
     }
-    Ok(Outcome {
-        digest: Some(artifact.digest.clone()),
-        media_type: Some(descriptor.media_type),
-        size: Some(descriptor.size),
-        artifact: Some(Artifact { reference: Some(to.reference.clone()), ..artifact.clone() }),
-        ..Outcome::default()
-    })
-}
 
-/// Pushes an artifact that refers to what is at `subject`, by its digest.
-pub(super) async fn attach(verb: &Verb, artifact: &Artifact, subject: &Reference) -> Result<Outcome> {
-    let endpoint = Endpoint::new(verb, subject)?;
-    let found = endpoint
-        .resolve()
-        .await?
-        .ok_or_else(|| Error::new(Kind::NotFound, format!("{subject}: there is nothing to attach to")))?;
-    let mut builder = ArtifactBuilder::new(artifact.kind.clone()).subject(Descriptor::new(
-        found.media_type,
-        found.digest,
-        found.size,
-    ));
-    builder = match (&artifact.config, &artifact.reference) {
-        (Some(bytes), _) => builder.config(bytes.to_vec()),
-        (None, Some(from)) => builder.remote_config(artifact.config_descriptor.clone(), from.clone()),
-        (None, None) => return Err(no_config()),
-    };
-    for layer in &artifact.layers {
-        builder = builder.layer(layer.clone());
+    /// Pushes an artifact that refers to what is at `subject`, by its digest.
+    pub(super) async fn attach(&self, artifact: &Artifact, subject: &Reference) -> Result<Outcome> {
+        let endpoint = self.endpoint(subject)?;
+        let found = endpoint
+            .resolve()
+            .await?
+            .ok_or_else(|| Error::new(Kind::NotFound, format!("{subject}: there is nothing to attach to")))?;
+        let mut builder = ArtifactBuilder::new(artifact.kind.clone()).subject(Descriptor::new(
+            found.media_type,
+            found.digest,
+            found.size,
+        ));
+        builder = match (&artifact.config, &artifact.reference) {
+            (Some(bytes), _) => builder.config(bytes.to_vec()),
+            (None, Some(from)) => builder.remote_config(artifact.config_descriptor.clone(), from.clone()),
+            (None, None) => return Err(no_config()),
+        };
+        for layer in &artifact.layers {
+            builder = builder.layer(layer.clone());
+        }
+        for (key, value) in &artifact.annotations {
+            builder = builder.annotation(key, value);
+        }
+        let attached = builder.finish()?;
+        let reference = endpoint.reference.with_digest(&attached.digest);
+        self.push(&attached, &reference).await
     }
-    for (key, value) in &artifact.annotations {
-        builder = builder.annotation(key, value);
-    }
-    let attached = builder.finish()?;
-    let reference = endpoint.reference.with_digest(&attached.digest);
-    push(verb, &attached, &reference).await
-}
 
-/// Brings every blob there, several at once.
-pub(super) async fn send_all(verb: &Verb, writer: &dyn Writer, blobs: &[Blob]) -> Result<()> {
-    verb.call.operation.enter(Phase::Uploading);
-    let mut seen = std::collections::HashSet::new();
-    let unique: Vec<&Blob> = blobs.iter().filter(|blob| seen.insert(&blob.descriptor.digest)).collect();
-    verb.call.operation.expect_bytes(unique.iter().map(|blob| blob.descriptor.size).sum());
-    // The largest goes first: whether it is there tells the small ones whether they need to ask.
-    let largest = unique.iter().map(|blob| blob.descriptor.size).max().unwrap_or(0);
-    let (first, rest): (Vec<_>, Vec<_>) =
-        unique.into_iter().partition(|blob| blob.descriptor.size > SMALL || blob.descriptor.size == largest);
-    for group in [first, rest] {
-        stream::iter(group)
-            .map(Ok)
-            .try_for_each_concurrent(verb.call.settings.parallel, |blob| writer.send(blob))
-            .await?;
+    /// Brings every blob there, several at once.
+    pub(super) async fn send_all(&self, writer: &dyn Writer, blobs: &[Blob]) -> Result<()> {
+        self.call.operation.enter(Phase::Uploading);
+        let mut seen = std::collections::HashSet::new();
+        let unique: Vec<&Blob> = blobs.iter().filter(|blob| seen.insert(&blob.descriptor.digest)).collect();
+        self.call.operation.expect_bytes(unique.iter().map(|blob| blob.descriptor.size).sum());
+        // The largest goes first: whether it is there tells the small ones whether they need to ask.
+        let largest = unique.iter().map(|blob| blob.descriptor.size).max().unwrap_or(0);
+        let (first, rest): (Vec<_>, Vec<_>) = unique
+            .into_iter()
+            .partition(|blob| blob.descriptor.size > SMALL || blob.descriptor.size == largest);
+        for group in [first, rest] {
+            stream::iter(group)
+                .map(Ok)
+                .try_for_each_concurrent(self.call.settings.parallel, |blob| writer.send(blob))
+                .await?;
+        }
+        Ok(())
     }
-    Ok(())
-}
 
-fn config_blob(verb: &Verb, artifact: &Artifact) -> Result<Blob> {
-    let content = match (&artifact.config, &artifact.reference) {
-        (Some(bytes), _) => Content::Bytes(bytes.clone()),
-        (None, Some(from)) => Content::Remote(from.clone()),
-        (None, None) => return Err(no_config()),
-    };
-    let layer = Layer { descriptor: artifact.config_descriptor.clone(), content };
-    blob(verb, &layer)
+    fn config_blob(&self, artifact: &Artifact) -> Result<Blob> {
+        let content = match (&artifact.config, &artifact.reference) {
+            (Some(bytes), _) => Content::Bytes(bytes.clone()),
+            (None, Some(from)) => Content::Remote(from.clone()),
+            (None, None) => return Err(no_config()),
+        };
+        let layer = Layer { descriptor: artifact.config_descriptor.clone(), content };
+        self.blob(&layer)
+    }
 }
 
 fn no_config() -> Error {
     Error::new(Kind::Argument, "the artifact has no config")
 }
 
-fn blob(verb: &Verb, layer: &Layer) -> Result<Blob> {
-    let spool = match &layer.content {
-        Content::Spooled(spool) => Some(spool.clone()),
-        _ => None,
-    };
-    Ok(Blob { descriptor: layer.descriptor.clone(), source: source(verb, layer)?, spool })
-}
+impl Verb {
+    fn blob(&self, layer: &Layer) -> Result<Blob> {
+        let spool = match &layer.content {
+            Content::Spooled(spool) => Some(spool.clone()),
+            _ => None,
+        };
+        Ok(Blob { descriptor: layer.descriptor.clone(), source: self.source(layer)?, spool })
+    }
 
-/// Where a layer's bytes are read from, again and from any offset.
-pub(super) fn source(verb: &Verb, layer: &Layer) -> Result<Arc<dyn BlobSource>> {
-    Ok(match &layer.content {
-        Content::Remote(reference) => {
-            Arc::new(Remote::new(&Endpoint::new(verb, reference)?, &layer.descriptor))
-        }
-        local => Arc::new(Local { content: local.clone(), size: layer.descriptor.size }),
-    })
+    /// Where a layer's bytes are read from, again and from any offset.
+    pub(super) fn source(&self, layer: &Layer) -> Result<Arc<dyn BlobSource>> {
+        Ok(match &layer.content {
+            Content::Remote(reference) => {
+                Arc::new(Remote::new(&self.endpoint(reference)?, &layer.descriptor))
+            }
+            local => Arc::new(Local { content: local.clone(), size: layer.descriptor.size }),
+        })
+    }
 }
 
 struct Local {

@@ -5,151 +5,152 @@ use std::io::{self, Write};
 
 use super::artifact::{Artifact, Content};
 use super::blocking::{CHUNK, blocking};
-use super::endpoint::Endpoint;
 use super::layer::LayerReader;
 use super::pull::{fetch_config, found};
-use super::push::source;
 use super::{Outcome, Verb};
 use crate::error::{Error, Kind, Result};
 use crate::oci::{Hasher, Reference};
 use crate::operation::Phase;
 
-pub(super) async fn pull_config(verb: &Verb, reference: &Reference) -> Result<Outcome> {
-    let endpoint = Endpoint::new(verb, reference)?;
-    let manifest = endpoint.image().await?;
-    let config = fetch_config(&endpoint, &manifest.document).await?;
-    let descriptor = manifest.document.config;
-    Ok(Outcome {
-        digest: Some(descriptor.digest),
-        media_type: Some(descriptor.media_type),
-        size: Some(descriptor.size),
-        bytes: config.map(|bytes| bytes.to_vec()),
-        ..Outcome::default()
-    })
-}
-
-pub(super) async fn exists(verb: &Verb, reference: &Reference) -> Result<Outcome> {
-    let endpoint = Endpoint::new(verb, reference)?;
-    let found = endpoint.resolve().await?;
-    let mut outcome = Outcome { exists: Some(found.is_some()), ..Outcome::default() };
-    if let Some(descriptor) = found {
-        outcome.digest = Some(descriptor.digest);
-        outcome.media_type = Some(descriptor.media_type);
-        outcome.size = Some(descriptor.size);
-    }
-    Ok(outcome)
-}
-
-pub(super) async fn resolve(verb: &Verb, reference: &Reference) -> Result<Outcome> {
-    let outcome = exists(verb, reference).await?;
-    match outcome.exists {
-        Some(true) => Ok(Outcome { exists: None, ..outcome }),
-        _ => Err(Error::new(Kind::NotFound, format!("{reference}: there is no such manifest"))),
-    }
-}
-
-pub(super) async fn list_tags(verb: &Verb, reference: &Reference) -> Result<Outcome> {
-    let endpoint = Endpoint::new(verb, reference)?;
-    let mut tags = endpoint.backend.tags().await?;
-    tags.sort_unstable();
-    tags.dedup();
-    Ok(Outcome { tags, ..Outcome::default() })
-}
-
-pub(super) async fn inspect(verb: &Verb, reference: &Reference) -> Result<Outcome> {
-    let endpoint = Endpoint::new(verb, reference)?;
-    let manifest = endpoint.image().await?;
-    let config = match verb.call.settings.fetch_config {
-        true => fetch_config(&endpoint, &manifest.document).await?,
-        false => None,
-    };
-    let artifact = found(&endpoint, &manifest, config);
-    Ok(Outcome {
-        digest: Some(artifact.digest.clone()),
-        media_type: Some(artifact.media_type.clone()),
-        size: Some(manifest.descriptor.size),
-        artifact: Some(artifact),
-        ..Outcome::default()
-    })
-}
-
-pub(super) async fn referrers(verb: &Verb, reference: &Reference) -> Result<Outcome> {
-    let endpoint = Endpoint::new(verb, reference)?;
-    // A digest needs no look-up: what refers to it may be there before it is.
-    let subject = match &endpoint.target.digest {
-        Some(digest) => digest.clone(),
-        None => {
-            let missing = || Error::new(Kind::NotFound, format!("{reference}: there is no such manifest"));
-            endpoint.resolve().await?.ok_or_else(missing)?.digest
-        }
-    };
-    let artifact_type = Some(verb.call.settings.artifact_type.as_str()).filter(|t| !t.is_empty());
-    let referrers = endpoint.backend.referrers(&subject, artifact_type).await?;
-    Ok(Outcome { digest: Some(subject), referrers, ..Outcome::default() })
-}
-
-/// One layer, verified. Into memory only as far as it really comes: its declared size allocates nothing.
-pub(super) async fn read_layer(
-    verb: &Verb,
-    artifact: &Artifact,
-    index: usize,
-    file: Option<File>,
-) -> Result<Outcome> {
-    let count = artifact.layers.len();
-    let layer = artifact.layers.get(index).cloned().ok_or_else(|| {
-        Error::new(Kind::Argument, format!("the artifact has {count} layers, there is no layer {index}"))
-    })?;
-    let endpoint = match &layer.content {
-        Content::Remote(reference) => Some(Endpoint::new(verb, reference)?),
-        _ => None,
-    };
-    let source = source(verb, &layer)?;
-    verb.call.operation.enter(Phase::Downloading);
-    verb.call.operation.expect_bytes(layer.descriptor.size);
-    let verb = verb.clone();
-    blocking(move || {
-        let descriptor = &layer.descriptor;
-        let failed = |e| Error::io(format_args!("layer {}", descriptor.digest), e);
-        let mut memory = Vec::new();
-        let mut output: Box<dyn Write + '_> = match &file {
-            Some(file) => Box::new(file),
-            None => Box::new(&mut memory),
-        };
-        match endpoint {
-            Some(endpoint) => {
-                let mut reader = LayerReader::open(&verb, &endpoint, descriptor)?;
-                io::copy(&mut reader, &mut output).map_err(failed)?;
-                reader.finish()?;
-            }
-            None => {
-                let mut input = source.open(0)?;
-                let mut hasher = Hasher::new(descriptor.digest.algorithm());
-                let mut buffer = vec![0; CHUNK];
-                loop {
-                    verb.call.operation.check()?;
-                    let read = input.read(&mut buffer).map_err(failed)?;
-                    let Some(chunk) = buffer.get(..read).filter(|chunk| !chunk.is_empty()) else { break };
-                    hasher.update(chunk);
-                    output.write_all(chunk).map_err(failed)?;
-                    verb.call.operation.advance_bytes(read as u64);
-                }
-                let found = hasher.finish();
-                if found != descriptor.digest {
-                    return Err(Error::new(
-                        Kind::Changed,
-                        format!("layer {}: its source has the digest {found} now", descriptor.digest),
-                    ));
-                }
-            }
-        }
-        drop(output);
-        Ok::<_, Error>(Outcome {
-            digest: Some(descriptor.digest.clone()),
-            media_type: Some(descriptor.media_type.clone()),
+impl Verb {
+    pub(super) async fn pull_config(&self, reference: &Reference) -> Result<Outcome> {
+        let endpoint = self.endpoint(reference)?;
+        let manifest = endpoint.image().await?;
+        let config = fetch_config(&endpoint, &manifest.document).await?;
+        let descriptor = manifest.document.config;
+        Ok(Outcome {
+            digest: Some(descriptor.digest),
+            media_type: Some(descriptor.media_type),
             size: Some(descriptor.size),
-            bytes: file.is_none().then_some(memory),
+            bytes: config.map(|bytes| bytes.to_vec()),
             ..Outcome::default()
         })
-    })
-    .await
+    }
+
+    pub(super) async fn exists(&self, reference: &Reference) -> Result<Outcome> {
+        let endpoint = self.endpoint(reference)?;
+        let found = endpoint.resolve().await?;
+        let mut outcome = Outcome { exists: Some(found.is_some()), ..Outcome::default() };
+        if let Some(descriptor) = found {
+            outcome.digest = Some(descriptor.digest);
+            outcome.media_type = Some(descriptor.media_type);
+            outcome.size = Some(descriptor.size);
+        }
+        Ok(outcome)
+    }
+
+    pub(super) async fn resolve(&self, reference: &Reference) -> Result<Outcome> {
+        let outcome = self.exists(reference).await?;
+        match outcome.exists {
+            Some(true) => Ok(Outcome { exists: None, ..outcome }),
+            _ => Err(Error::new(Kind::NotFound, format!("{reference}: there is no such manifest"))),
+        }
+    }
+
+    pub(super) async fn list_tags(&self, reference: &Reference) -> Result<Outcome> {
+        let endpoint = self.endpoint(reference)?;
+        let mut tags = endpoint.backend.tags().await?;
+        tags.sort_unstable();
+        tags.dedup();
+        Ok(Outcome { tags, ..Outcome::default() })
+    }
+
+    pub(super) async fn inspect(&self, reference: &Reference) -> Result<Outcome> {
+        let endpoint = self.endpoint(reference)?;
+        let manifest = endpoint.image().await?;
+        let config = match self.call.settings.fetch_config {
+            true => fetch_config(&endpoint, &manifest.document).await?,
+            false => None,
+        };
+        let artifact = found(&endpoint, &manifest, config);
+        Ok(Outcome {
+            digest: Some(artifact.digest.clone()),
+            media_type: Some(artifact.media_type.clone()),
+            size: Some(manifest.descriptor.size),
+            artifact: Some(artifact),
+            ..Outcome::default()
+        })
+    }
+
+    pub(super) async fn referrers(&self, reference: &Reference) -> Result<Outcome> {
+        let endpoint = self.endpoint(reference)?;
+        // A digest needs no look-up: what refers to it may be there before it is.
+        let subject = match &endpoint.target.digest {
+            Some(digest) => digest.clone(),
+            None => {
+                let missing =
+                    || Error::new(Kind::NotFound, format!("{reference}: there is no such manifest"));
+                endpoint.resolve().await?.ok_or_else(missing)?.digest
+            }
+        };
+        let artifact_type = Some(self.call.settings.artifact_type.as_str()).filter(|t| !t.is_empty());
+        let referrers = endpoint.backend.referrers(&subject, artifact_type).await?;
+        Ok(Outcome { digest: Some(subject), referrers, ..Outcome::default() })
+    }
+
+    /// One layer, verified. Into memory only as far as it really comes: its declared size allocates nothing.
+    pub(super) async fn read_layer(
+        &self,
+        artifact: &Artifact,
+        index: usize,
+        file: Option<File>,
+    ) -> Result<Outcome> {
+        let count = artifact.layers.len();
+        let layer = artifact.layers.get(index).cloned().ok_or_else(|| {
+            Error::new(Kind::Argument, format!("the artifact has {count} layers, there is no layer {index}"))
+        })?;
+        let endpoint = match &layer.content {
+            Content::Remote(reference) => Some(self.endpoint(reference)?),
+            _ => None,
+        };
+        let source = self.source(&layer)?;
+        self.call.operation.enter(Phase::Downloading);
+        self.call.operation.expect_bytes(layer.descriptor.size);
+        let verb = self.clone();
+        blocking(move || {
+            let descriptor = &layer.descriptor;
+            let failed = |e| Error::io(format_args!("layer {}", descriptor.digest), e);
+            let mut memory = Vec::new();
+            let mut output: Box<dyn Write + '_> = match &file {
+                Some(file) => Box::new(file),
+                None => Box::new(&mut memory),
+            };
+            match endpoint {
+                Some(endpoint) => {
+                    let mut reader = LayerReader::open(&verb, &endpoint, descriptor)?;
+                    io::copy(&mut reader, &mut output).map_err(failed)?;
+                    reader.finish()?;
+                }
+                None => {
+                    let mut input = source.open(0)?;
+                    let mut hasher = Hasher::new(descriptor.digest.algorithm());
+                    let mut buffer = vec![0; CHUNK];
+                    loop {
+                        verb.call.operation.check()?;
+                        let read = input.read(&mut buffer).map_err(failed)?;
+                        let Some(chunk) = buffer.get(..read).filter(|chunk| !chunk.is_empty()) else { break };
+                        hasher.update(chunk);
+                        output.write_all(chunk).map_err(failed)?;
+                        verb.call.operation.advance_bytes(read as u64);
+                    }
+                    let found = hasher.finish();
+                    if found != descriptor.digest {
+                        return Err(Error::new(
+                            Kind::Changed,
+                            format!("layer {}: its source has the digest {found} now", descriptor.digest),
+                        ));
+                    }
+                }
+            }
+            drop(output);
+            Ok::<_, Error>(Outcome {
+                digest: Some(descriptor.digest.clone()),
+                media_type: Some(descriptor.media_type.clone()),
+                size: Some(descriptor.size),
+                bytes: file.is_none().then_some(memory),
+                ..Outcome::default()
+            })
+        })
+        .await
+    }
 }

@@ -90,7 +90,7 @@ impl AuthFile {
         if let Some((name, part)) = self.helper(asked.registry) {
             let server = server(asked.registry);
             let part = format!("{part}: {}", printable(name));
-            match asked.helpers.get(name, server, asked.operation) {
+            match asked.helpers.get(name, server) {
                 Ok(None) => {}
                 Ok(Some(credential)) => return Ok(Some(Hit { credential: Ok(credential), part })),
                 Err(error) if error.kind() == Kind::Credentials => {
@@ -171,13 +171,11 @@ fn bad(why: impl Into<String>) -> Error {
 mod tests {
     use super::*;
     use crate::credentials::helper::Helpers;
-    use crate::operation::Operation;
     use crate::options::{Environment, Options, Settings};
 
     fn find(text: &str, registry: &str, repository: &str) -> Result<Option<Hit>> {
         let settings = Settings::for_client(&Options::new(), Environment::default()).unwrap();
-        let asked =
-            Asked { registry, repository, helpers: &Helpers::new(&settings), operation: &Operation::new() };
+        let asked = Asked { registry, repository, helpers: &Helpers::new(&settings) };
         AuthFile::parse(text.as_bytes())?.find(&asked)
     }
 

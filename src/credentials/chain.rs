@@ -18,7 +18,6 @@ pub(super) struct Asked<'a> {
     pub(super) registry: &'a str,
     pub(super) repository: &'a str,
     pub(super) helpers: &'a Helpers,
-    pub(super) operation: &'a Operation,
 }
 
 /// A place that may have a credential. An error of it ends the search; so does anything but `Lookup::None`.
@@ -64,7 +63,7 @@ impl Chain {
 
     /// The first credential for the repository. It reads files and runs helpers, so it blocks.
     pub(super) fn find(&self, registry: &str, repository: &str, operation: &Operation) -> Result<Lookup> {
-        let asked = Asked { registry, repository, helpers: &self.helpers, operation };
+        let asked = Asked { registry, repository, helpers: &self.helpers.during(operation) };
         for source in &self.sources {
             match source.find(&asked)? {
                 Lookup::None => {}

@@ -35,6 +35,8 @@ const TICK: Duration = Duration::from_millis(50);
 pub(super) struct Helpers {
     environment: Environment,
     timeout: Duration,
+    /// A helper ends with it at the latest.
+    operation: Operation,
 }
 
 #[derive(Deserialize)]
@@ -47,13 +49,19 @@ struct Answer {
 
 impl Helpers {
     pub(super) fn new(settings: &Settings) -> Self {
-        Self { environment: settings.environment().clone(), timeout: settings.helper_timeout }
+        let (environment, timeout) = (settings.environment().clone(), settings.helper_timeout);
+        Self { environment, timeout, operation: Operation::new() }
+    }
+
+    /// The same, for as long as this operation goes on.
+    pub(super) fn during(&self, operation: &Operation) -> Self {
+        Self { environment: self.environment.clone(), timeout: self.timeout, operation: operation.clone() }
     }
 
     /// The credential that a helper keeps for a server.
-    pub(super) fn get(&self, name: &str, server: &str, operation: &Operation) -> Result<Option<Credential>> {
+    pub(super) fn get(&self, name: &str, server: &str) -> Result<Option<Credential>> {
         let input = line(server)?;
-        let output = self.run(name, "get", &input, operation)?;
+        let output = self.run(name, "get", &input)?;
         match output.status {
             Some(0) => {}
             // Where somebody else reaped the helper only its words are left to go by.
@@ -76,14 +84,7 @@ impl Helpers {
     }
 
     /// Lets a helper keep a credential.
-    pub(super) fn store(
-        &self,
-        name: &str,
-        server: &str,
-        username: &str,
-        secret: &Secret,
-        operation: &Operation,
-    ) -> Result<()> {
+    pub(super) fn store(&self, name: &str, server: &str, username: &str, secret: &Secret) -> Result<()> {
         line(server)?;
         // Written out piece by piece, so that no copy of the secret is left behind unwiped.
         let text = |s: &str| {
@@ -95,16 +96,16 @@ impl Helpers {
             *text(username)?,
             *text(secret.expose())?
         ));
-        self.change(name, "store", input.as_bytes(), operation)
+        self.change(name, "store", input.as_bytes())
     }
 
     /// Lets a helper forget a server; one that it does not know is no error.
-    pub(super) fn erase(&self, name: &str, server: &str, operation: &Operation) -> Result<()> {
-        self.change(name, "erase", &line(server)?, operation)
+    pub(super) fn erase(&self, name: &str, server: &str) -> Result<()> {
+        self.change(name, "erase", &line(server)?)
     }
 
-    fn change(&self, name: &str, verb: &str, input: &[u8], operation: &Operation) -> Result<()> {
-        let output = self.run(name, verb, input, operation)?;
+    fn change(&self, name: &str, verb: &str, input: &[u8]) -> Result<()> {
+        let output = self.run(name, verb, input)?;
         match output.status {
             Some(0) | None => Ok(()),
             Some(_) if verb == "erase" && output.text.trim_ascii().starts_with(NOT_FOUND) => Ok(()),
@@ -112,14 +113,14 @@ impl Helpers {
         }
     }
 
-    fn run(&self, name: &str, verb: &str, input: &[u8], operation: &Operation) -> Result<Output> {
+    fn run(&self, name: &str, verb: &str, input: &[u8]) -> Result<Output> {
         let program = self.find(name)?;
         Child::start(&program, verb, input, &self.environment)
             .map_err(|error| {
                 let program = printable(program.as_os_str().as_bytes());
                 failed(name, verb, &format!("{program} can't be run: {}", system(error)))
             })?
-            .finish(Instant::now() + self.timeout, operation)
+            .finish(Instant::now() + self.timeout, &self.operation)
             .map_err(|stop| match stop {
                 Stop::Ended(error) => error,
                 Stop::Late => failed(

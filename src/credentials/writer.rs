@@ -16,10 +16,11 @@ use super::auth_file::{AuthFile, server};
 use super::helper::Helpers;
 use super::places::Places;
 use super::{json_edit, secret_file};
+use crate::call::Call;
 use crate::credential::TOKEN_USER;
 use crate::error::{Error, Kind, Result, printable};
 use crate::operation::Operation;
-use crate::options::{Secret, Settings};
+use crate::options::Secret;
 
 /// How long another program's lock is waited for.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
@@ -31,6 +32,7 @@ pub(crate) struct CredentialWriter {
     /// It is podman's: Docker Hub has another key there.
     podman: bool,
     helpers: Helpers,
+    operation: Operation,
 }
 
 /// What is kept.
@@ -42,7 +44,8 @@ pub(crate) enum Kept<'a> {
 
 impl CredentialWriter {
     /// docker's configuration; the file that REGISTRY_AUTH_FILE names where DOCKER_CONFIG names none.
-    pub(crate) fn new(settings: &Settings) -> Result<Self> {
+    pub(crate) fn new(call: &Call) -> Result<Self> {
+        let Call { settings, operation } = call;
         let environment = settings.environment();
         let places = Places::of(settings);
         let podman =
@@ -54,25 +57,24 @@ impl CredentialWriter {
                 "there is no place for a credential: neither HOME nor DOCKER_CONFIG is set",
             )
         })?;
-        Ok(Self { path, podman, helpers: Helpers::new(settings) })
+        Ok(Self {
+            path,
+            podman,
+            helpers: Helpers::new(settings).during(operation),
+            operation: operation.clone(),
+        })
     }
 
     /// Keeps a credential, and says where.
-    pub(crate) fn keep(
-        &self,
-        registry: &str,
-        username: &str,
-        kept: &Kept<'_>,
-        operation: &Operation,
-    ) -> Result<String> {
-        let file = Locked::open(&self.path, operation)?;
+    pub(crate) fn keep(&self, registry: &str, username: &str, kept: &Kept<'_>) -> Result<String> {
+        let file = Locked::open(&self.path, &self.operation)?;
         let key = if self.podman { registry } else { server(registry) };
         if let Some((name, part)) = file.parsed.helper(registry) {
             let (username, secret) = match kept {
                 Kept::Password(secret) => (username, secret),
                 Kept::Identity(secret) => (TOKEN_USER, secret),
             };
-            self.helpers.store(name, server(registry), username, secret, operation)?;
+            self.helpers.store(name, server(registry), username, secret)?;
             let source = format!("{} ({part}: {name})", file.name());
             // A marker, as docker leaves one, in place of what may have been there in clear.
             file.change(|text| json_edit::set(text, "auths", key, &[]))?;
@@ -97,14 +99,14 @@ impl CredentialWriter {
     }
 
     /// Forgets a registry; whether there was something to forget in the file.
-    pub(crate) fn forget(&self, registry: &str, operation: &Operation) -> Result<bool> {
+    pub(crate) fn forget(&self, registry: &str) -> Result<bool> {
         if secret_file::read(&self.path)?.is_none() {
             return Ok(false);
         }
-        let file = Locked::open(&self.path, operation)?;
+        let file = Locked::open(&self.path, &self.operation)?;
         let helper = file.parsed.helper(registry).map(|(name, _)| name.to_owned());
         if let Some(name) = &helper {
-            self.helpers.erase(name, server(registry), operation)?;
+            self.helpers.erase(name, server(registry))?;
         }
         let keys: Vec<String> = file.parsed.entries_of(registry).into_iter().map(str::to_owned).collect();
         if keys.is_empty() {

@@ -17,7 +17,7 @@ const ALLOWED: [(&str, &[&str]); 13] = [
     ("store", &["error", "oci", "options", "operation", "call"]),
     ("credential", &["error", "options", "operation"]),
     ("registry", &["error", "oci", "options", "operation", "call", "credential", "thread"]),
-    ("credentials", &["error", "options", "operation", "credential", "sys", "thread"]),
+    ("credentials", &["error", "options", "operation", "call", "credential", "sys", "thread"]),
     ("sys", &["error"]),
     (
         "client",

@@ -29,17 +29,21 @@ impl Bench {
     }
 
     fn helpers(&self) -> Helpers {
+        self.helpers_of(&Operation::new())
+    }
+
+    fn helpers_of(&self, operation: &Operation) -> Helpers {
         let mut options = Options::new();
         options.set("helper_timeout_ms", self.timeout).unwrap();
         let directory = self.directory.path().to_str().unwrap();
         let path = format!("{directory}:/usr/bin:/bin");
         let environment = Environment::of([("PATH", path.as_str()), ("DIR", directory), ("MARK", "1")]);
-        Helpers::new(&Settings::for_client(&options, environment).unwrap())
+        Helpers::new(&Settings::for_client(&options, environment).unwrap()).during(operation)
     }
 
     fn get(&self, script: &str) -> Result<Option<Credential>> {
         write(self.directory.path(), "t", script);
-        self.helpers().get("t", "reg.test", &Operation::new())
+        self.helpers().get("t", "reg.test")
     }
 
     fn error(&self, script: &str) -> String {
@@ -77,15 +81,15 @@ fn a_20_a_helper_that_fails_is_an_error_that_names_it() {
     assert!(message.contains("docker-credential-t (get): failed with status 1"), "{message}");
     assert!(bench.error("kill -9 $$").contains("killed by signal 9"));
     assert!(bench.error("exit 0").contains("printed nothing"));
-    let error = bench.helpers().get("absent", "reg.test", &Operation::new()).unwrap_err();
+    let error = bench.helpers().get("absent", "reg.test").unwrap_err();
     assert!(error.message().contains("docker-credential-absent is not in PATH"), "{error}");
     std::fs::write(bench.directory.path().join("docker-credential-plain"), "").unwrap();
-    let error = bench.helpers().get("plain", "reg.test", &Operation::new()).unwrap_err();
+    let error = bench.helpers().get("plain", "reg.test").unwrap_err();
     assert!(error.message().contains("docker-credential-plain can't be run: Permission denied"), "{error}");
     write(bench.directory.path(), "bad", "");
     let bad = bench.directory.path().join("docker-credential-bad");
     std::fs::write(&bad, "#!/nonexistent/interpreter\n").unwrap();
-    let error = bench.helpers().get("bad", "reg.test", &Operation::new()).unwrap_err();
+    let error = bench.helpers().get("bad", "reg.test").unwrap_err();
     assert!(error.message().contains("No such file"), "{error}");
 }
 
@@ -167,7 +171,7 @@ fn f_25_a_cancel_ends_a_helper_that_hangs() {
         canceller.cancel();
     });
     let started = Instant::now();
-    let error = bench.helpers().get("t", "reg.test", &operation).unwrap_err();
+    let error = bench.helpers_of(&operation).get("t", "reg.test").unwrap_err();
     assert_eq!(error.kind(), Kind::Cancelled);
     assert!(started.elapsed() < Duration::from_millis(1200));
     thread.join().unwrap();
@@ -184,7 +188,7 @@ fn a_23_a_helper_that_does_not_read_costs_nothing() {
 fn a_24_names_are_checked_and_the_working_directory_is_not_searched() {
     let bench = Bench::new();
     for name in ["../../tmp/evil", "x y", "", "/bin/sh", "a/b", "a\0b", "a;b", "ü"] {
-        let error = bench.helpers().get(name, "reg.test", &Operation::new()).unwrap_err();
+        let error = bench.helpers().get(name, "reg.test").unwrap_err();
         assert_eq!(error.kind(), Kind::Credentials);
         assert!(error.message().contains("is no name of a credential helper"), "{error}");
     }
@@ -194,10 +198,10 @@ fn a_24_names_are_checked_and_the_working_directory_is_not_searched() {
     let up = "../".repeat(here.components().count() - 1);
     let relative = format!("{up}{}", bench.directory.path().strip_prefix("/").unwrap().display());
     assert!(std::path::Path::new(&relative).join("docker-credential-t").exists());
-    assert!(bench.helpers().get("t", "reg.test", &Operation::new()).is_ok(), "the twin: by an absolute path");
+    assert!(bench.helpers().get("t", "reg.test").is_ok(), "the twin: by an absolute path");
     for path in ["", ".", ":", "relative:.:", "./x", &relative] {
         let settings = Settings::for_client(&Options::new(), Environment::of([("PATH", path)])).unwrap();
-        let error = Helpers::new(&settings).get("t", "reg.test", &Operation::new()).unwrap_err();
+        let error = Helpers::new(&settings).get("t", "reg.test").unwrap_err();
         assert!(error.message().contains("not in PATH"), "{path}: {error}");
     }
 }
@@ -207,9 +211,9 @@ fn a_25_a_server_with_a_line_break_is_refused() {
     let bench = Bench::new();
     write(bench.directory.path(), "t", "touch $DIR/ran");
     for server in ["a\nb", "a\r", "a\0", ""] {
-        let error = bench.helpers().get("t", server, &Operation::new()).unwrap_err();
+        let error = bench.helpers().get("t", server).unwrap_err();
         assert!(error.message().contains("refused"), "{error}");
-        let store = bench.helpers().store("t", server, "u", &Secret::new("p"), &Operation::new());
+        let store = bench.helpers().store("t", server, "u", &Secret::new("p"));
         assert!(store.is_err());
     }
     assert!(!bench.directory.path().join("ran").exists());
@@ -224,16 +228,16 @@ fn store_and_erase_speak_the_protocol() {
         "cat > $DIR/$1; [ $1 = store ] || { echo 'credentials not found in native keychain'; exit 1; }",
     );
     let helpers = bench.helpers();
-    helpers.store("t", "reg.test", "u\"", &Secret::new("p\\€"), &Operation::new()).unwrap();
+    helpers.store("t", "reg.test", "u\"", &Secret::new("p\\€")).unwrap();
     let stored: serde_json::Value =
         serde_json::from_slice(&std::fs::read(bench.directory.path().join("store")).unwrap()).unwrap();
     assert_eq!(stored, serde_json::json!({"ServerURL":"reg.test","Username":"u\"","Secret":"p\\€"}));
-    helpers.erase("t", "reg.test", &Operation::new()).unwrap();
+    helpers.erase("t", "reg.test").unwrap();
     assert_eq!(std::fs::read(bench.directory.path().join("erase")).unwrap(), b"reg.test");
     write(bench.directory.path(), "t", "exit 3");
-    let error = helpers.store("t", "reg.test", "u", &Secret::new("canary"), &Operation::new()).unwrap_err();
+    let error = helpers.store("t", "reg.test", "u", &Secret::new("canary")).unwrap_err();
     assert!(error.message().contains("(store): failed with status 3"), "{error}");
-    assert!(helpers.erase("t", "reg.test", &Operation::new()).is_err());
+    assert!(helpers.erase("t", "reg.test").is_err());
 }
 
 #[test]
