@@ -14,6 +14,12 @@ mod table;
 /// The setters of options, which are made from the table.
 const SETTERS: &str = "options/setters";
 
+#[path = "src/ffi/generate.rs"]
+mod interface;
+
+/// The files of verbs, each of which gets a `_start` form.
+const VERBS: [&str; 3] = ["verbs", "verbs/read", "verbs/login"];
+
 /// The header's sections, in the order in which a program needs them, and the files they come from.
 const SECTIONS: &[(&str, &[&str])] = &[
     ("Handles", &["types"]),
@@ -24,7 +30,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("Callbacks", &["callback", "log", "credential"]),
     ("Options", &["options", SETTERS, "options/list"]),
     ("References", &["reference"]),
-    ("The client and its verbs", &["client", "build", "read", "write", "layer", "login"]),
+    ("The client and its verbs", &["client", "verbs", "verbs/read", "verbs/login"]),
     ("Results", &["result", "result/lists"]),
     ("Operations", &["operation"]),
     ("Artifacts", &["artifact"]),
@@ -44,19 +50,27 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(out.join("option_settings.rs"), generate::settings())?;
     fs::write(out.join("option_setters.rs"), generate::c_setters())?;
     check(&root.join("docs/options.md"), &generate::page())?;
+    for file in VERBS {
+        let source = fs::read_to_string(root.join(format!("src/ffi/{file}.rs")))?;
+        let (forms, _) = interface::start_forms(&source)?;
+        fs::write(out.join(file.replace('/', "_") + "_start.rs"), forms)?;
+    }
 
     let header = header(&root, &out)?;
-    let mut symbols: Vec<_> =
-        header.match_indices('(').filter_map(|(at, _)| name_before(&header, at)).collect();
+    let mut symbols: Vec<_> = interface::functions(&header).into_iter().map(|f| f.name).collect();
     symbols.sort_unstable();
     let symbols = symbols.join("\n") + "\n";
-    for (name, text) in [("cldoci.h", &header), ("cldoci.symbols", &symbols)] {
+    let list = interface::json(&header, false);
+    for (name, text) in [("cldoci.h", &header), ("cldoci.symbols", &symbols), ("cldoci.json", &list)] {
         fs::write(out.join(name), text)?;
         check(&root.join("include").join(name), text)?;
     }
+    // With the comments, for the tests that read them.
+    fs::write(out.join("functions.json"), interface::json(&header, true))?;
 
     if env::var("CARGO_CFG_TARGET_OS")? == "linux" {
-        let abi = constant(&header, "CLDOCI_ABI_VERSION")?;
+        let abi = interface::constants(&header).find(|(name, _)| *name == "CLDOCI_ABI_VERSION");
+        let (_, abi) = abi.ok_or("the header has no CLDOCI_ABI_VERSION")?;
         println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libcldoci.so.{abi}");
         // Threads and thread-local data of ours must outlive a dlclose.
         println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
@@ -67,7 +81,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// The whole header.
 fn header(root: &Path, out: &Path) -> Result<String, Box<dyn Error>> {
     let config = cbindgen::Config::from_root_or_default(root);
-    let mut text = fs::read_to_string(root.join("src/ffi/page.h"))?;
+    let mut text = fs::read_to_string(root.join("src/ffi/preamble.h"))?;
     // In a directory of its own: cbindgen takes the modules of a file for files beside it.
     fs::create_dir_all(out.join("header"))?;
     let alone = out.join("header/alone.rs");
@@ -77,11 +91,14 @@ fn header(root: &Path, out: &Path) -> Result<String, Box<dyn Error>> {
             text.push_str(&version_macros()?);
         }
         for file in *files {
-            let source = match *file {
-                SETTERS => out.join("option_setters.rs"),
-                _ => root.join(format!("src/ffi/{file}.rs")),
+            let mut source = match *file {
+                SETTERS => fs::read_to_string(out.join("option_setters.rs"))?,
+                _ => fs::read_to_string(root.join(format!("src/ffi/{file}.rs")))?,
             };
-            fs::copy(source, &alone)?;
+            if VERBS.contains(file) {
+                source = interface::start_forms(&source)?.1;
+            }
+            fs::write(&alone, source)?;
             let bindings =
                 cbindgen::Builder::new().with_config(config.clone()).with_src(&alone).generate()?;
             let mut part = Vec::new();
@@ -138,21 +155,6 @@ fn one_line_comments(header: &str) -> String {
         }
     }
     text
-}
-
-/// The function's name that ends at `at`, outside comments.
-fn name_before(header: &str, at: usize) -> Option<&str> {
-    let before = header.get(..at)?;
-    let line = before.rsplit('\n').next()?;
-    let name = before.get(before.rfind(|c: char| !c.is_ascii_alphanumeric() && c != '_')? + 1..)?;
-    let comment = line.trim_start().starts_with(['*', '/', '#']) || line.starts_with("typedef");
-    (name.starts_with("cldoci_") && !comment).then_some(name)
-}
-
-fn constant(header: &str, name: &str) -> Result<String, Box<dyn Error>> {
-    let define = format!("#define {name} ");
-    let line = header.lines().find_map(|line| line.strip_prefix(&define));
-    Ok(line.ok_or(format!("the header has no {name}"))?.trim().to_owned())
 }
 
 /// Compares a generated file with the one that is checked in.

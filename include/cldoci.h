@@ -67,6 +67,16 @@
  *     cldoci_VERB(client, inputs..., options, &result, &error)            waits
  *     cldoci_VERB_start(client, inputs..., options, &operation, &error)   returns at once
  *
+ * What holds for all functions
+ * ----------------------------
+ * The comments below do not say it again:
+ *
+ * - `error` is an output that may be NULL: set to NULL, on failure to an error that you free.
+ * - A `_start` form takes the inputs of its verb, and `operation`, an output, not NULL: set to NULL, on success to an
+ *   operation that you free. It returns CLDOCI_OK, or why the verb could not be started.
+ * - A function may be called on any thread, and on several at once; those of options, builders and configs on one at
+ *   a time for one handle. Where a comment has a line that begins with "Threads:", that line holds.
+ *
  * Ownership
  * ---------
  * - What a call gives through a pointer to a pointer is yours: free it with the `_free` of its type, and with
@@ -262,7 +272,6 @@ typedef int32_t cldoci_status;
  *
  * @param status  any number
  * @return static text, NULL for a number that is no status; never freed
- * Threads: any, at once.
  */
 const char *cldoci_status_name(cldoci_status status);
 
@@ -273,27 +282,25 @@ const char *cldoci_status_name(cldoci_status status);
  *
  * @param error  borrowed; NULL gives CLDOCI_OK
  * @return the status; CLDOCI_ERROR_HANDLE for a bad handle
- * Threads: any, at once.
  */
 cldoci_status cldoci_error_status(const cldoci_error *error);
 
 /**
- * What failed, on what, and where it is known the cure: one line, without a final newline. Text that came
+ * What failed, on what, and where it is known the cure: one line, without a final newline. OwnedCStr that came
  * from a server has its control characters escaped.
  *
  * @param error   borrowed; NULL gives NULL
  * @param length  out, may be NULL: bytes before the final NUL
  * @return borrowed from `error`, UTF-8; NULL for a bad handle
- * Threads: any, at once.
  */
-const char *cldoci_error_message(const cldoci_error *error, size_t *length);
+const char *cldoci_error_message(const cldoci_error *error,
+                                 size_t *length);
 
 /**
  * The HTTP status that was the reason.
  *
  * @param error  borrowed; NULL gives 0
  * @return 100 to 599; 0 where there was none, or for a bad handle
- * Threads: any, at once.
  */
 int32_t cldoci_error_http_status(const cldoci_error *error);
 
@@ -303,7 +310,6 @@ int32_t cldoci_error_http_status(const cldoci_error *error);
  * @param error   borrowed; NULL gives NULL
  * @param length  out, may be NULL: bytes before the final NUL
  * @return borrowed from `error`; NULL where the registry gave none, or for a bad handle
- * Threads: any, at once.
  */
 const char *cldoci_error_registry_code(const cldoci_error *error, size_t *length);
 
@@ -312,7 +318,6 @@ const char *cldoci_error_registry_code(const cldoci_error *error, size_t *length
  *
  * @param error  borrowed; NULL gives 0
  * @return the number; 0 where there was none, or for a bad handle
- * Threads: any, at once.
  */
 int32_t cldoci_error_errno(const cldoci_error *error);
 
@@ -321,7 +326,6 @@ int32_t cldoci_error_errno(const cldoci_error *error);
  *
  * @param error  borrowed; NULL gives 0
  * @return 1 or 0
- * Threads: any, at once.
  */
 int32_t cldoci_error_retryable(const cldoci_error *error);
 
@@ -330,7 +334,6 @@ int32_t cldoci_error_retryable(const cldoci_error *error);
  *
  * @param error  borrowed; NULL gives -1
  * @return milliseconds; -1 where it did not say, or for a bad handle
- * Threads: any, at once.
  */
 int64_t cldoci_error_retry_after_ms(const cldoci_error *error);
 
@@ -339,7 +342,6 @@ int64_t cldoci_error_retry_after_ms(const cldoci_error *error);
  *
  * @param error  consumed; NULL is fine
  * @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
- * Threads: any.
  */
 cldoci_status cldoci_error_free(cldoci_error *error);
 
@@ -369,7 +371,6 @@ cldoci_status cldoci_error_free(cldoci_error *error);
  * The version of the library that runs, in one number as CLDOCI_VERSION_NUMBER.
  *
  * @return the number
- * Threads: any, at once.
  */
 int32_t cldoci_version_number(void);
 
@@ -377,7 +378,6 @@ int32_t cldoci_version_number(void);
  * The version of the library that runs, as text.
  *
  * @return static text
- * Threads: any, at once.
  */
 const char *cldoci_version_string(void);
 
@@ -386,7 +386,6 @@ const char *cldoci_version_string(void);
  * with the CLDOCI_ABI_VERSION that it was written for.
  *
  * @return the number
- * Threads: any, at once.
  */
 int32_t cldoci_abi_version(void);
 
@@ -525,7 +524,6 @@ typedef int32_t (*cldoci_credential_callback)(const char *registry,
  * @param credential  borrowed, not NULL: what the callback was given
  * @param username    borrowed, not NULL, UTF-8; copied
  * @param password    borrowed, not NULL, UTF-8; copied, and wiped when it is not needed any more
- * @param error       out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or what is wrong; the message never holds a secret
  * Threads: the callback's own, while it runs.
  */
@@ -540,7 +538,6 @@ cldoci_status cldoci_credential_set_basic(cldoci_credential *credential,
  * @param credential  borrowed, not NULL: what the callback was given
  * @param username    borrowed, may be NULL, UTF-8; copied: for servers that know only basic authentication
  * @param token       borrowed, not NULL, UTF-8; copied, and wiped when it is not needed any more
- * @param error       out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or what is wrong; the message never holds a secret
  * Threads: the callback's own, while it runs.
  */
@@ -554,7 +551,6 @@ cldoci_status cldoci_credential_set_identity_token(cldoci_credential *credential
  *
  * @param credential  borrowed, not NULL: what the callback was given
  * @param token       borrowed, not NULL, UTF-8; copied, and wiped when it is not needed any more
- * @param error       out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or what is wrong; the message never holds a secret
  * Threads: the callback's own, while it runs.
  */
@@ -567,7 +563,6 @@ cldoci_status cldoci_credential_set_registry_token(cldoci_credential *credential
  *
  * @param credential  borrowed, not NULL: what the callback was given
  * @param message     borrowed, not NULL, UTF-8; copied: one line for a person, without a secret
- * @param error       out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or what is wrong
  * Threads: the callback's own, while it runs.
  */
@@ -581,9 +576,7 @@ cldoci_status cldoci_credential_set_failure(cldoci_credential *credential,
  * Empty options: all as the client, the environment or the default has it.
  *
  * @param options  out, not NULL: set to NULL, on success to options that you free
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or why they could not be made
- * Threads: any, at once.
  */
 cldoci_status cldoci_options_new(cldoci_options **options, cldoci_error **error);
 
@@ -594,10 +587,8 @@ cldoci_status cldoci_options_new(cldoci_options **options, cldoci_error **error)
  * @param options  borrowed, not NULL
  * @param name     borrowed, not NULL, UTF-8; copied
  * @param value    borrowed, not NULL, UTF-8; copied
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT: the message lists the known names or values, and never holds
  *         a secret
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set(cldoci_options *options,
                                  const char *name,
@@ -611,9 +602,7 @@ cldoci_status cldoci_options_set(cldoci_options *options,
  * @param name     borrowed, not NULL, UTF-8; copied
  * @param key      borrowed, not NULL, UTF-8; copied
  * @param value    borrowed, not NULL, UTF-8; copied
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_pair(cldoci_options *options,
                                       const char *name,
@@ -630,9 +619,7 @@ cldoci_status cldoci_options_set_pair(cldoci_options *options,
  * @param host     borrowed, not NULL, UTF-8; copied: `HOST` or `HOST:PORT`
  * @param name     borrowed, not NULL, UTF-8; copied
  * @param value    borrowed, not NULL, UTF-8; copied
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT: the message never holds a secret
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_host(cldoci_options *options,
                                       const char *host,
@@ -655,9 +642,7 @@ cldoci_status cldoci_options_set_host(cldoci_options *options,
  * @param user_data  may be NULL; passed to the callback, never followed
  * @param finalizer  may be NULL; called once with `user_data` when nothing can call the callback any more,
  *                   also when this call fails
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or why it could not be set
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_progress_callback(cldoci_options *options,
                                                    cldoci_progress_callback callback,
@@ -678,9 +663,7 @@ cldoci_status cldoci_options_set_progress_callback(cldoci_options *options,
  * @param user_data  may be NULL; passed to the callback, never followed
  * @param finalizer  may be NULL; called once with `user_data` when nothing can call the callback any more,
  *                   also when this call fails
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or why it could not be set
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_credential_callback(cldoci_options *options,
                                                      cldoci_credential_callback callback,
@@ -700,9 +683,7 @@ cldoci_status cldoci_options_set_credential_callback(cldoci_options *options,
  * @param user_data  may be NULL; passed to the callback, never followed
  * @param finalizer  may be NULL; called once with `user_data` when nothing can call the callback any more,
  *                   also when this call fails
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or why it could not be set
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_log_callback(cldoci_options *options,
                                               int32_t level,
@@ -716,7 +697,6 @@ cldoci_status cldoci_options_set_log_callback(cldoci_options *options,
  *
  * @param options  consumed; NULL is fine
  * @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
- * Threads: any.
  */
 cldoci_status cldoci_options_free(cldoci_options *options);
 
@@ -774,9 +754,7 @@ cldoci_status cldoci_options_free(cldoci_options *options);
  *
  * @param options  borrowed, not NULL
  * @param value    borrowed, not NULL, a path of any bytes; copied
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_store(cldoci_options *options, const char *value, cldoci_error **error);
 
@@ -785,9 +763,7 @@ cldoci_status cldoci_options_set_store(cldoci_options *options, const char *valu
  *
  * @param options  borrowed, not NULL
  * @param value    the number, at least 0
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_store_max_bytes(cldoci_options *options,
                                                  int64_t value,
@@ -799,9 +775,7 @@ cldoci_status cldoci_options_set_store_max_bytes(cldoci_options *options,
  *
  * @param options  borrowed, not NULL
  * @param value    the number, at least 0
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_store_max_age_s(cldoci_options *options,
                                                  int64_t value,
@@ -812,9 +786,7 @@ cldoci_status cldoci_options_set_store_max_age_s(cldoci_options *options,
  *
  * @param options  borrowed, not NULL
  * @param value    1 or 0
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_cache(cldoci_options *options, int32_t value, cldoci_error **error);
 
@@ -823,9 +795,7 @@ cldoci_status cldoci_options_set_cache(cldoci_options *options, int32_t value, c
  *
  * @param options  borrowed, not NULL
  * @param value    the number, at least 0
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_timeout_ms(cldoci_options *options, int64_t value, cldoci_error **error);
 
@@ -834,9 +804,7 @@ cldoci_status cldoci_options_set_timeout_ms(cldoci_options *options, int64_t val
  *
  * @param options  borrowed, not NULL
  * @param value    the number, from 1 to 64
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_parallel(cldoci_options *options, int64_t value, cldoci_error **error);
 
@@ -846,9 +814,7 @@ cldoci_status cldoci_options_set_parallel(cldoci_options *options, int64_t value
  *
  * @param options  borrowed, not NULL
  * @param value    the number, from 1 to 6
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_ranges(cldoci_options *options, int64_t value, cldoci_error **error);
 
@@ -858,9 +824,7 @@ cldoci_status cldoci_options_set_ranges(cldoci_options *options, int64_t value, 
  *
  * @param options  borrowed, not NULL
  * @param value    the number, at least 0
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_ranges_below(cldoci_options *options, int64_t value, cldoci_error **error);
 
@@ -871,9 +835,7 @@ cldoci_status cldoci_options_set_ranges_below(cldoci_options *options, int64_t v
  *
  * @param options  borrowed, not NULL
  * @param value    the number, from 0 to 86400000
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_resume_after_ms(cldoci_options *options,
                                                  int64_t value,
@@ -884,9 +846,7 @@ cldoci_status cldoci_options_set_resume_after_ms(cldoci_options *options,
  *
  * @param options  borrowed, not NULL
  * @param value    the number, from 0 to 256
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_threads(cldoci_options *options, int64_t value, cldoci_error **error);
 
@@ -895,9 +855,7 @@ cldoci_status cldoci_options_set_threads(cldoci_options *options, int64_t value,
  *
  * @param options  borrowed, not NULL
  * @param value    the number, from 0 to 100
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_retries(cldoci_options *options, int64_t value, cldoci_error **error);
 
@@ -906,9 +864,7 @@ cldoci_status cldoci_options_set_retries(cldoci_options *options, int64_t value,
  *
  * @param options  borrowed, not NULL
  * @param value    the number, from 1 to 86400000
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_connect_timeout_ms(cldoci_options *options,
                                                     int64_t value,
@@ -919,9 +875,7 @@ cldoci_status cldoci_options_set_connect_timeout_ms(cldoci_options *options,
  *
  * @param options  borrowed, not NULL
  * @param value    the number, from 1 to 86400000
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_header_timeout_ms(cldoci_options *options,
                                                    int64_t value,
@@ -932,9 +886,7 @@ cldoci_status cldoci_options_set_header_timeout_ms(cldoci_options *options,
  *
  * @param options  borrowed, not NULL
  * @param value    the number, from 1 to 86400000
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_commit_timeout_ms(cldoci_options *options,
                                                    int64_t value,
@@ -945,9 +897,7 @@ cldoci_status cldoci_options_set_commit_timeout_ms(cldoci_options *options,
  *
  * @param options  borrowed, not NULL
  * @param value    the number, at least 0
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_min_rate(cldoci_options *options, int64_t value, cldoci_error **error);
 
@@ -956,9 +906,7 @@ cldoci_status cldoci_options_set_min_rate(cldoci_options *options, int64_t value
  *
  * @param options  borrowed, not NULL
  * @param value    the number, from 100 to 86400000
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_min_rate_window_ms(cldoci_options *options,
                                                     int64_t value,
@@ -969,9 +917,7 @@ cldoci_status cldoci_options_set_min_rate_window_ms(cldoci_options *options,
  *
  * @param options  borrowed, not NULL
  * @param value    borrowed, not NULL, UTF-8; copied
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_user_agent(cldoci_options *options, const char *value, cldoci_error **error);
 
@@ -981,9 +927,7 @@ cldoci_status cldoci_options_set_user_agent(cldoci_options *options, const char 
  *
  * @param options  borrowed, not NULL
  * @param value    borrowed, not NULL, UTF-8; copied
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_proxy(cldoci_options *options, const char *value, cldoci_error **error);
 
@@ -993,9 +937,7 @@ cldoci_status cldoci_options_set_proxy(cldoci_options *options, const char *valu
  *
  * @param options  borrowed, not NULL
  * @param value    borrowed, not NULL, a path of any bytes; copied
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_ca_file(cldoci_options *options, const char *value, cldoci_error **error);
 
@@ -1004,9 +946,7 @@ cldoci_status cldoci_options_set_ca_file(cldoci_options *options, const char *va
  *
  * @param options  borrowed, not NULL
  * @param value    borrowed, not NULL, a path of any bytes; copied
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_ca_dir(cldoci_options *options, const char *value, cldoci_error **error);
 
@@ -1016,9 +956,7 @@ cldoci_status cldoci_options_set_ca_dir(cldoci_options *options, const char *val
  * @param options  borrowed, not NULL
  * @param value    borrowed, not NULL, UTF-8: one item, or several with commas between; copied. Setting it
  *                 again adds to it
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_plain_http_hosts(cldoci_options *options,
                                                   const char *value,
@@ -1031,9 +969,7 @@ cldoci_status cldoci_options_set_plain_http_hosts(cldoci_options *options,
  * @param options  borrowed, not NULL
  * @param value    borrowed, not NULL, UTF-8: one item, or several with commas between; copied. Setting it
  *                 again adds to it
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_token_hosts(cldoci_options *options,
                                              const char *value,
@@ -1045,9 +981,7 @@ cldoci_status cldoci_options_set_token_hosts(cldoci_options *options,
  * @param options  borrowed, not NULL
  * @param value    borrowed, not NULL, UTF-8: one item, or several with commas between; copied. Setting it
  *                 again adds to it
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_upload_hosts(cldoci_options *options,
                                               const char *value,
@@ -1059,9 +993,7 @@ cldoci_status cldoci_options_set_upload_hosts(cldoci_options *options,
  *
  * @param options  borrowed, not NULL
  * @param value    1 or 0
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_environment(cldoci_options *options, int32_t value, cldoci_error **error);
 
@@ -1071,9 +1003,7 @@ cldoci_status cldoci_options_set_environment(cldoci_options *options, int32_t va
  *
  * @param options  borrowed, not NULL
  * @param value    CLDOCI_CREDENTIALS_…
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_credentials(cldoci_options *options, int32_t value, cldoci_error **error);
 
@@ -1082,9 +1012,7 @@ cldoci_status cldoci_options_set_credentials(cldoci_options *options, int32_t va
  *
  * @param options  borrowed, not NULL
  * @param value    the number, from 1 to 86400000
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_helper_timeout_ms(cldoci_options *options,
                                                    int64_t value,
@@ -1095,9 +1023,7 @@ cldoci_status cldoci_options_set_helper_timeout_ms(cldoci_options *options,
  *
  * @param options  borrowed, not NULL
  * @param value    the number, from 1024 to 1073741824
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_max_manifest_bytes(cldoci_options *options,
                                                     int64_t value,
@@ -1108,9 +1034,7 @@ cldoci_status cldoci_options_set_max_manifest_bytes(cldoci_options *options,
  *
  * @param options  borrowed, not NULL
  * @param value    the number, from 1 to 16777216
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_max_descriptors(cldoci_options *options,
                                                  int64_t value,
@@ -1121,9 +1045,7 @@ cldoci_status cldoci_options_set_max_descriptors(cldoci_options *options,
  *
  * @param options  borrowed, not NULL
  * @param value    the number, at least 1
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_max_pages(cldoci_options *options, int64_t value, cldoci_error **error);
 
@@ -1132,9 +1054,7 @@ cldoci_status cldoci_options_set_max_pages(cldoci_options *options, int64_t valu
  *
  * @param options  borrowed, not NULL
  * @param value    the number, from 1 to 1073741824
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_max_config_bytes(cldoci_options *options,
                                                   int64_t value,
@@ -1145,9 +1065,7 @@ cldoci_status cldoci_options_set_max_config_bytes(cldoci_options *options,
  *
  * @param options  borrowed, not NULL
  * @param value    the number, at least 1
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_max_unpacked_bytes(cldoci_options *options,
                                                     int64_t value,
@@ -1158,9 +1076,7 @@ cldoci_status cldoci_options_set_max_unpacked_bytes(cldoci_options *options,
  *
  * @param options  borrowed, not NULL
  * @param value    the number, at least 1
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_max_entries(cldoci_options *options, int64_t value, cldoci_error **error);
 
@@ -1169,9 +1085,7 @@ cldoci_status cldoci_options_set_max_entries(cldoci_options *options, int64_t va
  *
  * @param options  borrowed, not NULL
  * @param value    the number, from 1 to 100000
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_max_depth(cldoci_options *options, int64_t value, cldoci_error **error);
 
@@ -1180,9 +1094,7 @@ cldoci_status cldoci_options_set_max_depth(cldoci_options *options, int64_t valu
  *
  * @param options  borrowed, not NULL
  * @param value    the number, from 1 to 1048576
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_max_path_bytes(cldoci_options *options, int64_t value, cldoci_error **error);
 
@@ -1192,9 +1104,7 @@ cldoci_status cldoci_options_set_max_path_bytes(cldoci_options *options, int64_t
  *
  * @param options  borrowed, not NULL
  * @param value    the number, from 1024 to 104857600
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_max_zstd_window_bytes(cldoci_options *options,
                                                        int64_t value,
@@ -1205,9 +1115,7 @@ cldoci_status cldoci_options_set_max_zstd_window_bytes(cldoci_options *options,
  *
  * @param options  borrowed, not NULL
  * @param value    the number, from 1 to 4095
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_max_link_bytes(cldoci_options *options, int64_t value, cldoci_error **error);
 
@@ -1216,9 +1124,7 @@ cldoci_status cldoci_options_set_max_link_bytes(cldoci_options *options, int64_t
  *
  * @param options  borrowed, not NULL
  * @param value    borrowed, not NULL, UTF-8; copied
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_config_media_type(cldoci_options *options,
                                                    const char *value,
@@ -1229,9 +1135,7 @@ cldoci_status cldoci_options_set_config_media_type(cldoci_options *options,
  *
  * @param options  borrowed, not NULL
  * @param value    borrowed, not NULL, UTF-8; copied
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_layer_media_type(cldoci_options *options,
                                                   const char *value,
@@ -1243,9 +1147,7 @@ cldoci_status cldoci_options_set_layer_media_type(cldoci_options *options,
  * @param options  borrowed, not NULL
  * @param key      borrowed, not NULL, UTF-8; copied
  * @param value    borrowed, not NULL, UTF-8; copied. Another key adds to it
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_annotation(cldoci_options *options,
                                             const char *key,
@@ -1258,9 +1160,7 @@ cldoci_status cldoci_options_set_annotation(cldoci_options *options,
  * @param options  borrowed, not NULL
  * @param key      borrowed, not NULL, UTF-8; copied
  * @param value    borrowed, not NULL, UTF-8; copied. Another key adds to it
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_layer_annotation(cldoci_options *options,
                                                   const char *key,
@@ -1273,9 +1173,7 @@ cldoci_status cldoci_options_set_layer_annotation(cldoci_options *options,
  *
  * @param options  borrowed, not NULL
  * @param value    CLDOCI_PROFILE_…
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_profile(cldoci_options *options, int32_t value, cldoci_error **error);
 
@@ -1285,9 +1183,7 @@ cldoci_status cldoci_options_set_profile(cldoci_options *options, int32_t value,
  *
  * @param options  borrowed, not NULL
  * @param value    CLDOCI_LINKS_…
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_links(cldoci_options *options, int32_t value, cldoci_error **error);
 
@@ -1297,9 +1193,7 @@ cldoci_status cldoci_options_set_links(cldoci_options *options, int32_t value, c
  *
  * @param options  borrowed, not NULL
  * @param value    CLDOCI_CASE_COLLISIONS_…
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_case_collisions(cldoci_options *options,
                                                  int32_t value,
@@ -1311,9 +1205,7 @@ cldoci_status cldoci_options_set_case_collisions(cldoci_options *options,
  *
  * @param options  borrowed, not NULL
  * @param value    the number, from 0 to 8589934591
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_source_date_epoch(cldoci_options *options,
                                                    int64_t value,
@@ -1324,9 +1216,7 @@ cldoci_status cldoci_options_set_source_date_epoch(cldoci_options *options,
  *
  * @param options  borrowed, not NULL
  * @param value    1 or 0
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_fill_source_hash(cldoci_options *options,
                                                   int32_t value,
@@ -1340,9 +1230,7 @@ cldoci_status cldoci_options_set_fill_source_hash(cldoci_options *options,
  *
  * @param options  borrowed, not NULL
  * @param value    1 or 0
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_reuse_unchanged(cldoci_options *options,
                                                  int32_t value,
@@ -1355,9 +1243,7 @@ cldoci_status cldoci_options_set_reuse_unchanged(cldoci_options *options,
  * @param options  borrowed, not NULL
  * @param value    borrowed, not NULL, UTF-8: one item, or several with commas between; copied. Setting it
  *                 again adds to it
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_leave_out(cldoci_options *options, const char *value, cldoci_error **error);
 
@@ -1367,9 +1253,7 @@ cldoci_status cldoci_options_set_leave_out(cldoci_options *options, const char *
  * @param options  borrowed, not NULL
  * @param value    borrowed, not NULL, UTF-8: one item, or several with commas between; copied. Setting it
  *                 again adds to it
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_mount_from(cldoci_options *options, const char *value, cldoci_error **error);
 
@@ -1378,9 +1262,7 @@ cldoci_status cldoci_options_set_mount_from(cldoci_options *options, const char 
  *
  * @param options  borrowed, not NULL
  * @param value    1 or 0
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_recursive(cldoci_options *options, int32_t value, cldoci_error **error);
 
@@ -1389,9 +1271,7 @@ cldoci_status cldoci_options_set_recursive(cldoci_options *options, int32_t valu
  *
  * @param options  borrowed, not NULL
  * @param value    CLDOCI_EXISTING_…
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_existing(cldoci_options *options, int32_t value, cldoci_error **error);
 
@@ -1401,9 +1281,7 @@ cldoci_status cldoci_options_set_existing(cldoci_options *options, int32_t value
  *
  * @param options  borrowed, not NULL
  * @param value    1 or 0
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_fetch_config(cldoci_options *options, int32_t value, cldoci_error **error);
 
@@ -1412,9 +1290,7 @@ cldoci_status cldoci_options_set_fetch_config(cldoci_options *options, int32_t v
  *
  * @param options  borrowed, not NULL
  * @param value    1 or 0
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_durable(cldoci_options *options, int32_t value, cldoci_error **error);
 
@@ -1423,9 +1299,7 @@ cldoci_status cldoci_options_set_durable(cldoci_options *options, int32_t value,
  *
  * @param options  borrowed, not NULL
  * @param value    1 or 0
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_preserve_mtime(cldoci_options *options, int32_t value, cldoci_error **error);
 
@@ -1434,9 +1308,7 @@ cldoci_status cldoci_options_set_preserve_mtime(cldoci_options *options, int32_t
  *
  * @param options  borrowed, not NULL
  * @param value    1 or 0
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_follow_destination(cldoci_options *options,
                                                     int32_t value,
@@ -1448,9 +1320,7 @@ cldoci_status cldoci_options_set_follow_destination(cldoci_options *options,
  *
  * @param options  borrowed, not NULL
  * @param value    CLDOCI_SPECIAL_ENTRIES_…
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_special_entries(cldoci_options *options,
                                                  int32_t value,
@@ -1461,9 +1331,7 @@ cldoci_status cldoci_options_set_special_entries(cldoci_options *options,
  *
  * @param options  borrowed, not NULL
  * @param value    CLDOCI_DUPLICATES_…
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_duplicates(cldoci_options *options, int32_t value, cldoci_error **error);
 
@@ -1472,9 +1340,7 @@ cldoci_status cldoci_options_set_duplicates(cldoci_options *options, int32_t val
  *
  * @param options  borrowed, not NULL
  * @param value    1 or 0
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_strip_leading_slash(cldoci_options *options,
                                                      int32_t value,
@@ -1486,9 +1352,7 @@ cldoci_status cldoci_options_set_strip_leading_slash(cldoci_options *options,
  *
  * @param options  borrowed, not NULL
  * @param value    1 or 0
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_lenient_end(cldoci_options *options, int32_t value, cldoci_error **error);
 
@@ -1500,9 +1364,7 @@ cldoci_status cldoci_options_set_lenient_end(cldoci_options *options, int32_t va
  *
  * @param options  borrowed, not NULL
  * @param value    CLDOCI_OTHER_LAYERS_…
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_other_layers(cldoci_options *options, int32_t value, cldoci_error **error);
 
@@ -1512,9 +1374,7 @@ cldoci_status cldoci_options_set_other_layers(cldoci_options *options, int32_t v
  *
  * @param options  borrowed, not NULL
  * @param value    borrowed, not NULL, UTF-8; copied
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_platform(cldoci_options *options, const char *value, cldoci_error **error);
 
@@ -1523,9 +1383,7 @@ cldoci_status cldoci_options_set_platform(cldoci_options *options, const char *v
  *
  * @param options  borrowed, not NULL
  * @param value    borrowed, not NULL, UTF-8; copied
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_options_set_artifact_type(cldoci_options *options,
                                                const char *value,
@@ -1535,7 +1393,6 @@ cldoci_status cldoci_options_set_artifact_type(cldoci_options *options,
  * How many options there are.
  *
  * @return the number
- * Threads: any, at once.
  */
 size_t cldoci_option_count(void);
 
@@ -1544,7 +1401,6 @@ size_t cldoci_option_count(void);
  *
  * @param index  from 0
  * @return static text; NULL beyond the last
- * Threads: any, at once.
  */
 const char *cldoci_option_name(size_t index);
 
@@ -1553,7 +1409,6 @@ const char *cldoci_option_name(size_t index);
  *
  * @param index  from 0
  * @return static text; NULL beyond the last
- * Threads: any, at once.
  */
 const char *cldoci_option_type(size_t index);
 
@@ -1562,7 +1417,6 @@ const char *cldoci_option_type(size_t index);
  *
  * @param index  from 0
  * @return static text; NULL beyond the last
- * Threads: any, at once.
  */
 const char *cldoci_option_scope(size_t index);
 
@@ -1571,7 +1425,6 @@ const char *cldoci_option_scope(size_t index);
  *
  * @param index  from 0
  * @return static text, empty for free text; NULL beyond the last
- * Threads: any, at once.
  */
 const char *cldoci_option_values(size_t index);
 
@@ -1580,7 +1433,6 @@ const char *cldoci_option_values(size_t index);
  *
  * @param index  from 0
  * @return static text; NULL beyond the last
- * Threads: any, at once.
  */
 const char *cldoci_option_default(size_t index);
 
@@ -1589,7 +1441,6 @@ const char *cldoci_option_default(size_t index);
  *
  * @param index  from 0
  * @return static text; NULL beyond the last
- * Threads: any, at once.
  */
 const char *cldoci_option_help(size_t index);
 
@@ -1605,9 +1456,7 @@ const char *cldoci_option_help(size_t index);
  *
  * @param string     borrowed, not NULL, UTF-8; copied
  * @param reference  out, not NULL: set to NULL, on success to a reference that you free
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says which part is wrong and why
- * Threads: any, at once.
  */
 cldoci_status cldoci_reference_parse(const char *string, cldoci_reference **reference, cldoci_error **error);
 
@@ -1619,9 +1468,7 @@ cldoci_status cldoci_reference_parse(const char *string, cldoci_reference **refe
  * @param tag        borrowed, may be NULL, UTF-8: without a tag the layout's only manifest is meant, else `latest`
  * @param digest     borrowed, may be NULL, UTF-8
  * @param reference  out, not NULL: set to NULL, on success to a reference that you free
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says which part is wrong and why
- * Threads: any, at once.
  */
 cldoci_status cldoci_reference_layout(const char *directory,
                                       const char *tag,
@@ -1635,7 +1482,6 @@ cldoci_status cldoci_reference_layout(const char *directory,
  * @param reference  borrowed, not NULL
  * @param length     out, may be NULL: bytes before the final NUL
  * @return borrowed from `reference`; NULL for a bad handle
- * Threads: any, at once.
  */
 const char *cldoci_reference_string(const cldoci_reference *reference, size_t *length);
 
@@ -1645,7 +1491,6 @@ const char *cldoci_reference_string(const cldoci_reference *reference, size_t *l
  * @param reference  borrowed, not NULL
  * @param length     out, may be NULL: bytes before the final NUL
  * @return borrowed from `reference`; NULL for a layout
- * Threads: any, at once.
  */
 const char *cldoci_reference_registry(const cldoci_reference *reference, size_t *length);
 
@@ -1655,7 +1500,6 @@ const char *cldoci_reference_registry(const cldoci_reference *reference, size_t 
  * @param reference  borrowed, not NULL
  * @param length     out, may be NULL: bytes before the final NUL
  * @return borrowed from `reference`; NULL for a layout
- * Threads: any, at once.
  */
 const char *cldoci_reference_repository(const cldoci_reference *reference, size_t *length);
 
@@ -1665,7 +1509,6 @@ const char *cldoci_reference_repository(const cldoci_reference *reference, size_
  * @param reference  borrowed, not NULL
  * @param length     out, may be NULL: bytes before the final NUL
  * @return borrowed from `reference`; NULL for a registry
- * Threads: any, at once.
  */
 const char *cldoci_reference_path(const cldoci_reference *reference, size_t *length);
 
@@ -1675,7 +1518,6 @@ const char *cldoci_reference_path(const cldoci_reference *reference, size_t *len
  * @param reference  borrowed, not NULL
  * @param length     out, may be NULL: bytes before the final NUL
  * @return borrowed from `reference`; NULL where there is none
- * Threads: any, at once.
  */
 const char *cldoci_reference_tag(const cldoci_reference *reference, size_t *length);
 
@@ -1685,7 +1527,6 @@ const char *cldoci_reference_tag(const cldoci_reference *reference, size_t *leng
  * @param reference  borrowed, not NULL
  * @param length     out, may be NULL: bytes before the final NUL
  * @return borrowed from `reference`; NULL where there is none
- * Threads: any, at once.
  */
 const char *cldoci_reference_digest(const cldoci_reference *reference, size_t *length);
 
@@ -1694,7 +1535,6 @@ const char *cldoci_reference_digest(const cldoci_reference *reference, size_t *l
  *
  * @param reference  consumed; NULL is fine
  * @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
- * Threads: any.
  */
 cldoci_status cldoci_reference_free(cldoci_reference *reference);
 
@@ -1707,10 +1547,8 @@ cldoci_status cldoci_reference_free(cldoci_reference *reference);
  *
  * @param options  borrowed, may be NULL: all defaults; copied
  * @param client   out, not NULL: set to NULL, on success to a client that you free
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT where an option or a variable of the environment is not
  *         usable
- * Threads: any, at once.
  */
 cldoci_status cldoci_client_new(const cldoci_options *options, cldoci_client **client, cldoci_error **error);
 
@@ -1720,92 +1558,8 @@ cldoci_status cldoci_client_new(const cldoci_options *options, cldoci_client **c
  *
  * @param client  consumed; NULL is fine
  * @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
- * Threads: any.
  */
 cldoci_status cldoci_client_free(cldoci_client *client);
-
-/**
- * Pushes an artifact to a registry or a layout. Blobs that are there are skipped, mountable ones are
- * mounted, the manifest goes last: the tag points to the old artifact or to the whole new one.
- *
- * The result has the digest, counters and warnings.
- *
- * @param client     borrowed, not NULL
- * @param artifact   borrowed, not NULL
- * @param reference  borrowed, not NULL
- * @param options    borrowed, may be NULL: for this call; they beat the client's
- * @param result     out, may be NULL: set to NULL, on success to a result that you free
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, or what it failed with
- * Threads: any, at once.
- */
-cldoci_status cldoci_push(const cldoci_client *client,
-                          const cldoci_artifact *artifact,
-                          const cldoci_reference *reference,
-                          const cldoci_options *options,
-                          cldoci_result **result,
-                          cldoci_error **error);
-
-/**
- * Starts `cldoci_push` and returns at once; the operation tells how it goes.
- *
- * @param client     borrowed, not NULL
- * @param artifact   borrowed, not NULL
- * @param reference  borrowed, not NULL
- * @param options    borrowed, may be NULL: for this call; they beat the client's
- * @param operation  out, not NULL: set to NULL, on success to an operation that you free
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, or why it could not be started
- * Threads: any, at once.
- */
-cldoci_status cldoci_push_start(const cldoci_client *client,
-                                const cldoci_artifact *artifact,
-                                const cldoci_reference *reference,
-                                const cldoci_options *options,
-                                cldoci_operation **operation,
-                                cldoci_error **error);
-
-/**
- * Pulls an artifact into a directory, all or nothing: every size and digest is verified before anything
- * appears. An absent or empty destination is published at once; what happens to another is the option
- * `existing`. A destination that holds this artifact already costs one request and is not touched.
- *
- * The result has the artifact, the digest, counters and warnings.
- *
- * @param client       borrowed, not NULL
- * @param reference    borrowed, not NULL
- * @param destination  borrowed, not NULL, a path of any bytes; copied
- * @param options      borrowed, may be NULL: for this call; they beat the client's
- * @param result       out, may be NULL: set to NULL, on success to a result that you free
- * @param error        out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, or what it failed with
- * Threads: any, at once.
- */
-cldoci_status cldoci_pull(const cldoci_client *client,
-                          const cldoci_reference *reference,
-                          const char *destination,
-                          const cldoci_options *options,
-                          cldoci_result **result,
-                          cldoci_error **error);
-
-/**
- * Starts `cldoci_pull` and returns at once; the operation tells how it goes.
- *
- * @param client       borrowed, not NULL
- * @param reference    borrowed, not NULL
- * @param destination  borrowed, not NULL, a path of any bytes; copied
- * @param options      borrowed, may be NULL: for this call; they beat the client's
- * @param operation    out, not NULL: set to NULL, on success to an operation that you free
- * @param error        out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, or why it could not be started
- * Threads: any, at once.
- */
-cldoci_status cldoci_pull_start(const cldoci_client *client,
-                                const cldoci_reference *reference,
-                                const char *destination,
-                                const cldoci_options *options,
-                                cldoci_operation **operation,
-                                cldoci_error **error);
 
 /**
  * Builds a directory into an artifact: a deterministic tar+gzip layer, the config, an OCI image manifest.
@@ -1822,9 +1576,7 @@ cldoci_status cldoci_pull_start(const cldoci_client *client,
  * @param config_size    how many bytes
  * @param options        borrowed, may be NULL: for this call; they beat the client's
  * @param result         out, may be NULL: set to NULL, on success to a result that you free
- * @param error          out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or what it failed with
- * Threads: any, at once.
  */
 cldoci_status cldoci_build(const cldoci_client *client,
                            const char *directory,
@@ -1836,19 +1588,7 @@ cldoci_status cldoci_build(const cldoci_client *client,
                            cldoci_error **error);
 
 /**
- * Starts `cldoci_build` and returns at once; the operation tells how it goes.
- *
- * @param client         borrowed, not NULL
- * @param directory      borrowed, not NULL, a path of any bytes; copied
- * @param artifact_type  borrowed, not NULL, UTF-8; copied: `component`, `datacenter`, `module`, or a media
- *                       type of your own
- * @param config         borrowed, may be NULL where `config_size` is 0 (an empty config `{}`); copied
- * @param config_size    how many bytes
- * @param options        borrowed, may be NULL: for this call; they beat the client's
- * @param operation      out, not NULL: set to NULL, on success to an operation that you free
- * @param error          out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, or why it could not be started
- * Threads: any, at once.
+ * Starts `cldoci_build` and returns at once: its inputs, and an operation in place of the result.
  */
 cldoci_status cldoci_build_start(const cldoci_client *client,
                                  const char *directory,
@@ -1877,9 +1617,7 @@ cldoci_status cldoci_build_start(const cldoci_client *client,
  * @param reference      borrowed, not NULL: where it is to be
  * @param options        borrowed, may be NULL: for this call; they beat the client's
  * @param result         out, may be NULL: set to NULL, on success to a result that you free
- * @param error          out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or what it failed with
- * Threads: any, at once.
  */
 cldoci_status cldoci_build_and_push(const cldoci_client *client,
                                     const char *directory,
@@ -1892,20 +1630,7 @@ cldoci_status cldoci_build_and_push(const cldoci_client *client,
                                     cldoci_error **error);
 
 /**
- * Starts `cldoci_build_and_push` and returns at once; the operation tells how it goes.
- *
- * @param client         borrowed, not NULL
- * @param directory      borrowed, not NULL, a path of any bytes; copied
- * @param artifact_type  borrowed, not NULL, UTF-8; copied: `component`, `datacenter`, `module`, or a media
- *                       type of your own
- * @param config         borrowed, may be NULL where `config_size` is 0 (an empty config `{}`); copied
- * @param config_size    how many bytes
- * @param reference      borrowed, not NULL: where it is to be
- * @param options        borrowed, may be NULL: for this call; they beat the client's
- * @param operation      out, not NULL: set to NULL, on success to an operation that you free
- * @param error          out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, or why it could not be started
- * Threads: any, at once.
+ * Starts `cldoci_build_and_push` and returns at once: its inputs, and an operation in place of the result.
  */
 cldoci_status cldoci_build_and_push_start(const cldoci_client *client,
                                           const char *directory,
@@ -1918,212 +1643,65 @@ cldoci_status cldoci_build_and_push_start(const cldoci_client *client,
                                           cldoci_error **error);
 
 /**
- * Gets the config's bytes as they were pushed; no layer is touched. The result has the bytes, their media
- * type, digest and size.
+ * Pushes an artifact to a registry or a layout. Blobs that are there are skipped, mountable ones are
+ * mounted, the manifest goes last: the tag points to the old artifact or to the whole new one.
+ *
+ * The result has the digest, counters and warnings.
  *
  * @param client     borrowed, not NULL
+ * @param artifact   borrowed, not NULL
  * @param reference  borrowed, not NULL
  * @param options    borrowed, may be NULL: for this call; they beat the client's
  * @param result     out, may be NULL: set to NULL, on success to a result that you free
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or what it failed with
- * Threads: any, at once.
  */
-cldoci_status cldoci_pull_config(const cldoci_client *client,
-                                 const cldoci_reference *reference,
-                                 const cldoci_options *options,
-                                 cldoci_result **result,
-                                 cldoci_error **error);
+cldoci_status cldoci_push(const cldoci_client *client,
+                          const cldoci_artifact *artifact,
+                          const cldoci_reference *reference,
+                          const cldoci_options *options,
+                          cldoci_result **result,
+                          cldoci_error **error);
 
 /**
- * Starts `cldoci_pull_config` and returns at once; the operation tells how it goes.
- *
- * @param client     borrowed, not NULL
- * @param reference  borrowed, not NULL
- * @param options    borrowed, may be NULL: for this call; they beat the client's
- * @param operation  out, not NULL: set to NULL, on success to an operation that you free
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, or why it could not be started
- * Threads: any, at once.
+ * Starts `cldoci_push` and returns at once: its inputs, and an operation in place of the result.
  */
-cldoci_status cldoci_pull_config_start(const cldoci_client *client,
-                                       const cldoci_reference *reference,
-                                       const cldoci_options *options,
-                                       cldoci_operation **operation,
-                                       cldoci_error **error);
+cldoci_status cldoci_push_start(const cldoci_client *client,
+                                const cldoci_artifact *artifact,
+                                const cldoci_reference *reference,
+                                const cldoci_options *options,
+                                cldoci_operation **operation,
+                                cldoci_error **error);
 
 /**
- * Asks whether an artifact is there. "No" is a well-formed "not found"; when it can't be told (no access,
- * no connection, a server's failure) that is an error. The result has the answer: `cldoci_result_exists`.
+ * Pulls an artifact into a directory, all or nothing: every size and digest is verified before anything
+ * appears. An absent or empty destination is published at once; what happens to another is the option
+ * `existing`. A destination that holds this artifact already costs one request and is not touched.
  *
- * @param client     borrowed, not NULL
- * @param reference  borrowed, not NULL
- * @param options    borrowed, may be NULL: for this call; they beat the client's
- * @param result     out, may be NULL: set to NULL, on success to a result that you free
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
+ * The result has the artifact, the digest, counters and warnings.
+ *
+ * @param client       borrowed, not NULL
+ * @param reference    borrowed, not NULL
+ * @param destination  borrowed, not NULL, a path of any bytes; copied
+ * @param options      borrowed, may be NULL: for this call; they beat the client's
+ * @param result       out, may be NULL: set to NULL, on success to a result that you free
  * @return CLDOCI_OK, or what it failed with
- * Threads: any, at once.
  */
-cldoci_status cldoci_exists(const cldoci_client *client,
-                            const cldoci_reference *reference,
-                            const cldoci_options *options,
-                            cldoci_result **result,
-                            cldoci_error **error);
+cldoci_status cldoci_pull(const cldoci_client *client,
+                          const cldoci_reference *reference,
+                          const char *destination,
+                          const cldoci_options *options,
+                          cldoci_result **result,
+                          cldoci_error **error);
 
 /**
- * Starts `cldoci_exists` and returns at once; the operation tells how it goes.
- *
- * @param client     borrowed, not NULL
- * @param reference  borrowed, not NULL
- * @param options    borrowed, may be NULL: for this call; they beat the client's
- * @param operation  out, not NULL: set to NULL, on success to an operation that you free
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, or why it could not be started
- * Threads: any, at once.
+ * Starts `cldoci_pull` and returns at once: its inputs, and an operation in place of the result.
  */
-cldoci_status cldoci_exists_start(const cldoci_client *client,
-                                  const cldoci_reference *reference,
-                                  const cldoci_options *options,
-                                  cldoci_operation **operation,
-                                  cldoci_error **error);
-
-/**
- * Asks for the digest, media type and size of what a reference names, without a download. The result has
- * them.
- *
- * @param client     borrowed, not NULL
- * @param reference  borrowed, not NULL
- * @param options    borrowed, may be NULL: for this call; they beat the client's
- * @param result     out, may be NULL: set to NULL, on success to a result that you free
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, CLDOCI_ERROR_NOT_FOUND where there is none, or what it failed with
- * Threads: any, at once.
- */
-cldoci_status cldoci_resolve(const cldoci_client *client,
-                             const cldoci_reference *reference,
-                             const cldoci_options *options,
-                             cldoci_result **result,
-                             cldoci_error **error);
-
-/**
- * Starts `cldoci_resolve` and returns at once; the operation tells how it goes.
- *
- * @param client     borrowed, not NULL
- * @param reference  borrowed, not NULL
- * @param options    borrowed, may be NULL: for this call; they beat the client's
- * @param operation  out, not NULL: set to NULL, on success to an operation that you free
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, or why it could not be started
- * Threads: any, at once.
- */
-cldoci_status cldoci_resolve_start(const cldoci_client *client,
-                                   const cldoci_reference *reference,
-                                   const cldoci_options *options,
-                                   cldoci_operation **operation,
-                                   cldoci_error **error);
-
-/**
- * Lists the tags of a repository or a layout; the reference's own tag means nothing. The result has them,
- * sorted by their bytes.
- *
- * @param client     borrowed, not NULL
- * @param reference  borrowed, not NULL
- * @param options    borrowed, may be NULL: for this call; they beat the client's
- * @param result     out, may be NULL: set to NULL, on success to a result that you free
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, or what it failed with
- * Threads: any, at once.
- */
-cldoci_status cldoci_list_tags(const cldoci_client *client,
-                               const cldoci_reference *reference,
-                               const cldoci_options *options,
-                               cldoci_result **result,
-                               cldoci_error **error);
-
-/**
- * Starts `cldoci_list_tags` and returns at once; the operation tells how it goes.
- *
- * @param client     borrowed, not NULL
- * @param reference  borrowed, not NULL
- * @param options    borrowed, may be NULL: for this call; they beat the client's
- * @param operation  out, not NULL: set to NULL, on success to an operation that you free
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, or why it could not be started
- * Threads: any, at once.
- */
-cldoci_status cldoci_list_tags_start(const cldoci_client *client,
-                                     const cldoci_reference *reference,
-                                     const cldoci_options *options,
-                                     cldoci_operation **operation,
-                                     cldoci_error **error);
-
-/**
- * Gets an artifact without its layers' bytes: manifest and config. The result has the artifact.
- *
- * @param client     borrowed, not NULL
- * @param reference  borrowed, not NULL
- * @param options    borrowed, may be NULL: for this call; they beat the client's
- * @param result     out, may be NULL: set to NULL, on success to a result that you free
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, or what it failed with
- * Threads: any, at once.
- */
-cldoci_status cldoci_inspect(const cldoci_client *client,
-                             const cldoci_reference *reference,
-                             const cldoci_options *options,
-                             cldoci_result **result,
-                             cldoci_error **error);
-
-/**
- * Starts `cldoci_inspect` and returns at once; the operation tells how it goes.
- *
- * @param client     borrowed, not NULL
- * @param reference  borrowed, not NULL
- * @param options    borrowed, may be NULL: for this call; they beat the client's
- * @param operation  out, not NULL: set to NULL, on success to an operation that you free
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, or why it could not be started
- * Threads: any, at once.
- */
-cldoci_status cldoci_inspect_start(const cldoci_client *client,
-                                   const cldoci_reference *reference,
-                                   const cldoci_options *options,
-                                   cldoci_operation **operation,
-                                   cldoci_error **error);
-
-/**
- * Lists the manifests that refer to an artifact. The result has their descriptors.
- *
- * @param client     borrowed, not NULL
- * @param reference  borrowed, not NULL
- * @param options    borrowed, may be NULL: for this call; they beat the client's
- * @param result     out, may be NULL: set to NULL, on success to a result that you free
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, or what it failed with
- * Threads: any, at once.
- */
-cldoci_status cldoci_referrers(const cldoci_client *client,
-                               const cldoci_reference *reference,
-                               const cldoci_options *options,
-                               cldoci_result **result,
-                               cldoci_error **error);
-
-/**
- * Starts `cldoci_referrers` and returns at once; the operation tells how it goes.
- *
- * @param client     borrowed, not NULL
- * @param reference  borrowed, not NULL
- * @param options    borrowed, may be NULL: for this call; they beat the client's
- * @param operation  out, not NULL: set to NULL, on success to an operation that you free
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, or why it could not be started
- * Threads: any, at once.
- */
-cldoci_status cldoci_referrers_start(const cldoci_client *client,
-                                     const cldoci_reference *reference,
-                                     const cldoci_options *options,
-                                     cldoci_operation **operation,
-                                     cldoci_error **error);
+cldoci_status cldoci_pull_start(const cldoci_client *client,
+                                const cldoci_reference *reference,
+                                const char *destination,
+                                const cldoci_options *options,
+                                cldoci_operation **operation,
+                                cldoci_error **error);
 
 /**
  * Gives the artifact at `source` the name `target` too: the same manifest bytes. In one repository no blob
@@ -2134,9 +1712,7 @@ cldoci_status cldoci_referrers_start(const cldoci_client *client,
  * @param target   borrowed, not NULL: where it is to be
  * @param options  borrowed, may be NULL: for this call; they beat the client's
  * @param result   out, may be NULL: set to NULL, on success to a result that you free
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or what it failed with
- * Threads: any, at once.
  */
 cldoci_status cldoci_tag(const cldoci_client *client,
                          const cldoci_reference *source,
@@ -2146,16 +1722,7 @@ cldoci_status cldoci_tag(const cldoci_client *client,
                          cldoci_error **error);
 
 /**
- * Starts `cldoci_tag` and returns at once; the operation tells how it goes.
- *
- * @param client     borrowed, not NULL
- * @param source     borrowed, not NULL: where it is
- * @param target     borrowed, not NULL: where it is to be
- * @param options    borrowed, may be NULL: for this call; they beat the client's
- * @param operation  out, not NULL: set to NULL, on success to an operation that you free
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, or why it could not be started
- * Threads: any, at once.
+ * Starts `cldoci_tag` and returns at once: its inputs, and an operation in place of the result.
  */
 cldoci_status cldoci_tag_start(const cldoci_client *client,
                                const cldoci_reference *source,
@@ -2173,9 +1740,7 @@ cldoci_status cldoci_tag_start(const cldoci_client *client,
  * @param target   borrowed, not NULL: where it is to be
  * @param options  borrowed, may be NULL: for this call; they beat the client's
  * @param result   out, may be NULL: set to NULL, on success to a result that you free
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or what it failed with
- * Threads: any, at once.
  */
 cldoci_status cldoci_copy(const cldoci_client *client,
                           const cldoci_reference *source,
@@ -2185,16 +1750,7 @@ cldoci_status cldoci_copy(const cldoci_client *client,
                           cldoci_error **error);
 
 /**
- * Starts `cldoci_copy` and returns at once; the operation tells how it goes.
- *
- * @param client     borrowed, not NULL
- * @param source     borrowed, not NULL: where it is
- * @param target     borrowed, not NULL: where it is to be
- * @param options    borrowed, may be NULL: for this call; they beat the client's
- * @param operation  out, not NULL: set to NULL, on success to an operation that you free
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, or why it could not be started
- * Threads: any, at once.
+ * Starts `cldoci_copy` and returns at once: its inputs, and an operation in place of the result.
  */
 cldoci_status cldoci_copy_start(const cldoci_client *client,
                                 const cldoci_reference *source,
@@ -2204,15 +1760,41 @@ cldoci_status cldoci_copy_start(const cldoci_client *client,
                                 cldoci_error **error);
 
 /**
+ * Pushes an artifact that refers to the one at `subject`, beside it in the same repository: a signature, a
+ * list of materials. The result has the artifact as it was pushed and its digest.
+ *
+ * @param client    borrowed, not NULL
+ * @param artifact  borrowed, not NULL
+ * @param subject   borrowed, not NULL: what it refers to
+ * @param options   borrowed, may be NULL: for this call; they beat the client's
+ * @param result    out, may be NULL: set to NULL, on success to a result that you free
+ * @return CLDOCI_OK, or what it failed with
+ */
+cldoci_status cldoci_attach(const cldoci_client *client,
+                            const cldoci_artifact *artifact,
+                            const cldoci_reference *subject,
+                            const cldoci_options *options,
+                            cldoci_result **result,
+                            cldoci_error **error);
+
+/**
+ * Starts `cldoci_attach` and returns at once: its inputs, and an operation in place of the result.
+ */
+cldoci_status cldoci_attach_start(const cldoci_client *client,
+                                  const cldoci_artifact *artifact,
+                                  const cldoci_reference *subject,
+                                  const cldoci_options *options,
+                                  cldoci_operation **operation,
+                                  cldoci_error **error);
+
+/**
  * Deletes a tag, or, for a reference with a digest, a manifest with all its tags.
  *
  * @param client     borrowed, not NULL
  * @param reference  borrowed, not NULL
  * @param options    borrowed, may be NULL: for this call; they beat the client's
  * @param result     out, may be NULL: set to NULL, on success to a result that you free
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or what it failed with
- * Threads: any, at once.
  */
 cldoci_status cldoci_delete(const cldoci_client *client,
                             const cldoci_reference *reference,
@@ -2221,15 +1803,7 @@ cldoci_status cldoci_delete(const cldoci_client *client,
                             cldoci_error **error);
 
 /**
- * Starts `cldoci_delete` and returns at once; the operation tells how it goes.
- *
- * @param client     borrowed, not NULL
- * @param reference  borrowed, not NULL
- * @param options    borrowed, may be NULL: for this call; they beat the client's
- * @param operation  out, not NULL: set to NULL, on success to an operation that you free
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, or why it could not be started
- * Threads: any, at once.
+ * Starts `cldoci_delete` and returns at once: its inputs, and an operation in place of the result.
  */
 cldoci_status cldoci_delete_start(const cldoci_client *client,
                                   const cldoci_reference *reference,
@@ -2246,9 +1820,7 @@ cldoci_status cldoci_delete_start(const cldoci_client *client,
  * @param reference  borrowed, not NULL: any of the layout (ocidir://PATH); its tag and digest don't matter
  * @param options    borrowed, may be NULL: for this call; they beat the client's
  * @param result     out, may be NULL: set to NULL, on success to a result that you free
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or what it failed with
- * Threads: any, at once.
  */
 cldoci_status cldoci_collect_garbage(const cldoci_client *client,
                                      const cldoci_reference *reference,
@@ -2257,15 +1829,7 @@ cldoci_status cldoci_collect_garbage(const cldoci_client *client,
                                      cldoci_error **error);
 
 /**
- * Starts `cldoci_collect_garbage` and returns at once; the operation tells how it goes.
- *
- * @param client     borrowed, not NULL
- * @param reference  borrowed, not NULL: any of the layout (ocidir://PATH); its tag and digest don't matter
- * @param options    borrowed, may be NULL: for this call; they beat the client's
- * @param operation  out, not NULL: set to NULL, on success to an operation that you free
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, or why it could not be started
- * Threads: any, at once.
+ * Starts `cldoci_collect_garbage` and returns at once: its inputs, and an operation in place of the result.
  */
 cldoci_status cldoci_collect_garbage_start(const cldoci_client *client,
                                            const cldoci_reference *reference,
@@ -2274,43 +1838,152 @@ cldoci_status cldoci_collect_garbage_start(const cldoci_client *client,
                                            cldoci_error **error);
 
 /**
- * Pushes an artifact that refers to the one at `subject`, beside it in the same repository: a signature, a
- * list of materials. The result has the artifact as it was pushed and its digest.
+ * Gets the config's bytes as they were pushed; no layer is touched. The result has the bytes, their media
+ * type, digest and size.
  *
- * @param client    borrowed, not NULL
- * @param artifact  borrowed, not NULL
- * @param subject   borrowed, not NULL: what it refers to
- * @param options   borrowed, may be NULL: for this call; they beat the client's
- * @param result    out, may be NULL: set to NULL, on success to a result that you free
- * @param error     out, may be NULL: set to NULL, on failure to an error that you free
+ * @param client     borrowed, not NULL
+ * @param reference  borrowed, not NULL
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param result     out, may be NULL: set to NULL, on success to a result that you free
  * @return CLDOCI_OK, or what it failed with
- * Threads: any, at once.
  */
-cldoci_status cldoci_attach(const cldoci_client *client,
-                            const cldoci_artifact *artifact,
-                            const cldoci_reference *subject,
+cldoci_status cldoci_pull_config(const cldoci_client *client,
+                                 const cldoci_reference *reference,
+                                 const cldoci_options *options,
+                                 cldoci_result **result,
+                                 cldoci_error **error);
+
+/**
+ * Starts `cldoci_pull_config` and returns at once: its inputs, and an operation in place of the result.
+ */
+cldoci_status cldoci_pull_config_start(const cldoci_client *client,
+                                       const cldoci_reference *reference,
+                                       const cldoci_options *options,
+                                       cldoci_operation **operation,
+                                       cldoci_error **error);
+
+/**
+ * Asks whether an artifact is there. "No" is a well-formed "not found"; when it can't be told (no access,
+ * no connection, a server's failure) that is an error. The result has the answer: `cldoci_result_exists`.
+ *
+ * @param client     borrowed, not NULL
+ * @param reference  borrowed, not NULL
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param result     out, may be NULL: set to NULL, on success to a result that you free
+ * @return CLDOCI_OK, or what it failed with
+ */
+cldoci_status cldoci_exists(const cldoci_client *client,
+                            const cldoci_reference *reference,
                             const cldoci_options *options,
                             cldoci_result **result,
                             cldoci_error **error);
 
 /**
- * Starts `cldoci_attach` and returns at once; the operation tells how it goes.
- *
- * @param client     borrowed, not NULL
- * @param artifact   borrowed, not NULL
- * @param subject    borrowed, not NULL: what it refers to
- * @param options    borrowed, may be NULL: for this call; they beat the client's
- * @param operation  out, not NULL: set to NULL, on success to an operation that you free
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, or why it could not be started
- * Threads: any, at once.
+ * Starts `cldoci_exists` and returns at once: its inputs, and an operation in place of the result.
  */
-cldoci_status cldoci_attach_start(const cldoci_client *client,
-                                  const cldoci_artifact *artifact,
-                                  const cldoci_reference *subject,
+cldoci_status cldoci_exists_start(const cldoci_client *client,
+                                  const cldoci_reference *reference,
                                   const cldoci_options *options,
                                   cldoci_operation **operation,
                                   cldoci_error **error);
+
+/**
+ * Asks for the digest, media type and size of what a reference names, without a download. The result has
+ * them.
+ *
+ * @param client     borrowed, not NULL
+ * @param reference  borrowed, not NULL
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param result     out, may be NULL: set to NULL, on success to a result that you free
+ * @return CLDOCI_OK, CLDOCI_ERROR_NOT_FOUND where there is none, or what it failed with
+ */
+cldoci_status cldoci_resolve(const cldoci_client *client,
+                             const cldoci_reference *reference,
+                             const cldoci_options *options,
+                             cldoci_result **result,
+                             cldoci_error **error);
+
+/**
+ * Starts `cldoci_resolve` and returns at once: its inputs, and an operation in place of the result.
+ */
+cldoci_status cldoci_resolve_start(const cldoci_client *client,
+                                   const cldoci_reference *reference,
+                                   const cldoci_options *options,
+                                   cldoci_operation **operation,
+                                   cldoci_error **error);
+
+/**
+ * Lists the tags of a repository or a layout; the reference's own tag means nothing. The result has them,
+ * sorted by their bytes.
+ *
+ * @param client     borrowed, not NULL
+ * @param reference  borrowed, not NULL
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param result     out, may be NULL: set to NULL, on success to a result that you free
+ * @return CLDOCI_OK, or what it failed with
+ */
+cldoci_status cldoci_list_tags(const cldoci_client *client,
+                               const cldoci_reference *reference,
+                               const cldoci_options *options,
+                               cldoci_result **result,
+                               cldoci_error **error);
+
+/**
+ * Starts `cldoci_list_tags` and returns at once: its inputs, and an operation in place of the result.
+ */
+cldoci_status cldoci_list_tags_start(const cldoci_client *client,
+                                     const cldoci_reference *reference,
+                                     const cldoci_options *options,
+                                     cldoci_operation **operation,
+                                     cldoci_error **error);
+
+/**
+ * Gets an artifact without its layers' bytes: manifest and config. The result has the artifact.
+ *
+ * @param client     borrowed, not NULL
+ * @param reference  borrowed, not NULL
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param result     out, may be NULL: set to NULL, on success to a result that you free
+ * @return CLDOCI_OK, or what it failed with
+ */
+cldoci_status cldoci_inspect(const cldoci_client *client,
+                             const cldoci_reference *reference,
+                             const cldoci_options *options,
+                             cldoci_result **result,
+                             cldoci_error **error);
+
+/**
+ * Starts `cldoci_inspect` and returns at once: its inputs, and an operation in place of the result.
+ */
+cldoci_status cldoci_inspect_start(const cldoci_client *client,
+                                   const cldoci_reference *reference,
+                                   const cldoci_options *options,
+                                   cldoci_operation **operation,
+                                   cldoci_error **error);
+
+/**
+ * Lists the manifests that refer to an artifact. The result has their descriptors.
+ *
+ * @param client     borrowed, not NULL
+ * @param reference  borrowed, not NULL
+ * @param options    borrowed, may be NULL: for this call; they beat the client's
+ * @param result     out, may be NULL: set to NULL, on success to a result that you free
+ * @return CLDOCI_OK, or what it failed with
+ */
+cldoci_status cldoci_referrers(const cldoci_client *client,
+                               const cldoci_reference *reference,
+                               const cldoci_options *options,
+                               cldoci_result **result,
+                               cldoci_error **error);
+
+/**
+ * Starts `cldoci_referrers` and returns at once: its inputs, and an operation in place of the result.
+ */
+cldoci_status cldoci_referrers_start(const cldoci_client *client,
+                                     const cldoci_reference *reference,
+                                     const cldoci_options *options,
+                                     cldoci_operation **operation,
+                                     cldoci_error **error);
 
 /**
  * Gets one layer's bytes as they are stored (compressed), verified, into memory. The result has the bytes.
@@ -2320,9 +1993,7 @@ cldoci_status cldoci_attach_start(const cldoci_client *client,
  * @param layer     from 0
  * @param options   borrowed, may be NULL: for this call; they beat the client's
  * @param result    out, may be NULL: set to NULL, on success to a result that you free
- * @param error     out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or what it failed with
- * Threads: any, at once.
  */
 cldoci_status cldoci_read_layer(const cldoci_client *client,
                                 const cldoci_artifact *artifact,
@@ -2332,16 +2003,7 @@ cldoci_status cldoci_read_layer(const cldoci_client *client,
                                 cldoci_error **error);
 
 /**
- * Starts `cldoci_read_layer` and returns at once; the operation tells how it goes.
- *
- * @param client     borrowed, not NULL
- * @param artifact   borrowed, not NULL
- * @param layer      from 0
- * @param options    borrowed, may be NULL: for this call; they beat the client's
- * @param operation  out, not NULL: set to NULL, on success to an operation that you free
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, or why it could not be started
- * Threads: any, at once.
+ * Starts `cldoci_read_layer` and returns at once: its inputs, and an operation in place of the result.
  */
 cldoci_status cldoci_read_layer_start(const cldoci_client *client,
                                       const cldoci_artifact *artifact,
@@ -2362,9 +2024,7 @@ cldoci_status cldoci_read_layer_start(const cldoci_client *client,
  *                  once
  * @param options   borrowed, may be NULL: for this call; they beat the client's
  * @param result    out, may be NULL: set to NULL, on success to a result that you free
- * @param error     out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or what it failed with
- * Threads: any, at once.
  */
 cldoci_status cldoci_save_layer(const cldoci_client *client,
                                 const cldoci_artifact *artifact,
@@ -2375,18 +2035,7 @@ cldoci_status cldoci_save_layer(const cldoci_client *client,
                                 cldoci_error **error);
 
 /**
- * Starts `cldoci_save_layer` and returns at once; the operation tells how it goes.
- *
- * @param client     borrowed, not NULL
- * @param artifact   borrowed, not NULL
- * @param layer      from 0
- * @param fd         borrowed: an open descriptor to write to; duplicated, so that yours may be closed at
- *                   once
- * @param options    borrowed, may be NULL: for this call; they beat the client's
- * @param operation  out, not NULL: set to NULL, on success to an operation that you free
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, or why it could not be started
- * Threads: any, at once.
+ * Starts `cldoci_save_layer` and returns at once: its inputs, and an operation in place of the result.
  */
 cldoci_status cldoci_save_layer_start(const cldoci_client *client,
                                       const cldoci_artifact *artifact,
@@ -2407,10 +2056,8 @@ cldoci_status cldoci_save_layer_start(const cldoci_client *client,
  * @param password  borrowed, not NULL, UTF-8; copied
  * @param options   borrowed, may be NULL: for this call; they beat the client's
  * @param result    out, may be NULL: set to NULL, on success to a result that you free
- * @param error     out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, CLDOCI_ERROR_UNAUTHORIZED where the registry refuses them, or what it failed with; the
  *         message never holds the password
- * Threads: any, at once.
  */
 cldoci_status cldoci_login(const cldoci_client *client,
                            const char *registry,
@@ -2421,17 +2068,7 @@ cldoci_status cldoci_login(const cldoci_client *client,
                            cldoci_error **error);
 
 /**
- * Starts `cldoci_login` and returns at once; the operation tells how it goes.
- *
- * @param client     borrowed, not NULL
- * @param registry   borrowed, not NULL, UTF-8; copied: `HOST` or `HOST:PORT`
- * @param username   borrowed, not NULL, UTF-8; copied
- * @param password   borrowed, not NULL, UTF-8; copied
- * @param options    borrowed, may be NULL: for this call; they beat the client's
- * @param operation  out, not NULL: set to NULL, on success to an operation that you free
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, or why it could not be started
- * Threads: any, at once.
+ * Starts `cldoci_login` and returns at once: its inputs, and an operation in place of the result.
  */
 cldoci_status cldoci_login_start(const cldoci_client *client,
                                  const char *registry,
@@ -2449,9 +2086,7 @@ cldoci_status cldoci_login_start(const cldoci_client *client,
  * @param registry  borrowed, not NULL, UTF-8; copied: `HOST` or `HOST:PORT`
  * @param options   borrowed, may be NULL: for this call; they beat the client's
  * @param result    out, may be NULL: set to NULL, on success to a result that you free
- * @param error     out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or what it failed with
- * Threads: any, at once.
  */
 cldoci_status cldoci_logout(const cldoci_client *client,
                             const char *registry,
@@ -2460,15 +2095,7 @@ cldoci_status cldoci_logout(const cldoci_client *client,
                             cldoci_error **error);
 
 /**
- * Starts `cldoci_logout` and returns at once; the operation tells how it goes.
- *
- * @param client     borrowed, not NULL
- * @param registry   borrowed, not NULL, UTF-8; copied: `HOST` or `HOST:PORT`
- * @param options    borrowed, may be NULL: for this call; they beat the client's
- * @param operation  out, not NULL: set to NULL, on success to an operation that you free
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
- * @return CLDOCI_OK, or why it could not be started
- * Threads: any, at once.
+ * Starts `cldoci_logout` and returns at once: its inputs, and an operation in place of the result.
  */
 cldoci_status cldoci_logout_start(const cldoci_client *client,
                                   const char *registry,
@@ -2485,7 +2112,6 @@ cldoci_status cldoci_logout_start(const cldoci_client *client,
  * @param result  borrowed, not NULL
  * @param length  out, may be NULL: bytes before the final NUL
  * @return borrowed from `result`; NULL where the verb gives none
- * Threads: any, at once.
  */
 const char *cldoci_result_digest(const cldoci_result *result, size_t *length);
 
@@ -2495,7 +2121,6 @@ const char *cldoci_result_digest(const cldoci_result *result, size_t *length);
  * @param result  borrowed, not NULL
  * @param length  out, may be NULL: bytes before the final NUL
  * @return borrowed from `result`; NULL where the verb gives none
- * Threads: any, at once.
  */
 const char *cldoci_result_media_type(const cldoci_result *result, size_t *length);
 
@@ -2504,7 +2129,6 @@ const char *cldoci_result_media_type(const cldoci_result *result, size_t *length
  *
  * @param result  borrowed, not NULL
  * @return the size; 0 where the verb gives none
- * Threads: any, at once.
  */
 uint64_t cldoci_result_size(const cldoci_result *result);
 
@@ -2514,7 +2138,6 @@ uint64_t cldoci_result_size(const cldoci_result *result);
  * @param result  borrowed, not NULL
  * @return 1 for yes, 0 for no; CLDOCI_ERROR_ARGUMENT when the result is another verb's, CLDOCI_ERROR_HANDLE
  *         for a bad handle
- * Threads: any, at once.
  */
 int32_t cldoci_result_exists(const cldoci_result *result);
 
@@ -2523,9 +2146,7 @@ int32_t cldoci_result_exists(const cldoci_result *result);
  *
  * @param result    borrowed, not NULL
  * @param artifact  out, not NULL: set to NULL, on success to an artifact that you free
- * @param error     out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT where the verb gives none
- * Threads: any, at once.
  */
 cldoci_status cldoci_result_artifact(const cldoci_result *result,
                                      cldoci_artifact **artifact,
@@ -2537,7 +2158,6 @@ cldoci_status cldoci_result_artifact(const cldoci_result *result,
  * @param result  borrowed, not NULL
  * @param size    out, may be NULL: how many bytes
  * @return borrowed from `result`; NULL where the verb gives none, and possibly where there are 0 of them
- * Threads: any, at once.
  */
 const uint8_t *cldoci_result_bytes(const cldoci_result *result, size_t *size);
 
@@ -2546,9 +2166,7 @@ const uint8_t *cldoci_result_bytes(const cldoci_result *result, size_t *size);
  *
  * @param result    borrowed, not NULL
  * @param counters  in and out, not NULL: set its struct_size before; the rest is set to zero, then filled in
- * @param error     out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or why it could not be told
- * Threads: any, at once.
  */
 cldoci_status cldoci_result_counters(const cldoci_result *result,
                                      cldoci_counters *counters,
@@ -2560,7 +2178,6 @@ cldoci_status cldoci_result_counters(const cldoci_result *result,
  *
  * @param result  borrowed, not NULL
  * @return 1 or 0
- * Threads: any, at once.
  */
 int32_t cldoci_result_unchanged(const cldoci_result *result);
 
@@ -2570,7 +2187,6 @@ int32_t cldoci_result_unchanged(const cldoci_result *result);
  * @param result  borrowed, not NULL
  * @param length  out, may be NULL: bytes before the final NUL
  * @return borrowed from `result`; NULL where none was used
- * Threads: any, at once.
  */
 const char *cldoci_result_credential_source(const cldoci_result *result, size_t *length);
 
@@ -2579,7 +2195,6 @@ const char *cldoci_result_credential_source(const cldoci_result *result, size_t 
  *
  * @param result  consumed; NULL is fine
  * @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
- * Threads: any.
  */
 cldoci_status cldoci_result_free(cldoci_result *result);
 
@@ -2588,7 +2203,6 @@ cldoci_status cldoci_result_free(cldoci_result *result);
  *
  * @param result  borrowed, not NULL
  * @return the number; 0 for another verb
- * Threads: any, at once.
  */
 size_t cldoci_result_tag_count(const cldoci_result *result);
 
@@ -2599,7 +2213,6 @@ size_t cldoci_result_tag_count(const cldoci_result *result);
  * @param index   from 0
  * @param length  out, may be NULL: bytes before the final NUL
  * @return borrowed from `result`; NULL beyond the last
- * Threads: any, at once.
  */
 const char *cldoci_result_tag(const cldoci_result *result, size_t index, size_t *length);
 
@@ -2608,7 +2221,6 @@ const char *cldoci_result_tag(const cldoci_result *result, size_t index, size_t 
  *
  * @param result  borrowed, not NULL
  * @return the number; 0 for another verb
- * Threads: any, at once.
  */
 size_t cldoci_result_referrer_count(const cldoci_result *result);
 
@@ -2619,7 +2231,6 @@ size_t cldoci_result_referrer_count(const cldoci_result *result);
  * @param index   from 0
  * @param length  out, may be NULL: bytes before the final NUL
  * @return borrowed from `result`; NULL beyond the last
- * Threads: any, at once.
  */
 const char *cldoci_result_referrer_digest(const cldoci_result *result, size_t index, size_t *length);
 
@@ -2630,7 +2241,6 @@ const char *cldoci_result_referrer_digest(const cldoci_result *result, size_t in
  * @param index   from 0
  * @param length  out, may be NULL: bytes before the final NUL
  * @return borrowed from `result`; NULL beyond the last
- * Threads: any, at once.
  */
 const char *cldoci_result_referrer_media_type(const cldoci_result *result, size_t index, size_t *length);
 
@@ -2641,7 +2251,6 @@ const char *cldoci_result_referrer_media_type(const cldoci_result *result, size_
  * @param index   from 0
  * @param length  out, may be NULL: bytes before the final NUL
  * @return borrowed from `result`; NULL beyond the last, and where it has none
- * Threads: any, at once.
  */
 const char *cldoci_result_referrer_artifact_type(const cldoci_result *result, size_t index, size_t *length);
 
@@ -2651,7 +2260,6 @@ const char *cldoci_result_referrer_artifact_type(const cldoci_result *result, si
  * @param result  borrowed, not NULL
  * @param index   from 0
  * @return the size; 0 beyond the last
- * Threads: any, at once.
  */
 uint64_t cldoci_result_referrer_size(const cldoci_result *result, size_t index);
 
@@ -2661,7 +2269,6 @@ uint64_t cldoci_result_referrer_size(const cldoci_result *result, size_t index);
  * @param result  borrowed, not NULL
  * @param index   from 0
  * @return the number; 0 beyond the last
- * Threads: any, at once.
  */
 size_t cldoci_result_referrer_annotation_count(const cldoci_result *result, size_t index);
 
@@ -2673,7 +2280,6 @@ size_t cldoci_result_referrer_annotation_count(const cldoci_result *result, size
  * @param at      from 0
  * @param length  out, may be NULL: bytes before the final NUL
  * @return borrowed from `result`; NULL beyond the last
- * Threads: any, at once.
  */
 const char *cldoci_result_referrer_annotation_key(const cldoci_result *result,
                                                   size_t index,
@@ -2688,7 +2294,6 @@ const char *cldoci_result_referrer_annotation_key(const cldoci_result *result,
  * @param at      from 0
  * @param length  out, may be NULL: bytes before the final NUL
  * @return borrowed from `result`; NULL beyond the last
- * Threads: any, at once.
  */
 const char *cldoci_result_referrer_annotation_value(const cldoci_result *result,
                                                     size_t index,
@@ -2700,7 +2305,6 @@ const char *cldoci_result_referrer_annotation_value(const cldoci_result *result,
  *
  * @param result  borrowed, not NULL
  * @return the number; 0 for another verb
- * Threads: any, at once.
  */
 uint64_t cldoci_result_left_out_total(const cldoci_result *result);
 
@@ -2709,7 +2313,6 @@ uint64_t cldoci_result_left_out_total(const cldoci_result *result);
  *
  * @param result  borrowed, not NULL
  * @return the number; 0 for another verb
- * Threads: any, at once.
  */
 size_t cldoci_result_left_out_count(const cldoci_result *result);
 
@@ -2721,7 +2324,6 @@ size_t cldoci_result_left_out_count(const cldoci_result *result);
  * @param index   from 0
  * @param length  out, may be NULL: bytes before the final NUL
  * @return borrowed from `result`; NULL beyond the last
- * Threads: any, at once.
  */
 const char *cldoci_result_left_out_path(const cldoci_result *result, size_t index, size_t *length);
 
@@ -2732,7 +2334,6 @@ const char *cldoci_result_left_out_path(const cldoci_result *result, size_t inde
  * @param index   from 0
  * @param length  out, may be NULL: bytes before the final NUL
  * @return borrowed from `result`; NULL beyond the last
- * Threads: any, at once.
  */
 const char *cldoci_result_left_out_reason(const cldoci_result *result, size_t index, size_t *length);
 
@@ -2741,7 +2342,6 @@ const char *cldoci_result_left_out_reason(const cldoci_result *result, size_t in
  *
  * @param result  borrowed, not NULL
  * @return the number
- * Threads: any, at once.
  */
 size_t cldoci_result_warning_count(const cldoci_result *result);
 
@@ -2752,7 +2352,6 @@ size_t cldoci_result_warning_count(const cldoci_result *result);
  * @param index   from 0
  * @param length  out, may be NULL: bytes before the final NUL
  * @return borrowed from `result`; NULL beyond the last
- * Threads: any, at once.
  */
 const char *cldoci_result_warning(const cldoci_result *result, size_t index, size_t *length);
 
@@ -2763,7 +2362,6 @@ const char *cldoci_result_warning(const cldoci_result *result, size_t index, siz
  *
  * @param operation   borrowed, not NULL
  * @param timeout_ms  milliseconds to wait at most; 0 only asks, a negative number waits for ever
- * @param error       out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK when it succeeded, CLDOCI_PENDING when the time was over (no error object), else what
  *         the operation failed with; CLDOCI_ERROR_CANCELLED also when another thread frees the handle;
  *         CLDOCI_ERROR_REENTRANT inside the operation's own callback
@@ -2778,9 +2376,7 @@ cldoci_status cldoci_operation_wait(const cldoci_operation *operation,
  *
  * @param operation  borrowed, not NULL
  * @param progress   in and out, not NULL: set its struct_size before; the rest is set to zero, then filled in
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or why it could not be told
- * Threads: any, at once.
  */
 cldoci_status cldoci_operation_progress(const cldoci_operation *operation,
                                         cldoci_progress *progress,
@@ -2792,7 +2388,6 @@ cldoci_status cldoci_operation_progress(const cldoci_operation *operation,
  * it takes locks: let the handler write to a pipe or set a flag, and cancel where that is read.
  *
  * @param operation  borrowed, not NULL
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
  * Threads: any, at once; callbacks, too.
  */
@@ -2804,7 +2399,6 @@ cldoci_status cldoci_operation_cancel(const cldoci_operation *operation, cldoci_
  *
  * @param operation  borrowed, not NULL
  * @param fd         out, not NULL: set to -1, then to a descriptor that is yours to close (close-on-exec)
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_IO where there is no descriptor to be had; waiting works all the same
  * Threads: any, at once; each call makes another descriptor.
  */
@@ -2817,10 +2411,8 @@ cldoci_status cldoci_operation_open_descriptor(const cldoci_operation *operation
  *
  * @param operation  borrowed, not NULL
  * @param result     out, not NULL: set to NULL, on success to a result that you free
- * @param error      out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, CLDOCI_PENDING when it has not ended (no result, no error object), else what the
  *         operation failed with
- * Threads: any, at once.
  */
 cldoci_status cldoci_operation_result(const cldoci_operation *operation,
                                       cldoci_result **result,
@@ -2845,7 +2437,6 @@ cldoci_status cldoci_operation_free(cldoci_operation *operation);
  * @param artifact  borrowed, not NULL
  * @param length    out, may be NULL: bytes before the final NUL
  * @return borrowed from `artifact`; NULL for a bad handle
- * Threads: any, at once.
  */
 const char *cldoci_artifact_type(const cldoci_artifact *artifact, size_t *length);
 
@@ -2855,7 +2446,6 @@ const char *cldoci_artifact_type(const cldoci_artifact *artifact, size_t *length
  * @param artifact  borrowed, not NULL
  * @param length    out, may be NULL: bytes before the final NUL
  * @return borrowed from `artifact`; NULL where it was built here
- * Threads: any, at once.
  */
 const char *cldoci_artifact_reference(const cldoci_artifact *artifact, size_t *length);
 
@@ -2865,7 +2455,6 @@ const char *cldoci_artifact_reference(const cldoci_artifact *artifact, size_t *l
  * @param artifact  borrowed, not NULL
  * @param length    out, may be NULL: bytes before the final NUL
  * @return borrowed from `artifact`; NULL for a bad handle
- * Threads: any, at once.
  */
 const char *cldoci_artifact_digest(const cldoci_artifact *artifact, size_t *length);
 
@@ -2875,7 +2464,6 @@ const char *cldoci_artifact_digest(const cldoci_artifact *artifact, size_t *leng
  * @param artifact  borrowed, not NULL
  * @param length    out, may be NULL: bytes before the final NUL
  * @return borrowed from `artifact`; NULL for a bad handle
- * Threads: any, at once.
  */
 const char *cldoci_artifact_media_type(const cldoci_artifact *artifact, size_t *length);
 
@@ -2885,7 +2473,6 @@ const char *cldoci_artifact_media_type(const cldoci_artifact *artifact, size_t *
  * @param artifact  borrowed, not NULL
  * @param size      out, may be NULL: how many bytes
  * @return borrowed from `artifact`; NULL for a bad handle
- * Threads: any, at once.
  */
 const uint8_t *cldoci_artifact_manifest(const cldoci_artifact *artifact, size_t *size);
 
@@ -2895,7 +2482,6 @@ const uint8_t *cldoci_artifact_manifest(const cldoci_artifact *artifact, size_t 
  * @param artifact  borrowed, not NULL
  * @param size      out, may be NULL: how many bytes
  * @return borrowed from `artifact`; NULL for a bad handle, and possibly where there are 0 of them
- * Threads: any, at once.
  */
 const uint8_t *cldoci_artifact_config(const cldoci_artifact *artifact, size_t *size);
 
@@ -2905,7 +2491,6 @@ const uint8_t *cldoci_artifact_config(const cldoci_artifact *artifact, size_t *s
  * @param artifact  borrowed, not NULL
  * @param length    out, may be NULL: bytes before the final NUL
  * @return borrowed from `artifact`; NULL for a bad handle
- * Threads: any, at once.
  */
 const char *cldoci_artifact_config_media_type(const cldoci_artifact *artifact, size_t *length);
 
@@ -2915,7 +2500,6 @@ const char *cldoci_artifact_config_media_type(const cldoci_artifact *artifact, s
  * @param artifact  borrowed, not NULL
  * @param length    out, may be NULL: bytes before the final NUL
  * @return borrowed from `artifact`; NULL for a bad handle
- * Threads: any, at once.
  */
 const char *cldoci_artifact_config_digest(const cldoci_artifact *artifact, size_t *length);
 
@@ -2924,7 +2508,6 @@ const char *cldoci_artifact_config_digest(const cldoci_artifact *artifact, size_
  *
  * @param artifact  borrowed, not NULL
  * @return the size; 0 for a bad handle
- * Threads: any, at once.
  */
 uint64_t cldoci_artifact_config_size(const cldoci_artifact *artifact);
 
@@ -2933,7 +2516,6 @@ uint64_t cldoci_artifact_config_size(const cldoci_artifact *artifact);
  *
  * @param artifact  borrowed, not NULL
  * @return the number; 0 for a bad handle
- * Threads: any, at once.
  */
 size_t cldoci_artifact_layer_count(const cldoci_artifact *artifact);
 
@@ -2944,7 +2526,6 @@ size_t cldoci_artifact_layer_count(const cldoci_artifact *artifact);
  * @param layer     from 0
  * @param length    out, may be NULL: bytes before the final NUL
  * @return borrowed from `artifact`; NULL beyond the last
- * Threads: any, at once.
  */
 const char *cldoci_artifact_layer_media_type(const cldoci_artifact *artifact, size_t layer, size_t *length);
 
@@ -2955,7 +2536,6 @@ const char *cldoci_artifact_layer_media_type(const cldoci_artifact *artifact, si
  * @param layer     from 0
  * @param length    out, may be NULL: bytes before the final NUL
  * @return borrowed from `artifact`; NULL beyond the last
- * Threads: any, at once.
  */
 const char *cldoci_artifact_layer_digest(const cldoci_artifact *artifact, size_t layer, size_t *length);
 
@@ -2965,7 +2545,6 @@ const char *cldoci_artifact_layer_digest(const cldoci_artifact *artifact, size_t
  * @param artifact  borrowed, not NULL
  * @param layer     from 0
  * @return the size; 0 beyond the last
- * Threads: any, at once.
  */
 uint64_t cldoci_artifact_layer_size(const cldoci_artifact *artifact, size_t layer);
 
@@ -2977,7 +2556,6 @@ uint64_t cldoci_artifact_layer_size(const cldoci_artifact *artifact, size_t laye
  * @param key       borrowed, not NULL: any bytes
  * @param length    out, may be NULL: bytes before the final NUL
  * @return borrowed from `artifact`; NULL where there is none of this key
- * Threads: any, at once.
  */
 const char *cldoci_artifact_layer_annotation(const cldoci_artifact *artifact,
                                              size_t layer,
@@ -2990,7 +2568,6 @@ const char *cldoci_artifact_layer_annotation(const cldoci_artifact *artifact,
  * @param artifact  borrowed, not NULL
  * @param layer     from 0
  * @return the number; 0 beyond the last
- * Threads: any, at once.
  */
 size_t cldoci_artifact_layer_annotation_count(const cldoci_artifact *artifact, size_t layer);
 
@@ -3002,7 +2579,6 @@ size_t cldoci_artifact_layer_annotation_count(const cldoci_artifact *artifact, s
  * @param index     from 0
  * @param length    out, may be NULL: bytes before the final NUL
  * @return borrowed from `artifact`; NULL beyond the last
- * Threads: any, at once.
  */
 const char *cldoci_artifact_layer_annotation_key(const cldoci_artifact *artifact,
                                                  size_t layer,
@@ -3017,7 +2593,6 @@ const char *cldoci_artifact_layer_annotation_key(const cldoci_artifact *artifact
  * @param index     from 0
  * @param length    out, may be NULL: bytes before the final NUL
  * @return borrowed from `artifact`; NULL beyond the last
- * Threads: any, at once.
  */
 const char *cldoci_artifact_layer_annotation_value(const cldoci_artifact *artifact,
                                                    size_t layer,
@@ -3031,7 +2606,6 @@ const char *cldoci_artifact_layer_annotation_value(const cldoci_artifact *artifa
  * @param key       borrowed, not NULL: any bytes
  * @param length    out, may be NULL: bytes before the final NUL
  * @return borrowed from `artifact`; NULL where there is none of this key
- * Threads: any, at once.
  */
 const char *cldoci_artifact_annotation(const cldoci_artifact *artifact, const char *key, size_t *length);
 
@@ -3040,7 +2614,6 @@ const char *cldoci_artifact_annotation(const cldoci_artifact *artifact, const ch
  *
  * @param artifact  borrowed, not NULL
  * @return the number; 0 for a bad handle
- * Threads: any, at once.
  */
 size_t cldoci_artifact_annotation_count(const cldoci_artifact *artifact);
 
@@ -3051,7 +2624,6 @@ size_t cldoci_artifact_annotation_count(const cldoci_artifact *artifact);
  * @param index     from 0
  * @param length    out, may be NULL: bytes before the final NUL
  * @return borrowed from `artifact`; NULL beyond the last
- * Threads: any, at once.
  */
 const char *cldoci_artifact_annotation_key(const cldoci_artifact *artifact, size_t index, size_t *length);
 
@@ -3062,7 +2634,6 @@ const char *cldoci_artifact_annotation_key(const cldoci_artifact *artifact, size
  * @param index     from 0
  * @param length    out, may be NULL: bytes before the final NUL
  * @return borrowed from `artifact`; NULL beyond the last
- * Threads: any, at once.
  */
 const char *cldoci_artifact_annotation_value(const cldoci_artifact *artifact, size_t index, size_t *length);
 
@@ -3072,7 +2643,6 @@ const char *cldoci_artifact_annotation_value(const cldoci_artifact *artifact, si
  * @param artifact  borrowed, not NULL
  * @param length    out, may be NULL: bytes before the final NUL
  * @return borrowed from `artifact`; NULL where there is none
- * Threads: any, at once.
  */
 const char *cldoci_artifact_subject(const cldoci_artifact *artifact, size_t *length);
 
@@ -3081,7 +2651,6 @@ const char *cldoci_artifact_subject(const cldoci_artifact *artifact, size_t *len
  *
  * @param artifact  consumed; NULL is fine
  * @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
- * Threads: any.
  */
 cldoci_status cldoci_artifact_free(cldoci_artifact *artifact);
 
@@ -3093,9 +2662,7 @@ cldoci_status cldoci_artifact_free(cldoci_artifact *artifact);
  *
  * @param artifact_type  borrowed, not NULL, UTF-8; copied: `component`, `datacenter` or `module`
  * @param config         out, not NULL: set to NULL, on success to a config that you free
- * @param error          out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or what is wrong
- * Threads: any, at once.
  */
 cldoci_status cldoci_config_new(const char *artifact_type, cldoci_config **config, cldoci_error **error);
 
@@ -3109,9 +2676,7 @@ cldoci_status cldoci_config_new(const char *artifact_type, cldoci_config **confi
  * @param config  borrowed, not NULL
  * @param field   borrowed, not NULL, UTF-8; copied
  * @param value   borrowed, not NULL, UTF-8; copied
- * @param error   out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that lists the fields
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_config_set(cldoci_config *config,
                                 const char *field,
@@ -3125,9 +2690,7 @@ cldoci_status cldoci_config_set(cldoci_config *config,
  * @param field   borrowed, not NULL, UTF-8; copied
  * @param key     borrowed, not NULL, UTF-8; copied
  * @param value   borrowed, not NULL, UTF-8; copied
- * @param error   out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that lists the fields
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_config_set_entry(cldoci_config *config,
                                       const char *field,
@@ -3142,7 +2705,6 @@ cldoci_status cldoci_config_set_entry(cldoci_config *config,
  * @param config  borrowed, not NULL
  * @param size    out, may be NULL: how many bytes
  * @return borrowed from `config`, where it stays as it is when fields are set later; NULL for a bad handle
- * Threads: one at a time for one handle.
  */
 const uint8_t *cldoci_config_json(const cldoci_config *config,
                                   size_t *size);
@@ -3152,7 +2714,6 @@ const uint8_t *cldoci_config_json(const cldoci_config *config,
  *
  * @param config  consumed; NULL is fine
  * @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
- * Threads: any.
  */
 cldoci_status cldoci_config_free(cldoci_config *config);
 
@@ -3171,9 +2732,7 @@ typedef int64_t (*cldoci_reader)(uint8_t *buffer, size_t size, void *user_data);
  * @param artifact_type  borrowed, not NULL, UTF-8; copied: `component`, `datacenter`, `module`, or a media
  *                       type of your own
  * @param builder        out, not NULL: set to NULL, on success to a builder that you free
- * @param error          out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or what is wrong
- * Threads: any, at once.
  */
 cldoci_status cldoci_artifact_builder_new(const cldoci_client *client,
                                           const char *artifact_type,
@@ -3188,9 +2747,7 @@ cldoci_status cldoci_artifact_builder_new(const cldoci_client *client,
  * @param media_type   borrowed, may be NULL, UTF-8: the type's own; copied
  * @param config       borrowed, not NULL; copied
  * @param config_size  how many bytes, at least 1
- * @param error        out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_artifact_builder_set_config(cldoci_artifact_builder *builder,
                                                  const char *media_type,
@@ -3205,9 +2762,7 @@ cldoci_status cldoci_artifact_builder_set_config(cldoci_artifact_builder *builde
  * @param media_type  borrowed, may be NULL, UTF-8: the type's own; copied
  * @param layer       borrowed, may be NULL where `layer_size` is 0; copied
  * @param layer_size  how many bytes
- * @param error       out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_artifact_builder_add_bytes(cldoci_artifact_builder *builder,
                                                 const char *media_type,
@@ -3222,9 +2777,7 @@ cldoci_status cldoci_artifact_builder_add_bytes(cldoci_artifact_builder *builder
  * @param builder     borrowed, not NULL
  * @param media_type  borrowed, may be NULL, UTF-8: the type's own; copied
  * @param file        borrowed, not NULL, a path of any bytes; copied
- * @param error       out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_artifact_builder_add_file(cldoci_artifact_builder *builder,
                                                const char *media_type,
@@ -3239,9 +2792,7 @@ cldoci_status cldoci_artifact_builder_add_file(cldoci_artifact_builder *builder,
  * @param media_type  borrowed, may be NULL, UTF-8: the type's own; copied
  * @param reader      not NULL; called on this thread and in this call only
  * @param user_data   may be NULL; passed to the reader, never followed
- * @param error       out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, CLDOCI_ERROR_CANCELLED when the reader gave up, or what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_artifact_builder_add_reader(cldoci_artifact_builder *builder,
                                                  const char *media_type,
@@ -3257,9 +2808,7 @@ cldoci_status cldoci_artifact_builder_add_reader(cldoci_artifact_builder *builde
  * @param media_type  borrowed, may be NULL, UTF-8: as the layer has it; copied
  * @param artifact    borrowed, not NULL
  * @param layer       which of its layers, from 0
- * @param error       out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_artifact_builder_add_layer(cldoci_artifact_builder *builder,
                                                 const char *media_type,
@@ -3274,9 +2823,7 @@ cldoci_status cldoci_artifact_builder_add_layer(cldoci_artifact_builder *builder
  * @param layer    from 0
  * @param key      borrowed, not NULL, UTF-8; copied
  * @param value    borrowed, not NULL, UTF-8; copied
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_artifact_builder_set_layer_annotation(cldoci_artifact_builder *builder,
                                                            size_t layer,
@@ -3290,9 +2837,7 @@ cldoci_status cldoci_artifact_builder_set_layer_annotation(cldoci_artifact_build
  * @param builder  borrowed, not NULL
  * @param key      borrowed, not NULL, UTF-8; copied
  * @param value    borrowed, not NULL, UTF-8; copied
- * @param error    out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_artifact_builder_set_annotation(cldoci_artifact_builder *builder,
                                                      const char *key,
@@ -3305,9 +2850,7 @@ cldoci_status cldoci_artifact_builder_set_annotation(cldoci_artifact_builder *bu
  *
  * @param builder   borrowed, not NULL
  * @param artifact  out, not NULL: set to NULL, on success to an artifact that you free
- * @param error     out, may be NULL: set to NULL, on failure to an error that you free
  * @return CLDOCI_OK, or what is wrong
- * Threads: one at a time for one handle.
  */
 cldoci_status cldoci_artifact_builder_finish(const cldoci_artifact_builder *builder,
                                              cldoci_artifact **artifact,
@@ -3318,7 +2861,6 @@ cldoci_status cldoci_artifact_builder_finish(const cldoci_artifact_builder *buil
  *
  * @param builder  consumed; NULL is fine
  * @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
- * Threads: any.
  */
 cldoci_status cldoci_artifact_builder_free(cldoci_artifact_builder *builder);
 
@@ -3352,7 +2894,6 @@ cldoci_status cldoci_artifact_builder_free(cldoci_artifact_builder *builder);
  *
  * @param handle_type  CLDOCI_HANDLE_…
  * @return the number; 0 for an unknown type
- * Threads: any, at once.
  */
 uint64_t cldoci_debug_live_handles(int32_t handle_type);
 

@@ -13,6 +13,9 @@ use tokio::sync::oneshot;
 
 use crate::error::{Error, Kind, Result};
 
+/// What the name of each begins with.
+pub(crate) const PREFIX: &str = "cldoci";
+
 /// The stack of each.
 pub(crate) const STACK: usize = 2 << 20;
 

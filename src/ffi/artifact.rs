@@ -1,25 +1,25 @@
 //! `cldoci_artifact`: manifest, config and layers.
 
-use std::ffi::{CStr, c_char};
+use std::ffi::c_char;
 
-use super::handle::{self, Object};
-use super::pairs::{DescriptorTexts, Pairs};
 use super::status::cldoci_status;
-use super::text::Text;
+use super::support::annotations::{Annotations, DescriptorTexts};
+use super::support::handle::Object;
+use super::support::strings::{OwnedCStr, key_bytes};
+use super::support::{accessor, guard};
 use super::types::cldoci_artifact;
-use super::{access, guard};
 use crate::client::Artifact;
 
 pub(super) struct ArtifactObject {
     pub(super) artifact: Artifact,
-    kind: Text,
-    reference: Option<Text>,
-    digest: Text,
-    media_type: Text,
+    kind: OwnedCStr,
+    reference: Option<OwnedCStr>,
+    digest: OwnedCStr,
+    media_type: OwnedCStr,
     config: DescriptorTexts,
     layers: Vec<DescriptorTexts>,
-    annotations: Pairs,
-    subject: Option<Text>,
+    annotations: Annotations,
+    subject: Option<OwnedCStr>,
 }
 
 impl Object for ArtifactObject {
@@ -37,7 +37,7 @@ impl ArtifactObject {
             media_type: artifact.media_type.as_str().into(),
             config: DescriptorTexts::new(&artifact.config_descriptor),
             layers: artifact.layers.iter().map(|layer| DescriptorTexts::new(&layer.descriptor)).collect(),
-            annotations: Pairs::new(&artifact.annotations),
+            annotations: Annotations::new(&artifact.annotations),
             subject: artifact.subject.as_ref().map(|subject| subject.digest.as_str().into()),
             artifact,
         }
@@ -49,14 +49,12 @@ impl ArtifactObject {
 /// @param artifact  borrowed, not NULL
 /// @param length    out, may be NULL: bytes before the final NUL
 /// @return borrowed from `artifact`; NULL for a bad handle
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_type(
     artifact: *const cldoci_artifact,
     length: *mut usize,
 ) -> *const c_char {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe { access::text::<ArtifactObject>(artifact, length, |artifact| Some(&artifact.kind)) }
+    accessor::text::<ArtifactObject>(artifact, length, |artifact| Some(&artifact.kind))
 }
 
 /// Where the artifact was read from.
@@ -64,14 +62,12 @@ pub unsafe extern "C" fn cldoci_artifact_type(
 /// @param artifact  borrowed, not NULL
 /// @param length    out, may be NULL: bytes before the final NUL
 /// @return borrowed from `artifact`; NULL where it was built here
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_reference(
     artifact: *const cldoci_artifact,
     length: *mut usize,
 ) -> *const c_char {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe { access::text::<ArtifactObject>(artifact, length, |artifact| artifact.reference.as_ref()) }
+    accessor::text::<ArtifactObject>(artifact, length, |artifact| artifact.reference.as_ref())
 }
 
 /// The manifest's digest, `sha256:…`.
@@ -79,14 +75,12 @@ pub unsafe extern "C" fn cldoci_artifact_reference(
 /// @param artifact  borrowed, not NULL
 /// @param length    out, may be NULL: bytes before the final NUL
 /// @return borrowed from `artifact`; NULL for a bad handle
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_digest(
     artifact: *const cldoci_artifact,
     length: *mut usize,
 ) -> *const c_char {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe { access::text::<ArtifactObject>(artifact, length, |artifact| Some(&artifact.digest)) }
+    accessor::text::<ArtifactObject>(artifact, length, |artifact| Some(&artifact.digest))
 }
 
 /// The manifest's media type.
@@ -94,14 +88,12 @@ pub unsafe extern "C" fn cldoci_artifact_digest(
 /// @param artifact  borrowed, not NULL
 /// @param length    out, may be NULL: bytes before the final NUL
 /// @return borrowed from `artifact`; NULL for a bad handle
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_media_type(
     artifact: *const cldoci_artifact,
     length: *mut usize,
 ) -> *const c_char {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe { access::text::<ArtifactObject>(artifact, length, |artifact| Some(&artifact.media_type)) }
+    accessor::text::<ArtifactObject>(artifact, length, |artifact| Some(&artifact.media_type))
 }
 
 /// The manifest's bytes.
@@ -109,14 +101,12 @@ pub unsafe extern "C" fn cldoci_artifact_media_type(
 /// @param artifact  borrowed, not NULL
 /// @param size      out, may be NULL: how many bytes
 /// @return borrowed from `artifact`; NULL for a bad handle
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_manifest(
     artifact: *const cldoci_artifact,
     size: *mut usize,
 ) -> *const u8 {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe { access::bytes::<ArtifactObject>(artifact, size, |artifact| Some(&artifact.artifact.manifest)) }
+    accessor::bytes::<ArtifactObject>(artifact, size, |artifact| Some(&artifact.artifact.manifest))
 }
 
 /// The config's bytes, as they are.
@@ -124,14 +114,12 @@ pub unsafe extern "C" fn cldoci_artifact_manifest(
 /// @param artifact  borrowed, not NULL
 /// @param size      out, may be NULL: how many bytes
 /// @return borrowed from `artifact`; NULL for a bad handle, and possibly where there are 0 of them
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_config(
     artifact: *const cldoci_artifact,
     size: *mut usize,
 ) -> *const u8 {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe { access::bytes::<ArtifactObject>(artifact, size, |artifact| artifact.artifact.config.as_deref()) }
+    accessor::bytes::<ArtifactObject>(artifact, size, |artifact| artifact.artifact.config.as_deref())
 }
 
 /// The config's media type.
@@ -139,14 +127,12 @@ pub unsafe extern "C" fn cldoci_artifact_config(
 /// @param artifact  borrowed, not NULL
 /// @param length    out, may be NULL: bytes before the final NUL
 /// @return borrowed from `artifact`; NULL for a bad handle
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_config_media_type(
     artifact: *const cldoci_artifact,
     length: *mut usize,
 ) -> *const c_char {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe { access::text::<ArtifactObject>(artifact, length, |artifact| Some(&artifact.config.media_type)) }
+    accessor::text::<ArtifactObject>(artifact, length, |artifact| Some(&artifact.config.media_type))
 }
 
 /// The config's digest.
@@ -154,34 +140,30 @@ pub unsafe extern "C" fn cldoci_artifact_config_media_type(
 /// @param artifact  borrowed, not NULL
 /// @param length    out, may be NULL: bytes before the final NUL
 /// @return borrowed from `artifact`; NULL for a bad handle
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_config_digest(
     artifact: *const cldoci_artifact,
     length: *mut usize,
 ) -> *const c_char {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe { access::text::<ArtifactObject>(artifact, length, |artifact| Some(&artifact.config.digest)) }
+    accessor::text::<ArtifactObject>(artifact, length, |artifact| Some(&artifact.config.digest))
 }
 
 /// The config's size in bytes.
 ///
 /// @param artifact  borrowed, not NULL
 /// @return the size; 0 for a bad handle
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_config_size(artifact: *const cldoci_artifact) -> u64 {
-    access::number::<ArtifactObject, _>(artifact, 0, |artifact| Some(artifact.config.size))
+    accessor::number::<ArtifactObject, _>(artifact, 0, |artifact| Some(artifact.config.size))
 }
 
 /// How many layers there are.
 ///
 /// @param artifact  borrowed, not NULL
 /// @return the number; 0 for a bad handle
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_layer_count(artifact: *const cldoci_artifact) -> usize {
-    access::number::<ArtifactObject, _>(artifact, 0, |artifact| Some(artifact.layers.len()))
+    accessor::number::<ArtifactObject, _>(artifact, 0, |artifact| Some(artifact.layers.len()))
 }
 
 /// The media type of a layer.
@@ -190,19 +172,15 @@ pub unsafe extern "C" fn cldoci_artifact_layer_count(artifact: *const cldoci_art
 /// @param layer     from 0
 /// @param length    out, may be NULL: bytes before the final NUL
 /// @return borrowed from `artifact`; NULL beyond the last
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_layer_media_type(
     artifact: *const cldoci_artifact,
     layer: usize,
     length: *mut usize,
 ) -> *const c_char {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        access::text::<ArtifactObject>(artifact, length, |artifact| {
-            Some(&artifact.layers.get(layer)?.media_type)
-        })
-    }
+    accessor::text::<ArtifactObject>(artifact, length, |artifact| {
+        Some(&artifact.layers.get(layer)?.media_type)
+    })
 }
 
 /// The digest of a layer. `cldoci_read_layer` and `cldoci_save_layer` give its bytes.
@@ -211,17 +189,13 @@ pub unsafe extern "C" fn cldoci_artifact_layer_media_type(
 /// @param layer     from 0
 /// @param length    out, may be NULL: bytes before the final NUL
 /// @return borrowed from `artifact`; NULL beyond the last
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_layer_digest(
     artifact: *const cldoci_artifact,
     layer: usize,
     length: *mut usize,
 ) -> *const c_char {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        access::text::<ArtifactObject>(artifact, length, |artifact| Some(&artifact.layers.get(layer)?.digest))
-    }
+    accessor::text::<ArtifactObject>(artifact, length, |artifact| Some(&artifact.layers.get(layer)?.digest))
 }
 
 /// The size of a layer in bytes, as it is stored (compressed).
@@ -229,10 +203,9 @@ pub unsafe extern "C" fn cldoci_artifact_layer_digest(
 /// @param artifact  borrowed, not NULL
 /// @param layer     from 0
 /// @return the size; 0 beyond the last
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_layer_size(artifact: *const cldoci_artifact, layer: usize) -> u64 {
-    access::number::<ArtifactObject, _>(artifact, 0, |artifact| Some(artifact.layers.get(layer)?.size))
+    accessor::number::<ArtifactObject, _>(artifact, 0, |artifact| Some(artifact.layers.get(layer)?.size))
 }
 
 /// The value of a layer's annotation.
@@ -242,7 +215,6 @@ pub unsafe extern "C" fn cldoci_artifact_layer_size(artifact: *const cldoci_arti
 /// @param key       borrowed, not NULL: any bytes
 /// @param length    out, may be NULL: bytes before the final NUL
 /// @return borrowed from `artifact`; NULL where there is none of this key
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_layer_annotation(
     artifact: *const cldoci_artifact,
@@ -250,16 +222,9 @@ pub unsafe extern "C" fn cldoci_artifact_layer_annotation(
     key: *const c_char,
     length: *mut usize,
 ) -> *const c_char {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        access::text::<ArtifactObject>(artifact, length, |artifact| {
-            if key.is_null() {
-                return None;
-            }
-            // SAFETY: not NULL, and the caller keeps the header's rules for strings.
-            artifact.layers.get(layer)?.annotations.find(CStr::from_ptr(key).to_bytes())
-        })
-    }
+    accessor::text::<ArtifactObject>(artifact, length, |artifact| {
+        artifact.layers.get(layer)?.annotations.find(key_bytes(key)?)
+    })
 }
 
 /// How many annotations a layer has.
@@ -267,13 +232,12 @@ pub unsafe extern "C" fn cldoci_artifact_layer_annotation(
 /// @param artifact  borrowed, not NULL
 /// @param layer     from 0
 /// @return the number; 0 beyond the last
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_layer_annotation_count(
     artifact: *const cldoci_artifact,
     layer: usize,
 ) -> usize {
-    access::number::<ArtifactObject, _>(artifact, 0, |artifact| {
+    accessor::number::<ArtifactObject, _>(artifact, 0, |artifact| {
         Some(artifact.layers.get(layer)?.annotations.count())
     })
 }
@@ -285,7 +249,6 @@ pub unsafe extern "C" fn cldoci_artifact_layer_annotation_count(
 /// @param index     from 0
 /// @param length    out, may be NULL: bytes before the final NUL
 /// @return borrowed from `artifact`; NULL beyond the last
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_layer_annotation_key(
     artifact: *const cldoci_artifact,
@@ -293,12 +256,9 @@ pub unsafe extern "C" fn cldoci_artifact_layer_annotation_key(
     index: usize,
     length: *mut usize,
 ) -> *const c_char {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        access::text::<ArtifactObject>(artifact, length, |artifact| {
-            artifact.layers.get(layer)?.annotations.key(index)
-        })
-    }
+    accessor::text::<ArtifactObject>(artifact, length, |artifact| {
+        artifact.layers.get(layer)?.annotations.key(index)
+    })
 }
 
 /// The value of a layer's annotation, by its place.
@@ -308,7 +268,6 @@ pub unsafe extern "C" fn cldoci_artifact_layer_annotation_key(
 /// @param index     from 0
 /// @param length    out, may be NULL: bytes before the final NUL
 /// @return borrowed from `artifact`; NULL beyond the last
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_layer_annotation_value(
     artifact: *const cldoci_artifact,
@@ -316,12 +275,9 @@ pub unsafe extern "C" fn cldoci_artifact_layer_annotation_value(
     index: usize,
     length: *mut usize,
 ) -> *const c_char {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        access::text::<ArtifactObject>(artifact, length, |artifact| {
-            artifact.layers.get(layer)?.annotations.value(index)
-        })
-    }
+    accessor::text::<ArtifactObject>(artifact, length, |artifact| {
+        artifact.layers.get(layer)?.annotations.value(index)
+    })
 }
 
 /// The value of the manifest's annotation.
@@ -330,33 +286,22 @@ pub unsafe extern "C" fn cldoci_artifact_layer_annotation_value(
 /// @param key       borrowed, not NULL: any bytes
 /// @param length    out, may be NULL: bytes before the final NUL
 /// @return borrowed from `artifact`; NULL where there is none of this key
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_annotation(
     artifact: *const cldoci_artifact,
     key: *const c_char,
     length: *mut usize,
 ) -> *const c_char {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        access::text::<ArtifactObject>(artifact, length, |artifact| {
-            if key.is_null() {
-                return None;
-            }
-            // SAFETY: not NULL, and the caller keeps the header's rules for strings.
-            artifact.annotations.find(CStr::from_ptr(key).to_bytes())
-        })
-    }
+    accessor::text::<ArtifactObject>(artifact, length, |artifact| artifact.annotations.find(key_bytes(key)?))
 }
 
 /// How many annotations the manifest has.
 ///
 /// @param artifact  borrowed, not NULL
 /// @return the number; 0 for a bad handle
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_annotation_count(artifact: *const cldoci_artifact) -> usize {
-    access::number::<ArtifactObject, _>(artifact, 0, |artifact| Some(artifact.annotations.count()))
+    accessor::number::<ArtifactObject, _>(artifact, 0, |artifact| Some(artifact.annotations.count()))
 }
 
 /// The key of an annotation of the manifest; they are sorted by their bytes.
@@ -365,15 +310,13 @@ pub unsafe extern "C" fn cldoci_artifact_annotation_count(artifact: *const cldoc
 /// @param index     from 0
 /// @param length    out, may be NULL: bytes before the final NUL
 /// @return borrowed from `artifact`; NULL beyond the last
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_annotation_key(
     artifact: *const cldoci_artifact,
     index: usize,
     length: *mut usize,
 ) -> *const c_char {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe { access::text::<ArtifactObject>(artifact, length, |artifact| artifact.annotations.key(index)) }
+    accessor::text::<ArtifactObject>(artifact, length, |artifact| artifact.annotations.key(index))
 }
 
 /// The value of an annotation of the manifest, by its place.
@@ -382,15 +325,13 @@ pub unsafe extern "C" fn cldoci_artifact_annotation_key(
 /// @param index     from 0
 /// @param length    out, may be NULL: bytes before the final NUL
 /// @return borrowed from `artifact`; NULL beyond the last
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_annotation_value(
     artifact: *const cldoci_artifact,
     index: usize,
     length: *mut usize,
 ) -> *const c_char {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe { access::text::<ArtifactObject>(artifact, length, |artifact| artifact.annotations.value(index)) }
+    accessor::text::<ArtifactObject>(artifact, length, |artifact| artifact.annotations.value(index))
 }
 
 /// The digest of the manifest that this one refers to.
@@ -398,23 +339,19 @@ pub unsafe extern "C" fn cldoci_artifact_annotation_value(
 /// @param artifact  borrowed, not NULL
 /// @param length    out, may be NULL: bytes before the final NUL
 /// @return borrowed from `artifact`; NULL where there is none
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_subject(
     artifact: *const cldoci_artifact,
     length: *mut usize,
 ) -> *const c_char {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe { access::text::<ArtifactObject>(artifact, length, |artifact| artifact.subject.as_ref()) }
+    accessor::text::<ArtifactObject>(artifact, length, |artifact| artifact.subject.as_ref())
 }
 
 /// Frees an artifact and all that was borrowed from it. Operations that were started with it go on.
 ///
 /// @param artifact  consumed; NULL is fine
 /// @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
-/// Threads: any.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_free(artifact: *mut cldoci_artifact) -> cldoci_status {
-    // SAFETY: no error object is asked for.
-    unsafe { guard::status(std::ptr::null_mut(), || handle::free::<ArtifactObject>(artifact)) }
+    guard::free::<ArtifactObject>(artifact)
 }

@@ -6,13 +6,13 @@ use std::io::{self, Read};
 use std::sync::Mutex;
 
 use super::artifact::ArtifactObject;
-use super::guard;
-use super::handle::{self, Object};
-use super::process::lock;
 use super::status::cldoci_status;
-use super::text::{bytes, optional_text, out, path, text};
+use super::support::guard;
+use super::support::handle::{self, Object};
+use super::support::lock;
+use super::support::strings::{bytes, optional_text, path, text};
+use super::support::verb::ClientObject;
 use super::types::{cldoci_artifact, cldoci_artifact_builder, cldoci_client, cldoci_error};
-use super::verb::ClientObject;
 use crate::client::{ArtifactBuilder, Client, Layer};
 use crate::error::{Error, Kind, Result, printable};
 use crate::oci::{ArtifactKind, check_media_type};
@@ -93,9 +93,7 @@ impl Read for Reader {
 /// @param artifact_type  borrowed, not NULL, UTF-8; copied: `component`, `datacenter`, `module`, or a media
 ///                       type of your own
 /// @param builder        out, not NULL: set to NULL, on success to a builder that you free
-/// @param error          out, may be NULL: set to NULL, on failure to an error that you free
 /// @return CLDOCI_OK, or what is wrong
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_builder_new(
     client: *const cldoci_client,
@@ -103,20 +101,12 @@ pub unsafe extern "C" fn cldoci_artifact_builder_new(
     builder: *mut *mut cldoci_artifact_builder,
     error: *mut *mut cldoci_error,
 ) -> cldoci_status {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        guard::giving(
-            error,
-            || out(builder, "builder", std::ptr::null_mut()),
-            |place| {
-                let client = handle::get::<ClientObject>(client)?.client.clone();
-                let kind = ArtifactKind::from_name(text(artifact_type, "artifact_type")?)?;
-                let parts = Parts { kind, config: None, layers: Vec::new(), annotations: BTreeMap::new() };
-                *place = handle::insert(BuilderObject { client, parts: Mutex::new(parts) })?;
-                Ok(())
-            },
-        )
-    }
+    guard::new_handle(error, builder, "builder", || {
+        let client = handle::get::<ClientObject>(client)?.client.clone();
+        let kind = ArtifactKind::from_name(text(artifact_type, "artifact_type")?)?;
+        let parts = Parts { kind, config: None, layers: Vec::new(), annotations: BTreeMap::new() };
+        Ok(BuilderObject { client, parts: Mutex::new(parts) })
+    })
 }
 
 /// Sets the config's bytes, which are kept as they are. A media type can be given for a type of your own
@@ -126,9 +116,7 @@ pub unsafe extern "C" fn cldoci_artifact_builder_new(
 /// @param media_type   borrowed, may be NULL, UTF-8: the type's own; copied
 /// @param config       borrowed, not NULL; copied
 /// @param config_size  how many bytes, at least 1
-/// @param error        out, may be NULL: set to NULL, on failure to an error that you free
 /// @return CLDOCI_OK, or what is wrong
-/// Threads: one at a time for one handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_builder_set_config(
     builder: *mut cldoci_artifact_builder,
@@ -137,38 +125,35 @@ pub unsafe extern "C" fn cldoci_artifact_builder_set_config(
     config_size: usize,
     error: *mut *mut cldoci_error,
 ) -> cldoci_status {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        guard::status(error, || {
-            let given = optional_text(media_type, "media_type")?;
-            let config = bytes(config, config_size, "config")?;
-            if config.is_empty() {
-                return Err(Error::new(Kind::Argument, "argument 'config' has no bytes"));
-            }
-            let builder = handle::get::<BuilderObject>(builder)?;
-            let mut parts = lock(&builder.parts);
-            if let Some(given) = given {
-                check_media_type(given)?;
-                match &mut parts.kind {
-                    ArtifactKind::Custom { config_media_type, .. } => *config_media_type = given.to_owned(),
-                    kind if kind.config_media_type() == given => {}
-                    kind => {
-                        return Err(Error::new(
-                            Kind::Argument,
-                            format!(
-                                "a {} has the config type {}, not {}",
-                                kind.name(),
-                                kind.config_media_type(),
-                                printable(given)
-                            ),
-                        ));
-                    }
+    guard::status(error, || {
+        let given = optional_text(media_type, "media_type")?;
+        let config = bytes(config, config_size, "config")?;
+        if config.is_empty() {
+            return Err(Error::new(Kind::Argument, "argument 'config' has no bytes"));
+        }
+        let builder = handle::get::<BuilderObject>(builder)?;
+        let mut parts = lock(&builder.parts);
+        if let Some(given) = given {
+            check_media_type(given)?;
+            match &mut parts.kind {
+                ArtifactKind::Custom { config_media_type, .. } => *config_media_type = given.to_owned(),
+                kind if kind.config_media_type() == given => {}
+                kind => {
+                    return Err(Error::new(
+                        Kind::Argument,
+                        format!(
+                            "a {} has the config type {}, not {}",
+                            kind.name(),
+                            kind.config_media_type(),
+                            printable(given)
+                        ),
+                    ));
                 }
             }
-            parts.config = Some(config.to_vec());
-            Ok(())
-        })
-    }
+        }
+        parts.config = Some(config.to_vec());
+        Ok(())
+    })
 }
 
 /// Adds a layer of these bytes, as they are.
@@ -177,9 +162,7 @@ pub unsafe extern "C" fn cldoci_artifact_builder_set_config(
 /// @param media_type  borrowed, may be NULL, UTF-8: the type's own; copied
 /// @param layer       borrowed, may be NULL where `layer_size` is 0; copied
 /// @param layer_size  how many bytes
-/// @param error       out, may be NULL: set to NULL, on failure to an error that you free
 /// @return CLDOCI_OK, or what is wrong
-/// Threads: one at a time for one handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_builder_add_bytes(
     builder: *mut cldoci_artifact_builder,
@@ -188,16 +171,13 @@ pub unsafe extern "C" fn cldoci_artifact_builder_add_bytes(
     layer_size: usize,
     error: *mut *mut cldoci_error,
 ) -> cldoci_status {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        guard::status(error, || {
-            let media_type = optional_text(media_type, "media_type")?;
-            let layer = bytes(layer, layer_size, "layer")?;
-            let builder = handle::get::<BuilderObject>(builder)?;
-            builder.add(Layer::from_bytes(&builder.layer_type(media_type)?, layer));
-            Ok(())
-        })
-    }
+    guard::status(error, || {
+        let media_type = optional_text(media_type, "media_type")?;
+        let layer = bytes(layer, layer_size, "layer")?;
+        let builder = handle::get::<BuilderObject>(builder)?;
+        builder.add(Layer::from_bytes(&builder.layer_type(media_type)?, layer));
+        Ok(())
+    })
 }
 
 /// Adds a layer of a file, as it is. It is read here for its digest, and again when the artifact is pushed;
@@ -206,9 +186,7 @@ pub unsafe extern "C" fn cldoci_artifact_builder_add_bytes(
 /// @param builder     borrowed, not NULL
 /// @param media_type  borrowed, may be NULL, UTF-8: the type's own; copied
 /// @param file        borrowed, not NULL, a path of any bytes; copied
-/// @param error       out, may be NULL: set to NULL, on failure to an error that you free
 /// @return CLDOCI_OK, or what is wrong
-/// Threads: one at a time for one handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_builder_add_file(
     builder: *mut cldoci_artifact_builder,
@@ -216,16 +194,13 @@ pub unsafe extern "C" fn cldoci_artifact_builder_add_file(
     file: *const c_char,
     error: *mut *mut cldoci_error,
 ) -> cldoci_status {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        guard::status(error, || {
-            let media_type = optional_text(media_type, "media_type")?;
-            let file = path(file, "file")?;
-            let builder = handle::get::<BuilderObject>(builder)?;
-            builder.add(Layer::from_file(&builder.layer_type(media_type)?, file)?);
-            Ok(())
-        })
-    }
+    guard::status(error, || {
+        let media_type = optional_text(media_type, "media_type")?;
+        let file = path(file, "file")?;
+        let builder = handle::get::<BuilderObject>(builder)?;
+        builder.add(Layer::from_file(&builder.layer_type(media_type)?, file)?);
+        Ok(())
+    })
 }
 
 /// Adds a layer of what a function gives, in bounded memory: the bytes go to the client's store, where they
@@ -235,9 +210,7 @@ pub unsafe extern "C" fn cldoci_artifact_builder_add_file(
 /// @param media_type  borrowed, may be NULL, UTF-8: the type's own; copied
 /// @param reader      not NULL; called on this thread and in this call only
 /// @param user_data   may be NULL; passed to the reader, never followed
-/// @param error       out, may be NULL: set to NULL, on failure to an error that you free
 /// @return CLDOCI_OK, CLDOCI_ERROR_CANCELLED when the reader gave up, or what is wrong
-/// Threads: one at a time for one handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_builder_add_reader(
     builder: *mut cldoci_artifact_builder,
@@ -246,18 +219,15 @@ pub unsafe extern "C" fn cldoci_artifact_builder_add_reader(
     user_data: *mut c_void,
     error: *mut *mut cldoci_error,
 ) -> cldoci_status {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        guard::status(error, || {
-            let media_type = optional_text(media_type, "media_type")?;
-            let function = reader.ok_or_else(|| Error::new(Kind::Argument, "argument 'reader' is NULL"))?;
-            let builder = handle::get::<BuilderObject>(builder)?;
-            let media_type = builder.layer_type(media_type)?;
-            let layer = builder.client.layer_from_reader(&media_type, &mut Reader { function, user_data })?;
-            builder.add(layer);
-            Ok(())
-        })
-    }
+    guard::status(error, || {
+        let media_type = optional_text(media_type, "media_type")?;
+        let function = reader.ok_or_else(|| Error::new(Kind::Argument, "argument 'reader' is NULL"))?;
+        let builder = handle::get::<BuilderObject>(builder)?;
+        let media_type = builder.layer_type(media_type)?;
+        let layer = builder.client.layer_from_reader(&media_type, &mut Reader { function, user_data })?;
+        builder.add(layer);
+        Ok(())
+    })
 }
 
 /// Adds a layer of another artifact, wherever its bytes are: they are read there when the new one is pushed.
@@ -267,9 +237,7 @@ pub unsafe extern "C" fn cldoci_artifact_builder_add_reader(
 /// @param media_type  borrowed, may be NULL, UTF-8: as the layer has it; copied
 /// @param artifact    borrowed, not NULL
 /// @param layer       which of its layers, from 0
-/// @param error       out, may be NULL: set to NULL, on failure to an error that you free
 /// @return CLDOCI_OK, or what is wrong
-/// Threads: one at a time for one handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_builder_add_layer(
     builder: *mut cldoci_artifact_builder,
@@ -278,25 +246,22 @@ pub unsafe extern "C" fn cldoci_artifact_builder_add_layer(
     layer: usize,
     error: *mut *mut cldoci_error,
 ) -> cldoci_status {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        guard::status(error, || {
-            let media_type = optional_text(media_type, "media_type")?;
-            let artifact = handle::get::<ArtifactObject>(artifact)?;
-            let builder = handle::get::<BuilderObject>(builder)?;
-            let layers = &artifact.artifact.layers;
-            let mut found = layers.get(layer).cloned().ok_or_else(|| {
-                let why = format!("argument 'layer' is {layer}, there are {} layers", layers.len());
-                Error::new(Kind::Argument, why)
-            })?;
-            found.descriptor.annotations.clear();
-            if let Some(given) = media_type {
-                found.descriptor.media_type = builder.layer_type(Some(given))?;
-            }
-            builder.add(found);
-            Ok(())
-        })
-    }
+    guard::status(error, || {
+        let media_type = optional_text(media_type, "media_type")?;
+        let artifact = handle::get::<ArtifactObject>(artifact)?;
+        let builder = handle::get::<BuilderObject>(builder)?;
+        let layers = &artifact.artifact.layers;
+        let mut found = layers.get(layer).cloned().ok_or_else(|| {
+            let why = format!("argument 'layer' is {layer}, there are {} layers", layers.len());
+            Error::new(Kind::Argument, why)
+        })?;
+        found.descriptor.annotations.clear();
+        if let Some(given) = media_type {
+            found.descriptor.media_type = builder.layer_type(Some(given))?;
+        }
+        builder.add(found);
+        Ok(())
+    })
 }
 
 /// Sets an annotation of a layer that was added; an old value is replaced.
@@ -305,9 +270,7 @@ pub unsafe extern "C" fn cldoci_artifact_builder_add_layer(
 /// @param layer    from 0
 /// @param key      borrowed, not NULL, UTF-8; copied
 /// @param value    borrowed, not NULL, UTF-8; copied
-/// @param error    out, may be NULL: set to NULL, on failure to an error that you free
 /// @return CLDOCI_OK, or what is wrong
-/// Threads: one at a time for one handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_builder_set_layer_annotation(
     builder: *mut cldoci_artifact_builder,
@@ -316,20 +279,17 @@ pub unsafe extern "C" fn cldoci_artifact_builder_set_layer_annotation(
     value: *const c_char,
     error: *mut *mut cldoci_error,
 ) -> cldoci_status {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        guard::status(error, || {
-            let (key, value) = (text(key, "key")?, text(value, "value")?);
-            let builder = handle::get::<BuilderObject>(builder)?;
-            let mut parts = lock(&builder.parts);
-            let count = parts.layers.len();
-            let layer = parts.layers.get_mut(layer).ok_or_else(|| {
-                Error::new(Kind::Argument, format!("argument 'layer' is {layer}, there are {count} layers"))
-            })?;
-            layer.descriptor.annotations.insert(key.to_owned(), value.to_owned());
-            Ok(())
-        })
-    }
+    guard::status(error, || {
+        let (key, value) = (text(key, "key")?, text(value, "value")?);
+        let builder = handle::get::<BuilderObject>(builder)?;
+        let mut parts = lock(&builder.parts);
+        let count = parts.layers.len();
+        let layer = parts.layers.get_mut(layer).ok_or_else(|| {
+            Error::new(Kind::Argument, format!("argument 'layer' is {layer}, there are {count} layers"))
+        })?;
+        layer.descriptor.annotations.insert(key.to_owned(), value.to_owned());
+        Ok(())
+    })
 }
 
 /// Sets an annotation of the manifest; an old value is replaced.
@@ -337,9 +297,7 @@ pub unsafe extern "C" fn cldoci_artifact_builder_set_layer_annotation(
 /// @param builder  borrowed, not NULL
 /// @param key      borrowed, not NULL, UTF-8; copied
 /// @param value    borrowed, not NULL, UTF-8; copied
-/// @param error    out, may be NULL: set to NULL, on failure to an error that you free
 /// @return CLDOCI_OK, or what is wrong
-/// Threads: one at a time for one handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_builder_set_annotation(
     builder: *mut cldoci_artifact_builder,
@@ -347,15 +305,12 @@ pub unsafe extern "C" fn cldoci_artifact_builder_set_annotation(
     value: *const c_char,
     error: *mut *mut cldoci_error,
 ) -> cldoci_status {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        guard::status(error, || {
-            let (key, value) = (text(key, "key")?, text(value, "value")?);
-            let builder = handle::get::<BuilderObject>(builder)?;
-            lock(&builder.parts).annotations.insert(key.to_owned(), value.to_owned());
-            Ok(())
-        })
-    }
+    guard::status(error, || {
+        let (key, value) = (text(key, "key")?, text(value, "value")?);
+        let builder = handle::get::<BuilderObject>(builder)?;
+        lock(&builder.parts).annotations.insert(key.to_owned(), value.to_owned());
+        Ok(())
+    })
 }
 
 /// Makes the artifact of what was set; its manifest's bytes and digest are fixed here. The builder can be
@@ -363,39 +318,27 @@ pub unsafe extern "C" fn cldoci_artifact_builder_set_annotation(
 ///
 /// @param builder   borrowed, not NULL
 /// @param artifact  out, not NULL: set to NULL, on success to an artifact that you free
-/// @param error     out, may be NULL: set to NULL, on failure to an error that you free
 /// @return CLDOCI_OK, or what is wrong
-/// Threads: one at a time for one handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_builder_finish(
     builder: *const cldoci_artifact_builder,
     artifact: *mut *mut cldoci_artifact,
     error: *mut *mut cldoci_error,
 ) -> cldoci_status {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        guard::giving(
-            error,
-            || out(artifact, "artifact", std::ptr::null_mut()),
-            |place| {
-                let builder = handle::get::<BuilderObject>(builder)?;
-                let artifact = lock(&builder.parts).finish()?;
-                *place = handle::insert(ArtifactObject::new(artifact))?;
-                Ok(())
-            },
-        )
-    }
+    guard::new_handle(error, artifact, "artifact", || {
+        let builder = handle::get::<BuilderObject>(builder)?;
+        let artifact = lock(&builder.parts).finish()?;
+        Ok(ArtifactObject::new(artifact))
+    })
 }
 
 /// Frees a builder; artifacts that it made stay.
 ///
 /// @param builder  consumed; NULL is fine
 /// @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
-/// Threads: any.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_builder_free(
     builder: *mut cldoci_artifact_builder,
 ) -> cldoci_status {
-    // SAFETY: no error object is asked for.
-    unsafe { guard::status(std::ptr::null_mut(), || handle::free::<BuilderObject>(builder)) }
+    guard::free::<BuilderObject>(builder)
 }

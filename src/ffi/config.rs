@@ -3,11 +3,11 @@
 use std::ffi::c_char;
 use std::sync::Mutex;
 
-use super::guard;
-use super::handle::{self, Object};
-use super::process::lock;
 use super::status::cldoci_status;
-use super::text::{Text, out, put, text};
+use super::support::guard;
+use super::support::handle::{self, Object};
+use super::support::lock;
+use super::support::strings::{OwnedCStr, put, text};
 use super::types::{cldoci_config, cldoci_error};
 use crate::error::Result;
 use crate::oci::{ArtifactKind, TypedConfig};
@@ -17,7 +17,7 @@ pub(super) struct ConfigObject(Mutex<State>);
 struct State {
     config: TypedConfig,
     /// What was lent; it lives as long as the handle, whatever is set later.
-    lent: Vec<Text>,
+    lent: Vec<OwnedCStr>,
     /// Whether the last of them is still what the fields say.
     fresh: bool,
 }
@@ -40,32 +40,17 @@ fn change(config: *mut cldoci_config, change: impl FnOnce(&mut TypedConfig) -> R
 ///
 /// @param artifact_type  borrowed, not NULL, UTF-8; copied: `component`, `datacenter` or `module`
 /// @param config         out, not NULL: set to NULL, on success to a config that you free
-/// @param error          out, may be NULL: set to NULL, on failure to an error that you free
 /// @return CLDOCI_OK, or what is wrong
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_config_new(
     artifact_type: *const c_char,
     config: *mut *mut cldoci_config,
     error: *mut *mut cldoci_error,
 ) -> cldoci_status {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        guard::giving(
-            error,
-            || out(config, "config", std::ptr::null_mut()),
-            |place| {
-                let config =
-                    TypedConfig::new(&ArtifactKind::from_name(text(artifact_type, "artifact_type")?)?)?;
-                *place = handle::insert(ConfigObject(Mutex::new(State {
-                    config,
-                    lent: Vec::new(),
-                    fresh: false,
-                })))?;
-                Ok(())
-            },
-        )
-    }
+    guard::new_handle(error, config, "config", || {
+        let config = TypedConfig::new(&ArtifactKind::from_name(text(artifact_type, "artifact_type")?)?)?;
+        Ok(ConfigObject(Mutex::new(State { config, lent: Vec::new(), fresh: false })))
+    })
 }
 
 /// Sets a field by its name in JSON.
@@ -77,9 +62,7 @@ pub unsafe extern "C" fn cldoci_config_new(
 /// @param config  borrowed, not NULL
 /// @param field   borrowed, not NULL, UTF-8; copied
 /// @param value   borrowed, not NULL, UTF-8; copied
-/// @param error   out, may be NULL: set to NULL, on failure to an error that you free
 /// @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that lists the fields
-/// Threads: one at a time for one handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_config_set(
     config: *mut cldoci_config,
@@ -87,13 +70,10 @@ pub unsafe extern "C" fn cldoci_config_set(
     value: *const c_char,
     error: *mut *mut cldoci_error,
 ) -> cldoci_status {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        guard::status(error, || {
-            let (field, value) = (text(field, "field")?, text(value, "value")?);
-            change(config, |config| config.set(field, value))
-        })
-    }
+    guard::status(error, || {
+        let (field, value) = (text(field, "field")?, text(value, "value")?);
+        change(config, |config| config.set(field, value))
+    })
 }
 
 /// Sets an entry of a field that is a map.
@@ -102,9 +82,7 @@ pub unsafe extern "C" fn cldoci_config_set(
 /// @param field   borrowed, not NULL, UTF-8; copied
 /// @param key     borrowed, not NULL, UTF-8; copied
 /// @param value   borrowed, not NULL, UTF-8; copied
-/// @param error   out, may be NULL: set to NULL, on failure to an error that you free
 /// @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that lists the fields
-/// Threads: one at a time for one handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_config_set_entry(
     config: *mut cldoci_config,
@@ -113,14 +91,11 @@ pub unsafe extern "C" fn cldoci_config_set_entry(
     value: *const c_char,
     error: *mut *mut cldoci_error,
 ) -> cldoci_status {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        guard::status(error, || {
-            let (field, key) = (text(field, "field")?, text(key, "key")?);
-            let value = text(value, "value")?;
-            change(config, |config| config.set_entry(field, key, value))
-        })
-    }
+    guard::status(error, || {
+        let (field, key) = (text(field, "field")?, text(key, "key")?);
+        let value = text(value, "value")?;
+        change(config, |config| config.set_entry(field, key, value))
+    })
 }
 
 /// The config as JSON, for `cldoci_build`. With the option `fill_source_hash` build puts the layer's digest into
@@ -129,21 +104,19 @@ pub unsafe extern "C" fn cldoci_config_set_entry(
 /// @param config  borrowed, not NULL
 /// @param size    out, may be NULL: how many bytes
 /// @return borrowed from `config`, where it stays as it is when fields are set later; NULL for a bad handle
-/// Threads: one at a time for one handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_config_json(config: *const cldoci_config, size: *mut usize) -> *const u8 {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe { put(size, 0) };
+    put(size, 0);
     guard::value(std::ptr::null(), || {
         let object = handle::get::<ConfigObject>(config).ok()?;
         let mut state = lock(&object.0);
         if !state.fresh {
-            let json = Text::new(state.config.to_json().ok()?);
+            let json = OwnedCStr::new(state.config.to_json().ok()?);
             state.lent.push(json);
             state.fresh = true;
         }
-        // SAFETY: as above. A `Text` is boxed: it stays where it is when the list grows.
-        state.lent.last().map(|json| unsafe { json.lend(size) }.cast())
+        // Each is boxed: it stays where it is when the list grows.
+        state.lent.last().map(|json| json.lend(size).cast())
     })
 }
 
@@ -151,9 +124,7 @@ pub unsafe extern "C" fn cldoci_config_json(config: *const cldoci_config, size: 
 ///
 /// @param config  consumed; NULL is fine
 /// @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
-/// Threads: any.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_config_free(config: *mut cldoci_config) -> cldoci_status {
-    // SAFETY: no error object is asked for.
-    unsafe { guard::status(std::ptr::null_mut(), || handle::free::<ConfigObject>(config)) }
+    guard::free::<ConfigObject>(config)
 }

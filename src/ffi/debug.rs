@@ -1,7 +1,7 @@
 //! For the caller's tests: which handles are not freed.
 
-use super::guard;
-use super::handle;
+use super::support::guard;
+use super::support::handle;
 
 /// All handle types together.
 pub const CLDOCI_HANDLE_ANY: i32 = 0;
@@ -31,7 +31,6 @@ pub const CLDOCI_HANDLE_RESULT: i32 = 10;
 ///
 /// @param handle_type  CLDOCI_HANDLE_…
 /// @return the number; 0 for an unknown type
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub extern "C" fn cldoci_debug_live_handles(handle_type: i32) -> u64 {
     guard::value(0, || Some(handle::live_handles(u8::try_from(handle_type).ok()?)))

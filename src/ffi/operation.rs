@@ -4,16 +4,19 @@ use std::os::fd::IntoRawFd as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::guard;
-use super::handle::{self, Object};
-use super::progress::{blank, cldoci_progress};
+use super::progress::cldoci_progress;
 use super::result::ResultObject;
-use super::running::Running;
 use super::status::{CLDOCI_OK, CLDOCI_PENDING, cldoci_status};
-use super::text::out;
+use super::support::guard;
+use super::support::handle::{self, Object};
+use super::support::sized::blank;
+use super::support::strings::out;
+use super::support::task::Task;
+use super::support::verb::Output;
 use super::types::{cldoci_error, cldoci_operation, cldoci_result};
+use crate::error::Result;
 
-pub(super) struct OperationObject(pub(super) Arc<Running>);
+struct OperationObject(Arc<Task>);
 
 impl Object for OperationObject {
     type Opaque = cldoci_operation;
@@ -21,11 +24,30 @@ impl Object for OperationObject {
     const NAME: &'static str = "cldoci_operation";
 }
 
+/// A verb that is started gives an operation.
+impl Output for *mut *mut cldoci_operation {
+    const WAITS: bool = false;
+
+    unsafe fn begin(self) -> Result<()> {
+        out(self, "operation", std::ptr::null_mut()).map(|_| ())
+    }
+
+    unsafe fn finish(self, task: Arc<Task>) -> Result<()> {
+        match handle::insert(OperationObject(task.clone())) {
+            Ok(handle) => self.write(handle),
+            Err(full) => {
+                task.detach();
+                return Err(full);
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Waits until the operation has ended. Signals do not end the wait.
 ///
 /// @param operation   borrowed, not NULL
 /// @param timeout_ms  milliseconds to wait at most; 0 only asks, a negative number waits for ever
-/// @param error       out, may be NULL: set to NULL, on failure to an error that you free
 /// @return CLDOCI_OK when it succeeded, CLDOCI_PENDING when the time was over (no error object), else what
 ///         the operation failed with; CLDOCI_ERROR_CANCELLED also when another thread frees the handle;
 ///         CLDOCI_ERROR_REENTRANT inside the operation's own callback
@@ -36,41 +58,33 @@ pub unsafe extern "C" fn cldoci_operation_wait(
     timeout_ms: i64,
     error: *mut *mut cldoci_error,
 ) -> cldoci_status {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        guard::status(error, || {
-            let running = handle::get::<OperationObject>(operation)?;
-            let timeout = u64::try_from(timeout_ms).ok().map(Duration::from_millis);
-            Ok(if running.0.wait(timeout)?.is_some() { CLDOCI_OK } else { CLDOCI_PENDING })
-        })
-    }
+    guard::status(error, || {
+        let operation = handle::get::<OperationObject>(operation)?;
+        let timeout = u64::try_from(timeout_ms).ok().map(Duration::from_millis);
+        Ok(if operation.0.wait(timeout)?.is_some() { CLDOCI_OK } else { CLDOCI_PENDING })
+    })
 }
 
 /// How far the operation is; also after its end.
 ///
 /// @param operation  borrowed, not NULL
 /// @param progress   in and out, not NULL: set its struct_size before; the rest is set to zero, then filled in
-/// @param error      out, may be NULL: set to NULL, on failure to an error that you free
 /// @return CLDOCI_OK, or why it could not be told
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_operation_progress(
     operation: *const cldoci_operation,
     progress: *mut cldoci_progress,
     error: *mut *mut cldoci_error,
 ) -> cldoci_status {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        guard::giving(
-            error,
-            || blank(progress, "progress"),
-            |progress| {
-                let running = handle::get::<OperationObject>(operation)?;
-                progress.fill(&cldoci_progress::of(&running.0.operation.progress()));
-                Ok(())
-            },
-        )
-    }
+    guard::with_outputs(
+        error,
+        || blank(progress, "progress"),
+        |progress| {
+            let operation = handle::get::<OperationObject>(operation)?;
+            progress.fill(&cldoci_progress::of(&operation.0.operation.progress()));
+            Ok(())
+        },
+    )
 }
 
 /// Asks the operation to end with CLDOCI_ERROR_CANCELLED, which it does within a second; what it was making
@@ -78,7 +92,6 @@ pub unsafe extern "C" fn cldoci_operation_progress(
 /// it takes locks: let the handler write to a pipe or set a flag, and cancel where that is read.
 ///
 /// @param operation  borrowed, not NULL
-/// @param error      out, may be NULL: set to NULL, on failure to an error that you free
 /// @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
 /// Threads: any, at once; callbacks, too.
 #[unsafe(no_mangle)]
@@ -86,13 +99,10 @@ pub unsafe extern "C" fn cldoci_operation_cancel(
     operation: *const cldoci_operation,
     error: *mut *mut cldoci_error,
 ) -> cldoci_status {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        guard::status(error, || {
-            handle::get::<OperationObject>(operation)?.0.operation.cancel();
-            Ok(())
-        })
-    }
+    guard::status(error, || {
+        handle::get::<OperationObject>(operation)?.0.operation.cancel();
+        Ok(())
+    })
 }
 
 /// Makes a descriptor for an event loop (poll, epoll, libuv, asyncio): it becomes readable, at end-of-file,
@@ -100,7 +110,6 @@ pub unsafe extern "C" fn cldoci_operation_cancel(
 ///
 /// @param operation  borrowed, not NULL
 /// @param fd         out, not NULL: set to -1, then to a descriptor that is yours to close (close-on-exec)
-/// @param error      out, may be NULL: set to NULL, on failure to an error that you free
 /// @return CLDOCI_OK, or CLDOCI_ERROR_IO where there is no descriptor to be had; waiting works all the same
 /// Threads: any, at once; each call makes another descriptor.
 #[unsafe(no_mangle)]
@@ -109,46 +118,38 @@ pub unsafe extern "C" fn cldoci_operation_open_descriptor(
     fd: *mut i32,
     error: *mut *mut cldoci_error,
 ) -> cldoci_status {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        guard::giving(
-            error,
-            || out(fd, "fd", -1),
-            |fd| {
-                *fd = handle::get::<OperationObject>(operation)?.0.descriptor()?.into_raw_fd();
-                Ok(())
-            },
-        )
-    }
+    guard::with_outputs(
+        error,
+        || out(fd, "fd", -1),
+        |fd| {
+            *fd = handle::get::<OperationObject>(operation)?.0.descriptor()?.into_raw_fd();
+            Ok(())
+        },
+    )
 }
 
 /// The result of an operation that has ended. It can be fetched again; each time it is a new handle.
 ///
 /// @param operation  borrowed, not NULL
 /// @param result     out, not NULL: set to NULL, on success to a result that you free
-/// @param error      out, may be NULL: set to NULL, on failure to an error that you free
 /// @return CLDOCI_OK, CLDOCI_PENDING when it has not ended (no result, no error object), else what the
 ///         operation failed with
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_operation_result(
     operation: *const cldoci_operation,
     result: *mut *mut cldoci_result,
     error: *mut *mut cldoci_error,
 ) -> cldoci_status {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        guard::giving(
-            error,
-            || out(result, "result", std::ptr::null_mut()),
-            |result| {
-                let running = handle::get::<OperationObject>(operation)?;
-                let Some(end) = running.0.end() else { return Ok(CLDOCI_PENDING) };
-                *result = handle::insert(ResultObject::new(end?, &running.0.operation))?;
-                Ok(CLDOCI_OK)
-            },
-        )
-    }
+    guard::with_outputs(
+        error,
+        || out(result, "result", std::ptr::null_mut()),
+        |result| {
+            let operation = handle::get::<OperationObject>(operation)?;
+            let Some(end) = operation.0.end() else { return Ok(CLDOCI_PENDING) };
+            *result = handle::insert(ResultObject::new(end?, &operation.0.operation))?;
+            Ok(CLDOCI_OK)
+        },
+    )
 }
 
 /// Frees the handle. An operation that still runs is cancelled and ends by itself; those that wait for it get
@@ -160,13 +161,10 @@ pub unsafe extern "C" fn cldoci_operation_result(
 /// Threads: any; callbacks, too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_operation_free(operation: *mut cldoci_operation) -> cldoci_status {
-    // SAFETY: no error object is asked for.
-    unsafe {
-        guard::status(std::ptr::null_mut(), || {
-            if let Some(object) = handle::optional::<OperationObject>(operation)? {
-                object.0.detach();
-            }
-            handle::free::<OperationObject>(operation)
-        })
-    }
+    guard::status(std::ptr::null_mut(), || {
+        if let Some(object) = handle::optional::<OperationObject>(operation)? {
+            object.0.detach();
+        }
+        handle::free::<OperationObject>(operation)
+    })
 }

@@ -5,45 +5,33 @@ pub mod list;
 pub mod setters;
 
 use std::ffi::{c_char, c_void};
-use std::sync::{Arc, Mutex};
 
-use super::callback::{ProgressCallback, UserData, cldoci_finalizer, cldoci_progress_callback};
-use super::credential::{Asker, cldoci_credential_callback};
-use super::guard;
-use super::handle::{self, Object};
+use super::callback::{UserData, cldoci_finalizer, cldoci_progress_callback, progress_callback};
+use super::credential::{cldoci_credential_callback, credential_callback};
 use super::log::{cldoci_log_callback, logger};
-use super::process::lock;
 use super::status::cldoci_status;
-use super::text::{out, path, text};
+use super::support::guard;
+use super::support::handle;
+use super::support::lock;
+use super::support::strings::{path, text};
+use super::support::verb::{OptionSet, OptionsObject};
 use super::types::{cldoci_error, cldoci_options};
 use crate::error::{Error, Kind, Result};
-use crate::operation::Logger;
-use crate::options::{Options, Type, find};
+use crate::options::{Type, find};
 
-pub(super) struct OptionsObject(Mutex<Set>);
-
-/// What a caller has set.
-#[derive(Clone, Default)]
-pub(super) struct Set {
-    pub(super) options: Options,
-    pub(super) progress: Option<Arc<ProgressCallback>>,
-    pub(super) logger: Option<Logger>,
-    pub(super) credentials: Option<Arc<Asker>>,
-}
-
-impl Object for OptionsObject {
-    type Opaque = cldoci_options;
-    const TYPE: u8 = 2;
-    const NAME: &'static str = "cldoci_options";
-}
-
-/// A copy of the options of a handle that may be NULL.
-pub(super) fn copy(options: *const cldoci_options) -> Result<Option<Set>> {
-    Ok(handle::optional::<OptionsObject>(options)?.map(|object| lock(&object.0).clone()))
-}
-
-fn change<T>(options: *mut cldoci_options, change: impl FnOnce(&mut Set) -> Result<T>) -> Result<T> {
+fn change<T>(options: *mut cldoci_options, change: impl FnOnce(&mut OptionSet) -> Result<T>) -> Result<T> {
     change(&mut lock(&handle::get::<OptionsObject>(options)?.0))
+}
+
+/// Sets a callback. The one it replaces goes without the lock: its finaliser may call back.
+fn replace<T>(
+    options: *mut cldoci_options,
+    place: impl FnOnce(&mut OptionSet) -> &mut Option<T>,
+    callback: Option<T>,
+) -> Result<()> {
+    let before = change(options, |set| Ok(std::mem::replace(place(set), callback)))?;
+    drop(before);
+    Ok(())
 }
 
 fn set_bool(options: *mut cldoci_options, name: &str, value: i32) -> Result<()> {
@@ -62,16 +50,14 @@ fn set_int(options: *mut cldoci_options, name: &str, value: i64) -> Result<()> {
 /// # Safety
 /// As [`text`].
 unsafe fn set_text(options: *mut cldoci_options, name: &str, value: *const c_char) -> Result<()> {
-    // SAFETY: the caller's promise, passed on.
-    let value = unsafe { text(value, "value") }?;
+    let value = text(value, "value")?;
     change(options, |set| set.options.set(name, value))
 }
 
 /// # Safety
 /// As [`path`].
 unsafe fn set_path(options: *mut cldoci_options, name: &str, value: *const c_char) -> Result<()> {
-    // SAFETY: the caller's promise, passed on.
-    let value = unsafe { path(value, "value") }?;
+    let value = path(value, "value")?;
     change(options, |set| set.options.set_path(name, value))
 }
 
@@ -83,8 +69,7 @@ unsafe fn set_pair(
     key: *const c_char,
     value: *const c_char,
 ) -> Result<()> {
-    // SAFETY: the caller's promise, passed on.
-    let (key, value) = unsafe { (text(key, "key")?, text(value, "value")?) };
+    let (key, value) = (text(key, "key")?, text(value, "value")?);
     change(options, |set| set.options.set_pair(name, key, value))
 }
 
@@ -106,25 +91,13 @@ fn set_choice(options: *mut cldoci_options, name: &str, value: i32) -> Result<()
 /// Empty options: all as the client, the environment or the default has it.
 ///
 /// @param options  out, not NULL: set to NULL, on success to options that you free
-/// @param error    out, may be NULL: set to NULL, on failure to an error that you free
 /// @return CLDOCI_OK, or why they could not be made
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_options_new(
     options: *mut *mut cldoci_options,
     error: *mut *mut cldoci_error,
 ) -> cldoci_status {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        guard::giving(
-            error,
-            || out(options, "options", std::ptr::null_mut()),
-            |options| {
-                *options = handle::insert(OptionsObject(Mutex::default()))?;
-                Ok(())
-            },
-        )
-    }
+    guard::new_handle(error, options, "options", || Ok(OptionsObject::default()))
 }
 
 /// Sets an option by its name, from text. Lists and pairs (`KEY=VALUE`) grow when they are set again, all
@@ -133,10 +106,8 @@ pub unsafe extern "C" fn cldoci_options_new(
 /// @param options  borrowed, not NULL
 /// @param name     borrowed, not NULL, UTF-8; copied
 /// @param value    borrowed, not NULL, UTF-8; copied
-/// @param error    out, may be NULL: set to NULL, on failure to an error that you free
 /// @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT: the message lists the known names or values, and never holds
 ///         a secret
-/// Threads: one at a time for one handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_options_set(
     options: *mut cldoci_options,
@@ -144,13 +115,10 @@ pub unsafe extern "C" fn cldoci_options_set(
     value: *const c_char,
     error: *mut *mut cldoci_error,
 ) -> cldoci_status {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        guard::status(error, || {
-            let (name, value) = (text(name, "name")?, text(value, "value")?);
-            change(options, |set| set.options.set(name, value))
-        })
-    }
+    guard::status(error, || {
+        let (name, value) = (text(name, "name")?, text(value, "value")?);
+        change(options, |set| set.options.set(name, value))
+    })
 }
 
 /// Sets one pair of an option that holds pairs, such as `annotation`; the key may hold a `=`.
@@ -159,9 +127,7 @@ pub unsafe extern "C" fn cldoci_options_set(
 /// @param name     borrowed, not NULL, UTF-8; copied
 /// @param key      borrowed, not NULL, UTF-8; copied
 /// @param value    borrowed, not NULL, UTF-8; copied
-/// @param error    out, may be NULL: set to NULL, on failure to an error that you free
 /// @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
-/// Threads: one at a time for one handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_options_set_pair(
     options: *mut cldoci_options,
@@ -170,13 +136,10 @@ pub unsafe extern "C" fn cldoci_options_set_pair(
     value: *const c_char,
     error: *mut *mut cldoci_error,
 ) -> cldoci_status {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        guard::status(error, || {
-            let name = text(name, "name")?;
-            set_pair(options, name, key, value)
-        })
-    }
+    guard::status(error, || {
+        let name = text(name, "name")?;
+        set_pair(options, name, key, value)
+    })
 }
 
 /// Sets an option of one registry host: `username`, `password`, `identity_token`, `registry_token`,
@@ -187,9 +150,7 @@ pub unsafe extern "C" fn cldoci_options_set_pair(
 /// @param host     borrowed, not NULL, UTF-8; copied: `HOST` or `HOST:PORT`
 /// @param name     borrowed, not NULL, UTF-8; copied
 /// @param value    borrowed, not NULL, UTF-8; copied
-/// @param error    out, may be NULL: set to NULL, on failure to an error that you free
 /// @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT: the message never holds a secret
-/// Threads: one at a time for one handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_options_set_host(
     options: *mut cldoci_options,
@@ -198,14 +159,11 @@ pub unsafe extern "C" fn cldoci_options_set_host(
     value: *const c_char,
     error: *mut *mut cldoci_error,
 ) -> cldoci_status {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        guard::status(error, || {
-            let (host, name) = (text(host, "host")?, text(name, "name")?);
-            let value = text(value, "value")?;
-            change(options, |set| set.options.set_host(host, name, value))
-        })
-    }
+    guard::status(error, || {
+        let (host, name) = (text(host, "host")?, text(name, "name")?);
+        let value = text(value, "value")?;
+        change(options, |set| set.options.set_host(host, name, value))
+    })
 }
 
 /// A function that is told the progress of the operations that these options are given to (those of a
@@ -222,9 +180,7 @@ pub unsafe extern "C" fn cldoci_options_set_host(
 /// @param user_data  may be NULL; passed to the callback, never followed
 /// @param finalizer  may be NULL; called once with `user_data` when nothing can call the callback any more,
 ///                   also when this call fails
-/// @param error      out, may be NULL: set to NULL, on failure to an error that you free
 /// @return CLDOCI_OK, or why it could not be set
-/// Threads: one at a time for one handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_options_set_progress_callback(
     options: *mut cldoci_options,
@@ -233,17 +189,11 @@ pub unsafe extern "C" fn cldoci_options_set_progress_callback(
     finalizer: cldoci_finalizer,
     error: *mut *mut cldoci_error,
 ) -> cldoci_status {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        guard::status(error, || {
-            let user_data = UserData { pointer: user_data, finalizer };
-            let progress = callback.map(|function| Arc::new(ProgressCallback { function, user_data }));
-            // The one it replaces goes without the lock: its finaliser may call back.
-            let before = change(options, |set| Ok(std::mem::replace(&mut set.progress, progress)))?;
-            drop(before);
-            Ok(())
-        })
-    }
+    guard::status(error, || {
+        let user_data = UserData::new(user_data, finalizer);
+        let callback = callback.map(|function| progress_callback(function, user_data));
+        replace(options, |set| &mut set.progress, callback)
+    })
 }
 
 /// A function that is asked for credentials, after those that the options of a host give and before docker's
@@ -258,9 +208,7 @@ pub unsafe extern "C" fn cldoci_options_set_progress_callback(
 /// @param user_data  may be NULL; passed to the callback, never followed
 /// @param finalizer  may be NULL; called once with `user_data` when nothing can call the callback any more,
 ///                   also when this call fails
-/// @param error      out, may be NULL: set to NULL, on failure to an error that you free
 /// @return CLDOCI_OK, or why it could not be set
-/// Threads: one at a time for one handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_options_set_credential_callback(
     options: *mut cldoci_options,
@@ -269,17 +217,11 @@ pub unsafe extern "C" fn cldoci_options_set_credential_callback(
     finalizer: cldoci_finalizer,
     error: *mut *mut cldoci_error,
 ) -> cldoci_status {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        guard::status(error, || {
-            let user_data = UserData { pointer: user_data, finalizer };
-            let asker = callback.map(|function| Arc::new(Asker { function, user_data }));
-            // The one it replaces goes without the lock: its finaliser may call back.
-            let before = change(options, |set| Ok(std::mem::replace(&mut set.credentials, asker)))?;
-            drop(before);
-            Ok(())
-        })
-    }
+    guard::status(error, || {
+        let user_data = UserData::new(user_data, finalizer);
+        let callback = callback.map(|function| credential_callback(function, user_data));
+        replace(options, |set| &mut set.credentials, callback)
+    })
 }
 
 /// A function that takes the log of the operations that these options are given to (those of a client: all
@@ -293,9 +235,7 @@ pub unsafe extern "C" fn cldoci_options_set_credential_callback(
 /// @param user_data  may be NULL; passed to the callback, never followed
 /// @param finalizer  may be NULL; called once with `user_data` when nothing can call the callback any more,
 ///                   also when this call fails
-/// @param error      out, may be NULL: set to NULL, on failure to an error that you free
 /// @return CLDOCI_OK, or why it could not be set
-/// Threads: one at a time for one handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_options_set_log_callback(
     options: *mut cldoci_options,
@@ -305,26 +245,18 @@ pub unsafe extern "C" fn cldoci_options_set_log_callback(
     finalizer: cldoci_finalizer,
     error: *mut *mut cldoci_error,
 ) -> cldoci_status {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        guard::status(error, || {
-            let user_data = UserData { pointer: user_data, finalizer };
-            let logger = callback.map(|function| logger(level, function, user_data)).transpose()?;
-            // The one it replaces goes without the lock: its finaliser may call back.
-            let before = change(options, |set| Ok(std::mem::replace(&mut set.logger, logger)))?;
-            drop(before);
-            Ok(())
-        })
-    }
+    guard::status(error, || {
+        let user_data = UserData::new(user_data, finalizer);
+        let callback = callback.map(|function| logger(level, function, user_data)).transpose()?;
+        replace(options, |set| &mut set.logger, callback)
+    })
 }
 
 /// Frees options. Clients and operations that they were given to keep their copies.
 ///
 /// @param options  consumed; NULL is fine
 /// @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
-/// Threads: any.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_options_free(options: *mut cldoci_options) -> cldoci_status {
-    // SAFETY: no error object is asked for.
-    unsafe { guard::status(std::ptr::null_mut(), || handle::free::<OptionsObject>(options)) }
+    guard::free::<OptionsObject>(options)
 }

@@ -3,21 +3,21 @@
 use std::ffi::c_char;
 use std::os::unix::ffi::OsStrExt as _;
 
-use super::handle::{self, Object};
 use super::status::cldoci_status;
-use super::text::{Text, optional_text, out, path, text};
+use super::support::handle::Object;
+use super::support::strings::{OwnedCStr, optional_text, path, text};
+use super::support::{accessor, guard};
 use super::types::{cldoci_error, cldoci_reference};
-use super::{access, guard};
 use crate::oci::Reference;
 
 pub(super) struct ReferenceObject {
     pub(super) reference: Reference,
-    string: Text,
-    registry: Option<Text>,
-    repository: Option<Text>,
-    path: Option<Text>,
-    tag: Option<Text>,
-    digest: Option<Text>,
+    string: OwnedCStr,
+    registry: Option<OwnedCStr>,
+    repository: Option<OwnedCStr>,
+    path: Option<OwnedCStr>,
+    tag: Option<OwnedCStr>,
+    digest: Option<OwnedCStr>,
 }
 
 impl Object for ReferenceObject {
@@ -36,15 +36,15 @@ impl ReferenceObject {
             Reference::Registry(place) => {
                 (Some(place.registry.as_str().into()), Some(place.repository.as_str().into()), None)
             }
-            Reference::Layout(place) => (None, None, Some(Text::new(place.path.as_os_str().as_bytes()))),
+            Reference::Layout(place) => (None, None, Some(OwnedCStr::new(place.path.as_os_str().as_bytes()))),
         };
         Self {
             string: reference.to_string().as_str().into(),
             registry,
             repository,
             path,
-            tag: reference.tag().map(Text::from),
-            digest: digest.as_deref().map(Text::from),
+            tag: reference.tag().map(OwnedCStr::from),
+            digest: digest.as_deref().map(OwnedCStr::from),
             reference,
         }
     }
@@ -59,26 +59,16 @@ impl ReferenceObject {
 ///
 /// @param string     borrowed, not NULL, UTF-8; copied
 /// @param reference  out, not NULL: set to NULL, on success to a reference that you free
-/// @param error      out, may be NULL: set to NULL, on failure to an error that you free
 /// @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says which part is wrong and why
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_reference_parse(
     string: *const c_char,
     reference: *mut *mut cldoci_reference,
     error: *mut *mut cldoci_error,
 ) -> cldoci_status {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        guard::giving(
-            error,
-            || out(reference, "reference", std::ptr::null_mut()),
-            |place| {
-                *place = handle::insert(ReferenceObject::new(text(string, "string")?.parse()?))?;
-                Ok(())
-            },
-        )
-    }
+    guard::new_handle(error, reference, "reference", || {
+        Ok(ReferenceObject::new(text(string, "string")?.parse()?))
+    })
 }
 
 /// A reference to a local OCI image layout from its parts, for what the string form cannot say: a path with
@@ -88,9 +78,7 @@ pub unsafe extern "C" fn cldoci_reference_parse(
 /// @param tag        borrowed, may be NULL, UTF-8: without a tag the layout's only manifest is meant, else `latest`
 /// @param digest     borrowed, may be NULL, UTF-8
 /// @param reference  out, not NULL: set to NULL, on success to a reference that you free
-/// @param error      out, may be NULL: set to NULL, on failure to an error that you free
 /// @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says which part is wrong and why
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_reference_layout(
     directory: *const c_char,
@@ -99,22 +87,11 @@ pub unsafe extern "C" fn cldoci_reference_layout(
     reference: *mut *mut cldoci_reference,
     error: *mut *mut cldoci_error,
 ) -> cldoci_status {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        guard::giving(
-            error,
-            || out(reference, "reference", std::ptr::null_mut()),
-            |place| {
-                let made = Reference::layout(
-                    path(directory, "directory")?,
-                    optional_text(tag, "tag")?,
-                    optional_text(digest, "digest")?,
-                )?;
-                *place = handle::insert(ReferenceObject::new(made))?;
-                Ok(())
-            },
-        )
-    }
+    guard::new_handle(error, reference, "reference", || {
+        let directory = path(directory, "directory")?;
+        let (tag, digest) = (optional_text(tag, "tag")?, optional_text(digest, "digest")?);
+        Ok(ReferenceObject::new(Reference::layout(directory, tag, digest)?))
+    })
 }
 
 /// The whole reference as text, in its full form.
@@ -122,14 +99,12 @@ pub unsafe extern "C" fn cldoci_reference_layout(
 /// @param reference  borrowed, not NULL
 /// @param length     out, may be NULL: bytes before the final NUL
 /// @return borrowed from `reference`; NULL for a bad handle
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_reference_string(
     reference: *const cldoci_reference,
     length: *mut usize,
 ) -> *const c_char {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe { access::text::<ReferenceObject>(reference, length, |reference| Some(&reference.string)) }
+    accessor::text::<ReferenceObject>(reference, length, |reference| Some(&reference.string))
 }
 
 /// The registry: host and, where it was given, port. Docker Hub is `docker.io` in every spelling.
@@ -137,14 +112,12 @@ pub unsafe extern "C" fn cldoci_reference_string(
 /// @param reference  borrowed, not NULL
 /// @param length     out, may be NULL: bytes before the final NUL
 /// @return borrowed from `reference`; NULL for a layout
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_reference_registry(
     reference: *const cldoci_reference,
     length: *mut usize,
 ) -> *const c_char {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe { access::text::<ReferenceObject>(reference, length, |reference| reference.registry.as_ref()) }
+    accessor::text::<ReferenceObject>(reference, length, |reference| reference.registry.as_ref())
 }
 
 /// The repository's whole name, such as `library/nginx`.
@@ -152,14 +125,12 @@ pub unsafe extern "C" fn cldoci_reference_registry(
 /// @param reference  borrowed, not NULL
 /// @param length     out, may be NULL: bytes before the final NUL
 /// @return borrowed from `reference`; NULL for a layout
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_reference_repository(
     reference: *const cldoci_reference,
     length: *mut usize,
 ) -> *const c_char {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe { access::text::<ReferenceObject>(reference, length, |reference| reference.repository.as_ref()) }
+    accessor::text::<ReferenceObject>(reference, length, |reference| reference.repository.as_ref())
 }
 
 /// The directory of a layout. Its bytes are the file system's and need not be UTF-8.
@@ -167,14 +138,12 @@ pub unsafe extern "C" fn cldoci_reference_repository(
 /// @param reference  borrowed, not NULL
 /// @param length     out, may be NULL: bytes before the final NUL
 /// @return borrowed from `reference`; NULL for a registry
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_reference_path(
     reference: *const cldoci_reference,
     length: *mut usize,
 ) -> *const c_char {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe { access::text::<ReferenceObject>(reference, length, |reference| reference.path.as_ref()) }
+    accessor::text::<ReferenceObject>(reference, length, |reference| reference.path.as_ref())
 }
 
 /// The tag that the reference names.
@@ -182,14 +151,12 @@ pub unsafe extern "C" fn cldoci_reference_path(
 /// @param reference  borrowed, not NULL
 /// @param length     out, may be NULL: bytes before the final NUL
 /// @return borrowed from `reference`; NULL where there is none
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_reference_tag(
     reference: *const cldoci_reference,
     length: *mut usize,
 ) -> *const c_char {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe { access::text::<ReferenceObject>(reference, length, |reference| reference.tag.as_ref()) }
+    accessor::text::<ReferenceObject>(reference, length, |reference| reference.tag.as_ref())
 }
 
 /// The digest as it was written. A verb that needs it demands a whole one.
@@ -197,23 +164,19 @@ pub unsafe extern "C" fn cldoci_reference_tag(
 /// @param reference  borrowed, not NULL
 /// @param length     out, may be NULL: bytes before the final NUL
 /// @return borrowed from `reference`; NULL where there is none
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_reference_digest(
     reference: *const cldoci_reference,
     length: *mut usize,
 ) -> *const c_char {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe { access::text::<ReferenceObject>(reference, length, |reference| reference.digest.as_ref()) }
+    accessor::text::<ReferenceObject>(reference, length, |reference| reference.digest.as_ref())
 }
 
 /// Frees a reference and all that was borrowed from it. Operations that were started with it go on.
 ///
 /// @param reference  consumed; NULL is fine
 /// @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
-/// Threads: any.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_reference_free(reference: *mut cldoci_reference) -> cldoci_status {
-    // SAFETY: no error object is asked for.
-    unsafe { guard::status(std::ptr::null_mut(), || handle::free::<ReferenceObject>(reference)) }
+    guard::free::<ReferenceObject>(reference)
 }

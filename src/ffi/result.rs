@@ -7,27 +7,30 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::sync::Arc;
 
 use super::artifact::ArtifactObject;
-use super::handle::{self, Object};
-use super::pairs::DescriptorTexts;
-use super::progress::{blank, cldoci_counters};
+use super::progress::cldoci_counters;
 use super::status::{CLDOCI_ERROR_ARGUMENT, CLDOCI_ERROR_HANDLE, cldoci_status};
-use super::text::{Text, out};
+use super::support::annotations::DescriptorTexts;
+use super::support::handle::{self, Object};
+use super::support::sized::blank;
+use super::support::strings::{OwnedCStr, optional_out};
+use super::support::task::Task;
+use super::support::verb::Output;
+use super::support::{accessor, guard};
 use super::types::{cldoci_artifact, cldoci_error, cldoci_result};
-use super::{access, guard};
 use crate::client::Outcome;
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, Result};
 use crate::operation::Operation;
 
 pub(super) struct ResultObject {
     outcome: Arc<Outcome>,
     counters: cldoci_counters,
-    digest: Option<Text>,
-    media_type: Option<Text>,
-    credential_source: Option<Text>,
-    tags: Vec<Text>,
+    digest: Option<OwnedCStr>,
+    media_type: Option<OwnedCStr>,
+    credential_source: Option<OwnedCStr>,
+    tags: Vec<OwnedCStr>,
     referrers: Vec<DescriptorTexts>,
-    left_out: Vec<(Text, Text)>,
-    warnings: Vec<Text>,
+    left_out: Vec<(OwnedCStr, OwnedCStr)>,
+    warnings: Vec<OwnedCStr>,
 }
 
 impl Object for ResultObject {
@@ -41,18 +44,38 @@ impl ResultObject {
         Self {
             counters: cldoci_counters::of(&operation.counters()),
             digest: outcome.digest.as_ref().map(|digest| digest.as_str().into()),
-            media_type: outcome.media_type.as_deref().map(Text::from),
-            credential_source: outcome.credential_source.as_deref().map(Text::from),
+            media_type: outcome.media_type.as_deref().map(OwnedCStr::from),
+            credential_source: outcome.credential_source.as_deref().map(OwnedCStr::from),
             tags: outcome.tags.iter().map(|tag| tag.as_str().into()).collect(),
             referrers: outcome.referrers.iter().map(DescriptorTexts::new).collect(),
             left_out: outcome
                 .left_out
                 .iter()
-                .map(|left| (Text::new(left.path.as_os_str().as_bytes()), left.reason.as_str().into()))
+                .map(|left| (OwnedCStr::new(left.path.as_os_str().as_bytes()), left.reason.as_str().into()))
                 .collect(),
             warnings: operation.warnings().iter().map(|warning| warning.as_str().into()).collect(),
             outcome,
         }
+    }
+}
+
+/// A verb that is waited for gives a result, to a caller who wants one.
+impl Output for *mut *mut cldoci_result {
+    const WAITS: bool = true;
+
+    unsafe fn begin(self) -> Result<()> {
+        optional_out(self, "result", std::ptr::null_mut()).map(|_| ())
+    }
+
+    unsafe fn finish(self, task: Arc<Task>) -> Result<()> {
+        let Some(outcome) = task.wait(None)? else {
+            return Err(Error::new(Kind::Internal, "an endless wait came to its end"));
+        };
+        task.detach();
+        if !self.is_null() {
+            self.write(handle::insert(ResultObject::new(outcome, &task.operation))?);
+        }
+        Ok(())
     }
 }
 
@@ -62,14 +85,12 @@ impl ResultObject {
 /// @param result  borrowed, not NULL
 /// @param length  out, may be NULL: bytes before the final NUL
 /// @return borrowed from `result`; NULL where the verb gives none
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_digest(
     result: *const cldoci_result,
     length: *mut usize,
 ) -> *const c_char {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe { access::text::<ResultObject>(result, length, |result| result.digest.as_ref()) }
+    accessor::text::<ResultObject>(result, length, |result| result.digest.as_ref())
 }
 
 /// The media type of what `cldoci_result_digest` names.
@@ -77,24 +98,21 @@ pub unsafe extern "C" fn cldoci_result_digest(
 /// @param result  borrowed, not NULL
 /// @param length  out, may be NULL: bytes before the final NUL
 /// @return borrowed from `result`; NULL where the verb gives none
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_media_type(
     result: *const cldoci_result,
     length: *mut usize,
 ) -> *const c_char {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe { access::text::<ResultObject>(result, length, |result| result.media_type.as_ref()) }
+    accessor::text::<ResultObject>(result, length, |result| result.media_type.as_ref())
 }
 
 /// The size in bytes of what `cldoci_result_digest` names.
 ///
 /// @param result  borrowed, not NULL
 /// @return the size; 0 where the verb gives none
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_size(result: *const cldoci_result) -> u64 {
-    access::number::<ResultObject, _>(result, 0, |result| result.outcome.size)
+    accessor::number::<ResultObject, _>(result, 0, |result| result.outcome.size)
 }
 
 /// The answer of exists; of logout, whether there was a credential.
@@ -102,10 +120,9 @@ pub unsafe extern "C" fn cldoci_result_size(result: *const cldoci_result) -> u64
 /// @param result  borrowed, not NULL
 /// @return 1 for yes, 0 for no; CLDOCI_ERROR_ARGUMENT when the result is another verb's, CLDOCI_ERROR_HANDLE
 ///         for a bad handle
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_exists(result: *const cldoci_result) -> i32 {
-    access::number::<ResultObject, _>(result, CLDOCI_ERROR_HANDLE, |result| {
+    accessor::number::<ResultObject, _>(result, CLDOCI_ERROR_HANDLE, |result| {
         Some(result.outcome.exists.map_or(CLDOCI_ERROR_ARGUMENT, i32::from))
     })
 }
@@ -114,30 +131,19 @@ pub unsafe extern "C" fn cldoci_result_exists(result: *const cldoci_result) -> i
 ///
 /// @param result    borrowed, not NULL
 /// @param artifact  out, not NULL: set to NULL, on success to an artifact that you free
-/// @param error     out, may be NULL: set to NULL, on failure to an error that you free
 /// @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT where the verb gives none
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_artifact(
     result: *const cldoci_result,
     artifact: *mut *mut cldoci_artifact,
     error: *mut *mut cldoci_error,
 ) -> cldoci_status {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        guard::giving(
-            error,
-            || out(artifact, "artifact", std::ptr::null_mut()),
-            |artifact| {
-                let result = handle::get::<ResultObject>(result)?;
-                let found = result.outcome.artifact.as_ref();
-                let found =
-                    found.ok_or_else(|| Error::new(Kind::Argument, "the result holds no artifact"))?;
-                *artifact = handle::insert(ArtifactObject::new(found.clone()))?;
-                Ok(())
-            },
-        )
-    }
+    guard::new_handle(error, artifact, "artifact", || {
+        let result = handle::get::<ResultObject>(result)?;
+        let found = result.outcome.artifact.as_ref();
+        let found = found.ok_or_else(|| Error::new(Kind::Argument, "the result holds no artifact"))?;
+        Ok(ArtifactObject::new(found.clone()))
+    })
 }
 
 /// The bytes of pull_config (the config as it was pushed) and read_layer.
@@ -145,37 +151,30 @@ pub unsafe extern "C" fn cldoci_result_artifact(
 /// @param result  borrowed, not NULL
 /// @param size    out, may be NULL: how many bytes
 /// @return borrowed from `result`; NULL where the verb gives none, and possibly where there are 0 of them
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_bytes(result: *const cldoci_result, size: *mut usize) -> *const u8 {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe { access::bytes::<ResultObject>(result, size, |result| result.outcome.bytes.as_deref()) }
+    accessor::bytes::<ResultObject>(result, size, |result| result.outcome.bytes.as_deref())
 }
 
 /// What the operation cost.
 ///
 /// @param result    borrowed, not NULL
 /// @param counters  in and out, not NULL: set its struct_size before; the rest is set to zero, then filled in
-/// @param error     out, may be NULL: set to NULL, on failure to an error that you free
 /// @return CLDOCI_OK, or why it could not be told
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_counters(
     result: *const cldoci_result,
     counters: *mut cldoci_counters,
     error: *mut *mut cldoci_error,
 ) -> cldoci_status {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        guard::giving(
-            error,
-            || blank(counters, "counters"),
-            |counters| {
-                counters.fill(&handle::get::<ResultObject>(result)?.counters);
-                Ok(())
-            },
-        )
-    }
+    guard::with_outputs(
+        error,
+        || blank(counters, "counters"),
+        |counters| {
+            counters.fill(&handle::get::<ResultObject>(result)?.counters);
+            Ok(())
+        },
+    )
 }
 
 /// Whether pull found that the destination holds the artifact already, and touched nothing; or build, with the
@@ -183,10 +182,9 @@ pub unsafe extern "C" fn cldoci_result_counters(
 ///
 /// @param result  borrowed, not NULL
 /// @return 1 or 0
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_unchanged(result: *const cldoci_result) -> i32 {
-    access::number::<ResultObject, _>(result, 0, |result| Some(i32::from(result.outcome.unchanged)))
+    accessor::number::<ResultObject, _>(result, 0, |result| Some(i32::from(result.outcome.unchanged)))
 }
 
 /// Where the credential that was used came from, such as a file or a helper; never the credential itself.
@@ -194,23 +192,19 @@ pub unsafe extern "C" fn cldoci_result_unchanged(result: *const cldoci_result) -
 /// @param result  borrowed, not NULL
 /// @param length  out, may be NULL: bytes before the final NUL
 /// @return borrowed from `result`; NULL where none was used
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_credential_source(
     result: *const cldoci_result,
     length: *mut usize,
 ) -> *const c_char {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe { access::text::<ResultObject>(result, length, |result| result.credential_source.as_ref()) }
+    accessor::text::<ResultObject>(result, length, |result| result.credential_source.as_ref())
 }
 
 /// Frees a result and all that was borrowed from it; artifacts that were taken out stay.
 ///
 /// @param result  consumed; NULL is fine
 /// @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
-/// Threads: any.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_free(result: *mut cldoci_result) -> cldoci_status {
-    // SAFETY: no error object is asked for.
-    unsafe { guard::status(std::ptr::null_mut(), || handle::free::<ResultObject>(result)) }
+    guard::free::<ResultObject>(result)
 }

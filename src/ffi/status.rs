@@ -2,7 +2,6 @@
 
 use std::ffi::c_char;
 
-use super::guard;
 use crate::error::Kind;
 
 /// What a call came to: 0 for success, 1 for "not done yet", negative for a failure.
@@ -103,43 +102,40 @@ pub(super) fn of(kind: Kind) -> cldoci_status {
 ///
 /// @param status  any number
 /// @return static text, NULL for a number that is no status; never freed
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub extern "C" fn cldoci_status_name(status: cldoci_status) -> *const c_char {
-    guard::value(std::ptr::null(), || {
-        let name = match status {
-            CLDOCI_OK => c"OK",
-            CLDOCI_PENDING => c"PENDING",
-            CLDOCI_ERROR_ARGUMENT => c"ARGUMENT",
-            CLDOCI_ERROR_HANDLE => c"HANDLE",
-            CLDOCI_ERROR_FORKED => c"FORKED",
-            CLDOCI_ERROR_REENTRANT => c"REENTRANT",
-            CLDOCI_ERROR_PANIC => c"PANIC",
-            CLDOCI_ERROR_INTERNAL => c"INTERNAL",
-            CLDOCI_ERROR_CANCELLED => c"CANCELLED",
-            CLDOCI_ERROR_TIMEOUT => c"TIMEOUT",
-            CLDOCI_ERROR_UNSUPPORTED => c"UNSUPPORTED",
-            CLDOCI_ERROR_IO => c"IO",
-            CLDOCI_ERROR_EXISTS => c"EXISTS",
-            CLDOCI_ERROR_BUSY => c"BUSY",
-            CLDOCI_ERROR_CHANGED => c"CHANGED",
-            CLDOCI_ERROR_UNSAFE => c"UNSAFE",
-            CLDOCI_ERROR_LIMIT => c"LIMIT",
-            CLDOCI_ERROR_NETWORK => c"NETWORK",
-            CLDOCI_ERROR_TLS => c"TLS",
-            CLDOCI_ERROR_PROTOCOL => c"PROTOCOL",
-            CLDOCI_ERROR_NOT_FOUND => c"NOT_FOUND",
-            CLDOCI_ERROR_UNAUTHORIZED => c"UNAUTHORIZED",
-            CLDOCI_ERROR_DENIED => c"DENIED",
-            CLDOCI_ERROR_CREDENTIALS => c"CREDENTIALS",
-            CLDOCI_ERROR_POLICY => c"POLICY",
-            CLDOCI_ERROR_RATE_LIMITED => c"RATE_LIMITED",
-            CLDOCI_ERROR_DIGEST => c"DIGEST",
-            CLDOCI_ERROR_SIZE => c"SIZE",
-            _ => return None,
-        };
-        Some(name.as_ptr())
-    })
+    let name = match status {
+        CLDOCI_OK => c"OK",
+        CLDOCI_PENDING => c"PENDING",
+        CLDOCI_ERROR_ARGUMENT => c"ARGUMENT",
+        CLDOCI_ERROR_HANDLE => c"HANDLE",
+        CLDOCI_ERROR_FORKED => c"FORKED",
+        CLDOCI_ERROR_REENTRANT => c"REENTRANT",
+        CLDOCI_ERROR_PANIC => c"PANIC",
+        CLDOCI_ERROR_INTERNAL => c"INTERNAL",
+        CLDOCI_ERROR_CANCELLED => c"CANCELLED",
+        CLDOCI_ERROR_TIMEOUT => c"TIMEOUT",
+        CLDOCI_ERROR_UNSUPPORTED => c"UNSUPPORTED",
+        CLDOCI_ERROR_IO => c"IO",
+        CLDOCI_ERROR_EXISTS => c"EXISTS",
+        CLDOCI_ERROR_BUSY => c"BUSY",
+        CLDOCI_ERROR_CHANGED => c"CHANGED",
+        CLDOCI_ERROR_UNSAFE => c"UNSAFE",
+        CLDOCI_ERROR_LIMIT => c"LIMIT",
+        CLDOCI_ERROR_NETWORK => c"NETWORK",
+        CLDOCI_ERROR_TLS => c"TLS",
+        CLDOCI_ERROR_PROTOCOL => c"PROTOCOL",
+        CLDOCI_ERROR_NOT_FOUND => c"NOT_FOUND",
+        CLDOCI_ERROR_UNAUTHORIZED => c"UNAUTHORIZED",
+        CLDOCI_ERROR_DENIED => c"DENIED",
+        CLDOCI_ERROR_CREDENTIALS => c"CREDENTIALS",
+        CLDOCI_ERROR_POLICY => c"POLICY",
+        CLDOCI_ERROR_RATE_LIMITED => c"RATE_LIMITED",
+        CLDOCI_ERROR_DIGEST => c"DIGEST",
+        CLDOCI_ERROR_SIZE => c"SIZE",
+        _ => return std::ptr::null(),
+    };
+    name.as_ptr()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::ffi::c_char;
 
-use super::guard;
+use super::support::guard;
 
 /// The binary interface's number, which is in the soname. It changes when a program that was compiled before
 /// would not run right any more, and only then.
@@ -11,7 +11,6 @@ pub const CLDOCI_ABI_VERSION: i32 = 0;
 /// The version of the library that runs, in one number as CLDOCI_VERSION_NUMBER.
 ///
 /// @return the number
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub extern "C" fn cldoci_version_number() -> i32 {
     guard::value(0, || {
@@ -24,7 +23,6 @@ pub extern "C" fn cldoci_version_number() -> i32 {
 /// The version of the library that runs, as text.
 ///
 /// @return static text
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub extern "C" fn cldoci_version_string() -> *const c_char {
     guard::value(std::ptr::null(), || Some(concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()))
@@ -34,7 +32,6 @@ pub extern "C" fn cldoci_version_string() -> *const c_char {
 /// with the CLDOCI_ABI_VERSION that it was written for.
 ///
 /// @return the number
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub extern "C" fn cldoci_abi_version() -> i32 {
     guard::value(-1, || Some(CLDOCI_ABI_VERSION))

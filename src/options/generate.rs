@@ -204,17 +204,14 @@ fn c_setter(spec: &OptionSpec) -> String {
     }
     let _ = writeln!(
         text,
-        "/// @param error    out, may be NULL: set to NULL, on failure to an error that you free
-/// @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
-/// Threads: one at a time for one handle.
+        "/// @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
 #[unsafe(no_mangle)]
 pub unsafe extern \"C\" fn cldoci_options_set_{name}(
     options: *mut cldoci_options,
     {parameters},
     error: *mut *mut cldoci_error,
 ) -> cldoci_status {{
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {{ guard::status(error, || {call}(options, \"{name}\", {values})) }}
+    guard::status(error, || {call}(options, \"{name}\", {values}))
 }}
 "
     );

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::harness::c::calls::said;
 use crate::harness::c::{self, Function, functions, header, installed, library, root, run, soname};
 
 #[test]
 fn the_checked_in_header_and_symbols_are_those_of_the_source() {
     let made = Path::new(env!("OUT_DIR"));
-    for name in ["cldoci.h", "cldoci.symbols"] {
+    for name in ["cldoci.h", "cldoci.symbols", "cldoci.json"] {
         let fresh = std::fs::read_to_string(made.join(name)).unwrap();
         let checked_in = std::fs::read_to_string(root().join("include").join(name)).unwrap();
         assert!(fresh == checked_in, "include/{name} is stale: run  CLDOCI_HEADER=write cargo build");
@@ -55,7 +56,7 @@ fn exports_symbols_file_and_header_are_one_list() {
     assert!(listed.is_sorted() && listed.len() > 100);
     let listed: BTreeSet<_> = listed.into_iter().collect();
     assert_eq!(exports, listed, "nm -D and include/cldoci.symbols");
-    let declared: BTreeSet<_> = functions().into_iter().map(|function| function.name).collect();
+    let declared: BTreeSet<_> = functions().iter().map(|function| function.name.clone()).collect();
     assert_eq!(declared, listed, "include/cldoci.h and include/cldoci.symbols");
     assert!(listed.iter().all(|name| name.starts_with("cldoci_")));
 }
@@ -157,8 +158,8 @@ fn c_text(text: *const std::ffi::c_char) -> Option<String> {
     (!text.is_null()).then(|| unsafe { std::ffi::CStr::from_ptr(text) }.to_str().unwrap().to_owned())
 }
 
-/// What each function's text must say: what it does, each parameter with its ownership and whether NULL is
-/// allowed, what is returned, on which threads it may be called.
+/// What the header must say of each function: what it does, each parameter with its ownership and whether NULL is
+/// allowed, what is returned. What holds for all of them (`error`, threads, `_start` forms) its opening page says.
 fn missing(function: &Function) -> Vec<String> {
     let mut missing = Vec::new();
     let summary = function.text.split("\n\n").next().unwrap_or("");
@@ -166,11 +167,8 @@ fn missing(function: &Function) -> Vec<String> {
         missing.push("what it does".to_owned());
     }
     for (kind, name) in &function.parameters {
-        // A parameter's text goes on until the next tag.
-        let text = function.text.split(&format!("@param {name} ")).nth(1).unwrap_or("");
-        let text = text.split("\n@").next().unwrap_or("");
-        let text = text.split("\nThreads").next().unwrap_or("");
-        if text.trim().is_empty() {
+        let text = said(function, name);
+        if text.is_empty() {
             missing.push(format!("parameter {name}"));
         }
         let function_pointer =
@@ -184,11 +182,14 @@ fn missing(function: &Function) -> Vec<String> {
             missing.push(format!("who owns {name}"));
         }
     }
-    if !function.text.contains("@return ") {
+    if !function.text.contains("@return ") && !function.name.ends_with("_start") {
         missing.push("what is returned".to_owned());
     }
-    if !function.text.contains("\nThreads: ") {
-        missing.push("on which threads".to_owned());
+    // A name that no parameter has is a text that nobody finds.
+    for named in function.text.lines().filter_map(|line| line.strip_prefix("@param ")?.split(' ').next()) {
+        if !function.parameters.iter().any(|(_, name)| name == named) {
+            missing.push(format!("a parameter {named}"));
+        }
     }
     missing
 }
@@ -197,7 +198,7 @@ fn missing(function: &Function) -> Vec<String> {
 fn every_function_says_all_that_a_caller_must_know() {
     let functions = functions();
     assert!(functions.len() > 100);
-    for function in &functions {
+    for function in functions {
         assert_eq!(missing(function), Vec::<String>::new(), "{}", function.name);
     }
     // The check itself sees what is missing.
@@ -205,20 +206,49 @@ fn every_function_says_all_that_a_caller_must_know() {
         name: "f".to_owned(),
         returns: "void".to_owned(),
         parameters: vec![("const char *".to_owned(), "text".to_owned())],
-        text: "Short.".to_owned(),
+        text: "Short.\n@param test  not NULL".to_owned(),
     };
     assert_eq!(missing(&bare).len(), 6);
+}
+
+/// The three things that the comments leave out.
+#[test]
+fn the_opening_page_says_what_holds_for_all_functions() {
+    let header = header();
+    let page = header.split("*/").next().unwrap().split_whitespace().filter(|word| *word != "*");
+    let page = page.collect::<Vec<_>>().join(" ");
+    for said in [
+        "`error` is an output that may be NULL: set to NULL, on failure to an error that you free.",
+        "It returns CLDOCI_OK, or why the verb could not be started.",
+        "A function may be called on any thread, and on several at once; those of options, builders and configs on \
+         one at a time for one handle.",
+    ] {
+        assert!(page.contains(said), "{said}");
+    }
+    let verb = |form: &Function| form.name.strip_suffix("_start").map(c::function);
+    let forms: Vec<_> = functions().iter().filter_map(|form| Some((form, verb(form)?))).collect();
+    assert!(forms.len() > 15);
+    for (form, verb) in forms {
+        let as_started = |(kind, name): &(String, String)| match name.as_str() {
+            "result" => ("cldoci_operation **".to_owned(), "operation".to_owned()),
+            _ => (kind.clone(), name.clone()),
+        };
+        assert_eq!(
+            form.parameters,
+            verb.parameters.iter().map(as_started).collect::<Vec<_>>(),
+            "{}",
+            form.name
+        );
+    }
 }
 
 /// Both doors lead to every option: each row of the table has a function, whose text tells its default.
 #[test]
 fn every_option_of_a_client_or_a_call_has_a_function_of_its_own() {
     use cldoci::options::{OPTIONS, Scope, Type};
-    let functions = functions();
     for option in OPTIONS.iter().filter(|option| option.scope != Scope::Host) {
         let name = format!("cldoci_options_set_{}", option.name);
-        let function = functions.iter().find(|function| function.name == name);
-        let function = function.unwrap_or_else(|| panic!("{name} is missing: write it in src/ffi/options"));
+        let function = c::function(&name);
         let default = match option.kind {
             Type::Bool => i32::from(option.default == "true").to_string(),
             Type::Choice(_) => format!("CLDOCI_{}_{}", option.name, option.default).to_uppercase(),

@@ -44,14 +44,14 @@ fn x_01_x_03_x_17_a_null_for_every_pointer_and_a_panic_in_every_function() {
         let pointers: Vec<_> =
             (0..function.parameters.len()).filter(|at| is_pointer(&function.parameters[*at].0)).collect();
         let status = function.returns == "cldoci_status";
-        let error = has_error(&function);
-        writeln!(calls, "  begin(); {{ {} }} end();", checked_call(&function, &[])).unwrap();
+        let error = has_error(function);
+        writeln!(calls, "  begin(); {{ {} }} end();", checked_call(function, &[])).unwrap();
         let all: Vec<_> = pointers.iter().map(|at| (*at, "NULL".to_owned())).collect();
         let fails = if error { " expect_null(status, 0, \"all of them\");" } else { "" };
-        writeln!(calls, "  begin(); {{ {}{fails} }} end();", checked_call(&function, &all)).unwrap();
+        writeln!(calls, "  begin(); {{ {}{fails} }} end();", checked_call(function, &all)).unwrap();
         for at in pointers {
             let (kind, parameter) = &function.parameters[at];
-            let said = said(&function, parameter);
+            let said = said(function, parameter);
             let mut instead = vec![(at, "NULL".to_owned())];
             if kind == "const uint8_t *" && !said.contains("not NULL") {
                 instead.push((at + 1, "0".to_owned()));
@@ -67,7 +67,7 @@ fn x_01_x_03_x_17_a_null_for_every_pointer_and_a_panic_in_every_function() {
                 _ => String::new(),
             };
             assert!(kind != "cldoci_error **" || !said.contains("not NULL"));
-            writeln!(calls, "  begin(); {{ {}{expectation} }} end();", checked_call(&function, &instead))
+            writeln!(calls, "  begin(); {{ {}{expectation} }} end();", checked_call(function, &instead))
                 .unwrap();
             count += 1;
         }
@@ -93,11 +93,11 @@ fn x_02_x_04_pointers_and_sizes_that_do_not_fit() {
             }
             assert_eq!(function.parameters[at + 1], ("size_t".to_owned(), format!("{name}_size")));
             let instead = [(at, "bytes".to_owned()), (at + 1, "size".to_owned())];
-            let least = i32::from(said(&function, &format!("{name}_size")).contains("at least 1"));
+            let least = i32::from(said(function, &format!("{name}_size")).contains("at least 1"));
             writeln!(
                 made,
                 "static int64_t bytes_{count}(const uint8_t *bytes, size_t size) {{ begin(); {} end_told(); return status; }}",
-                checked_call(&function, &instead)
+                checked_call(function, &instead)
             )
             .unwrap();
             writeln!(table, "  {{\"{}\", bytes_{count}, {least}}},", function.name).unwrap();
@@ -126,7 +126,7 @@ fn x_03_unaligned_outputs_and_one_place_for_two() {
             if !kind.ends_with("**") && !structs.contains(&kind.as_str()) {
                 continue;
             }
-            let call = checked_call(&function, &[(at, format!("({kind})(void *)(unaligned + 1)"))]);
+            let call = checked_call(function, &[(at, format!("({kind})(void *)(unaligned + 1)"))]);
             let status = if function.returns == "cldoci_status" { "status" } else { "CLDOCI_ERROR_ARGUMENT" };
             writeln!(calls, "  begin(); {{ {call} expect_unwritten({status}, \"{name} {at}\"); }} end();")
                 .unwrap();
@@ -142,7 +142,7 @@ fn x_03_unaligned_outputs_and_one_place_for_two() {
                 if bad && first != at {
                     instead.push((first, "NULL".to_owned()));
                 }
-                let call = call_with(&function, &instead);
+                let call = call_with(function, &instead);
                 let type_ = handle(kind).unwrap();
                 writeln!(calls, "  {{ void *both = (void *)8; cldoci_status status = {call}; one_place(both, {type_}, status, \"{name}\"); }}").unwrap();
                 shared += 1;
@@ -162,7 +162,7 @@ fn x_04_strings_that_are_none() {
             if kind != "const char *" {
                 continue;
             }
-            let said = said(&function, name);
+            let said = said(function, name);
             let status = function.returns == "cldoci_status";
             let class = match (said.contains("UTF-8"), said.contains("any bytes")) {
                 (true, false) => 'u',
@@ -180,7 +180,7 @@ fn x_04_strings_that_are_none() {
             writeln!(
                 made,
                 "static int64_t string_{count}(const char *bad) {{ begin(); {} end_told(); return {value}; }}",
-                checked_call(&function, &[(at, "bad".to_owned())])
+                checked_call(function, &[(at, "bad".to_owned())])
             )
             .unwrap();
             writeln!(table, "  {{\"{} {name}\", string_{count}, '{kind}', '{class}'}},", function.name)
@@ -214,9 +214,9 @@ fn x_05_x_06_every_handle_of_every_function_bad() {
             let body = match how {
                 'n' => format!(
                     "begin(); int64_t value = (int64_t){}; end_told(); return value;",
-                    call_with(&function, &instead)
+                    call_with(function, &instead)
                 ),
-                _ => format!("begin(); {} end_told(); return {value};", checked_call(&function, &instead)),
+                _ => format!("begin(); {} end_told(); return {value};", checked_call(function, &instead)),
             };
             writeln!(made, "static int64_t handle_{count}(void *bad) {{ {body} }}").unwrap();
             writeln!(table, "  {{\"{} {name}\", handle_{count}, {type_}, '{how}'}},", function.name).unwrap();
@@ -254,7 +254,7 @@ fn x_11_integers_out_of_range() {
                 if name == "fd" && value.parse::<u8>().is_ok() {
                     continue;
                 }
-                let call = checked_call(&function, &[(at, (*value).to_owned())]);
+                let call = checked_call(function, &[(at, (*value).to_owned())]);
                 // What is started fails when it is waited for.
                 let started = function.name.ends_with("_start");
                 let beyond = kind == "size_t" && value.contains("MAX") && !started;
@@ -306,7 +306,6 @@ fn x_11_integers_out_of_range() {
 #[test]
 fn x_08_the_header_says_what_a_signal_handler_must_not_call() {
     assert!(c::header().contains("No call may be made from a signal handler."));
-    let all = functions();
-    let cancel = all.iter().find(|function| function.name == "cldoci_operation_cancel").unwrap();
+    let cancel = c::function("cldoci_operation_cancel");
     assert!(cancel.text.replace('\n', " ").contains("Not for a signal handler"));
 }

@@ -5,7 +5,7 @@ use std::ptr::{null, null_mut};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use cldoci::ffi::{build::*, client::*, operation::*, read::*, status::*, write::*};
+use cldoci::ffi::{operation::*, status::*, verbs::*};
 use cldoci::oci::Digest;
 use cldoci::store::Layout;
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::ptr::{null, null_mut};
 use std::time::{Duration, Instant};
 
-use cldoci::ffi::{build::*, client::*, debug::*, operation::*, read::*, status::*, types::*, write::*};
+use cldoci::ffi::{debug::*, operation::*, status::*, types::*, verbs::*};
 
 use super::cancel_others::OTHERS;
 use super::child::Helper;

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::os::fd::AsRawFd as _;
 use std::ptr::null;
 
-use cldoci::ffi::{layer::*, login::*, read::*, write::*};
+use cldoci::ffi::verbs::*;
 
 use super::cancel::{Bench, cancel_each};
 use super::names;

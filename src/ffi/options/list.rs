@@ -3,18 +3,18 @@
 use std::ffi::c_char;
 use std::sync::LazyLock;
 
-use crate::ffi::guard;
-use crate::ffi::text::Text;
+use crate::ffi::support::guard;
+use crate::ffi::support::strings::OwnedCStr;
 use crate::options::{OPTIONS, OptionSpec, Type};
 
 /// The table's texts, with a NUL behind each.
 struct Row {
-    name: Text,
-    kind: Text,
-    scope: Text,
-    values: Text,
-    default: Text,
-    help: Text,
+    name: OwnedCStr,
+    kind: OwnedCStr,
+    scope: OwnedCStr,
+    values: OwnedCStr,
+    default: OwnedCStr,
+    help: OwnedCStr,
 }
 
 impl Row {
@@ -40,7 +40,7 @@ impl Row {
 
 static ROWS: LazyLock<Vec<Row>> = LazyLock::new(|| OPTIONS.iter().map(Row::new).collect());
 
-fn lend(index: usize, pick: impl FnOnce(&'static Row) -> &'static Text) -> *const c_char {
+fn lend(index: usize, pick: impl FnOnce(&'static Row) -> &'static OwnedCStr) -> *const c_char {
     guard::value(std::ptr::null(), || {
         // SAFETY: no length is asked for.
         ROWS.get(index).map(|row| unsafe { pick(row).lend(std::ptr::null_mut()) })
@@ -50,7 +50,6 @@ fn lend(index: usize, pick: impl FnOnce(&'static Row) -> &'static Text) -> *cons
 /// How many options there are.
 ///
 /// @return the number
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub extern "C" fn cldoci_option_count() -> usize {
     guard::value(0, || Some(OPTIONS.len()))
@@ -60,7 +59,6 @@ pub extern "C" fn cldoci_option_count() -> usize {
 ///
 /// @param index  from 0
 /// @return static text; NULL beyond the last
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub extern "C" fn cldoci_option_name(index: usize) -> *const c_char {
     lend(index, |row| &row.name)
@@ -70,7 +68,6 @@ pub extern "C" fn cldoci_option_name(index: usize) -> *const c_char {
 ///
 /// @param index  from 0
 /// @return static text; NULL beyond the last
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub extern "C" fn cldoci_option_type(index: usize) -> *const c_char {
     lend(index, |row| &row.kind)
@@ -80,7 +77,6 @@ pub extern "C" fn cldoci_option_type(index: usize) -> *const c_char {
 ///
 /// @param index  from 0
 /// @return static text; NULL beyond the last
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub extern "C" fn cldoci_option_scope(index: usize) -> *const c_char {
     lend(index, |row| &row.scope)
@@ -90,7 +86,6 @@ pub extern "C" fn cldoci_option_scope(index: usize) -> *const c_char {
 ///
 /// @param index  from 0
 /// @return static text, empty for free text; NULL beyond the last
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub extern "C" fn cldoci_option_values(index: usize) -> *const c_char {
     lend(index, |row| &row.values)
@@ -100,7 +95,6 @@ pub extern "C" fn cldoci_option_values(index: usize) -> *const c_char {
 ///
 /// @param index  from 0
 /// @return static text; NULL beyond the last
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub extern "C" fn cldoci_option_default(index: usize) -> *const c_char {
     lend(index, |row| &row.default)
@@ -110,7 +104,6 @@ pub extern "C" fn cldoci_option_default(index: usize) -> *const c_char {
 ///
 /// @param index  from 0
 /// @return static text; NULL beyond the last
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub extern "C" fn cldoci_option_help(index: usize) -> *const c_char {
     lend(index, |row| &row.help)

@@ -3,17 +3,16 @@
 use std::ffi::c_char;
 
 use super::ResultObject;
-use crate::ffi::access;
+use crate::ffi::support::accessor;
 use crate::ffi::types::cldoci_result;
 
 /// How many tags list_tags found.
 ///
 /// @param result  borrowed, not NULL
 /// @return the number; 0 for another verb
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_tag_count(result: *const cldoci_result) -> usize {
-    access::number::<ResultObject, _>(result, 0, |result| Some(result.tags.len()))
+    accessor::number::<ResultObject, _>(result, 0, |result| Some(result.tags.len()))
 }
 
 /// A tag of list_tags; they are sorted by their bytes.
@@ -22,25 +21,22 @@ pub unsafe extern "C" fn cldoci_result_tag_count(result: *const cldoci_result) -
 /// @param index   from 0
 /// @param length  out, may be NULL: bytes before the final NUL
 /// @return borrowed from `result`; NULL beyond the last
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_tag(
     result: *const cldoci_result,
     index: usize,
     length: *mut usize,
 ) -> *const c_char {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe { access::text::<ResultObject>(result, length, |result| result.tags.get(index)) }
+    accessor::text::<ResultObject>(result, length, |result| result.tags.get(index))
 }
 
 /// How many manifests referrers found.
 ///
 /// @param result  borrowed, not NULL
 /// @return the number; 0 for another verb
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_referrer_count(result: *const cldoci_result) -> usize {
-    access::number::<ResultObject, _>(result, 0, |result| Some(result.referrers.len()))
+    accessor::number::<ResultObject, _>(result, 0, |result| Some(result.referrers.len()))
 }
 
 /// The digest of a manifest that refers to the artifact.
@@ -49,17 +45,13 @@ pub unsafe extern "C" fn cldoci_result_referrer_count(result: *const cldoci_resu
 /// @param index   from 0
 /// @param length  out, may be NULL: bytes before the final NUL
 /// @return borrowed from `result`; NULL beyond the last
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_referrer_digest(
     result: *const cldoci_result,
     index: usize,
     length: *mut usize,
 ) -> *const c_char {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        access::text::<ResultObject>(result, length, |result| Some(&result.referrers.get(index)?.digest))
-    }
+    accessor::text::<ResultObject>(result, length, |result| Some(&result.referrers.get(index)?.digest))
 }
 
 /// The media type of a manifest that refers to the artifact.
@@ -68,17 +60,13 @@ pub unsafe extern "C" fn cldoci_result_referrer_digest(
 /// @param index   from 0
 /// @param length  out, may be NULL: bytes before the final NUL
 /// @return borrowed from `result`; NULL beyond the last
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_referrer_media_type(
     result: *const cldoci_result,
     index: usize,
     length: *mut usize,
 ) -> *const c_char {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        access::text::<ResultObject>(result, length, |result| Some(&result.referrers.get(index)?.media_type))
-    }
+    accessor::text::<ResultObject>(result, length, |result| Some(&result.referrers.get(index)?.media_type))
 }
 
 /// The artifact type of a manifest that refers to the artifact.
@@ -87,19 +75,15 @@ pub unsafe extern "C" fn cldoci_result_referrer_media_type(
 /// @param index   from 0
 /// @param length  out, may be NULL: bytes before the final NUL
 /// @return borrowed from `result`; NULL beyond the last, and where it has none
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_referrer_artifact_type(
     result: *const cldoci_result,
     index: usize,
     length: *mut usize,
 ) -> *const c_char {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        access::text::<ResultObject>(result, length, |result| {
-            result.referrers.get(index)?.artifact_type.as_ref()
-        })
-    }
+    accessor::text::<ResultObject>(result, length, |result| {
+        result.referrers.get(index)?.artifact_type.as_ref()
+    })
 }
 
 /// The size in bytes of a manifest that refers to the artifact.
@@ -107,10 +91,9 @@ pub unsafe extern "C" fn cldoci_result_referrer_artifact_type(
 /// @param result  borrowed, not NULL
 /// @param index   from 0
 /// @return the size; 0 beyond the last
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_referrer_size(result: *const cldoci_result, index: usize) -> u64 {
-    access::number::<ResultObject, _>(result, 0, |result| Some(result.referrers.get(index)?.size))
+    accessor::number::<ResultObject, _>(result, 0, |result| Some(result.referrers.get(index)?.size))
 }
 
 /// How many annotations the descriptor of a referrer has.
@@ -118,13 +101,12 @@ pub unsafe extern "C" fn cldoci_result_referrer_size(result: *const cldoci_resul
 /// @param result  borrowed, not NULL
 /// @param index   from 0
 /// @return the number; 0 beyond the last
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_referrer_annotation_count(
     result: *const cldoci_result,
     index: usize,
 ) -> usize {
-    access::number::<ResultObject, _>(result, 0, |result| {
+    accessor::number::<ResultObject, _>(result, 0, |result| {
         Some(result.referrers.get(index)?.annotations.count())
     })
 }
@@ -136,7 +118,6 @@ pub unsafe extern "C" fn cldoci_result_referrer_annotation_count(
 /// @param at      from 0
 /// @param length  out, may be NULL: bytes before the final NUL
 /// @return borrowed from `result`; NULL beyond the last
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_referrer_annotation_key(
     result: *const cldoci_result,
@@ -144,12 +125,7 @@ pub unsafe extern "C" fn cldoci_result_referrer_annotation_key(
     at: usize,
     length: *mut usize,
 ) -> *const c_char {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        access::text::<ResultObject>(result, length, |result| {
-            result.referrers.get(index)?.annotations.key(at)
-        })
-    }
+    accessor::text::<ResultObject>(result, length, |result| result.referrers.get(index)?.annotations.key(at))
 }
 
 /// The value of a referrer's annotation.
@@ -159,7 +135,6 @@ pub unsafe extern "C" fn cldoci_result_referrer_annotation_key(
 /// @param at      from 0
 /// @param length  out, may be NULL: bytes before the final NUL
 /// @return borrowed from `result`; NULL beyond the last
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_referrer_annotation_value(
     result: *const cldoci_result,
@@ -167,32 +142,27 @@ pub unsafe extern "C" fn cldoci_result_referrer_annotation_value(
     at: usize,
     length: *mut usize,
 ) -> *const c_char {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        access::text::<ResultObject>(result, length, |result| {
-            result.referrers.get(index)?.annotations.value(at)
-        })
-    }
+    accessor::text::<ResultObject>(result, length, |result| {
+        result.referrers.get(index)?.annotations.value(at)
+    })
 }
 
 /// How many paths build left out of the artifact.
 ///
 /// @param result  borrowed, not NULL
 /// @return the number; 0 for another verb
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_left_out_total(result: *const cldoci_result) -> u64 {
-    access::number::<ResultObject, _>(result, 0, |result| Some(result.outcome.left_out_total))
+    accessor::number::<ResultObject, _>(result, 0, |result| Some(result.outcome.left_out_total))
 }
 
 /// How many of those paths the result lists; the list is bounded.
 ///
 /// @param result  borrowed, not NULL
 /// @return the number; 0 for another verb
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_left_out_count(result: *const cldoci_result) -> usize {
-    access::number::<ResultObject, _>(result, 0, |result| Some(result.left_out.len()))
+    accessor::number::<ResultObject, _>(result, 0, |result| Some(result.left_out.len()))
 }
 
 /// A path that build left out, relative to the directory. Its bytes are the file system's and need not be
@@ -202,19 +172,13 @@ pub unsafe extern "C" fn cldoci_result_left_out_count(result: *const cldoci_resu
 /// @param index   from 0
 /// @param length  out, may be NULL: bytes before the final NUL
 /// @return borrowed from `result`; NULL beyond the last
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_left_out_path(
     result: *const cldoci_result,
     index: usize,
     length: *mut usize,
 ) -> *const c_char {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        access::text::<ResultObject>(result, length, |result| {
-            result.left_out.get(index).map(|(path, _)| path)
-        })
-    }
+    accessor::text::<ResultObject>(result, length, |result| result.left_out.get(index).map(|(path, _)| path))
 }
 
 /// Which rule left the path out.
@@ -223,29 +187,24 @@ pub unsafe extern "C" fn cldoci_result_left_out_path(
 /// @param index   from 0
 /// @param length  out, may be NULL: bytes before the final NUL
 /// @return borrowed from `result`; NULL beyond the last
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_left_out_reason(
     result: *const cldoci_result,
     index: usize,
     length: *mut usize,
 ) -> *const c_char {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        access::text::<ResultObject>(result, length, |result| {
-            result.left_out.get(index).map(|(_, reason)| reason)
-        })
-    }
+    accessor::text::<ResultObject>(result, length, |result| {
+        result.left_out.get(index).map(|(_, reason)| reason)
+    })
 }
 
 /// How many warnings there were; the list is bounded.
 ///
 /// @param result  borrowed, not NULL
 /// @return the number
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_warning_count(result: *const cldoci_result) -> usize {
-    access::number::<ResultObject, _>(result, 0, |result| Some(result.warnings.len()))
+    accessor::number::<ResultObject, _>(result, 0, |result| Some(result.warnings.len()))
 }
 
 /// A warning: one line of text, as for `cldoci_error_message`.
@@ -254,13 +213,11 @@ pub unsafe extern "C" fn cldoci_result_warning_count(result: *const cldoci_resul
 /// @param index   from 0
 /// @param length  out, may be NULL: bytes before the final NUL
 /// @return borrowed from `result`; NULL beyond the last
-/// Threads: any, at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_warning(
     result: *const cldoci_result,
     index: usize,
     length: *mut usize,
 ) -> *const c_char {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe { access::text::<ResultObject>(result, length, |result| result.warnings.get(index)) }
+    accessor::text::<ResultObject>(result, length, |result| result.warnings.get(index))
 }

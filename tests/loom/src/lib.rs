@@ -2,11 +2,11 @@
 
 #![cfg(all(test, loom))]
 
-#[path = "../../../src/ffi/slot.rs"]
+#[path = "../../../src/ffi/support/slot.rs"]
 mod slot;
-#[path = "../../../src/ffi/sync.rs"]
+#[path = "../../../src/ffi/support/sync.rs"]
 mod sync;
-#[path = "../../../src/ffi/token.rs"]
+#[path = "../../../src/ffi/support/token.rs"]
 mod token;
 
 use loom::sync::Arc;

@@ -6,9 +6,9 @@ use std::path::Path;
 use std::ptr::{null, null_mut};
 
 use cldoci::ffi::{
-    artifact::*, client::*, error::*, layer::*, operation::*, options::*, progress::*, read::*,
+    artifact::*, client::*, error::*, operation::*, options::*, progress::*, reference::*, result::lists::*,
+    result::*, status::*, types::*, verbs::*,
 };
-use cldoci::ffi::{build::*, reference::*, result::lists::*, result::*, status::*, types::*, write::*};
 
 use super::{Api, Description, Failure, Outcome, Report};
 

@@ -24,11 +24,34 @@ pub(crate) fn handle(kind: &str) -> Option<String> {
     HANDLES.contains(&name).then(|| format!("CLDOCI_HANDLE_{}", name.to_uppercase()))
 }
 
-/// What the comment says of a parameter.
+/// What the header says of a parameter: the function's comment; for a `_start` form the verb's; for an error and an
+/// operation its opening page. Empty where none of them says anything.
 pub(crate) fn said(function: &Function, name: &str) -> String {
+    let own = said_by(&function.text, name);
+    let verb = function.name.strip_suffix("_start");
+    match (verb, name) {
+        _ if !own.is_empty() => own,
+        (_, "error") => said_once("`error` is an "),
+        (Some(_), "operation") => said_once("and `operation`, an "),
+        (Some(verb), _) => said_by(&super::function(verb).text, name),
+        (None, _) => own,
+    }
+}
+
+/// What the opening page says behind this, to the end of the sentence.
+fn said_once(before: &str) -> String {
+    let header = super::header();
+    let page = header.split("*/").next().unwrap().replace("\n *", " ");
+    let page = page.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (_, said) = page.split_once(before).unwrap_or_else(|| panic!("the header does not say: {before}"));
+    said.split('.').next().unwrap().to_owned()
+}
+
+/// What this comment says of a parameter.
+fn said_by(text: &str, name: &str) -> String {
     let mut said = String::new();
     let mut here = false;
-    for line in function.text.lines() {
+    for line in text.lines() {
         if let Some(rest) = line.strip_prefix("@param ") {
             let (named, text) = rest.split_once(' ').unwrap();
             here = named == name;
@@ -42,7 +65,6 @@ pub(crate) fn said(function: &Function, name: &str) -> String {
             said.push_str(line.trim());
         }
     }
-    assert!(!said.is_empty(), "{} says nothing of {name}", function.name);
     said
 }
 

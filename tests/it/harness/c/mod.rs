@@ -5,6 +5,7 @@ pub(crate) mod program;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::LazyLock;
 
 /// The repository.
 pub(crate) fn root() -> &'static Path {
@@ -91,32 +92,25 @@ pub(crate) struct Function {
     pub(crate) text: String,
 }
 
-/// Every function that the header declares.
-pub(crate) fn functions() -> Vec<Function> {
-    let header = header();
-    let mut functions = Vec::new();
-    for block in header.split("\n/**\n").skip(1) {
-        let Some((comment, rest)) = block.split_once(" */\n") else { continue };
-        let Some((declaration, _)) = rest.split_once(';') else { continue };
-        let declaration = declaration.split_whitespace().collect::<Vec<_>>().join(" ");
-        if declaration.starts_with("typedef") || declaration.starts_with('#') {
-            continue;
-        }
-        let (head, parameters) = declaration.split_once('(').unwrap();
-        let split = |text: &str| {
-            let at = text.rfind(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap() + 1;
-            (text[..at].trim().to_owned(), text[at..].to_owned())
-        };
-        let (returns, name) = split(head);
-        let parameters = parameters.trim_end_matches(')');
-        let parameters = if parameters == "void" {
-            Vec::new()
-        } else {
-            parameters.split(',').map(|parameter| split(parameter.trim())).collect()
-        };
-        let text =
-            comment.lines().map(|line| line.trim_start_matches(" *").trim()).collect::<Vec<_>>().join("\n");
-        functions.push(Function { name, returns, parameters, text });
-    }
-    functions
+/// Every function that the header declares, as `build.rs` reads it.
+pub(crate) fn functions() -> &'static [Function] {
+    static FUNCTIONS: LazyLock<Vec<Function>> = LazyLock::new(|| {
+        let list = std::fs::read(Path::new(env!("OUT_DIR")).join("functions.json")).unwrap();
+        let list: serde_json::Value = serde_json::from_slice(&list).unwrap();
+        let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        let pair = |pair: &serde_json::Value| (text(&pair[0]), text(&pair[1]));
+        let functions = list["functions"].as_object().unwrap().iter().map(|(name, function)| Function {
+            name: name.clone(),
+            returns: text(&function["returns"]),
+            parameters: function["parameters"].as_array().unwrap().iter().map(pair).collect(),
+            text: text(&function["text"]),
+        });
+        functions.collect()
+    });
+    &FUNCTIONS
+}
+
+/// The function of this name.
+pub(crate) fn function(name: &str) -> &'static Function {
+    functions().iter().find(|f| f.name == name).unwrap_or_else(|| panic!("the header has no {name}"))
 }

@@ -6,7 +6,7 @@ use super::token::Token;
 
 /// One entry. `state` says everything: pins (how many calls use the object) in bits 0..31, live (not freed) in bit
 /// 32, type in bits 33..37, generation in bits 38..59.
-pub(super) struct Slot<C> {
+pub(crate) struct Slot<C> {
     state: AtomicU64,
     next_free: AtomicU32,
     object: UnsafeCell<Option<C>>,
@@ -28,13 +28,13 @@ fn live_state(token: Token) -> u64 {
 
 impl<C> Slot<C> {
     #[cfg(not(loom))]
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { state: AtomicU64::new(0), next_free: AtomicU32::new(0), object: UnsafeCell::new(None) }
     }
 
     /// loom's are not to be had at compile time.
     #[cfg(loom)]
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { state: AtomicU64::new(0), next_free: AtomicU32::new(0), object: UnsafeCell::new(None) }
     }
 
@@ -42,7 +42,7 @@ impl<C> Slot<C> {
     ///
     /// # Safety
     /// The slot came from [`pop`], or was never used, and nobody else has it.
-    pub(super) unsafe fn fill(&self, index: u32, kind: u8, object: C) -> Token {
+    pub(crate) unsafe fn fill(&self, index: u32, kind: u8, object: C) -> Token {
         let generation = match (self.state.load(Ordering::Relaxed) >> GENERATION_SHIFT) as u32 {
             0 => Token::first_generation(index),
             generation => generation,
@@ -55,7 +55,7 @@ impl<C> Slot<C> {
     }
 
     /// Keeps the object of this token from going until [`unpin`](Self::unpin); false where the token was freed.
-    pub(super) fn pin(&self, token: Token) -> bool {
+    pub(crate) fn pin(&self, token: Token) -> bool {
         let want = live_state(token);
         let pin = |state: u64| (state & !PINS == want).then(|| state + 1);
         self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, pin).is_ok()
@@ -65,21 +65,21 @@ impl<C> Slot<C> {
     ///
     /// # Safety
     /// Under a pin. What `look` takes along lives as long as that pin.
-    pub(super) unsafe fn read<R>(&self, look: impl FnOnce(Option<&C>) -> R) -> R {
+    pub(crate) unsafe fn read<R>(&self, look: impl FnOnce(Option<&C>) -> R) -> R {
         // SAFETY: under a pin of a live slot `object` is only read (see `Sync`).
         self.object.with(|object| look(unsafe { &*object }.as_ref()))
     }
 
     /// Gives a pin back; true for the one that has to [`empty`](Self::empty) the slot.
     #[must_use]
-    pub(super) fn unpin(&self) -> bool {
+    pub(crate) fn unpin(&self) -> bool {
         self.state.fetch_sub(1, Ordering::AcqRel) & (LIVE | PINS) == 1
     }
 
     /// Ends a token: nobody pins it any more. None where it was freed before; true for the one that has to
     /// [`empty`](Self::empty) the slot.
     #[must_use]
-    pub(super) fn end(&self, token: Token) -> Option<bool> {
+    pub(crate) fn end(&self, token: Token) -> Option<bool> {
         let want = live_state(token);
         let end = |state: u64| (state & !PINS == want).then_some(state & !LIVE);
         let before = self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, end).ok()?;
@@ -90,7 +90,7 @@ impl<C> Slot<C> {
     ///
     /// # Safety
     /// [`unpin`](Self::unpin) or [`end`](Self::end) told this thread to.
-    pub(super) unsafe fn empty(&self, index: u32, free: &AtomicU64) -> Option<C> {
+    pub(crate) unsafe fn empty(&self, index: u32, free: &AtomicU64) -> Option<C> {
         // SAFETY: the slot is neither live nor pinned, so no other thread touches `object` (see `Sync`).
         let object = self.object.with_mut(|place| unsafe { (*place).take() });
         let generation = (self.state.load(Ordering::Relaxed) >> GENERATION_SHIFT) as u32;
@@ -105,7 +105,7 @@ impl<C> Slot<C> {
 
 /// Takes a slot from the list of free ones: `free` has a count of changes above, which makes a head that went and came
 /// back another one, and the first slot's index plus one below.
-pub(super) fn pop<'a, C>(
+pub(crate) fn pop<'a, C>(
     free: &AtomicU64,
     slot: impl Fn(u32) -> Option<&'a Slot<C>>,
 ) -> Option<(u32, &'a Slot<C>)> {

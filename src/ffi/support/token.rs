@@ -2,7 +2,7 @@
 //! multiple of 8, exact as a double, never 32 bits wide, and faults when it is followed.
 
 /// The fields of a token, whose place differs by processor.
-pub(super) struct Layout {
+pub(crate) struct Layout {
     generation_bits: u32,
     index_bits: u32,
     mark: u64,
@@ -10,10 +10,10 @@ pub(super) struct Layout {
 
 /// `47 = 1 | 46..42 type | 41..23 generation | 22..3 index | 2..0 = 0`: never a canonical address.
 #[cfg(not(target_arch = "aarch64"))]
-pub(super) const LAYOUT: Layout = Layout { generation_bits: 19, index_bits: 20, mark: 1 << 47 };
+pub(crate) const LAYOUT: Layout = Layout { generation_bits: 19, index_bits: 20, mark: 1 << 47 };
 /// `52 = 1 | 51..47 type | 46..25 generation | 24..3 index | 2..0 = 0`: bit 47 is a plausible address here.
 #[cfg(target_arch = "aarch64")]
-pub(super) const LAYOUT: Layout = Layout { generation_bits: 22, index_bits: 22, mark: 1 << 52 };
+pub(crate) const LAYOUT: Layout = Layout { generation_bits: 22, index_bits: 22, mark: 1 << 52 };
 
 const INDEX_SHIFT: u32 = 3;
 const TYPE_BITS: u32 = 5;
@@ -21,24 +21,24 @@ const GENERATION_SHIFT: u32 = INDEX_SHIFT + LAYOUT.index_bits;
 const TYPE_SHIFT: u32 = GENERATION_SHIFT + LAYOUT.generation_bits;
 
 /// The highest generation; they run from 1.
-pub(super) const GENERATIONS: u32 = (1 << LAYOUT.generation_bits) - 1;
+pub(crate) const GENERATIONS: u32 = (1 << LAYOUT.generation_bits) - 1;
 /// How many handles there can be at once.
-pub(super) const SLOTS: u32 = 1 << 20;
+pub(crate) const SLOTS: u32 = 1 << 20;
 
 #[cfg(target_pointer_width = "32")]
 compile_error!("a 32-bit address has no room for a checked handle");
 
 /// A token's fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Token {
-    pub(super) kind: u8,
-    pub(super) generation: u32,
-    pub(super) index: u32,
+pub(crate) struct Token {
+    pub(crate) kind: u8,
+    pub(crate) generation: u32,
+    pub(crate) index: u32,
 }
 
 impl Token {
     /// The number that the caller holds.
-    pub(super) fn encode(self) -> u64 {
+    pub(crate) fn encode(self) -> u64 {
         LAYOUT.mark
             | u64::from(self.kind) << TYPE_SHIFT
             | u64::from(self.generation) << GENERATION_SHIFT
@@ -46,7 +46,7 @@ impl Token {
     }
 
     /// The fields of a number, if it has a token's form.
-    pub(super) fn decode(number: u64) -> Option<Self> {
+    pub(crate) fn decode(number: u64) -> Option<Self> {
         let field = |shift: u32, bits: u32| (number >> shift) & ((1 << bits) - 1);
         let token = Self {
             kind: field(TYPE_SHIFT, TYPE_BITS) as u8,
@@ -58,7 +58,7 @@ impl Token {
     }
 
     /// The generation that a slot begins with: hashed, or a neighbour's token would be one step away.
-    pub(super) fn first_generation(index: u32) -> u32 {
+    pub(crate) fn first_generation(index: u32) -> u32 {
         // The finaliser of MurmurHash3: any mix that separates neighbours does.
         let mut hash = index.wrapping_add(0x9e37_79b9);
         hash = (hash ^ (hash >> 16)).wrapping_mul(0x85eb_ca6b);
@@ -68,7 +68,7 @@ impl Token {
 
     /// The generation after this one; none once the slot has been through all, so that no token is issued
     /// twice.
-    pub(super) fn next_generation(index: u32, generation: u32) -> Option<u32> {
+    pub(crate) fn next_generation(index: u32, generation: u32) -> Option<u32> {
         let next = generation % GENERATIONS + 1;
         (next != Self::first_generation(index)).then_some(next)
     }

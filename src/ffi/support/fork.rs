@@ -1,26 +1,24 @@
 //! What belongs to this process alone. It lives in a page that the kernel wipes in a forked child, so that a
 //! child begins with no runtime and no free handles, and knows which handles it inherited.
 
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous};
 
-use super::runtime::Engine;
-
 /// How many handle types the live counts have room for.
-pub(super) const TYPES: usize = 32;
+pub(crate) const TYPES: usize = 32;
 
 /// All zero is the state of a process that has not used the library.
 #[repr(C)]
-pub(super) struct Page {
+pub(crate) struct Page {
     /// One more than the lowest index of the handles that this process made; 0 = not known yet.
-    pub(super) floor: AtomicU64,
+    pub(crate) floor: AtomicU64,
     /// The free slots: a count of changes above, the first slot's index plus one below; 0 = none.
-    pub(super) free: AtomicU64,
+    pub(crate) free: AtomicU64,
     /// Live handles of each type.
-    pub(super) live: [AtomicU64; TYPES],
-    local: AtomicPtr<Local>,
+    pub(crate) live: [AtomicU64; TYPES],
+    /// A number that this process has and none that it was forked from; 0 = not given yet.
+    epoch: AtomicU64,
 }
 
 impl Page {
@@ -29,7 +27,7 @@ impl Page {
             floor: AtomicU64::new(0),
             free: AtomicU64::new(0),
             live: [const { AtomicU64::new(0) }; TYPES],
-            local: AtomicPtr::new(std::ptr::null_mut()),
+            epoch: AtomicU64::new(0),
         }
     }
 }
@@ -38,10 +36,12 @@ static PAGE: AtomicPtr<Page> = AtomicPtr::new(std::ptr::null_mut());
 /// Where no page can be had: wiped by a fork handler instead.
 static FALLBACK: Page = Page::new();
 /// How many slots were ever used, by this process and by those it was forked from.
-pub(super) static USED_SLOTS: AtomicU32 = AtomicU32::new(0);
+pub(crate) static USED_SLOTS: AtomicU32 = AtomicU32::new(0);
+/// The last epoch that was given, by this process or by those it was forked from.
+static EPOCHS: AtomicU64 = AtomicU64::new(0);
 
 /// This process's page.
-pub(super) fn page() -> &'static Page {
+pub(crate) fn page() -> &'static Page {
     let mut page = PAGE.load(Ordering::Acquire);
     if page.is_null() {
         let made = map_page().unwrap_or_else(wiped_by_handler);
@@ -58,6 +58,10 @@ pub(super) fn page() -> &'static Page {
         let floor = u64::from(USED_SLOTS.load(Ordering::Acquire)) + 1;
         // Whoever is second finds the floor set; no slot is taken before it is.
         let _ = page.floor.compare_exchange(0, floor, Ordering::AcqRel, Ordering::Acquire);
+    }
+    if page.epoch.load(Ordering::Acquire) == 0 {
+        let epoch = EPOCHS.fetch_add(1, Ordering::AcqRel) + 1;
+        let _ = page.epoch.compare_exchange(0, epoch, Ordering::AcqRel, Ordering::Acquire);
     }
     page
 }
@@ -86,7 +90,7 @@ fn wiped_by_handler() -> *mut Page {
     extern "C" fn wipe() {
         FALLBACK.floor.store(0, Ordering::Release);
         FALLBACK.free.store(0, Ordering::Release);
-        FALLBACK.local.store(std::ptr::null_mut(), Ordering::Release);
+        FALLBACK.epoch.store(0, Ordering::Release);
         for count in &FALLBACK.live {
             count.store(0, Ordering::Release);
         }
@@ -97,50 +101,42 @@ fn wiped_by_handler() -> *mut Page {
     (&raw const FALLBACK).cast_mut()
 }
 
-/// What the process has but for handles; made at first use, never freed, left behind by a child.
-pub(super) struct Local {
-    /// The runtime, as long as a client or an operation holds it.
-    pub(super) engine: Mutex<std::sync::Weak<Engine>>,
-    /// The host closed what the runtime waits on.
-    pub(super) lost: AtomicBool,
-    /// How the runtime is made.
-    pub(super) plan: Mutex<tokio::runtime::Builder>,
-    /// The threads that run the caller's functions.
-    pub(super) callers: super::callback::Callers,
+/// A value of this process alone, made at first use and never freed. A child of fork makes one of its own and leaves
+/// the old one behind: a lock in it is never inherited.
+pub(crate) struct Local<T: 'static> {
+    made: AtomicPtr<Made<T>>,
+    make: fn() -> T,
 }
 
-/// LeakSanitizer follows pointers from globals, but not from a page that was mapped by hand. Nothing reads it.
-#[used]
-static SEEN_BY_LEAK_CHECKERS: AtomicPtr<Local> = AtomicPtr::new(std::ptr::null_mut());
+struct Made<T> {
+    epoch: u64,
+    value: T,
+}
 
-/// This process's own state. A lock in it is never inherited over a fork.
-pub(super) fn local() -> &'static Local {
-    let slot = &page().local;
-    let mut local = slot.load(Ordering::Acquire);
-    if local.is_null() {
-        let made = Box::into_raw(Box::new(Local {
-            engine: Mutex::new(std::sync::Weak::new()),
-            lost: AtomicBool::new(false),
-            plan: Mutex::new(super::runtime::plan()),
-            callers: super::callback::Callers::new(),
-        }));
-        local = match slot.compare_exchange(std::ptr::null_mut(), made, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => {
-                SEEN_BY_LEAK_CHECKERS.store(made, Ordering::Release);
-                made
-            }
-            Err(first) => {
-                // SAFETY: `made` was not stored, so this is its only pointer.
-                drop(unsafe { Box::from_raw(made) });
-                first
-            }
-        };
+impl<T: Send + Sync> Local<T> {
+    pub(crate) const fn new(make: fn() -> T) -> Self {
+        Self { made: AtomicPtr::new(std::ptr::null_mut()), make }
     }
-    // SAFETY: a stored pointer came from `Box::into_raw` and is never freed.
-    unsafe { &*local }
-}
 
-/// Locks; a panic while it was held left nothing half-done that matters.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn get(&'static self) -> &'static T {
+        let epoch = page().epoch.load(Ordering::Acquire);
+        let mut current = self.made.load(Ordering::Acquire);
+        loop {
+            // SAFETY: a stored pointer came from `Box::into_raw` and is never freed.
+            if let Some(made) = unsafe { current.as_ref() }
+                && made.epoch == epoch
+            {
+                return &made.value;
+            }
+            let fresh = Box::into_raw(Box::new(Made { epoch, value: (self.make)() }));
+            current = match self.made.compare_exchange(current, fresh, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => fresh,
+                Err(first) => {
+                    // SAFETY: `fresh` was not stored, so this is its only pointer.
+                    drop(unsafe { Box::from_raw(fresh) });
+                    first
+                }
+            };
+        }
+    }
 }

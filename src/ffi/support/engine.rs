@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use rustix::event::{EventfdFlags, eventfd};
@@ -15,9 +15,9 @@ use rustix::fs::fstat;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{Semaphore, oneshot};
 
-use super::process::{local, lock};
-use super::running::Running;
-use super::signals;
+use super::fork::Local;
+use super::panic::{self, Observer};
+use super::{callbacks, lock, signals};
 use crate::error::{Error, Kind, Result};
 use crate::thread::{self, Pool};
 
@@ -33,22 +33,42 @@ const QUESTIONS: usize = 24;
 
 /// What an operation needs, which decides at which gate it waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Weight {
+pub(crate) enum Weight {
     /// It moves or unpacks layers.
     Transfer,
     /// It asks or changes one thing.
     Question,
 }
 
-/// The runtime to be. tokio looks into the environment when this is made, which is when the first client is.
-pub(super) fn plan() -> Builder {
-    let mut builder = Builder::new_current_thread();
-    builder.enable_all();
-    builder
+/// What an engine drives: a verb under way.
+pub(crate) trait Driven: Send + Sync {
+    /// Ends it although its task does not go on: its threads are gone.
+    fn fail(self: Arc<Self>, error: Error);
+}
+
+/// What this process has of it.
+struct Process {
+    /// As long as a client or an operation holds it.
+    engine: Mutex<Weak<Engine>>,
+    /// The host closed what the runtime waits on.
+    lost: AtomicBool,
+    /// The runtime to be.
+    plan: Mutex<Builder>,
+}
+
+static PROCESS: Local<Process> = Local::new(|| {
+    let mut plan = Builder::new_current_thread();
+    plan.enable_all();
+    Process { engine: Mutex::new(Weak::new()), lost: AtomicBool::new(false), plan: Mutex::new(plan) }
+});
+
+/// Plans the runtime: tokio looks into the environment then, which is to be when the first client is made.
+pub(crate) fn prepare() {
+    PROCESS.get();
 }
 
 /// The runtime and its gates.
-pub(super) struct Engine {
+pub(crate) struct Engine {
     runtime: Handle,
     /// Its thread ends the runtime once this is dropped.
     running: Option<oneshot::Sender<()>>,
@@ -57,16 +77,16 @@ pub(super) struct Engine {
     transfers: Arc<Semaphore>,
     questions: Arc<Semaphore>,
     /// What it drives, by address.
-    driven: Mutex<HashMap<usize, Weak<Running>>>,
+    driven: Mutex<HashMap<usize, Weak<dyn Driven>>>,
 }
 
 impl Engine {
     /// This process's engine, made if there is none.
-    pub(super) fn acquire() -> Result<Arc<Self>> {
+    pub(crate) fn acquire() -> Result<Arc<Self>> {
         if is_lost() {
             return Err(lost());
         }
-        let mut place = lock(&local().engine);
+        let mut place = lock(&PROCESS.get().engine);
         if let Some(engine) = place.upgrade() {
             return Ok(engine);
         }
@@ -76,8 +96,9 @@ impl Engine {
     }
 
     fn start() -> Result<Self> {
+        panic::observe(Observer { on_panic, cause: || is_lost().then(lost) });
         let no_events = |e: std::io::Error| Error::io("waiting for events", e).with_retryable(true);
-        let runtime = lock(&local().plan).build().map_err(no_events)?;
+        let runtime = lock(&PROCESS.get().plan).build().map_err(no_events)?;
         let sentinel = Sentinel::new().map_err(|e| no_events(e.into()))?;
         let handle = runtime.handle().clone();
         let pool = Pool::new(IO_THREAD, BLOCKING);
@@ -99,7 +120,7 @@ impl Engine {
     }
 
     /// The gate of operations of this weight.
-    pub(super) fn gate(&self, weight: Weight) -> Arc<Semaphore> {
+    pub(crate) fn gate(&self, weight: Weight) -> Arc<Semaphore> {
         match weight {
             Weight::Transfer => self.transfers.clone(),
             Weight::Question => self.questions.clone(),
@@ -107,52 +128,57 @@ impl Engine {
     }
 
     /// Whether the host left what the threads wait on.
-    fn is_whole(&self) -> bool {
+    fn is_healthy(&self) -> bool {
         self.sentinel.as_ref().is_none_or(Sentinel::lives)
     }
 
     /// Starts the task of an operation, whose end is told by [`finished`](Self::finished).
-    pub(super) fn drive(&self, running: &Arc<Running>, task: impl Future<Output = ()> + Send + 'static) {
-        if !self.is_whole() {
-            self.give_up();
+    pub(crate) fn drive<T: Driven + 'static>(
+        &self,
+        driven: &Arc<T>,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) {
+        if !self.is_healthy() {
+            self.fail_all();
         }
         let known = {
-            let mut driven = lock(&self.driven);
-            // Asked under the lock, under which `give_up` looks for what it has to end.
-            let whole = !is_lost();
-            if whole {
-                driven.insert(Arc::as_ptr(running).addr(), Arc::downgrade(running));
+            let mut all = lock(&self.driven);
+            // Asked under the lock, under which `fail_all` looks for what it has to end.
+            let known = !is_lost();
+            if known {
+                let weak: Weak<dyn Driven> = Arc::downgrade(driven) as Weak<dyn Driven>;
+                all.insert(Arc::as_ptr(driven).addr(), weak);
             }
-            whole
+            known
         };
         if !known {
-            running.fail(lost());
+            driven.clone().fail(lost());
         } else if catch_unwind(AssertUnwindSafe(|| self.spawn(task))).is_err() {
-            self.give_up();
+            self.fail_all();
         }
     }
 
     /// Starts a task.
-    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.runtime.spawn(task);
     }
 
     /// An operation has ended.
-    pub(super) fn finished(&self, running: &Running) {
-        lock(&self.driven).remove(&std::ptr::from_ref(running).addr());
+    pub(crate) fn finished<T: Driven>(&self, driven: &T) {
+        lock(&self.driven).remove(&std::ptr::from_ref(driven).addr());
     }
 
     /// Ends all that it drives. Its tasks are left as they are.
-    fn give_up(&self) {
-        local().lost.store(true, Ordering::SeqCst);
-        let driven = std::mem::take(&mut *lock(&self.driven));
-        for running in driven.into_values().filter_map(|running| running.upgrade()) {
-            running.fail(lost());
+    fn fail_all(&self) {
+        PROCESS.get().lost.store(true, Ordering::SeqCst);
+        let all = std::mem::take(&mut *lock(&self.driven));
+        for driven in all.into_values().filter_map(|driven| driven.upgrade()) {
+            driven.fail(lost());
         }
     }
 
     /// What runs inside: sockets and timers made under this belong to the runtime.
-    pub(super) fn enter<T>(&self, inside: impl FnOnce() -> T) -> T {
+    pub(crate) fn enter<T>(&self, inside: impl FnOnce() -> T) -> T {
         let _guard = self.runtime.enter();
         inside()
     }
@@ -164,12 +190,12 @@ impl Drop for Engine {
         // The last holder may be a task on one of its own threads, which must not wait for itself.
         let running = self.running.take();
         // Asked before anything of it is closed: the numbers may be the host's own files by now.
-        if is_lost() || !self.is_whole() {
-            local().lost.store(true, Ordering::SeqCst);
+        if is_lost() || !self.is_healthy() {
+            PROCESS.get().lost.store(true, Ordering::SeqCst);
             std::mem::forget((running, self.sentinel.take()));
         } else if catch_unwind(AssertUnwindSafe(|| drop(running))).is_err() {
             // The host closed what its threads wait on, and no verb has met that yet.
-            local().lost.store(true, Ordering::SeqCst);
+            PROCESS.get().lost.store(true, Ordering::SeqCst);
         }
     }
 }
@@ -207,42 +233,43 @@ impl Sentinel {
 }
 
 /// Looks whether the threads can go on, and ends all operations where they can't. Whoever waits for one asks.
-pub(super) fn look() {
-    let engine = lock(&local().engine).upgrade();
-    if let Some(engine) = engine.filter(|engine| !engine.is_whole()) {
-        engine.give_up();
+pub(crate) fn check_health() {
+    let engine = lock(&PROCESS.get().engine).upgrade();
+    if let Some(engine) = engine.filter(|engine| !engine.is_healthy()) {
+        engine.fail_all();
     }
 }
 
 /// whether the host closed what our threads wait on. No others are started then: a thread that is left of the
 /// old ones would take a descriptor of the new ones for its own, as the kernel gives out the same number.
-pub(super) fn is_lost() -> bool {
-    local().lost.load(Ordering::SeqCst)
+pub(crate) fn is_lost() -> bool {
+    PROCESS.get().lost.load(Ordering::SeqCst)
 }
 
 /// What every verb fails with then.
-pub(super) fn lost() -> Error {
+pub(crate) fn lost() -> Error {
     let why = "another part of this program closed the descriptors that cldoci waits on: it can't go on in this process";
     Error::new(Kind::Io, why)
 }
 
 /// tokio panics where the host closed what its threads wait on; they are gone then, and none of their tasks goes on.
 /// Called for each panic, on the thread that panics: only takes note. (A debug build of tokio ends the process here.)
-pub(super) fn look_at(panic: &PanicHookInfo<'_>) {
+fn on_panic(panic: &PanicHookInfo<'_>) {
     if !panic.location().is_some_and(|at| at.file().ends_with("src/runtime/io/driver.rs")) {
         return;
     }
     // Whoever holds the lock makes an engine, which is not this one.
-    let engine = local().engine.try_lock().ok().and_then(|place| place.upgrade());
+    let engine = PROCESS.get().engine.try_lock().ok().and_then(|place| place.upgrade());
     let Some(engine) = engine else { return };
     // The host may have a tokio of its own.
     let here = Handle::try_current().ok().map(|handle| handle.id());
-    if here.is_none_or(|here| here == engine.runtime.id()) && !local().lost.swap(true, Ordering::SeqCst) {
-        local().callers.post(Box::new(move || engine.give_up()));
+    if here.is_none_or(|here| here == engine.runtime.id()) && !PROCESS.get().lost.swap(true, Ordering::SeqCst)
+    {
+        callbacks::post(Box::new(move || engine.fail_all()));
     }
 }
 
 /// Whether this is one of the runtime's threads, where no function of the caller's may run.
-pub(super) fn on_io_thread() -> bool {
+pub(crate) fn on_io_thread() -> bool {
     std::thread::current().name() == Some(IO_THREAD)
 }

@@ -8,7 +8,7 @@ const FAULTS: [i32; 7] =
 
 /// Runs `start` with all but the faults blocked on this thread, so that the threads it starts inherit that
 /// mask from their first instruction on, and those that they start in turn.
-pub(super) fn blocked<T>(start: impl FnOnce() -> T) -> T {
+pub(crate) fn blocked<T>(start: impl FnOnce() -> T) -> T {
     struct Restore(libc::sigset_t);
     impl Drop for Restore {
         fn drop(&mut self) {

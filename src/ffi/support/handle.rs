@@ -5,13 +5,13 @@ use std::any::Any;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use super::process::{USED_SLOTS, page};
+use super::fork::{USED_SLOTS, page};
 use super::slot;
 use super::token::{SLOTS, Token};
 use crate::error::{Error, Kind, Result};
 
 /// Something that the caller holds by a handle.
-pub(super) trait Object: Any + Send + Sync {
+pub(crate) trait Object: Any + Send + Sync {
     /// The incomplete type that the header shows.
     type Opaque;
     /// The handle type's number, from 1 to 31.
@@ -73,7 +73,7 @@ unsafe fn dispose(index: u32, slot: &Slot) {
 }
 
 /// Puts an object into the table and gives its handle.
-pub(super) fn insert<T: Object>(object: T) -> Result<*mut T::Opaque> {
+pub(crate) fn insert<T: Object>(object: T) -> Result<*mut T::Opaque> {
     let full = || Error::new(Kind::Limit, format!("there are {SLOTS} handles already: free some"));
     let (index, slot) = take_slot().ok_or_else(full)?;
     // SAFETY: the slot was just taken.
@@ -89,7 +89,7 @@ fn count(kind: u8, by: u64) {
 }
 
 /// How many handles of a type are not freed; of all types for 0.
-pub(super) fn live_handles(kind: u8) -> u64 {
+pub(crate) fn live_handles(kind: u8) -> u64 {
     let counts = &page().live;
     match kind {
         0 => counts.iter().map(|count| count.load(Ordering::Relaxed)).sum(),
@@ -98,7 +98,7 @@ pub(super) fn live_handles(kind: u8) -> u64 {
 }
 
 /// An object in use: it stays, whoever frees its handle, until this is dropped.
-pub(super) struct Pinned<T: Object> {
+pub(crate) struct Pinned<T: Object> {
     index: u32,
     slot: &'static Slot,
     object: *const T,
@@ -144,7 +144,7 @@ fn freed<T: Object>(handle: *const T::Opaque) -> Error {
 }
 
 /// The object of a handle.
-pub(super) fn get<T: Object>(handle: *const T::Opaque) -> Result<Pinned<T>> {
+pub(crate) fn get<T: Object>(handle: *const T::Opaque) -> Result<Pinned<T>> {
     if handle.is_null() {
         return Err(Error::new(Kind::Argument, format!("the handle ({}) is NULL", T::NAME)));
     }
@@ -167,12 +167,12 @@ pub(super) fn get<T: Object>(handle: *const T::Opaque) -> Result<Pinned<T>> {
 }
 
 /// The object of a handle that may be NULL.
-pub(super) fn optional<T: Object>(handle: *const T::Opaque) -> Result<Option<Pinned<T>>> {
+pub(crate) fn optional<T: Object>(handle: *const T::Opaque) -> Result<Option<Pinned<T>>> {
     if handle.is_null() { Ok(None) } else { get(handle).map(Some) }
 }
 
 /// Ends a handle. The object goes once no call uses it any more.
-pub(super) fn free<T: Object>(handle: *mut T::Opaque) -> Result<()> {
+pub(crate) fn free<T: Object>(handle: *mut T::Opaque) -> Result<()> {
     if handle.is_null() {
         return Ok(());
     }

@@ -4,16 +4,16 @@ use std::ffi::c_char;
 
 use super::guard;
 use super::handle::{self, Object};
-use super::text::{Text, put};
+use super::strings::{OwnedCStr, put};
 
 /// Lends a text of an object; NULL and length 0 where there is none.
 ///
 /// # Safety
 /// `length` is NULL or may be written to.
-pub(super) unsafe fn text<T: Object>(
+pub(crate) unsafe fn text<T: Object>(
     handle: *const T::Opaque,
     length: *mut usize,
-    pick: impl FnOnce(&T) -> Option<&Text>,
+    pick: impl FnOnce(&T) -> Option<&OwnedCStr>,
 ) -> *const c_char {
     // SAFETY: the caller's promise, passed on.
     unsafe { put(length, 0) };
@@ -28,7 +28,7 @@ pub(super) unsafe fn text<T: Object>(
 ///
 /// # Safety
 /// `size` is NULL or may be written to.
-pub(super) unsafe fn bytes<T: Object>(
+pub(crate) unsafe fn bytes<T: Object>(
     handle: *const T::Opaque,
     size: *mut usize,
     pick: impl FnOnce(&T) -> Option<&[u8]>,
@@ -45,7 +45,7 @@ pub(super) unsafe fn bytes<T: Object>(
 }
 
 /// A number of an object, or what stands for "none".
-pub(super) fn number<T: Object, N>(
+pub(crate) fn number<T: Object, N>(
     handle: *const T::Opaque,
     otherwise: N,
     pick: impl FnOnce(&T) -> Option<N>,

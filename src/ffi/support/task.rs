@@ -11,29 +11,28 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 
-use super::callback::{ProgressCallback, Reporter};
-use super::credential::Asking;
-use super::guard;
-use super::process::lock;
-use super::runtime::{self, Engine, Weight};
+use super::callbacks::{ProgressCallback, Reporter};
+use super::credentials::ClientId;
+use super::engine::{self, Driven, Engine, Weight};
+use super::{lock, panic};
 use crate::client::Outcome;
 use crate::error::{Error, Kind, Result};
 use crate::operation::{Level, Operation};
 
 /// A verb under way, shared by its task, its handle and those that wait.
-pub(super) struct Running {
+pub(crate) struct Task {
     name: &'static str,
-    pub(super) operation: Operation,
+    pub(crate) operation: Operation,
     reporter: Option<Arc<Reporter>>,
-    asking: Option<Asking>,
+    asks: Option<ClientId>,
     state: Mutex<State>,
     changed: Condvar,
 }
 
 /// The functions of the caller's that a verb calls.
-pub(super) struct Callbacks {
-    pub(super) progress: Option<Arc<ProgressCallback>>,
-    pub(super) asking: Option<Asking>,
+pub(crate) struct Callbacks {
+    pub(crate) progress: Option<Arc<ProgressCallback>>,
+    pub(crate) asks: Option<ClientId>,
 }
 
 #[derive(Default)]
@@ -47,12 +46,12 @@ struct State {
 
 /// How often a caller hears of the progress.
 const REPORT_EVERY: Duration = Duration::from_millis(100);
-/// How often one who waits looks whether the threads that he waits for can go on.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often one who waits checks that the threads that he waits for can go on.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
 
-impl Running {
+impl Task {
     /// Starts a verb. `work` is polled on the library's own threads.
-    pub(super) fn start(
+    pub(crate) fn start(
         name: &'static str,
         engine: Arc<Engine>,
         weight: Weight,
@@ -63,7 +62,7 @@ impl Running {
         let running = Arc::new(Self {
             name,
             reporter: callbacks.progress.map(|callback| Reporter::new(operation.clone(), callback)),
-            asking: callbacks.asking,
+            asks: callbacks.asks,
             operation,
             state: Mutex::new(State::default()),
             changed: Condvar::new(),
@@ -86,7 +85,7 @@ impl Running {
             let end = driven.drive(gated).await;
             driven.log_end(&end);
             driven.complete(end);
-            holder.finished(&driven);
+            holder.finished(&*driven);
             drop(driven);
             drop(holder);
         });
@@ -115,7 +114,7 @@ impl Running {
         if let Some(reporter) = &self.reporter {
             reporter.finish().await;
         }
-        end.unwrap_or_else(|panic| Err(guard::panicked(&*panic)))
+        end.unwrap_or_else(|panic| Err(panic::error_of(&*panic)))
     }
 
     fn log_end(&self, end: &Result<Outcome>) {
@@ -142,32 +141,15 @@ impl Running {
         }
     }
 
-    /// Ends it although its task does not go on: its threads are gone.
-    pub(super) fn fail(self: &Arc<Self>, error: Error) {
-        // Threads of its own look whether it is cancelled. Waking its task panics once more.
-        let _ = std::panic::catch_unwind(AssertUnwindSafe(|| self.operation.cancel()));
-        self.operation.finish();
-        let end = Err(error);
-        self.log_end(&end);
-        match &self.reporter {
-            None => self.complete(end),
-            // A callback under way comes to its end first, as ever.
-            Some(reporter) => {
-                let running = self.clone();
-                reporter.close_then(Box::new(move || running.complete(end)));
-            }
-        }
-    }
-
     /// Its end, if it has ended.
-    pub(super) fn end(&self) -> Option<Result<Arc<Outcome>>> {
+    pub(crate) fn end(&self) -> Option<Result<Arc<Outcome>>> {
         lock(&self.state).end.clone()
     }
 
     /// Waits for the end; none once `timeout` has passed. No time-out waits for ever.
-    pub(super) fn wait(&self, timeout: Option<Duration>) -> Result<Option<Arc<Outcome>>> {
+    pub(crate) fn wait(&self, timeout: Option<Duration>) -> Result<Option<Arc<Outcome>>> {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        runtime::look();
+        engine::check_health();
         let mut state = lock(&self.state);
         loop {
             if let Some(end) = &state.end {
@@ -183,17 +165,17 @@ impl Running {
             if self.reporter.as_ref().is_some_and(|reporter| reporter.is_calling()) {
                 return Err(waits_for_itself("progress"));
             }
-            if self.asking.is_some_and(Asking::is_here) {
+            if self.asks.is_some_and(ClientId::is_asking_here) {
                 return Err(waits_for_itself("credential"));
             }
-            let longest = left.map_or(LOOK_EVERY, |left| left.min(LOOK_EVERY));
+            let longest = left.map_or(CHECK_EVERY, |left| left.min(CHECK_EVERY));
             // A futex that goes on after a signal: EINTR never shows.
             let (woken, waited) =
                 self.changed.wait_timeout(state, longest).unwrap_or_else(PoisonError::into_inner);
             state = woken;
             if waited.timed_out() {
                 drop(state);
-                runtime::look();
+                engine::check_health();
                 state = lock(&self.state);
             }
         }
@@ -201,7 +183,7 @@ impl Running {
 
     /// A descriptor that is at its end once the operation has ended. A socket, as event loops refuse or
     /// misread the other kinds; shut down rather than closed, as a forked child may hold a copy of our end.
-    pub(super) fn descriptor(&self) -> Result<OwnedFd> {
+    pub(crate) fn descriptor(&self) -> Result<OwnedFd> {
         let (theirs, ours) =
             UnixStream::pair().map_err(|e| Error::io("a descriptor for the operation", e))?;
         let mut state = lock(&self.state);
@@ -215,7 +197,7 @@ impl Running {
 
     /// Cancels it and lets it end by itself; its waiters come back at once, its callback is not called any
     /// more. What it made is let go here, not when its task, too, is over: a spool is gone when its handles are.
-    pub(super) fn detach(&self) {
+    pub(crate) fn detach(&self) {
         self.operation.cancel();
         if let Some(reporter) = &self.reporter {
             reporter.close();
@@ -232,8 +214,26 @@ impl Running {
     }
 }
 
+impl Driven for Task {
+    fn fail(self: Arc<Self>, error: Error) {
+        // Threads of its own look whether it is cancelled. Waking its task panics once more.
+        let _ = std::panic::catch_unwind(AssertUnwindSafe(|| self.operation.cancel()));
+        self.operation.finish();
+        let end = Err(error);
+        self.log_end(&end);
+        match &self.reporter {
+            None => self.complete(end),
+            // A callback under way comes to its end first, as ever.
+            Some(reporter) => {
+                let task = self.clone();
+                reporter.close_then(Box::new(move || task.complete(end)));
+            }
+        }
+    }
+}
+
 /// A wait that would never end.
-pub(super) fn waits_for_itself(callback: &str) -> Error {
+pub(crate) fn waits_for_itself(callback: &str) -> Error {
     let of = if callback == "progress" { "its own operation" } else { "an operation of its own client" };
     let why = format!("a {callback} callback waits for {of}, which waits for it: return from it first");
     Error::new(Kind::Reentrant, why)
@@ -250,11 +250,11 @@ mod tests {
 
     #[test]
     fn what_was_made_goes_with_the_handle_and_not_with_the_task() {
-        let running = Running {
+        let running = Task {
             name: "build",
             operation: Operation::new(),
             reporter: None,
-            asking: None,
+            asks: None,
             state: Mutex::default(),
             changed: Condvar::new(),
         };

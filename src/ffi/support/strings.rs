@@ -1,6 +1,6 @@
 //! Strings and bytes as they cross the border, in both directions.
 
-use std::ffi::{OsStr, c_char};
+use std::ffi::{CStr, OsStr, c_char};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -8,16 +8,16 @@ use crate::error::{Error, Kind, Result};
 
 /// Bytes lent to the caller: a NUL follows them, and their number is known, as they may hold NULs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Text(Box<[u8]>);
+pub(crate) struct OwnedCStr(Box<[u8]>);
 
-impl Text {
-    pub(super) fn new(bytes: impl AsRef<[u8]>) -> Self {
+impl OwnedCStr {
+    pub(crate) fn new(bytes: impl AsRef<[u8]>) -> Self {
         let mut owned = bytes.as_ref().to_vec();
         owned.push(0);
         Self(owned.into())
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         self.0.split_last().map_or(&[], |(_, bytes)| bytes)
     }
 
@@ -25,14 +25,14 @@ impl Text {
     ///
     /// # Safety
     /// `length` is NULL or may be written to.
-    pub(super) unsafe fn lend(&self, length: *mut usize) -> *const c_char {
+    pub(crate) unsafe fn lend(&self, length: *mut usize) -> *const c_char {
         // SAFETY: the caller's promise, passed on.
         unsafe { put(length, self.bytes().len()) };
         self.0.as_ptr().cast()
     }
 }
 
-impl From<&str> for Text {
+impl From<&str> for OwnedCStr {
     fn from(text: &str) -> Self {
         Self::new(text)
     }
@@ -71,7 +71,7 @@ unsafe fn string<'a>(text: *const c_char, name: &str) -> Result<&'a [u8]> {
 ///
 /// # Safety
 /// `text` is NULL or points to a NUL-terminated string that outlives `'a`.
-pub(super) unsafe fn text<'a>(text: *const c_char, name: &str) -> Result<&'a str> {
+pub(crate) unsafe fn text<'a>(text: *const c_char, name: &str) -> Result<&'a str> {
     // SAFETY: the caller's promise, passed on.
     let bytes = unsafe { string(text, name) }?;
     std::str::from_utf8(bytes)
@@ -82,16 +82,25 @@ pub(super) unsafe fn text<'a>(text: *const c_char, name: &str) -> Result<&'a str
 ///
 /// # Safety
 /// As [`text`].
-pub(super) unsafe fn optional_text<'a>(pointer: *const c_char, name: &str) -> Result<Option<&'a str>> {
+pub(crate) unsafe fn optional_text<'a>(pointer: *const c_char, name: &str) -> Result<Option<&'a str>> {
     // SAFETY: the caller's promise, passed on.
     if pointer.is_null() { Ok(None) } else { unsafe { text(pointer, name) }.map(Some) }
+}
+
+/// The bytes of a key that is looked up, where a NULL finds nothing.
+///
+/// # Safety
+/// As [`text`].
+pub(crate) unsafe fn key_bytes<'a>(key: *const c_char) -> Option<&'a [u8]> {
+    // SAFETY: not NULL, and the caller promises that it can be read up to its NUL.
+    (!key.is_null()).then(|| unsafe { CStr::from_ptr(key) }.to_bytes())
 }
 
 /// A path: any bytes but NUL, not empty.
 ///
 /// # Safety
 /// As [`text`].
-pub(super) unsafe fn path<'a>(path: *const c_char, name: &str) -> Result<&'a Path> {
+pub(crate) unsafe fn path<'a>(path: *const c_char, name: &str) -> Result<&'a Path> {
     // SAFETY: the caller's promise, passed on.
     let bytes = unsafe { string(path, name) }?;
     if bytes.is_empty() {
@@ -104,7 +113,7 @@ pub(super) unsafe fn path<'a>(path: *const c_char, name: &str) -> Result<&'a Pat
 ///
 /// # Safety
 /// `bytes` is NULL or points to `size` bytes that can be read and outlive `'a`.
-pub(super) unsafe fn bytes<'a>(bytes: *const u8, size: usize, name: &str) -> Result<&'a [u8]> {
+pub(crate) unsafe fn bytes<'a>(bytes: *const u8, size: usize, name: &str) -> Result<&'a [u8]> {
     if size == 0 {
         return Ok(&[]);
     }
@@ -122,7 +131,7 @@ pub(super) unsafe fn bytes<'a>(bytes: *const u8, size: usize, name: &str) -> Res
 ///
 /// # Safety
 /// `place` is NULL or may be written to for as long as `'a`.
-pub(super) unsafe fn out<'a, T>(place: *mut T, name: &str, initial: T) -> Result<&'a mut T> {
+pub(crate) unsafe fn out<'a, T>(place: *mut T, name: &str, initial: T) -> Result<&'a mut T> {
     // SAFETY: the caller's promise, passed on.
     unsafe { optional_out(place, name, initial) }?.ok_or_else(|| null(name))
 }
@@ -131,7 +140,7 @@ pub(super) unsafe fn out<'a, T>(place: *mut T, name: &str, initial: T) -> Result
 ///
 /// # Safety
 /// As [`out`].
-pub(super) unsafe fn optional_out<'a, T>(place: *mut T, name: &str, initial: T) -> Result<Option<&'a mut T>> {
+pub(crate) unsafe fn optional_out<'a, T>(place: *mut T, name: &str, initial: T) -> Result<Option<&'a mut T>> {
     if place.is_null() {
         return Ok(None);
     }
@@ -148,7 +157,7 @@ pub(super) unsafe fn optional_out<'a, T>(place: *mut T, name: &str, initial: T) 
 ///
 /// # Safety
 /// `place` is NULL or may be written to.
-pub(super) unsafe fn put(place: *mut usize, number: usize) {
+pub(crate) unsafe fn put(place: *mut usize, number: usize) {
     if !place.is_null() && place.is_aligned() {
         // SAFETY: not NULL and aligned; the caller promises that it may be written to.
         unsafe { place.write(number) };

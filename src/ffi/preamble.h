@@ -67,6 +67,16 @@
  *     cldoci_VERB(client, inputs..., options, &result, &error)            waits
  *     cldoci_VERB_start(client, inputs..., options, &operation, &error)   returns at once
  *
+ * What holds for all functions
+ * ----------------------------
+ * The comments below do not say it again:
+ *
+ * - `error` is an output that may be NULL: set to NULL, on failure to an error that you free.
+ * - A `_start` form takes the inputs of its verb, and `operation`, an output, not NULL: set to NULL, on success to an
+ *   operation that you free. It returns CLDOCI_OK, or why the verb could not be started.
+ * - A function may be called on any thread, and on several at once; those of options, builders and configs on one at
+ *   a time for one handle. Where a comment has a line that begins with "Threads:", that line holds.
+ *
  * Ownership
  * ---------
  * - What a call gives through a pointer to a pointer is yours: free it with the `_free` of its type, and with
