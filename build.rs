@@ -5,17 +5,16 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+#[path = "src/ffi/generate.rs"]
+mod interface;
 #[path = "src/options/generate.rs"]
-mod generate;
+mod options;
 #[allow(dead_code, unreachable_pub, reason = "the crate uses the rest")]
 #[path = "src/options/table.rs"]
 mod table;
 
 /// The setters of options, which are made from the table.
 const SETTERS: &str = "options/setters";
-
-#[path = "src/ffi/generate.rs"]
-mod interface;
 
 /// The files of verbs, each of which gets a `_start` form.
 const VERBS: [&str; 3] = ["verbs", "verbs/read", "verbs/login"];
@@ -47,9 +46,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-env-changed=CLDOCI_HEADER");
 
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    fs::write(out.join("option_settings.rs"), generate::settings())?;
-    fs::write(out.join("option_setters.rs"), generate::c_setters())?;
-    check(&root.join("docs/options.md"), &generate::page())?;
+    fs::write(out.join("option_settings.rs"), options::settings())?;
+    fs::write(out.join("option_setters.rs"), interface::setters())?;
+    check(&root.join("docs/options.md"), &options::page())?;
     for file in VERBS {
         let source = fs::read_to_string(root.join(format!("src/ffi/{file}.rs")))?;
         let (forms, _) = interface::start_forms(&source)?;

@@ -1,8 +1,105 @@
-//! What `build.rs` makes of `src/ffi`: the `_start` form of each verb, and the list of all that the header declares.
-//! No part of the crate.
+//! What `build.rs` makes for `src/ffi`: the setters of options, the `_start` form of each verb, and the list of all that
+//! the header declares. No part of the crate.
 
 use std::fmt::Write as _;
 
+use crate::table::{OPTIONS, OptionSpec, Scope, Type};
+
+/// The setters: `cldoci_options_set_<name>`, and the constants of choices.
+pub(crate) fn setters() -> String {
+    OPTIONS.iter().filter(|spec| spec.scope != Scope::Host).map(c_setter).collect()
+}
+
+fn c_setter(spec: &OptionSpec) -> String {
+    let name = spec.name;
+    let constants = format!("CLDOCI_{}_", name.to_uppercase());
+    let mut text = String::new();
+    let mut default = match spec.default {
+        "" => "empty".to_owned(),
+        default => default.to_owned(),
+    };
+    const TEXT: &str = "value: *const c_char";
+    let (parameters, about, call) = match spec.kind {
+        Type::Bool => {
+            default = if spec.default == "true" { "1" } else { "0" }.to_owned();
+            ("value: i32", "@param value    1 or 0".to_owned(), "set_bool")
+        }
+        Type::Int(low, high) | Type::Size(low, high) | Type::Millis(low, high) => {
+            let range = match high {
+                i64::MAX => format!("@param value    the number, at least {low}"),
+                _ => format!("@param value    the number, from {low} to {high}"),
+            };
+            ("value: i64", range, "set_int")
+        }
+        Type::Choice(words) => {
+            for (number, word) in words.iter().enumerate() {
+                let constant = format!("{constants}{}", word.to_uppercase());
+                let _ = writeln!(text, "/// `{word}` of `cldoci_options_set_{name}`.");
+                let _ = writeln!(text, "pub const {constant}: i32 = {number};");
+            }
+            default = format!("{constants}{}", spec.default.to_uppercase());
+            ("value: i32", format!("@param value    {constants}…"), "set_choice")
+        }
+        Type::Path => (TEXT, "@param value    borrowed, not NULL, a path of any bytes; copied".to_owned(), "set_path"),
+        Type::List => {
+            let items = "one item, or several with commas between; copied. Setting it again adds to it";
+            (TEXT, format!("@param value    borrowed, not NULL, UTF-8: {items}"), "set_text")
+        }
+        Type::Text | Type::Secret => (TEXT, "@param value    borrowed, not NULL, UTF-8; copied".to_owned(), "set_text"),
+        Type::Pairs => (
+            "key: *const c_char,\n    value: *const c_char",
+            "@param key      borrowed, not NULL, UTF-8; copied\n@param value    borrowed, not NULL, UTF-8; copied. \
+             Another key adds to it"
+                .to_owned(),
+            "set_pair",
+        ),
+    };
+    let belongs = match spec.scope {
+        Scope::Client => "a client",
+        Scope::Call => "a call",
+        Scope::Both | Scope::Host => "a client or a call",
+    };
+    let help = spec.help[..1].to_uppercase() + &spec.help[1..];
+    let values = if matches!(spec.kind, Type::Pairs) { "key, value" } else { "value" };
+    text.push_str(&comment(&format!("{help}. Belongs to {belongs}. Default: {default}."), ""));
+    text.push_str("///\n/// @param options  borrowed, not NULL\n");
+    for line in about.lines() {
+        text.push_str(&comment(line, "                "));
+    }
+    let _ = writeln!(
+        text,
+        "/// @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+#[unsafe(no_mangle)]
+pub unsafe extern \"C\" fn cldoci_options_set_{name}(
+    options: *mut cldoci_options,
+    {parameters},
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {{
+    guard::status(error, || {call}(options, \"{name}\", {values}))
+}}
+"
+    );
+    text
+}
+
+/// A comment of Rust, wrapped as the header wants it; further lines begin with `indent`.
+fn comment(text: &str, indent: &str) -> String {
+    const WIDTH: usize = 106;
+    let (mut lines, mut line) = (String::new(), String::new());
+    for word in text.split(' ') {
+        if !line.trim().is_empty() && line.chars().count() + 1 + word.chars().count() > WIDTH {
+            let _ = writeln!(lines, "/// {line}");
+            line = indent.to_owned() + word;
+        } else {
+            if !line.trim().is_empty() || line.is_empty() && !lines.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    let _ = writeln!(lines, "/// {line}");
+    lines
+}
 /// The `_start` form of each verb in this file, and the file's text with each behind its verb, as the header has them.
 pub(crate) fn start_forms(source: &str) -> Result<(String, String), String> {
     const BEGIN: &str = "#[unsafe(no_mangle)]\npub unsafe extern \"C\" fn cldoci_";
