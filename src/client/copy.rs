@@ -58,7 +58,7 @@ impl Verb {
 /// What is left to do below an index.
 enum Step {
     /// To bring a manifest that lies this deep, and what it lists.
-    Bring(Descriptor, usize),
+    Bring(Box<Descriptor>, usize),
     /// To put an index: what it lists is there.
     Put(Box<Manifest>),
 }
@@ -77,7 +77,7 @@ impl Walk<'_> {
         let Document::Index(index) = &root.document else { return self.blobs(root).await };
         let limit = self.verb.call.settings.max_descriptors;
         let mut seen = std::collections::HashSet::new();
-        let mut pending: Vec<Step> = self.listed(index).await?.map(|d| Step::Bring(d, 1)).collect();
+        let mut pending: Vec<Step> = self.listed(index).await?.map(|d| Step::Bring(Box::new(d), 1)).collect();
         while let Some(step) = pending.pop() {
             let (descriptor, depth) = match step {
                 Step::Bring(descriptor, depth) => (descriptor, depth),
@@ -107,7 +107,8 @@ impl Walk<'_> {
                 self.put(&manifest, None).await?;
                 continue;
             };
-            let below: Vec<Step> = self.listed(index).await?.map(|d| Step::Bring(d, depth + 1)).collect();
+            let below: Vec<Step> =
+                self.listed(index).await?.map(|d| Step::Bring(Box::new(d), depth + 1)).collect();
             pending.push(Step::Put(Box::new(manifest)));
             pending.extend(below);
         }

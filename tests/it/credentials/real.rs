@@ -88,11 +88,11 @@ impl Issuer {
         let mut access = Vec::new();
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
             let parts: Vec<&str> = value.split(':').collect();
-            if let ("scope", [kind, repository, actions]) = (name.as_ref(), parts.as_slice()) {
-                if repository.starts_with("team/") {
-                    let actions: Vec<&str> = actions.split(',').collect();
-                    access.push(serde_json::json!({"type": kind, "name": repository, "actions": actions}));
-                }
+            if let ("scope", [kind, repository, actions]) = (name.as_ref(), parts.as_slice())
+                && repository.starts_with("team/")
+            {
+                let actions: Vec<&str> = actions.split(',').collect();
+                access.push(serde_json::json!({"type": kind, "name": repository, "actions": actions}));
             }
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();

@@ -89,7 +89,7 @@ fn a_listed_manifest_with_a_subject_is_listed_as_its_referrer_where_the_registry
         let call = bench.client.call(None).unwrap();
         let found = bench.runtime.block_on(bench.client.referrers(&subject, &call)).unwrap();
         let found: Vec<_> = found.referrers.iter().map(|found| found.digest.clone()).collect();
-        assert_eq!(found, [signature.digest.clone()]);
+        assert_eq!(found.as_slice(), std::slice::from_ref(&signature.digest));
     }
 }
 
