@@ -114,7 +114,7 @@ fn main() {
         },
     );
     bench.stage("note", 0, |threads| {
-        fingerprint(&out, threads, &Operation::new()).unwrap();
+        fingerprint(&out, None, threads, &Operation::new()).unwrap();
     });
     fs::remove_dir_all(&out).unwrap();
 }

@@ -28,5 +28,6 @@ pub use pack::{Packed, pack};
 pub use report::LeftOut;
 pub use state::{TreeState, tree_state};
 pub use unpack::{
-    Confinement, OtherLayers, Staging, UnpackOptions, destination_identity, extraction, fingerprint,
+    Confinement, Fingerprint, OtherLayers, Staging, UnpackOptions, destination_identity, extraction,
+    fingerprint,
 };

@@ -42,6 +42,14 @@ impl Verb {
 }
 
 impl Endpoint {
+    /// The layout's path.
+    pub(super) fn layout(&self) -> Option<&std::path::Path> {
+        match &self.reference {
+            Reference::Registry(_) => None,
+            Reference::Layout(layout) => Some(&layout.path),
+        }
+    }
+
     /// Whether both are the same repository or layout, so that blobs need not move.
     pub(super) fn same_place(&self, other: &Self) -> bool {
         match (&self.reference, &other.reference) {

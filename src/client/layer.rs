@@ -8,7 +8,7 @@ use super::Verb;
 use super::endpoint::Endpoint;
 use crate::error::{Error, Kind, Result};
 use crate::oci::{Descriptor, Hasher};
-use crate::operation::Meter;
+use crate::operation::{Meter, Operation};
 use crate::store::{BlobWriter, Partial, Store};
 
 /// Layers from this size on are written to the store as they come, so that an interrupted download resumes.
@@ -30,6 +30,7 @@ pub(super) struct LayerReader {
     position: u64,
     resumed: bool,
     cache: bool,
+    operation: Operation,
     meter: Meter,
 }
 
@@ -131,6 +132,7 @@ impl LayerReader {
             position: 0,
             resumed: false,
             cache,
+            operation: verb.call.operation.clone(),
             meter: verb.call.operation.meter(),
         };
         if let Some(file) = endpoint.backend.local_blob(descriptor)? {
@@ -220,6 +222,7 @@ impl LayerReader {
 
 impl Read for LayerReader {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.operation.check()?;
         let mut count = 0;
         if let Some(file) = &mut self.local {
             count = file.read(into)?;

@@ -10,13 +10,14 @@ use super::blocking::blocking;
 use super::endpoint::{Endpoint, Manifest};
 use super::layer::LayerReader;
 use super::{Outcome, Verb, diff_id};
-use crate::archive::{OtherLayers, Staging, UnpackOptions, destination_identity, extraction, fingerprint};
-use crate::call::Call;
+use crate::archive::{
+    Fingerprint, OtherLayers, Staging, UnpackOptions, destination_identity, extraction, fingerprint,
+};
 use crate::error::{Error, Kind, Result};
 use crate::oci::{ArtifactKind, Descriptor, Digest, ImageManifest, media_type};
 use crate::operation::Phase;
 use crate::options::{self, Existing};
-use crate::store::{PublishRecord, Store, boot_id};
+use crate::store::{PublishRecord, Store, boot_id, seconds_now};
 
 /// Layers of today's Go package, which wrote links and special files that are refused elsewhere (Q61).
 const TODAYS_LAYERS: &str = "application/vnd.architect.";
@@ -161,6 +162,10 @@ impl Verb {
         let (verb, endpoint, destination) = (self.clone(), endpoint.clone(), destination.to_owned());
         blocking(move || {
             let operation = &verb.call.operation;
+            if options.existing == Existing::Replace {
+                options.keep.extend(verb.client.store()?.map(|store| store.path().to_owned()));
+                options.keep.extend(endpoint.layout().map(Path::to_owned));
+            }
             let plan = options.plan(&layers, operation)?;
             let mut staging = Staging::prepare(&destination, &options)?;
             let mut contents = vec![None; layers.len()];
@@ -231,12 +236,18 @@ impl Verb {
             return Ok(None);
         }
         let (place, operation) = (destination.to_owned(), self.call.operation.clone());
-        let wanted = record.fingerprint.clone();
+        let renewed = store.clone();
         let follow = self.call.settings.follow_destination;
         let threads = self.call.settings.worker_threads();
         let same = blocking(move || {
-            let same = fingerprint(&place, threads, &operation)? == wanted;
+            let print = fingerprint(&place, record.since, threads, &operation)?;
+            let same = print.digest == record.fingerprint;
             if same {
+                if record.is_settled() {
+                    // Changes from now on show in the times; one that can't be kept is read again.
+                    let record = PublishRecord { fingerprint: print.settled, since: None, ..record };
+                    let _ = renewed.set_published(&place, &record);
+                }
                 // Of a pull to here that was killed before it published; what can't be removed harms nobody.
                 let _ = Staging::remove_left_overs(&place, follow);
             }
@@ -323,25 +334,13 @@ impl Note {
         }
     }
 
-    /// Publishes, and notes it: before the rename where that is how, else after it.
+    /// Publishes, and notes it.
     fn publish(&self, staging: Staging) -> Result<()> {
-        let Call { settings, operation } = &self.verb.call;
-        let mut noted = None;
-        let mut before = |identity, print| {
-            if self.save(identity, print).is_ok() {
-                noted = Some(identity);
-            }
-        };
-        staging.publish_noting(&mut before, operation)?;
-        let there = destination_identity(&self.destination);
-        if let Some(identity) = there.filter(|_| there != noted) {
-            let _ = fingerprint(&self.destination, settings.worker_threads(), operation)
-                .and_then(|print| self.save(identity, print));
-        }
-        Ok(())
+        let operation = &self.verb.call.operation;
+        staging.publish_noting(&mut |identity, print| drop(self.save(identity, print)), operation)
     }
 
-    fn save(&self, (device, inode): (u64, u64), fingerprint: Digest) -> Result<()> {
+    fn save(&self, (device, inode): (u64, u64), print: Fingerprint) -> Result<()> {
         let Some(store) = self.verb.client.store()? else { return Ok(()) };
         for (descriptor, bytes) in &self.blobs {
             keep(&store, descriptor, bytes)?;
@@ -350,7 +349,9 @@ impl Note {
             device,
             inode,
             manifest: self.manifest.clone(),
-            fingerprint,
+            fingerprint: print.digest,
+            since: print.since,
+            noted: seconds_now(),
             exact: self.exact,
             durable: self.verb.call.settings.durable,
             extraction: extraction(&self.verb.call.settings, self.others),

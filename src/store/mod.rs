@@ -23,7 +23,7 @@ pub use blob::BlobWriter;
 use directory::{Access, Directory, is_absent, shown};
 pub use layout::{GcReport, Layout, LayoutWriter};
 pub use partial::{Partial, Prefix};
-pub use record::{BuildRecord, PublishRecord, UploadSession, boot_id};
+pub use record::{BuildRecord, PublishRecord, UploadSession, boot_id, seconds_now};
 use spool::Workplace;
 pub use spool::{Spool, SpoolWriter};
 pub use trim::TrimReport;

@@ -34,8 +34,7 @@ pub struct UploadSession {
 impl UploadSession {
     /// A session as it is now.
     pub fn new(location: impl Into<String>, offset: u64) -> Self {
-        let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
-        Self { location: location.into(), offset, time }
+        Self { location: location.into(), offset, time: seconds_now() }
     }
 }
 
@@ -50,6 +49,12 @@ pub struct PublishRecord {
     pub manifest: Digest,
     /// What the state of every file in it came to.
     pub fingerprint: Digest,
+    /// From which ctime on files counted with their content, in nanoseconds since 1970 (Q97).
+    #[serde(default)]
+    pub since: Option<i64>,
+    /// When that was, in seconds since 1970.
+    #[serde(default)]
+    pub noted: u64,
     /// There is nothing beside what was pulled: it was not merged into what was there.
     #[serde(default)]
     pub exact: bool,
@@ -63,6 +68,19 @@ pub struct PublishRecord {
     pub others: bool,
     /// The boot during which it was published.
     pub boot_id: String,
+}
+
+impl PublishRecord {
+    /// Whether a file that counted with its content can't change any more without its times showing that: no file
+    /// system counts in longer steps than two seconds.
+    pub fn is_settled(&self) -> bool {
+        self.since.is_some() && seconds_now() > self.noted.saturating_add(3)
+    }
+}
+
+/// The time, in seconds since 1970.
+pub fn seconds_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs())
 }
 
 /// What a directory was built into.
@@ -183,6 +201,8 @@ mod tests {
             inode: 2,
             manifest: digest.clone(),
             fingerprint: digest,
+            since: None,
+            noted: 0,
             exact: true,
             durable,
             extraction: String::new(),

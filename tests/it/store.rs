@@ -249,6 +249,8 @@ fn deleted_during_work_it_is_made_again() {
                             durable: false,
                             extraction: String::new(),
                             others: false,
+                            since: None,
+                            noted: 0,
                             exact: true,
                             boot_id: boot_id(),
                         };

@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, mkdirat, openat, openat2, statat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, mkdirat, openat, openat2, statat};
 use rustix::io::Errno;
 
 use super::name;
@@ -34,12 +34,14 @@ pub(super) struct Directories {
     flags: OFlags,
     /// The most recently used first.
     cached: VecDeque<(Vec<u8>, Arc<OwnedFd>)>,
+    /// How many were made.
+    made: u64,
 }
 
 impl Directories {
     pub(super) fn new(root: OwnedFd, confinement: Confinement) -> Self {
         let flags = DIRECTORY | OFlags::PATH;
-        Self { root: Arc::new(root), confinement, flags, cached: VecDeque::with_capacity(CACHED) }
+        Self { root: Arc::new(root), confinement, flags, cached: VecDeque::with_capacity(CACHED), made: 0 }
     }
 
     /// Whose directories, but for the root, are opened for reading at once: each is to be listed, and once.
@@ -49,6 +51,11 @@ impl Directories {
 
     pub(super) fn root(&self) -> &Arc<OwnedFd> {
         &self.root
+    }
+
+    /// How many directories were made because they were missing.
+    pub(super) fn made(&self) -> u64 {
+        self.made
     }
 
     /// The directory at a clean path.
@@ -81,7 +88,8 @@ impl Directories {
             let next = match step(&directory, component, self.flags) {
                 Err(Errno::NOENT) => {
                     match mkdirat(&directory, component, Mode::from_raw_mode(0o755)) {
-                        Ok(()) | Err(Errno::EXIST) => {}
+                        Ok(()) => self.made += 1,
+                        Err(Errno::EXIST) => {}
                         Err(error) => return Err(error.into()),
                     }
                     step(&directory, component, self.flags)?
@@ -139,25 +147,6 @@ fn beneath(directory: &OwnedFd, path: &[u8], confinement: Confinement, flags: OF
 pub(super) fn readable(directory: impl AsFd) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     Ok(openat(directory, c".", flags, Mode::empty())?)
-}
-
-/// The entries of a directory with their types, sorted by bytes.
-pub(super) fn list(directory: impl AsFd) -> io::Result<Vec<(Box<[u8]>, FileType)>> {
-    let mut entries: Vec<(Box<[u8]>, FileType)> = Vec::new();
-    for entry in Dir::new(readable(&directory)?)? {
-        let entry = entry?;
-        let name = entry.file_name().to_bytes();
-        if matches!(name, b"." | b"..") {
-            continue;
-        }
-        let kind = match entry.file_type() {
-            FileType::Unknown => kind_of(&directory, name)?,
-            kind => kind,
-        };
-        entries.push((name.into(), kind));
-    }
-    entries.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-    Ok(entries)
 }
 
 /// The type of one entry, links not followed.

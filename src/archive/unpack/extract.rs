@@ -51,6 +51,13 @@ impl Extract<'_> {
                 }
             })?;
             self.operation.advance_entries(1);
+            let limit = self.options.max_entries;
+            if reader.headers().saturating_add(self.directories.made()) > limit {
+                return Err(Error::new(
+                    Kind::Limit,
+                    format!("the archive makes more than max_entries {limit} files and directories"),
+                ));
+            }
         }
         self.writers.flush()
     }

@@ -1,16 +1,20 @@
 //! Recognises a destination that nobody has touched since it was published.
 
-use std::io;
+use std::ffi::CStr;
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, FileType, RawDir, fstat, readlinkat, statat};
+use rustix::fs::{
+    AtFlags, FileType, Mode, OFlags, RawDir, SeekFrom, Stat, fchmod, fstat, openat, readlinkat, seek, statat,
+};
 use rustix::io::Errno;
 
 use crate::error::{Error, Kind, Result, printable};
-use crate::oci::{Digest, sha256};
+use crate::oci::{Algorithm, Digest, Hasher, sha256};
 use crate::operation::Operation;
 use crate::thread::spawn_scoped;
 
@@ -23,15 +27,70 @@ pub fn destination_identity(path: &Path) -> Option<(u64, u64)> {
     found.is_dir().then(|| (found.dev(), found.ino()))
 }
 
-/// A digest over what a tree shows without reading a file: name, type, permissions, inode, size, mtime and
-/// ctime of everything in it, by the inode of the directory, and the targets of links. No change goes unseen, since
-/// nobody can set a ctime. Memory grows with the number of directories that wait.
-pub fn fingerprint(destination: &Path, threads: usize, operation: &Operation) -> Result<Digest> {
+/// What a tree shows: name, type, permissions, inode, size, mtime and ctime of everything in it, by the inode of the
+/// directory, and the targets of links. Nobody can set a ctime, but file systems count it in steps: what changes twice
+/// in one step looks unchanged. So the content of files counts, too, that changed so shortly before (Q97).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// Over all of it.
+    pub digest: Digest,
+    /// From this ctime on, in nanoseconds since 1970, files count with their content; nothing where none does.
+    pub since: Option<i64>,
+    /// What the digest would be without any content.
+    pub settled: Digest,
+}
+
+/// The steps in which file systems count time: where theirs has whole seconds, and else.
+const COARSE_STEP: i64 = 2_000_000_000;
+const STEP: i64 = 20_000_000;
+const TICK: i64 = 4_000_000;
+/// After so many bytes it is cheaper to wait for a fine step to be over than to read what was written last.
+const WORTH_A_STEP: u64 = 32 << 20;
+
+/// From which ctime on a change may yet go unseen, by the clock of the file system itself: `ours`, a directory of ours
+/// there, is touched for it. `written` bytes were written just before.
+pub(super) fn young_since(ours: &OwnedFd, written: u64) -> Result<i64> {
+    let failed = |error: Errno| Error::io("staging directory", error.into());
+    let touch = || {
+        fchmod(ours, Mode::from_raw_mode(fstat(ours)?.st_mode))?;
+        Ok(changed(&fstat(ours)?))
+    };
+    let now = touch().map_err(failed)?;
+    if now % 1_000_000_000 == 0 {
+        return Ok(now - COARSE_STEP);
+    }
+    let mut later = now;
+    // The clock may itself go in ticks of some milliseconds, or stand.
+    for _ in 0..if written < WORTH_A_STEP { 0 } else { 2 * STEP / TICK } {
+        if later - now > STEP {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_nanos(TICK.unsigned_abs()));
+        later = touch().map_err(failed)?;
+    }
+    Ok(later - STEP)
+}
+
+/// A ctime in nanoseconds.
+fn changed(stat: &Stat) -> i64 {
+    let nanoseconds = i64::try_from(stat.st_ctime_nsec).unwrap_or_default();
+    stat.st_ctime.saturating_mul(1_000_000_000).saturating_add(nanoseconds)
+}
+
+/// The fingerprint of the tree at a path, in which files count with their content that changed at `since` or later. A
+/// staging directory in it, left by a pull that was killed, does not count. Memory does not grow with the tree.
+pub fn fingerprint(
+    destination: &Path,
+    since: Option<i64>,
+    threads: usize,
+    operation: &Operation,
+) -> Result<Fingerprint> {
     let root = place::open_directory(destination).map_err(place::failed(destination))?;
     if destination_identity(destination) != fstat(&root).ok().map(|stat| (stat.st_dev, stat.st_ino)) {
         return Err(Error::new(Kind::Unsafe, format!("{} is a symbolic link", place::show(destination))));
     }
-    of_tree(&root, threads, operation)
+    let own = destination.file_name().map_or(&b"root"[..], OsStrExt::as_bytes);
+    of_tree(&root, own, since, threads, operation)
 }
 
 /// A second thread costs as much as to look at so many directories. More than two would keep more descriptors, which
@@ -39,16 +98,27 @@ pub fn fingerprint(destination: &Path, threads: usize, operation: &Operation) ->
 const DIRECTORIES: usize = 16;
 /// What is read of a directory at once.
 const LISTING: usize = 32 << 10;
+/// So many subdirectories of one directory wait at once.
+const SUBDIRECTORIES: usize = 64;
 
-/// The fingerprint of the tree below `root`, which does not change when `root` is renamed.
-pub(super) fn of_tree(root: &OwnedFd, threads: usize, operation: &Operation) -> Result<Digest> {
+/// The fingerprint of the tree below `root`, which does not change when `root`, the destination `own`, is renamed.
+pub(super) fn of_tree(
+    root: &OwnedFd,
+    own: &[u8],
+    since: Option<i64>,
+    threads: usize,
+    operation: &Operation,
+) -> Result<Fingerprint> {
     let failed = |error| Error::io("the directory", error);
     let root = readable(root).map_err(failed)?;
     let inode = fstat(&root).map_err(|error| failed(error.into()))?.st_ino;
+    let start = Waiting { above: Arc::from([]), own: Box::default(), inode, place: 0 };
     let walk = Walk {
         root: &root,
+        container: place::container_name(own),
+        since,
         operation,
-        state: Mutex::new(State { waiting: vec![(Vec::new(), inode)], ..State::default() }),
+        state: Mutex::new(State { waiting: vec![start], ..State::default() }),
         more: Condvar::new(),
     };
     let mut alone = threads > 1;
@@ -62,10 +132,18 @@ pub(super) fn of_tree(root: &OwnedFd, threads: usize, operation: &Operation) -> 
         });
     });
     let state = walk.state.into_inner().unwrap_or_else(PoisonError::into_inner);
-    match state.failure {
-        Some(error) => Err(error),
-        None => Ok(Digest::of(&state.sum.0.map(u64::to_le_bytes).concat())),
+    if let Some(error) = state.failure {
+        return Err(error);
     }
+    let bytes = |sum: &Sum| sum.0.map(u64::to_le_bytes).concat();
+    let settled = Digest::of(&bytes(&state.sum));
+    Ok(match state.contents {
+        Some(contents) => {
+            let digest = Digest::of(&[bytes(&state.sum), bytes(&contents)].concat());
+            Fingerprint { digest, since, settled }
+        }
+        None => Fingerprint { digest: settled.clone(), since: None, settled },
+    })
 }
 
 /// The sum of entries' digests, so that their order does not count.
@@ -86,9 +164,20 @@ impl Sum {
     }
 }
 
+/// A directory that is to be looked at from a place in it on.
+struct Waiting {
+    above: Arc<[u8]>,
+    own: Box<[u8]>,
+    inode: u64,
+    place: u64,
+}
+
 /// A walk of several threads, each of which takes a directory that waits.
 struct Walk<'a> {
     root: &'a OwnedFd,
+    /// What a killed pull's staging directory in the root is called.
+    container: String,
+    since: Option<i64>,
     operation: &'a Operation,
     state: Mutex<State>,
     more: Condvar,
@@ -96,11 +185,11 @@ struct Walk<'a> {
 
 #[derive(Default)]
 struct State {
-    /// Paths and inodes of directories.
-    waiting: Vec<(Vec<u8>, u64)>,
+    waiting: Vec<Waiting>,
     busy: usize,
     idle: usize,
     sum: Sum,
+    contents: Option<Sum>,
     failure: Option<Error>,
 }
 
@@ -125,6 +214,8 @@ struct Worker {
     /// What an entry shows.
     entry: Vec<u8>,
     sum: Sum,
+    /// Of the files that count with their content.
+    contents: Option<Sum>,
 }
 
 impl Walk<'_> {
@@ -136,15 +227,16 @@ impl Walk<'_> {
                 listing: Vec::with_capacity(LISTING),
                 entry: Vec::new(),
                 sum: Sum::default(),
+                contents: None,
             },
             Err(error) => {
                 self.state().failure.get_or_insert(error);
                 return;
             }
         };
-        while let Some((path, inode)) = self.take() {
+        while let Some(next) = self.take() {
             let _busy = Busy(self);
-            let found = self.directory(&mut worker, &path, inode);
+            let found = self.directory(&mut worker, next);
             let mut state = self.state();
             match found {
                 Ok(below) => {
@@ -154,7 +246,11 @@ impl Walk<'_> {
                 Err(error) => drop(state.failure.get_or_insert(error)),
             }
         }
-        self.state().sum.add(worker.sum.0);
+        let mut state = self.state();
+        state.sum.add(worker.sum.0);
+        if let Some(contents) = worker.contents {
+            state.contents.get_or_insert_default().add(contents.0);
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -162,7 +258,7 @@ impl Walk<'_> {
     }
 
     /// The next directory, waited for; its [`Busy`] is the caller's to make.
-    fn take(&self) -> Option<(Vec<u8>, u64)> {
+    fn take(&self) -> Option<Waiting> {
         let mut state = self.state();
         loop {
             if state.failure.is_some() {
@@ -181,24 +277,33 @@ impl Walk<'_> {
         }
     }
 
-    /// Adds what one directory shows, and gives the directories in it.
-    fn directory(&self, worker: &mut Worker, above: &[u8], inode: u64) -> Result<Vec<(Vec<u8>, u64)>> {
+    /// Adds what a directory shows from a place on; gives the directories in it, and before them itself where there is
+    /// more than may wait.
+    fn directory(&self, worker: &mut Worker, next: Waiting) -> Result<Vec<Waiting>> {
         let failed = |path: &[u8], error: io::Error| Error::io(format_args!("'{}'", printable(path)), error);
-        let Worker { directories, listing, entry, sum } = worker;
-        let directory = directories.open(above).map_err(|error| failed(above, error))?;
+        let Worker { directories, listing, entry, sum, contents } = worker;
+        let here: Arc<[u8]> = match next.own.is_empty() {
+            true => next.above.clone(),
+            false => name::join(&next.above, &next.own).into(),
+        };
+        let directory = directories.open(&here).map_err(|error| failed(&here, error))?;
+        seek(&directory, SeekFrom::Start(next.place)).map_err(|error| failed(&here, error.into()))?;
         let mut below = Vec::new();
         let mut entries = RawDir::new(&directory, listing.spare_capacity_mut());
-        while let Some(next) = entries.next() {
+        while let Some(found) = entries.next() {
             self.operation.check()?;
-            let next = next.map_err(|error| failed(above, error.into()))?;
-            let own = next.file_name();
+            let found = found.map_err(|error| failed(&here, error.into()))?;
+            let own = found.file_name();
             if matches!(own.to_bytes(), b"." | b"..") {
                 continue;
             }
-            let failed = |error: Errno| failed(&name::join(above, own.to_bytes()), error.into());
+            let failed = |error: Errno| failed(&name::join(&here, own.to_bytes()), error.into());
             let stat = statat(&directory, own, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
+            if here.is_empty() && own.to_bytes() == self.container.as_bytes() && place::is_staging(&stat) {
+                continue;
+            }
             entry.clear();
-            entry.extend(inode.to_le_bytes());
+            entry.extend(next.inode.to_le_bytes());
             entry.extend(stat.st_ino.to_le_bytes());
             entry.extend(stat.st_mode.to_le_bytes());
             for number in [stat.st_size, stat.st_mtime, stat.st_ctime] {
@@ -212,11 +317,111 @@ impl Walk<'_> {
                 FileType::Symlink => {
                     entry.extend(readlinkat(&directory, own, Vec::new()).map_err(failed)?.into_bytes());
                 }
-                FileType::Directory => below.push((name::join(above, own.to_bytes()), stat.st_ino)),
+                FileType::Directory => below.push(Waiting {
+                    above: here.clone(),
+                    own: own.to_bytes().into(),
+                    inode: stat.st_ino,
+                    place: 0,
+                }),
+                FileType::RegularFile if self.since.is_some_and(|since| changed(&stat) >= since) => {
+                    let content = self.content(&directory, own)?;
+                    contents
+                        .get_or_insert_default()
+                        .add_entry(&[&**entry, content.as_str().as_bytes()].concat());
+                }
                 _ => {}
             }
             sum.add_entry(entry);
+            if below.len() == SUBDIRECTORIES {
+                below.insert(0, Waiting { place: found.next_entry_cookie(), ..next });
+                break;
+            }
         }
         Ok(below)
+    }
+
+    /// The digest of a file's content; of nothing where it can't be read.
+    fn content(&self, directory: &OwnedFd, own: &CStr) -> Result<Digest> {
+        let mut hasher = Hasher::new(Algorithm::Sha256);
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        if let Ok(file) = openat(directory, own, flags, Mode::empty()) {
+            let mut file = std::fs::File::from(file);
+            let mut buffer = vec![0; LISTING];
+            loop {
+                self.operation.check()?;
+                let read = file
+                    .read(&mut buffer)
+                    .map_err(|error| Error::io(format_args!("'{}'", printable(own.to_bytes())), error))?;
+                let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
+                hasher.update(bytes);
+            }
+        }
+        Ok(hasher.finish())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn print(root: &Path, since: Option<i64>) -> Fingerprint {
+        let root = place::open_directory(root).unwrap();
+        of_tree(&root, b"dest", since, 1, &Operation::new()).unwrap()
+    }
+
+    #[test]
+    fn q97_a_young_file_counts_with_its_content_and_an_old_one_does_not() {
+        let place = tempfile::tempdir().unwrap();
+        let path = |name: &str| place.path().join(name);
+        for name in ["a", "b"] {
+            std::fs::write(path(name), "content").unwrap();
+        }
+        std::os::unix::fs::symlink("a", path("l")).unwrap();
+        let ctime = |name: &str| {
+            let found = path(name).metadata().unwrap();
+            found.ctime() * 1_000_000_000 + found.ctime_nsec()
+        };
+        while ctime("b") == ctime("a") {
+            std::fs::write(path("b"), "content").unwrap();
+        }
+        let newest = ctime("b");
+        let settled = print(place.path(), None);
+        assert_eq!((&settled.digest, settled.since), (&settled.settled, None));
+        let later = print(place.path(), Some(newest + 1));
+        assert_eq!(later, settled, "nothing is young");
+        let young = print(place.path(), Some(newest));
+        assert_eq!((young.since, &young.settled), (Some(newest), &settled.digest));
+        assert_ne!(young.digest, settled.digest);
+        assert_ne!(
+            print(place.path(), Some(0)).digest,
+            young.digest,
+            "links have no content, two files have"
+        );
+        assert_eq!(print(place.path(), Some(newest)), young);
+    }
+
+    #[test]
+    fn q97_what_a_killed_pull_left_in_a_destination_does_not_count() {
+        let place = tempfile::tempdir().unwrap();
+        std::fs::write(place.path().join("a"), "1").unwrap();
+        let before = print(place.path(), None);
+        let left = place.path().join(place::container_name(b"dest"));
+        std::fs::create_dir(&left).unwrap();
+        assert_ne!(print(place.path(), None), before, "without the mark it is anybody's");
+        std::fs::set_permissions(&left, std::os::unix::fs::PermissionsExt::from_mode(0o1700)).unwrap();
+        assert_eq!(print(place.path(), None), before);
+    }
+
+    #[test]
+    fn q97_the_file_systems_own_clock_says_what_is_young() {
+        let place = tempfile::tempdir().unwrap();
+        let ours = place::open_directory(place.path()).unwrap();
+        std::fs::write(place.path().join("a"), "1").unwrap();
+        let found = place.path().join("a").metadata().unwrap();
+        let written = found.ctime() * 1_000_000_000 + found.ctime_nsec();
+        assert!(young_since(&ours, 0).unwrap() <= written, "just written");
+        let waited = young_since(&ours, WORTH_A_STEP).unwrap();
+        let fine = found.ctime_nsec() != 0;
+        assert!(!fine || waited > written, "the step is over");
     }
 }

@@ -61,7 +61,8 @@ pub(super) fn unpack(
     let (queue, shared) = (Mutex::new(queue), Shared::default());
     let limit = options.max_unpacked_bytes;
     let hasher = options.hash_content.then(|| Hasher::new(Algorithm::Sha256));
-    let mut output = Output { pool: pool.clone(), sender, left: limit, limit, hasher };
+    let mut output =
+        Output { pool: pool.clone(), sender, left: limit, limit, operation: operation.clone(), hasher };
     let content = OnceLock::new();
     let mask = permissions_left(directories)?;
     let result = std::thread::scope(|scope| {
@@ -85,7 +86,7 @@ pub(super) fn unpack(
                 (Err(error), _) => drop(output.sender.send(Err(error))),
             }
         };
-        let reading = Input::new(receiver);
+        let reading = Input::new(receiver, operation.clone());
         let run = || -> Result<()> {
             spawn_scoped(scope, "cldoci-decode", decode)?;
             // The last of two entries wins only if they are written in order.

@@ -9,6 +9,7 @@ mod gzip;
 mod header;
 mod inflate;
 mod layer;
+mod listing;
 mod move_entries;
 mod name;
 mod pax;
@@ -28,7 +29,7 @@ use std::path::PathBuf;
 use crate::options::{self, Duplicates, Existing, Settings, SpecialEntries};
 
 pub use directories::Confinement;
-pub use fingerprint::{destination_identity, fingerprint};
+pub use fingerprint::{Fingerprint, destination_identity, fingerprint};
 pub use plan::{OtherLayers, extraction};
 pub use staging::Staging;
 
@@ -71,6 +72,8 @@ pub struct UnpackOptions {
     pub threads: usize,
     /// The home directory, which is never replaced.
     pub home: Option<PathBuf>,
+    /// The store, and the layout that is pulled from: never replaced, nor what holds them or lies in them.
+    pub keep: Vec<PathBuf>,
     /// How paths are kept beneath the destination.
     pub confinement: Confinement,
 }
@@ -104,6 +107,7 @@ impl UnpackOptions {
             hash_content: false,
             threads: settings.worker_threads(),
             home: settings.environment().get("HOME").map(PathBuf::from),
+            keep: Vec::new(),
             confinement: Confinement::Kernel,
         }
     }

@@ -1,7 +1,7 @@
 //! Where a pull goes: what the destination is now, and the locked directory in which everything is staged.
 
 use std::io;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fd::{AsFd, OwnedFd};
@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use crate::error::{Error, Kind, Result, printable};
 use crate::oci::Digest;
 
-use super::directories::list;
+use super::listing::has_other;
 use super::remove;
 
 /// A path as messages show it.
@@ -57,6 +57,35 @@ pub(super) fn holds_working_directory(directory: &Stat) -> bool {
         }
         (at, stat) = (above, next);
     }
+}
+
+/// Whether a file system is mounted beneath the directory at `path`, which has no links in it.
+pub(super) fn holds_mount_point(path: &Path) -> bool {
+    let Ok(table) = std::fs::read("/proc/self/mountinfo") else { return false };
+    let points =
+        table.split(|&byte| byte == b'\n').filter_map(|line| line.split(|&byte| byte == b' ').nth(4));
+    points.map(unescaped).any(|point| point != path && point.starts_with(path))
+}
+
+/// A path of the table of mounts, where blanks and their like are written as `\` and three octal digits.
+fn unescaped(text: &[u8]) -> PathBuf {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((&first, after)) = rest.split_first() {
+        let octal =
+            after.get(..3).filter(|_| first == b'\\').and_then(|digits| std::str::from_utf8(digits).ok());
+        match octal.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = after.get(3..).unwrap_or_default();
+            }
+            None => {
+                bytes.push(first);
+                rest = after;
+            }
+        }
+    }
+    PathBuf::from(std::ffi::OsString::from_vec(bytes))
 }
 
 /// Whether a file system is mounted on `directory`, which lies in `parent`.
@@ -112,7 +141,7 @@ pub(super) fn remove_made(made: &[PathBuf]) {
 /// what it names.
 const STAGING: Mode = Mode::RWXU.union(Mode::SVTX);
 
-fn is_staging(stat: &Stat) -> bool {
+pub(super) fn is_staging(stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::Directory
         && Mode::from_raw_mode(stat.st_mode).contains(Mode::SVTX)
 }
@@ -159,7 +188,6 @@ impl Container {
         let name = container_name(destination);
         let busy =
             || Error::new(Kind::Busy, format!("another pull to '{}' is running", printable(destination)));
-        let io = |error: io::Error| Error::io(format_args!("staging directory '{name}'"), error);
         // A pull that ends removes its container: whoever waited for the lock of that one begins again.
         for _ in 0..100 {
             let made = match mkdirat(&at, &*name, STAGING) {
@@ -167,36 +195,52 @@ impl Container {
                 Err(Errno::EXIST) => false,
                 Err(error) => return Err(error),
             };
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let directory = match openat(&at, &*name, flags, Mode::empty()) {
-                Err(Errno::NOENT) => continue,
-                Err(error) => return Ok(Err(io(error.into()))),
-                Ok(directory) => directory,
-            };
-            match flock(&directory, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => {}
-                Err(Errno::WOULDBLOCK) => return Ok(Err(busy())),
-                Err(error) => return Ok(Err(io(error.into()))),
+            let taken = Self::take(&at, &name, made, &recover, &busy);
+            if made && taken.as_ref().is_err_and(|error| error.kind() != Kind::Busy) {
+                let _ = unlinkat(&at, &*name, AtFlags::REMOVEDIR);
             }
-            let ours = match (fstat(&directory), statat(&at, &*name, AtFlags::SYMLINK_NOFOLLOW)) {
-                (Ok(held), Ok(named)) => same(&held, &named).then_some(held),
-                _ => None,
-            };
-            let Some(stat) = ours else { continue };
-            if stat.st_uid != rustix::process::geteuid().as_raw() {
-                return Ok(Err(Error::new(Kind::Unsafe, format!("'{name}' belongs to another user"))));
+            match taken {
+                Ok(None) => continue,
+                Ok(Some(directory)) => return Ok(Ok(Self { at, name, directory, gone: false })),
+                Err(error) => return Ok(Err(error)),
             }
-            if !made && !is_staging(&stat) {
-                let why = "has the name of a pull's staging directory and is none: move it away";
-                return Ok(Err(Error::new(Kind::Unsafe, format!("'{name}' {why}"))));
-            }
-            let cleaned = recover(&directory).and_then(|()| remove::empty(&directory));
-            return Ok(match cleaned {
-                Ok(()) => Ok(Self { at, name, directory, gone: false }),
-                Err(error) => Err(io(error)),
-            });
         }
         Ok(Err(busy()))
+    }
+
+    /// Opens, locks and empties the container of this name; nothing where it is another by now.
+    fn take(
+        at: &OwnedFd,
+        name: &str,
+        made: bool,
+        recover: impl Fn(&OwnedFd) -> io::Result<()>,
+        busy: impl Fn() -> Error,
+    ) -> Result<Option<OwnedFd>> {
+        let io = |error: io::Error| Error::io(format_args!("staging directory '{name}'"), error);
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let directory = match openat(at, name, flags, Mode::empty()) {
+            Err(Errno::NOENT) => return Ok(None),
+            result => result.map_err(|error| io(error.into()))?,
+        };
+        match flock(&directory, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK) => return Err(busy()),
+            Err(error) => return Err(io(error.into())),
+        }
+        let ours = match (fstat(&directory), statat(at, name, AtFlags::SYMLINK_NOFOLLOW)) {
+            (Ok(held), Ok(named)) => same(&held, &named).then_some(held),
+            _ => None,
+        };
+        let Some(stat) = ours else { return Ok(None) };
+        if stat.st_uid != rustix::process::geteuid().as_raw() {
+            return Err(Error::new(Kind::Unsafe, format!("'{name}' belongs to another user")));
+        }
+        if !made && !is_staging(&stat) {
+            let why = "has the name of a pull's staging directory and is none: move it away";
+            return Err(Error::new(Kind::Unsafe, format!("'{name}' {why}")));
+        }
+        recover(&directory).and_then(|()| remove::empty(&directory)).map_err(io)?;
+        Ok(Some(directory))
     }
 
     /// The container itself.
@@ -226,6 +270,13 @@ impl Container {
             self.gone = true;
         }
         Ok(())
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        // What can't be removed now, the next pull to this destination removes.
+        let _ = self.remove();
     }
 }
 
@@ -259,8 +310,64 @@ pub(super) fn look(parent: impl AsFd, name: &[u8], path: &Path) -> Result<There>
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let directory = openat(&parent, name, flags, Mode::empty()).map_err(failed(path))?;
     let container = container_name(name);
-    let entries = list(&directory).map_err(|error| Error::io(show(path), error))?;
     let left_over = is_left_over(&directory, &container).map_err(failed(path))?;
-    let empty = entries.iter().all(|(entry, _)| left_over && **entry == *container.as_bytes());
+    let but = left_over.then_some(container.as_bytes());
+    let empty = !has_other(&directory, but).map_err(|error| Error::io(show(path), error))?;
     Ok(There::Directory { directory, stat, empty })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mount_points_beneath_a_directory_are_seen() {
+        assert!(holds_mount_point(Path::new("/")), "/proc at least");
+        assert!(!holds_mount_point(Path::new("/proc/self/fd")));
+        let place = tempfile::tempdir().unwrap();
+        assert!(!holds_mount_point(place.path()));
+        assert_eq!(unescaped(br"/a\040b\134c\9"), Path::new(r"/a b\c\9"));
+    }
+
+    fn names(path: &Path) -> Vec<String> {
+        let entries = std::fs::read_dir(path).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_container_goes_with_its_holder() {
+        let place = tempfile::tempdir().unwrap();
+        let at = || open_directory(place.path()).unwrap();
+        let container = Container::acquire(at(), b"dest", |_| Ok(())).unwrap().unwrap();
+        container.make("tree").unwrap();
+        assert_eq!(names(place.path()), [container_name(b"dest")]);
+        let error = Container::acquire(at(), b"dest", |_| Ok(())).unwrap().map(drop).unwrap_err();
+        assert_eq!(error.kind(), Kind::Busy);
+        assert_eq!(names(place.path()), [container_name(b"dest")], "another's stays");
+        drop(container);
+        assert_eq!(names(place.path()), [] as [&str; 0]);
+        let failed = Container::acquire(at(), b"dest", |_| Err(io::Error::other("no"))).unwrap();
+        assert_eq!(failed.map(drop).unwrap_err().kind(), Kind::Io);
+        assert_eq!(names(place.path()), [] as [&str; 0]);
+    }
+
+    /// A pull that was killed once it had published in place: only its journal and its container are in the way.
+    #[test]
+    fn what_is_published_is_not_taken_back_with_what_was_left_over() {
+        let place = tempfile::tempdir().unwrap();
+        let dest = place.path().join("dest");
+        std::fs::create_dir(&dest).unwrap();
+        std::fs::write(dest.join("a"), "1").unwrap();
+        let at = open_directory(&dest).unwrap();
+        let inode = statat(&at, "a", AtFlags::empty()).unwrap().st_ino;
+        let left = dest.join(container_name(b"dest"));
+        mkdirat(&at, &left, STAGING).unwrap();
+        rustix::fs::fchmod(open_directory(&left).unwrap(), STAGING).unwrap();
+        std::fs::write(left.join("moving"), format!("{inode} a\0")).unwrap();
+        super::super::Staging::remove_left_overs(&dest, false).unwrap();
+        assert_eq!(names(&dest), ["a"]);
+    }
 }

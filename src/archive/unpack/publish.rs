@@ -1,16 +1,19 @@
 //! Makes a staged tree visible.
 
+use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, RenameFlags, fchmod, fstat, fsync, renameat, renameat_with, syncfs};
 use rustix::io::Errno;
 
 use crate::error::{Error, Kind, Result};
-use crate::oci::Digest;
 use crate::operation::{Operation, Phase};
 
 use super::directories::Directories;
-use super::fingerprint;
+use super::fingerprint::{self, Fingerprint};
 use super::staging::{Staging, TREE, Target, duplicate};
 use super::{move_entries, place, tree};
+
+/// Who wants to hear what is published.
+type Note<'a> = Option<&'a mut dyn FnMut((u64, u64), Fingerprint)>;
 
 impl Staging {
     /// Proves the links, then publishes: all or nothing, but for `merge`, which is so for each file.
@@ -18,21 +21,18 @@ impl Staging {
         self.publish_with(None, operation)
     }
 
-    /// The same; where one rename publishes, `note` hears before it the device, the inode and the fingerprint
-    /// that the destination will have: whoever is killed just after it has noted what it published (F-15).
+    /// The same; `note` hears the device, the inode and the fingerprint that the destination has from when it is
+    /// published: where one rename does that before it, else before it is too late to take it back, so that whoever is
+    /// killed then has noted what it published (F-15).
     pub fn publish_noting(
         self,
-        note: &mut dyn FnMut((u64, u64), Digest),
+        note: &mut dyn FnMut((u64, u64), Fingerprint),
         operation: &Operation,
     ) -> Result<()> {
         self.publish_with(Some(note), operation)
     }
 
-    fn publish_with(
-        mut self,
-        note: Option<&mut dyn FnMut((u64, u64), Digest)>,
-        operation: &Operation,
-    ) -> Result<()> {
+    fn publish_with(mut self, mut note: Note<'_>, operation: &Operation) -> Result<()> {
         operation.enter(Phase::Publishing);
         let confinement = self.options.confinement;
         let mut directories = Directories::new(duplicate(&self.tree)?, confinement);
@@ -40,15 +40,11 @@ impl Staging {
         tree::prove_links(&mut directories, &self.notes, confinement, skip, operation)?;
         tree::set_times(&mut directories, &self.notes)?;
         self.sync_all()?;
-        if let (Some(note), Target::Rename { .. } | Target::Exchange) = (note, &self.target) {
-            let stat = fstat(&self.tree).map_err(place::failed(&self.destination))?;
-            note(
-                (stat.st_dev, stat.st_ino),
-                fingerprint::of_tree(&self.tree, self.options.threads, operation)?,
-            );
+        if let Target::Rename { .. } | Target::Exchange = &self.target {
+            self.note(&mut note, &self.tree, operation)?;
         }
         operation.check()?;
-        self.put(&mut directories, operation)?;
+        self.put(&mut directories, &mut note, operation)?;
         self.sync_parent()?;
         self.made.clear();
         if let Err(error) = self.clear() {
@@ -59,7 +55,17 @@ impl Staging {
         Ok(())
     }
 
-    fn put(&self, staged: &mut Directories, operation: &Operation) -> Result<()> {
+    /// Tells `note` what is at `root`, which is or becomes the destination.
+    fn note(&self, note: &mut Note<'_>, root: &OwnedFd, operation: &Operation) -> Result<()> {
+        let Some(note) = note else { return Ok(()) };
+        let stat = fstat(root).map_err(place::failed(&self.destination))?;
+        let since = fingerprint::young_since(self.container.directory(), self.bytes)?;
+        let print = fingerprint::of_tree(root, &self.name, Some(since), self.options.threads, operation)?;
+        note((stat.st_dev, stat.st_ino), print);
+        Ok(())
+    }
+
+    fn put(&self, staged: &mut Directories, note: &mut Note<'_>, operation: &Operation) -> Result<()> {
         let io = place::failed(&self.destination);
         let from = self.container.directory();
         match &self.target {
@@ -75,12 +81,12 @@ impl Staging {
                     Err(Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR) => Err(self.filled()),
                     Err(Errno::BUSY | Errno::PERM | Errno::ACCESS | Errno::XDEV) if old.is_some() => {
                         let Some((directory, _)) = old else { return Ok(()) };
-                        self.move_into(directory)
+                        self.move_into(directory, note, operation)
                     }
                     result => result.map_err(io),
                 }
             }
-            Target::Into(directory) => self.move_into(directory),
+            Target::Into(directory) => self.move_into(directory, note, operation),
             Target::Exchange => {
                 match renameat_with(from, TREE, &self.parent, &*self.name, RenameFlags::EXCHANGE) {
                     Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => Err(Error::new(
@@ -96,13 +102,17 @@ impl Staging {
             Target::Merge(directory) => {
                 let mut into = Directories::new(duplicate(directory)?, self.options.confinement);
                 tree::merge(staged, &mut into, Kind::Exists, operation)
-                    .map_err(|error| error.context(place::show(&self.destination)))
+                    .map_err(|error| error.context(place::show(&self.destination)))?;
+                // What can't be noted costs the next pull its short cut, no more.
+                let _ = self.note(note, directory, operation);
+                Ok(())
             }
         }
     }
 
-    fn move_into(&self, directory: &rustix::fd::OwnedFd) -> Result<()> {
-        move_entries::publish(self.container.directory(), &self.tree, directory).map_err(|error| {
+    fn move_into(&self, directory: &OwnedFd, note: &mut Note<'_>, operation: &Operation) -> Result<()> {
+        let moved = || drop(self.note(note, directory, operation));
+        move_entries::publish(self.container.directory(), &self.tree, directory, moved).map_err(|error| {
             if error.kind() == std::io::ErrorKind::AlreadyExists {
                 self.filled()
             } else {

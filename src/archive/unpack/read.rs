@@ -78,6 +78,11 @@ impl Reader {
         Self { input, rules, entries: 0, body: 0, padding: 0 }
     }
 
+    /// How many headers were read.
+    pub(super) fn headers(&self) -> u64 {
+        self.entries
+    }
+
     /// The next entry; `None` after the archive's end, once the whole stream was read and found good.
     pub(super) fn next(&mut self) -> Result<Option<Entry>> {
         self.skip_body()?;

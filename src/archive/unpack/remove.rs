@@ -1,12 +1,13 @@
 //! Removes what a directory holds: confined to descriptors, without recursion, at any depth.
 
 use std::io;
+use std::ops::ControlFlow;
 
-use rustix::fd::{AsFd, AsRawFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, fchmod, openat, renameat, unlinkat};
 use rustix::io::Errno;
 
-use super::directories::list;
+use super::listing::each;
 
 /// Removes everything in `root`, a directory of ours alone. Directories that are not empty are moved up into
 /// the root before their own content is, so that depth costs neither stack nor descriptors (T-07).
@@ -14,38 +15,52 @@ pub(super) fn empty(root: impl AsFd) -> io::Result<()> {
     let root = root.as_fd();
     let mut moved: u64 = 0;
     loop {
-        let entries = list(root)?;
-        if entries.is_empty() {
-            return Ok(());
-        }
-        for (name, kind) in entries {
+        let (mut seen, mut gone) = (false, false);
+        // Entries that come while others go are seen in the next round.
+        each(root, |name, kind| {
+            seen = true;
             if kind != FileType::Directory {
-                unlinkat(root, &*name, AtFlags::empty())?;
-                continue;
-            }
-            if unlinkat(root, &*name, AtFlags::REMOVEDIR).is_ok() {
-                continue;
-            }
-            let directory = open(root, &name)?;
-            for (inner, kind) in list(&directory)? {
-                if kind != FileType::Directory {
-                    unlinkat(&directory, &*inner, AtFlags::empty())?;
-                } else if unlinkat(&directory, &*inner, AtFlags::REMOVEDIR).is_err() {
-                    // Moving a directory rewrites its "..", for which its owner needs to write to it.
-                    drop(open(&directory, &inner)?);
-                    loop {
-                        moved += 1;
-                        let name = format!("removed-{moved}");
-                        match renameat(&directory, &*inner, root, &name) {
-                            Err(Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR) => {}
-                            result => break result?,
-                        }
-                    }
+                unlinkat(root, name, AtFlags::empty())?;
+            } else if unlinkat(root, name, AtFlags::REMOVEDIR).is_err() {
+                gone |= flatten(root, name, &mut moved)?;
+                match unlinkat(root, name, AtFlags::REMOVEDIR) {
+                    Err(Errno::NOTEMPTY | Errno::EXIST) => return Ok(ControlFlow::Continue(())),
+                    result => result?,
                 }
             }
-            unlinkat(root, &*name, AtFlags::REMOVEDIR)?;
+            gone = true;
+            Ok(ControlFlow::Continue(()))
+        })?;
+        match (seen, gone) {
+            (false, _) => return Ok(()),
+            (true, true) => {}
+            (true, false) => return Err(Errno::NOTEMPTY.into()),
         }
     }
+}
+
+/// Empties the directory `name` in `root`: what is in it is removed, or moved up. Says whether anything was.
+fn flatten(root: BorrowedFd<'_>, name: &[u8], moved: &mut u64) -> io::Result<bool> {
+    let directory = open(root, name)?;
+    let mut gone = false;
+    each(&directory, |inner, kind| {
+        gone = true;
+        if kind != FileType::Directory {
+            unlinkat(&directory, inner, AtFlags::empty())?;
+        } else if unlinkat(&directory, inner, AtFlags::REMOVEDIR).is_err() {
+            // Moving a directory rewrites its "..", for which its owner needs to write to it.
+            drop(open(&directory, inner)?);
+            loop {
+                *moved += 1;
+                match renameat(&directory, inner, root, format!("removed-{moved}")) {
+                    Err(Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR) => {}
+                    result => break result?,
+                }
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(gone)
 }
 
 /// Opens a directory that is to be removed, with all rights for its owner.

@@ -49,6 +49,8 @@ pub struct Staging {
     pub(super) notes: Notes,
     pub(super) made: Vec<PathBuf>,
     layers: u64,
+    /// The layers' bytes as they are stored.
+    pub(super) bytes: u64,
 }
 
 impl Staging {
@@ -80,6 +82,7 @@ impl Staging {
                 notes: Notes::default(),
                 made,
                 layers: 0,
+                bytes: 0,
             }),
             Err(error) => {
                 place::remove_made(&made);
@@ -91,9 +94,8 @@ impl Staging {
     /// `/` has no parent and no name: only ever filled from inside.
     fn into_root(destination: &Path, options: &UnpackOptions) -> Result<Self> {
         let root = place::open_directory(destination).map_err(place::failed(destination))?;
-        let empty = super::directories::list(&root)
-            .map_err(|error| Error::io(place::show(destination), error))?
-            .is_empty();
+        let empty = !super::listing::has_other(&root, None)
+            .map_err(|error| Error::io(place::show(destination), error))?;
         let target = match (empty, options.existing) {
             (true, _) => Target::Into(duplicate(&root)?),
             (false, Existing::Merge) => Target::Merge(duplicate(&root)?),
@@ -114,23 +116,28 @@ impl Staging {
             notes: Notes::default(),
             made: Vec::new(),
             layers: 0,
+            bytes: 0,
         })
     }
 
-    /// Removes what a killed pull to this destination left beside it; what a running one has stays.
+    /// Removes what a killed pull to this destination left beside it or in it; what a running one has stays. What is
+    /// at the destination is not taken back.
     pub fn remove_left_overs(destination: &Path, follow: bool) -> Result<()> {
         let destination = resolve(destination, follow)?;
         let (Some(above), Some(name)) = (destination.parent(), destination.file_name()) else {
             return Ok(());
         };
         let failed = place::failed(above);
-        let (parent, name) = (place::open_directory(above).map_err(&failed)?, name.as_bytes());
+        let name = name.as_bytes();
         let container = place::container_name(name);
-        if !place::is_left_over(&parent, &container).map_err(&failed)? {
-            return Ok(());
+        for at in [above, &destination] {
+            let at = place::open_directory(at).map_err(&failed)?;
+            if place::is_left_over(&at, &container).map_err(&failed)? {
+                let mut container = Container::acquire(at, name, |_| Ok(())).map_err(&failed)??;
+                container.remove().map_err(|error| Error::io(place::show(&destination), error))?;
+            }
         }
-        let mut container = acquire(parent, name, &destination)?.map_err(&failed)?;
-        container.remove().map_err(|error| Error::io(place::show(&destination), error))
+        Ok(())
     }
 
     /// Unpacks one layer over those before it. `input` gives the blob's bytes as they are stored and is read to
@@ -143,9 +150,10 @@ impl Staging {
         input: &mut (dyn Read + Send),
         operation: &Operation,
     ) -> Result<Option<Digest>> {
+        let input = &mut Asking { input, operation };
         let result = self.unpack_layer(layer, input, operation);
         if !result.as_ref().is_err_and(|error| error.kind() == Kind::Cancelled) {
-            drain(input, operation);
+            drain(input);
         }
         result
     }
@@ -164,6 +172,7 @@ impl Staging {
             LayerForm::Tar | LayerForm::TarGzip | LayerForm::TarZstd => {}
         }
         self.layers += 1;
+        self.bytes = self.bytes.saturating_add(layer.size);
         let first = self.layers == 1;
         // A tree of its own keeps one layer's entries apart from those of the layers before it.
         let root = if first { duplicate(&self.tree)? } else { self.container.make(LAYER)? };
@@ -292,17 +301,20 @@ fn choose(
     match (empty, options.existing) {
         (false, Existing::Refuse) => Err(exists(destination)),
         (false, Existing::Replace) => {
-            let home = options.home.as_ref().and_then(|home| std::fs::metadata(home).ok());
-            let home = home.is_some_and(|home| {
-                use std::os::unix::fs::MetadataExt;
-                (home.dev(), home.ino()) == (stat.st_dev, stat.st_ino)
-            });
-            if mounted || working || home {
-                let what = match (mounted, working) {
-                    (true, _) => "a mount point",
-                    (_, true) => "the working directory or above it",
-                    _ => "the home directory",
-                };
+            let own =
+                destination.canonicalize().map_err(|error| Error::io(place::show(destination), error))?;
+            let above = |path: &PathBuf| path.canonicalize().is_ok_and(|path| path.starts_with(&own));
+            let within = |path: &PathBuf| path.canonicalize().is_ok_and(|path| own.starts_with(path));
+            let refused = [
+                (mounted || place::holds_mount_point(&own), "a mount point or above one"),
+                (working, "the working directory or above it"),
+                (options.home.iter().any(above), "the home directory or above it"),
+                (
+                    options.keep.iter().any(|path| above(path) || within(path)),
+                    "the store or the layout, above or in it",
+                ),
+            ];
+            if let Some((_, what)) = refused.iter().find(|(found, _)| *found) {
                 return Err(never(destination, what));
             }
             Ok((Target::Exchange, beside()?.map_err(&io)?))
@@ -331,10 +343,23 @@ fn choose(
     }
 }
 
+/// Every reader of a layer's bytes, whatever it skips or drains, asks whether the operation goes on.
+struct Asking<'a> {
+    input: &'a mut (dyn Read + Send),
+    operation: &'a Operation,
+}
+
+impl Read for Asking<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.operation.check()?;
+        self.input.read(buffer)
+    }
+}
+
 /// Reads what is left; an error of the input is one that the caller's own reader gave.
-fn drain(input: &mut (dyn Read + Send), operation: &Operation) {
+fn drain(input: &mut (dyn Read + Send)) {
     let mut buffer = vec![0; 64 << 10];
-    while operation.check().is_ok() {
+    loop {
         match input.read(&mut buffer) {
             Ok(0) => return,
             Err(error) if error.kind() != std::io::ErrorKind::Interrupted => return,

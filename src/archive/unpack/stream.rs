@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, SyncSender};
 
 use crate::error::{Error, Kind, Result};
 use crate::oci::Hasher;
+use crate::operation::Operation;
 
 use super::chunk::{Chunk, Piece, Pool};
 
@@ -15,6 +16,7 @@ pub(super) struct Output {
     pub(super) sender: SyncSender<Result<Chunk>>,
     pub(super) left: u64,
     pub(super) limit: u64,
+    pub(super) operation: Operation,
     /// Hashes what goes through, where that is wanted (G-10).
     pub(super) hasher: Option<Hasher>,
 }
@@ -22,6 +24,7 @@ pub(super) struct Output {
 impl Output {
     /// An empty buffer, waited for.
     pub(super) fn buffer(&self) -> Result<Chunk> {
+        self.operation.check()?;
         self.pool.get().ok_or_else(stopped)
     }
 
@@ -55,13 +58,14 @@ fn stopped() -> Error {
 /// The reader's end.
 pub(super) struct Input {
     receiver: Receiver<Result<Chunk>>,
+    operation: Operation,
     current: Option<Arc<Chunk>>,
     at: usize,
 }
 
 impl Input {
-    pub(super) fn new(receiver: Receiver<Result<Chunk>>) -> Self {
-        Self { receiver, current: None, at: 0 }
+    pub(super) fn new(receiver: Receiver<Result<Chunk>>, operation: Operation) -> Self {
+        Self { receiver, operation, current: None, at: 0 }
     }
 
     /// Up to `most` bytes (more than 0) without a copy; `None` at the end.
@@ -77,6 +81,7 @@ impl Input {
                 }
             }
             self.current = None;
+            self.operation.check()?;
             match self.receiver.recv() {
                 Ok(chunk) => self.current = Some(Arc::new(chunk?)),
                 Err(_) => return Ok(None),

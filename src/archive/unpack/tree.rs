@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use rustix::fd::OwnedFd;
@@ -14,7 +15,8 @@ use rustix::io::Errno;
 use crate::error::{Error, Kind, Result, printable};
 use crate::operation::Operation;
 
-use super::directories::{Confinement, Directories, kind_of, list};
+use super::directories::{Confinement, Directories, kind_of};
+use super::listing::{each, each_directory};
 use super::name;
 use super::write::timestamps;
 
@@ -43,26 +45,6 @@ impl Notes {
             self.links.push(path.to_vec());
         }
     }
-}
-
-/// Calls `visit` for every entry below the root: its directory, its path and type.
-pub(super) fn walk(
-    directories: &mut Directories,
-    mut visit: impl FnMut(&OwnedFd, &[u8], FileType) -> Result<()>,
-) -> Result<()> {
-    let mut pending = vec![Vec::new()];
-    while let Some(above) = pending.pop() {
-        let failed = |error| Error::io(format_args!("directory '{}'", printable(&above)), error);
-        let directory = directories.open(&above).map_err(failed)?;
-        for (own, kind) in list(&directory).map_err(failed)? {
-            let path = name::join(&above, &own);
-            visit(&directory, &path, kind)?;
-            if kind == FileType::Directory {
-                pending.push(path);
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Proves that each symbolic link leads nowhere outside, by resolving it beneath the root. One that dangles
@@ -101,9 +83,16 @@ pub(super) fn prove_links(
             .map_err(|error| Error::io(printable(path), error.into()))
     };
     if notes.many {
-        return walk(directories, |directory, path, kind| {
-            operation.check()?;
-            if kind == FileType::Symlink { prove(directory, path) } else { Ok(()) }
+        return each_directory(directories, |directory, above| {
+            each(directory, |own, kind| {
+                operation.check()?;
+                if kind == FileType::Symlink {
+                    prove(directory, &name::join(above, own))?;
+                }
+                Ok(ControlFlow::Continue(()))
+            })
+            .map_err(|error| Error::io(format_args!("directory '{}'", printable(above)), error))?;
+            Ok(true)
         });
     }
     for path in &notes.links {
@@ -230,47 +219,67 @@ pub(super) fn merge(
     operation: &Operation,
 ) -> Result<()> {
     let device = fstat(from.root()).map_err(|error| Error::io("staging", error.into()))?.st_dev;
-    // Two rounds over the same paths: the first only looks.
-    for act in [false, true] {
-        let mut pending = vec![Vec::new()];
-        while let Some(above) = pending.pop() {
-            operation.check()?;
-            let failed = |error| Error::io(format_args!("directory '{}'", printable(&above)), error);
-            let (source, target) = (from.open(&above).map_err(failed)?, into.open(&above).map_err(failed)?);
-            if !act && fstat(&target).map_err(io::Error::from).map_err(failed)?.st_dev != device {
-                return Err(Error::new(
-                    Kind::Unsupported,
-                    format!("'{}' in the destination is another file system", printable(&above)),
-                ));
-            }
-            for (own, type_) in list(&source).map_err(failed)? {
-                let path = name::join(&above, &own);
-                let there = match kind_of(&target, &own) {
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-                    result => Some(result.map_err(failed)?),
-                };
-                match there {
-                    Some(there) if there != type_ => {
-                        let words = [describe(type_), describe(there)];
-                        return Err(Error::new(
-                            kind,
-                            format!(
-                                "'{}' would be a {}, there is a {}",
-                                printable(&path),
-                                words[0],
-                                words[1]
-                            ),
-                        ));
-                    }
-                    Some(FileType::Directory) => pending.push(path),
-                    _ if act => renameat(&source, &*own, &target, &*own)
-                        .map_err(|error| Error::io(format_args!("'{}'", printable(&path)), error.into()))?,
-                    _ => {}
-                }
-            }
+    // The first round only looks.
+    each_directory(from, |source, above| {
+        let failed = |error| Error::io(format_args!("directory '{}'", printable(above)), error);
+        let Some(target) = open_if_there(into, above).map_err(failed)? else { return Ok(false) };
+        if fstat(&target).map_err(io::Error::from).map_err(failed)?.st_dev != device {
+            return Err(Error::new(
+                Kind::Unsupported,
+                format!("'{}' in the destination is another file system", printable(above)),
+            ));
         }
+        each(source, |own, type_| {
+            operation.check()?;
+            match type_there(&target, own)? {
+                Some(there) if there != type_ => {
+                    let path = printable(name::join(above, own));
+                    let words = [describe(type_), describe(there)];
+                    let why = format!("'{path}' would be a {}, there is a {}", words[0], words[1]);
+                    Err(Error::new(kind, why).into())
+                }
+                _ => Ok(ControlFlow::Continue(())),
+            }
+        })
+        .map_err(failed)?;
+        Ok(true)
+    })?;
+    // In the second, all goes but directories that are in both. What goes while a directory is read may hide
+    // another entry from that reading.
+    each_directory(from, |source, above| {
+        let failed = |error| Error::io(format_args!("directory '{}'", printable(above)), error);
+        let target = into.open(above).map_err(failed)?;
+        let mut moved = true;
+        while moved {
+            moved = false;
+            each(source, |own, type_| {
+                operation.check()?;
+                if type_ != FileType::Directory || type_there(&target, own)?.is_none() {
+                    renameat(source, own, &target, own).map_err(|error| {
+                        Error::io(format_args!("'{}'", printable(name::join(above, own))), error.into())
+                    })?;
+                    moved = true;
+                }
+                Ok(ControlFlow::Continue(()))
+            })
+            .map_err(failed)?;
+        }
+        Ok(true)
+    })
+}
+
+fn open_if_there(directories: &mut Directories, path: &[u8]) -> io::Result<Option<Arc<OwnedFd>>> {
+    match directories.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        result => result.map(Some),
     }
-    Ok(())
+}
+
+fn type_there(directory: &OwnedFd, own: &[u8]) -> io::Result<Option<FileType>> {
+    match kind_of(directory, own) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        result => result.map(Some),
+    }
 }
 
 fn describe(kind: FileType) -> &'static str {

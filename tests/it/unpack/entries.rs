@@ -171,7 +171,7 @@ fn t_07_ten_thousand_directories_deep() {
         let options = UnpackOptions { max_path_bytes: 1 << 20, max_depth: 10_000, ..options };
         let world = World::new();
         world.pull(&options, &[(TAR, &archive)]).unwrap();
-        cldoci::archive::fingerprint(&world.dest(), 2, &cldoci::Operation::new()).unwrap();
+        cldoci::archive::fingerprint(&world.dest(), None, 2, &cldoci::Operation::new()).unwrap();
         empty(&world);
         // Nothing is left of one that fails at its end.
         let error =
@@ -484,4 +484,23 @@ fn t_32_too_many_entries() {
         world.pull(&options, &[(TAR, &tar(&entries))]).unwrap();
         world.check();
     }
+}
+
+#[test]
+fn max_entries_counts_the_directories_that_no_entry_names() {
+    let deep = |n: usize| file(format!("{n}/b/c/d/e/f"), "");
+    let archive = tar(&[deep(0), deep(1), deep(2)]);
+    // Three files, and five directories for each.
+    for (max_entries, fits) in [(18, true), (17, false), (3, false)] {
+        both_ways(|options| {
+            let options = UnpackOptions { max_entries, ..options };
+            match fits {
+                true => drop(World::new().pull(&options, &[(TAR, &archive)]).unwrap()),
+                false => refused_with(&options, &archive, Kind::Limit, "max_entries"),
+            }
+        });
+    }
+    // Those that entries name are counted once.
+    let named = tar(&[dir("a"), dir("a/b"), file("a/b/c", "")]);
+    World::new().pull(&UnpackOptions { max_entries: 3, ..options() }, &[(TAR, &named)]).unwrap();
 }

@@ -34,7 +34,10 @@ impl<'a> Frame<'a> {
             if self.size.is_some() { 0xc0 } else { 0 } | if self.checksum.is_some() { 4 } else { 0 };
         let mut bytes = vec![0x28, 0xb5, 0x2f, 0xfd, descriptor, self.window << 3];
         bytes.extend(self.size.into_iter().flat_map(u64::to_le_bytes));
-        let blocks: Vec<_> = self.content.chunks(100_000).collect();
+        let mut blocks: Vec<_> = self.content.chunks(100_000).collect();
+        if blocks.is_empty() {
+            blocks.push(b"");
+        }
         for (at, block) in blocks.iter().enumerate() {
             let header = (block.len() as u32) << 3 | u32::from(at + 1 == blocks.len());
             bytes.extend_from_slice(&header.to_le_bytes()[..3]);
@@ -207,4 +210,62 @@ fn q85_other_layers_are_skipped_named_or_refused() {
     let world = World::new();
     world.pull_described(&files, &[(wasm.clone(), b"\0asm")]).unwrap();
     assert_eq!(tree(&world.dest()), [format!("sha256-{}=\0asm", wasm.digest.hex())]);
+}
+
+/// Gives `start` and then `more` without end, and cancels after some reads.
+struct Endless {
+    start: Vec<u8>,
+    more: Vec<u8>,
+    operation: Operation,
+    until: usize,
+    after: usize,
+}
+
+impl std::io::Read for Endless {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        match self.until.checked_sub(1) {
+            Some(left) => self.until = left,
+            None => {
+                self.operation.cancel();
+                self.after += 1;
+            }
+        }
+        if self.start.is_empty() {
+            self.start.clone_from(&self.more);
+        }
+        let length = self.start.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&self.start[..length]);
+        self.start.drain(..length);
+        Ok(length)
+    }
+}
+
+#[test]
+fn f_24_a_cancel_is_heard_wherever_a_layer_is_skipped_or_drained() {
+    let zeros = vec![0; 64 << 10];
+    let skippable = [&[0x50, 0x2a, 0x4d, 0x18][..], &(u32::MAX - 7).to_le_bytes()].concat();
+    let empty_frames = Frame { content: b"", ..Frame::new(b"") }.bytes().repeat(1000);
+    let big = Entry { size: Some(octal(0o77_777_777_777)), ..Entry::new("f", b'0') }.header().to_vec();
+    let special = Entry { size: Some(octal(0o77_777_777_777)), ..Entry::new("f", b'Z') }.header().to_vec();
+    let skip = UnpackOptions { skip_special: true, max_unpacked_bytes: u64::MAX, ..options() };
+    for (what, layer, start, more) in [
+        ("a body", Descriptor::of(TAR, b"x"), big, &zeros),
+        ("a body that is skipped", Descriptor::of(TAR, b"x"), special, &zeros),
+        ("zeros after the end", Descriptor::of(TAR, b"x"), tar(&[]), &zeros),
+        ("a skippable frame", Descriptor::of(ZSTD, b"x"), skippable, &zeros),
+        ("empty frames", Descriptor::of(ZSTD, b"x"), Vec::new(), &empty_frames),
+        ("one file", titled("f", b"x"), Vec::new(), &zeros),
+        ("what is drained after an error", Descriptor::of(TAR, b"x"), file("../x", ""), &zeros),
+    ] {
+        let operation = Operation::new();
+        let world = World::new();
+        let mut staging = cldoci::archive::Staging::prepare(&world.dest(), &skip).unwrap();
+        let mut input =
+            Endless { start, more: more.clone(), operation: operation.clone(), until: 40, after: 0 };
+        let result = staging.unpack(&layer, &mut input, &operation);
+        let drained = what.starts_with("what is drained");
+        let want = if drained { Kind::Unsafe } else { Kind::Cancelled };
+        assert_eq!(result.map_err(|error| error.kind()), Err(want), "{what}");
+        assert!(input.after <= 1, "{what}: {} reads after the cancel", input.after);
+    }
 }

@@ -1,7 +1,7 @@
 //! How a staged tree becomes visible (T-81, T-82, F-15, F-18).
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use cldoci::archive::{Staging, UnpackOptions, destination_identity, fingerprint};
 use cldoci::oci::Descriptor;
@@ -468,7 +468,7 @@ fn a_fingerprint_sees_every_touch() {
     let archive = tar(&[file("d/a", "1"), file("b", "2"), link("l", "b"), dir("e")]);
     world.pull(&options(), &[(TAR, &archive)]).unwrap();
     let dest = world.dest();
-    let print = || fingerprint(&dest, 2, &Operation::new()).unwrap();
+    let print = || fingerprint(&dest, None, 2, &Operation::new()).unwrap();
     let mut seen = vec![print()];
     assert_eq!(seen[0], print());
     let old = std::fs::metadata(dest.join("b")).unwrap().modified().unwrap();
@@ -507,17 +507,68 @@ fn a_fingerprint_sees_every_touch() {
         std::fs::create_dir_all(dest.join(format!("many/{}/{n}", n % 7))).unwrap();
         std::fs::write(dest.join(format!("many/{}/{n}/file", n % 7)), "4").unwrap();
     }
-    let by = |threads| fingerprint(&dest, threads, &Operation::new()).unwrap();
+    let by = |threads| fingerprint(&dest, None, threads, &Operation::new()).unwrap();
     let before = by(1);
     assert!(!seen.contains(&before) && (0..20).all(|_| by(4) == before), "any number of threads");
     std::fs::rename(dest.join("many/3/3/file"), dest.join("many/3/10/other")).unwrap();
     assert_ne!(by(4), before);
     let operation = Operation::new();
     operation.cancel();
-    assert_eq!(kind(&fingerprint(&dest, 2, &operation)), Some(Kind::Cancelled));
-    assert_eq!(kind(&fingerprint(&dest, 4, &operation)), Some(Kind::Cancelled));
-    assert_eq!(kind(&fingerprint(&dest.join("absent"), 2, &Operation::new())), Some(Kind::Io));
+    assert_eq!(kind(&fingerprint(&dest, None, 2, &operation)), Some(Kind::Cancelled));
+    assert_eq!(kind(&fingerprint(&dest, None, 4, &operation)), Some(Kind::Cancelled));
+    assert_eq!(kind(&fingerprint(&dest.join("absent"), None, 2, &Operation::new())), Some(Kind::Io));
     symlink("dest", world.root.path().join("link")).unwrap();
-    assert_eq!(kind(&fingerprint(&world.root.path().join("link"), 2, &Operation::new())), Some(Kind::Unsafe));
+    assert_eq!(
+        kind(&fingerprint(&world.root.path().join("link"), None, 2, &Operation::new())),
+        Some(Kind::Unsafe)
+    );
     assert_eq!(destination_identity(&world.root.path().join("link")), None);
+}
+
+#[test]
+fn replace_never_takes_what_holds_the_home_or_the_store() {
+    let archive = tar(&[file("f", "new")]);
+    let world = World::new();
+    let dest = world.dest();
+    let replace = |home: Option<PathBuf>, keep: &[PathBuf]| {
+        std::fs::create_dir_all(dest.join("inner/most")).unwrap();
+        let options = UnpackOptions { home, keep: keep.to_vec(), ..with(Existing::Replace) };
+        let result = world.pull(&options, &[(TAR, &archive)]);
+        assert_eq!(result.is_err(), dest.join("inner/most").exists());
+        result.map_err(|error| {
+            assert_eq!(error.kind(), Kind::Argument, "{error}");
+            error.message().to_owned()
+        })
+    };
+    for home in [dest.clone(), dest.join("inner"), dest.join("inner/most")] {
+        std::fs::create_dir_all(&home).unwrap();
+        assert!(replace(Some(home), &[]).unwrap_err().contains("the home directory or above it"));
+    }
+    for kept in [dest.clone(), dest.join("inner"), world.root.path().to_owned()] {
+        std::fs::create_dir_all(&kept).unwrap();
+        let beside = world.root.path().join("outside");
+        assert!(replace(None, &[beside, kept]).unwrap_err().contains("the store or the layout"));
+    }
+    let outside = world.root.path().join("outside");
+    replace(Some(outside.clone()), &[outside.join("dir"), world.root.path().join("absent")]).unwrap();
+    assert_eq!(tree(&dest), ["f=new"]);
+    world.check();
+}
+
+#[test]
+fn a_merge_of_more_than_is_in_memory_at_once_moves_all_of_it() {
+    let names = |n: usize| (format!("d/{n}/{}", "x".repeat(80)), format!("d/{n}/sub/{n}"));
+    let old: Vec<_> =
+        (0..200).flat_map(|n| [file(names(n).0, "old"), file(format!("d/{n}/kept"), "")]).collect();
+    let new: Vec<_> = (0..400).flat_map(|n| [file(names(n).0, "new"), file(names(n).1, "new")]).collect();
+    let world = World::new();
+    world.pull(&options(), &[(TAR, &tar(&old))]).unwrap();
+    world.pull(&with(Existing::Merge), &[(TAR, &tar(&new))]).unwrap();
+    for n in 0..400 {
+        let read = |name: String| std::fs::read_to_string(world.dest().join(name)).ok();
+        let found = (read(names(n).0), read(names(n).1), read(format!("d/{n}/kept")));
+        assert_eq!(found, (Some("new".into()), Some("new".into()), (n < 200).then(String::new)), "{n}");
+    }
+    assert_eq!(std::fs::read_dir(world.dest().join("d")).unwrap().count(), 400);
+    world.check();
 }

@@ -371,3 +371,74 @@ fn q96_several_manifests_of_one_name_in_index_json_are_chosen_by_platform() {
     let error = bench.names(&made.at("v1"), &[("platform", "linux/ppc64le")]).unwrap_err();
     assert!(error.kind() == Kind::Protocol && error.message().contains("platform"), "{error}");
 }
+
+#[test]
+fn q97_what_was_just_written_is_compared_by_content_until_its_times_are_sure() {
+    let bench = Bench::new(&[]);
+    let made = Made::new(&bench);
+    made.list(made.image("application/vnd.x", &[made.layer()]), Some("v1"));
+    bench.pull(&made.at("v1")).unwrap();
+    let published = bench.work.path().join("store/published");
+    let path = fs::read_dir(published).unwrap().next().unwrap().unwrap().path();
+    let record = || serde_json::from_slice::<serde_json::Value>(&fs::read(&path).unwrap()).unwrap();
+    let first = record();
+    assert!(first["since"].is_i64(), "{first}");
+    // At once: the same again, and the record stays what it was.
+    assert!(bench.pull(&made.at("v1")).unwrap().unchanged);
+    assert_eq!(record(), first);
+    // As it is some seconds later.
+    fs::write(&path, with(&first, "noted", 0.into()).to_string()).unwrap();
+    assert!(bench.pull(&made.at("v1")).unwrap().unchanged);
+    let renewed = record();
+    assert!(renewed["since"].is_null() && renewed["fingerprint"] != first["fingerprint"], "{renewed}");
+    assert!(bench.pull(&made.at("v1")).unwrap().unchanged);
+    fs::write(bench.out().join("a"), "2").unwrap();
+    assert_eq!(bench.pull(&made.at("v1")).unwrap_err().kind(), Kind::Exists);
+}
+
+#[test]
+fn f_24_a_cancel_ends_the_pull_of_a_local_layer_and_what_reads_it_to_its_end() {
+    let bench = Bench::new(&[]);
+    let made = Made::new(&bench);
+    // A file of 60 GB that costs no room, and a header before it that says so.
+    let mut header = tar::Header::new_ustar();
+    header.set_path("a").unwrap();
+    header.set_mode(0o644);
+    let size: u64 = 60 << 30;
+    // More than eleven octal digits hold.
+    header.as_mut_bytes()[124..136].copy_from_slice(&[&[0x80, 0, 0, 0][..], &size.to_be_bytes()].concat());
+    header.set_cksum();
+    let mut layer = made.blob("application/vnd.oci.image.layer.v1.tar", header.as_bytes());
+    let blob = fs::File::options()
+        .write(true)
+        .open(bench.work.path().join("layout/blobs/sha256").join(hex(&layer)))
+        .unwrap();
+    blob.set_len(size + 2048).unwrap();
+    layer["size"] = (size + 2048).into();
+    let wasm = with(&layer, "mediaType", WASM.into());
+    made.list(made.image("application/vnd.x", &[layer]), Some("tar"));
+    made.list(
+        made.image(
+            "application/vnd.x",
+            &[with(&wasm, "annotations", serde_json::json!({"org.opencontainers.image.title": "f"}))],
+        ),
+        Some("file"),
+    );
+    for tag in ["tar", "file"] {
+        let call = bench.client.call(None).unwrap();
+        let operation = call.operation.clone();
+        let reference: Reference = made.at(tag).parse().unwrap();
+        let pull = bench.client.pull(&reference, &bench.out(), &call);
+        let pull = bench.runtime.spawn(pull);
+        while operation.progress().bytes_done == 0 && !pull.is_finished() {
+            std::thread::yield_now();
+        }
+        operation.cancel();
+        let cancelled = std::time::Instant::now();
+        let error = bench.runtime.block_on(pull).unwrap().unwrap_err();
+        assert_eq!(error.kind(), Kind::Cancelled, "{tag}: {error}");
+        // To read it takes minutes.
+        assert!(cancelled.elapsed().as_secs() < 10, "{tag}: {:?}", cancelled.elapsed());
+        assert!(!bench.out().exists());
+    }
+}
