@@ -5,7 +5,6 @@
 
 mod artifact;
 mod backend;
-mod blocking;
 mod build;
 mod build_and_push;
 mod by_hand;

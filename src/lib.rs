@@ -12,6 +12,7 @@ pub mod credentials;
 mod error;
 #[doc(hidden)]
 pub mod ffi;
+mod fs;
 pub mod oci;
 mod operation;
 pub mod options;

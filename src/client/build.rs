@@ -1,18 +1,18 @@
 //! build: directory → spooled layer → artifact.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::artifact::{ArtifactBuilder, Content, Layer};
-use super::blocking::blocking;
 use super::{Outcome, Verb};
 use crate::archive::{LeftOut, PackOptions, Packed, pack, tree_state};
 use crate::error::{Error, Result};
+use crate::fs::id_at;
 use crate::oci::{ArtifactKind, Descriptor, Digest, fill_source_hash, media_type};
 use crate::operation::Phase;
 use crate::store::{BuildRecord, Spool, Store};
+use crate::thread::blocking;
 
 /// A layer, and how it came to be.
 pub(super) struct Built {
@@ -92,9 +92,9 @@ impl Verb {
         if let Some(store) = self.client.spooled_to()? {
             options.leave_out.push(store.identity()?);
         }
-        options.leave_out.extend(layout.and_then(identity));
+        options.leave_out.extend(layout.and_then(id_at));
         for path in &self.call.settings.leave_out {
-            options.leave_out.extend(identity(&directory.join(path)));
+            options.leave_out.extend(id_at(&directory.join(path)));
         }
         Ok(options)
     }
@@ -150,11 +150,6 @@ fn note(store: &Store, directory: &Path, packed: &Packed, spool: &Spool) -> Resu
         blocks: packed.blocks.clone(),
     };
     store.set_built(directory, &record)
-}
-
-/// The device and inode of a path, where it exists.
-fn identity(path: &Path) -> Option<(u64, u64)> {
-    std::fs::metadata(path).ok().map(|data| (data.dev(), data.ino()))
 }
 
 /// The kind with the media types that options give a custom one.

@@ -8,14 +8,15 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::artifact::{Artifact, Content};
 use super::backend::Unfinished;
-use super::blocking::{CHUNK, blocking};
 use super::build::Built;
 use super::endpoint::Endpoint;
 use super::{Outcome, Verb};
 use crate::archive::pack;
 use crate::error::{Error, Kind, Result};
+use crate::fs::CHUNK;
 use crate::oci::{Algorithm, ArtifactKind, Descriptor, Hasher, Reference};
 use crate::operation::Phase;
+use crate::thread::blocking;
 
 /// Chunks that wait to be sent.
 const DEPTH: usize = 4;

@@ -1,12 +1,13 @@
 //! Layers that a caller brings: bytes, a file, or whatever a reader gives.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 use super::{Client, Content, Layer};
 use crate::error::{Error, Result};
+use crate::fs::for_each_chunk;
 use crate::oci::{Algorithm, Descriptor, Hasher};
 
 impl Layer {
@@ -20,9 +21,13 @@ impl Layer {
     pub fn from_file(media_type: &str, path: &Path) -> Result<Self> {
         let failed = |e| Error::io(path.display(), e);
         let path = std::path::absolute(path).map_err(failed)?;
-        let mut hasher = Hash(Hasher::new(Algorithm::Sha256));
-        let size = copy(&mut File::open(&path).map_err(failed)?, &mut hasher).map_err(failed)?;
-        let descriptor = Descriptor::new(media_type, hasher.0.finish(), size);
+        let (mut hasher, mut size) = (Hasher::new(Algorithm::Sha256), 0);
+        for_each_chunk(&mut File::open(&path).map_err(failed)?, failed, |chunk| {
+            hasher.update(chunk);
+            size += chunk.len() as u64;
+            Ok(())
+        })?;
+        let descriptor = Descriptor::new(media_type, hasher.finish(), size);
         Ok(Self { descriptor, content: Content::File(path) })
     }
 }
@@ -31,38 +36,11 @@ impl Client {
     /// A layer of what `reader` gives, kept in the store as long as an artifact refers to it. Blocks.
     pub fn layer_from_reader(&self, media_type: &str, reader: &mut dyn Read) -> Result<Layer> {
         let mut spool = self.spooling()?.spool()?;
-        copy(reader, &mut spool).map_err(|e| Error::io("the layer's reader", e))?;
+        let failed = |error| Error::io("the layer's reader", error);
+        for_each_chunk(reader, failed, |chunk| spool.write_all(chunk).map_err(failed))?;
         let spool = spool.finish()?;
         let descriptor = Descriptor::new(media_type, spool.digest().clone(), spool.size());
         Ok(Layer { descriptor, content: Content::Spooled(Arc::new(spool)) })
-    }
-}
-
-struct Hash(Hasher);
-
-impl Write for Hash {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// As `io::copy`, with a buffer that is not on the caller's small stack.
-fn copy(from: &mut dyn Read, to: &mut dyn Write) -> io::Result<u64> {
-    let mut buffer = vec![0; 256 << 10];
-    let mut size = 0;
-    loop {
-        let count = match from.read(&mut buffer) {
-            Ok(0) => return Ok(size),
-            Ok(count) => count,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-            Err(e) => return Err(e),
-        };
-        to.write_all(buffer.get(..count).unwrap_or_default())?;
-        size += count as u64;
     }
 }
 

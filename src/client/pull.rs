@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::artifact::{Artifact, Content, Layer};
-use super::blocking::blocking;
 use super::endpoint::{Endpoint, Manifest};
 use super::layer::LayerReader;
 use super::{Outcome, Verb, diff_id};
@@ -18,6 +17,7 @@ use crate::oci::{ArtifactKind, Descriptor, Digest, ImageManifest, media_type};
 use crate::operation::Phase;
 use crate::options::{self, Existing};
 use crate::store::{PublishRecord, Store, boot_id, seconds_now};
+use crate::thread::blocking;
 
 /// Layers of today's Go package, which wrote links and special files that are refused elsewhere (Q61).
 const TODAYS_LAYERS: &str = "application/vnd.architect.";

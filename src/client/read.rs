@@ -4,13 +4,14 @@ use std::fs::File;
 use std::io::{self, Write};
 
 use super::artifact::{Artifact, Content};
-use super::blocking::{CHUNK, blocking};
 use super::layer::LayerReader;
 use super::pull::{fetch_config, found};
 use super::{Outcome, Verb};
 use crate::error::{Error, Kind, Result};
+use crate::fs::for_each_chunk;
 use crate::oci::{Hasher, Reference};
 use crate::operation::Phase;
+use crate::thread::blocking;
 
 impl Verb {
     pub(super) async fn pull_config(&self, reference: &Reference) -> Result<Outcome> {
@@ -124,15 +125,13 @@ impl Verb {
                 None => {
                     let mut input = source.open(0)?;
                     let mut hasher = Hasher::new(descriptor.digest.algorithm());
-                    let mut buffer = vec![0; CHUNK];
-                    loop {
+                    for_each_chunk(&mut *input, failed, |chunk| {
                         verb.call.operation.check()?;
-                        let read = input.read(&mut buffer).map_err(failed)?;
-                        let Some(chunk) = buffer.get(..read).filter(|chunk| !chunk.is_empty()) else { break };
                         hasher.update(chunk);
                         output.write_all(chunk).map_err(failed)?;
-                        verb.call.operation.advance_bytes(read as u64);
-                    }
+                        verb.call.operation.advance_bytes(chunk.len() as u64);
+                        Ok(())
+                    })?;
                     let found = hasher.finish();
                     if found != descriptor.digest {
                         return Err(Error::new(

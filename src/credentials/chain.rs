@@ -9,6 +9,7 @@ use super::places::Places;
 use super::secret_file;
 use crate::credential::{Credential, CredentialProvider, Found, Lookup};
 use crate::error::{Error, Kind, Result, printable};
+use crate::fs::shown;
 use crate::operation::Operation;
 use crate::options::{self, Secret, Settings};
 
@@ -131,7 +132,7 @@ struct Stored {
 impl Source for Stored {
     fn find(&self, asked: &Asked<'_>) -> Result<Lookup> {
         let Some(text) = secret_file::read(&self.path)? else { return Ok(Lookup::None) };
-        let name = format!("{} {}", self.kind, printable(self.path.as_os_str().as_encoded_bytes()));
+        let name = format!("{} {}", self.kind, shown(&self.path));
         in_file(&name, &text, asked)
     }
 }

@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 
 use crate::credential::Credential;
 use crate::error::{Error, Kind, Result, printable};
+use crate::fs::shown;
 use crate::operation::Operation;
 use crate::options::{Environment, Secret, Settings};
 use crate::sys::{self, Spawn};
@@ -117,7 +118,7 @@ impl Helpers {
         let program = self.find(name)?;
         Child::start(&program, verb, input, &self.environment)
             .map_err(|error| {
-                let program = printable(program.as_os_str().as_bytes());
+                let program = shown(&program);
                 failed(name, verb, &format!("{program} can't be run: {}", system(error)))
             })?
             .finish(Instant::now() + self.timeout, &self.operation)
@@ -158,11 +159,9 @@ impl Helpers {
         Err(Error::new(
             Kind::Credentials,
             match refused {
-                Some((program, error)) => format!(
-                    "the credential helper {} can't be run: {}",
-                    printable(program.as_os_str().as_bytes()),
-                    system(error)
-                ),
+                Some((program, error)) => {
+                    format!("the credential helper {} can't be run: {}", shown(&program), system(error))
+                }
                 None => format!("the credential helper {file} is not in PATH"),
             },
         ))

@@ -7,7 +7,8 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use crate::error::{Error, Kind, Result, printable};
+use crate::error::{Error, Kind, Result};
+use crate::fs::shown;
 
 /// The largest file of credentials.
 const SIZE_LIMIT: usize = 1 << 20;
@@ -22,7 +23,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>> {
 /// The same; `meanwhile` stands for what others do while the file is being read.
 fn read_beside(path: &Path, mut meanwhile: impl FnMut()) -> Result<Option<Zeroizing<Vec<u8>>>> {
     let bad = |why: &str| {
-        let name = printable(path.as_os_str().as_encoded_bytes());
+        let name = shown(path);
         Error::new(Kind::Credentials, format!("the credential file {name} {why}"))
     };
     let failed = |error: std::io::Error| {

@@ -1,15 +1,14 @@
 //! Keeps a credential the way docker does, and forgets it: in the helper that the configuration names, else
 //! in the configuration's `auths`. Blocks.
 
-use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
+use std::fs::{DirBuilder, File, Metadata, Permissions};
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
-use rustix::fs::FlockOperation;
-use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 use super::auth_file::{AuthFile, server};
@@ -18,13 +17,13 @@ use super::places::Places;
 use super::{json_edit, secret_file};
 use crate::call::Call;
 use crate::credential::TOKEN_USER;
-use crate::error::{Error, Kind, Result, printable};
+use crate::error::{Error, Kind, Result};
+use crate::fs::{Access, Directory, Mode, Temporary, shown, try_lock, wait_for};
 use crate::operation::Operation;
 use crate::options::Secret;
 
 /// How long another program's lock is waited for.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
-const LOCK_TICK: Duration = Duration::from_millis(20);
 
 /// The file that log-ins go to.
 pub(crate) struct CredentialWriter {
@@ -134,31 +133,21 @@ impl Locked {
         DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed(directory))?;
         let lock = File::open(directory).map_err(failed(directory))?;
         let deadline = Instant::now() + LOCK_WAIT;
-        loop {
-            match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => break,
-                Err(Errno::AGAIN) if Instant::now() < deadline => std::thread::sleep(LOCK_TICK),
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => {
-                    return Err(Error::new(
-                        Kind::Busy,
-                        format!("{}: another program holds its lock", show(&path)),
-                    ));
-                }
-                Err(error) => return Err(failed(directory)(error.into())),
-            }
-            operation.check()?;
-        }
+        wait_for(operation, || match try_lock(&lock, Mode::Exclusive).map_err(failed(directory))? {
+            true => Ok(Some(())),
+            false if Instant::now() < deadline => Ok(None),
+            false => Err(Error::new(Kind::Busy, format!("{}: another program holds its lock", shown(&path)))),
+        })?;
         let bytes = secret_file::read(&path)?.unwrap_or_default();
-        let parsed = AuthFile::parse(&bytes).map_err(|e| e.context(show(&path)))?;
+        let parsed = AuthFile::parse(&bytes).map_err(|e| e.context(shown(&path)))?;
         let text = std::str::from_utf8(&bytes)
-            .map_err(|_| Error::new(Kind::Credentials, format!("{} is no UTF-8", show(&path))))?;
+            .map_err(|_| Error::new(Kind::Credentials, format!("{} is no UTF-8", shown(&path))))?;
         let text = Zeroizing::new(text.to_owned());
         Ok(Self { path, text, parsed, _lock: lock })
     }
 
     fn name(&self) -> String {
-        show(&self.path)
+        shown(&self.path)
     }
 
     /// Replaces the file at once and whole: a reader sees the old text or the new one.
@@ -169,25 +158,21 @@ impl Locked {
         if *made == *self.text && self.path.exists() {
             return Ok(());
         }
-        let directory = parent(&self.path)?;
-        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        let temporary = directory.join(format!(".{name}.cldoci-{}", std::process::id()));
-        // One that a crash left behind; the lock says that nobody writes it now.
-        let _ = std::fs::remove_file(&temporary);
-        let write = || {
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-            file.write_all(made.as_bytes())?;
-            if let Ok(old) = std::fs::metadata(&self.path) {
-                succeed(&file, &old)?;
-            }
-            file.sync_all()?;
-            std::fs::rename(&temporary, &self.path)?;
-            File::open(directory)?.sync_all()
-        };
-        write().map_err(|error| {
-            let _ = std::fs::remove_file(&temporary);
-            failed(&self.path)(error)
-        })
+        let directory = Arc::new(Directory::open(parent(&self.path)?, Access::Private)?);
+        let name = self.path.file_name().unwrap_or_default();
+        // The lock says that nobody writes it now.
+        let temporary = Temporary::create_as(
+            directory.clone(),
+            format!(".{}.cldoci-{}", name.to_string_lossy(), std::process::id()),
+        )?;
+        let mut file = temporary.file();
+        file.write_all(made.as_bytes()).map_err(failed(&self.path))?;
+        if let Ok(old) = std::fs::metadata(&self.path) {
+            succeed(file, &old).map_err(failed(&self.path))?;
+        }
+        temporary.sync()?;
+        temporary.rename(&directory, name)?;
+        directory.sync()
     }
 }
 
@@ -217,15 +202,11 @@ fn resolved(path: &Path) -> Result<PathBuf> {
 }
 
 fn parent(path: &Path) -> Result<&Path> {
-    path.parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .ok_or_else(|| Error::new(Kind::Credentials, format!("{} is no absolute path of a file", show(path))))
-}
-
-fn show(path: &Path) -> String {
-    printable(path.as_os_str().as_encoded_bytes())
+    path.parent().filter(|p| !p.as_os_str().is_empty()).ok_or_else(|| {
+        Error::new(Kind::Credentials, format!("{} is no absolute path of a file", shown(path)))
+    })
 }
 
 fn failed(path: &Path) -> impl Fn(std::io::Error) -> Error + '_ {
-    move |error| Error::io(show(path), error)
+    move |error| Error::io(shown(path), error)
 }

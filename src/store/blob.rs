@@ -6,9 +6,8 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::directory::{Directory, is_absent, shown};
-use super::temporary::Temporary;
 use crate::error::{Error, Kind, Result};
+use crate::fs::{Directory, Temporary, is_absent, shown};
 use crate::oci::{Algorithm, Descriptor, Digest, Hasher};
 
 const BLOBS: &str = "blobs";

@@ -13,10 +13,9 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::blob;
-use super::directory::{Access, Directory, is_absent, shown};
-use super::lock::{Lock, Mode};
 use crate::call::Call;
 use crate::error::{Error, Kind, Result, printable};
+use crate::fs::{Access, Directory, Lock, Mode, is_absent, shown};
 use crate::oci::{Descriptor, Digest, Document, Wish, media_type, parse_document};
 pub use gc::GcReport;
 use index::{Entry, Index};

@@ -1,14 +1,11 @@
 //! Content-addressed blobs on disk; OCI image layouts. Blocking.
 
 mod blob;
-mod directory;
 mod layout;
-mod lock;
 mod partial;
 mod place;
 mod record;
 mod spool;
-mod temporary;
 mod trim;
 
 use std::fs::{File, FileTimes};
@@ -17,10 +14,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use crate::error::{Error, Kind, Result};
+use crate::fs::{Access, Directory, is_absent, shown};
 use crate::oci::{Descriptor, Digest};
 use crate::options::Settings;
 pub use blob::BlobWriter;
-use directory::{Access, Directory, is_absent, shown};
 pub use layout::{GcReport, Layout, LayoutWriter};
 pub use partial::{Partial, Prefix};
 pub use record::{BuildRecord, PublishRecord, UploadSession, boot_id, seconds_now};

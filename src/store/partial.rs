@@ -1,13 +1,13 @@
 //! Partial downloads: what an interrupted transfer left, so that the next one resumes.
 
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use super::directory::{Directory, is_absent, shown};
-use super::{Store, blob, lock, touch};
+use super::{Store, blob, touch};
 use crate::error::{Error, Kind, Result};
+use crate::fs::{Directory, Mode, is_absent, is_named, shown, try_lock};
 use crate::oci::Descriptor;
 
 /// Where they are.
@@ -36,14 +36,11 @@ impl Store {
             loop {
                 let file = directory.open_or_create_file(&name)?;
                 let failed = |e| Error::io(shown(&directory.path().join(&name)), e);
-                match file.try_lock() {
-                    Ok(()) => {}
-                    Err(TryLockError::WouldBlock) => return Ok(None),
-                    Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Interrupted => continue,
-                    Err(TryLockError::Error(error)) => return Err(failed(error)),
+                if !try_lock(&file, Mode::Exclusive).map_err(failed)? {
+                    return Ok(None);
                 }
                 // Its last owner may have finished it between the open and the lock.
-                if !lock::is_named(&file, &directory, &name)? {
+                if !is_named(&file, &directory, &name)? {
                     continue;
                 }
                 let mut length = file.metadata().map_err(failed)?.len();

@@ -9,9 +9,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::directory::{is_absent, shown};
 use super::{Store, touch};
 use crate::error::{Error, Kind, Result};
+use crate::fs::{is_absent, shown};
 use crate::oci::Digest;
 
 pub(super) const BUILT: &str = "built";

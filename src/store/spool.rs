@@ -1,17 +1,18 @@
 //! Spools: content on its way, kept as long as somebody refers to it.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::Store;
 use super::blob::{self, make_directory_of};
-use super::directory::{Access, Directory, is_absent, shown};
-use super::lock::{Lock, Mode};
-use super::temporary::{Kept, Temporary, is_unique_name, unique_name};
 use crate::error::{Error, Kind, Result};
+use crate::fs::{
+    Access, Directory, Kept, Lock, Mode, Temporary, for_each_chunk, is_absent, is_unique_name, shown,
+    unique_name,
+};
 use crate::oci::{Algorithm, Descriptor, Digest, Hasher};
 use crate::operation::Operation;
 
@@ -197,14 +198,11 @@ impl Store {
         let workplace = self.workplace()?;
         let path = self.path().join(blob::path_of(&blob.digest));
         let mut hasher = Hasher::new(blob.digest.algorithm());
-        let mut buffer = vec![0; 256 << 10];
-        loop {
-            operation.check()?;
-            match file.read(&mut buffer).map_err(|e| Error::io(shown(&path), e))? {
-                0 => break,
-                count => hasher.update(buffer.get(..count).unwrap_or_default()),
-            }
-        }
+        let failed = |error| Error::io(shown(&path), error);
+        for_each_chunk(&mut file, failed, |chunk| {
+            hasher.update(chunk);
+            operation.check()
+        })?;
         if hasher.finish() != blob.digest {
             return Ok(None);
         }

@@ -3,13 +3,12 @@
 use std::cmp::Reverse;
 use std::time::{Duration, SystemTime};
 
-use super::directory::Directory;
-use super::lock::{Lock, Mode};
 use super::partial::PARTIAL;
 use super::record::{BUILT, PUBLISHED, UPLOADS};
 use super::spool::Workplace;
 use super::{SPOOL, Store, touch};
 use crate::error::Result;
+use crate::fs::{Directory, Lock, Mode};
 use crate::options::Settings;
 
 /// When it was last trimmed; locked by the one who does.

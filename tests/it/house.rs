@@ -6,18 +6,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room, and the rooms it may import.
-const ALLOWED: [(&str, &[&str]); 13] = [
+const ALLOWED: [(&str, &[&str]); 14] = [
     ("error", &[]),
     ("oci", &["error"]),
     ("options", &["error", "oci"]),
     ("operation", &["error"]),
     ("call", &["options", "operation"]),
     ("thread", &["error"]),
-    ("archive", &["error", "oci", "options", "operation", "thread"]),
-    ("store", &["error", "oci", "options", "operation", "call"]),
+    ("fs", &["error", "operation"]),
+    ("archive", &["error", "oci", "options", "operation", "thread", "fs"]),
+    ("store", &["error", "oci", "options", "operation", "call", "fs"]),
     ("credential", &["error", "options", "operation"]),
     ("registry", &["error", "oci", "options", "operation", "call", "credential", "thread"]),
-    ("credentials", &["error", "options", "operation", "call", "credential", "sys", "thread"]),
+    ("credentials", &["error", "options", "operation", "call", "credential", "fs", "sys", "thread"]),
     ("sys", &["error"]),
     (
         "client",
@@ -28,6 +29,7 @@ const ALLOWED: [(&str, &[&str]); 13] = [
             "operation",
             "call",
             "thread",
+            "fs",
             "archive",
             "store",
             "credential",

@@ -14,15 +14,16 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use crate::error::{Error, Kind, Result, printable};
+use crate::fs::{FileId, duplicate, file_id, open_directory};
 use crate::oci::{Algorithm, Digest, Hasher, sha256};
 use crate::operation::Operation;
 use crate::thread::spawn_scoped;
 
 use super::directories::{Confinement, Directories, readable};
-use super::{name, place, staging};
+use super::{name, place};
 
 /// The device and inode of the directory at a path; `None` where there is none, or a link.
-pub fn destination_identity(path: &Path) -> Option<(u64, u64)> {
+pub fn destination_identity(path: &Path) -> Option<FileId> {
     let found = std::fs::symlink_metadata(path).ok()?;
     found.is_dir().then(|| (found.dev(), found.ino()))
 }
@@ -85,8 +86,8 @@ pub fn fingerprint(
     threads: usize,
     operation: &Operation,
 ) -> Result<Fingerprint> {
-    let root = place::open_directory(destination).map_err(place::failed(destination))?;
-    if destination_identity(destination) != fstat(&root).ok().map(|stat| (stat.st_dev, stat.st_ino)) {
+    let root = open_directory(destination).map_err(place::failed(destination))?;
+    if destination_identity(destination) != fstat(&root).ok().map(|stat| file_id(&stat)) {
         return Err(Error::new(Kind::Unsafe, format!("{} is a symbolic link", place::show(destination))));
     }
     let own = destination.file_name().map_or(&b"root"[..], OsStrExt::as_bytes);
@@ -221,7 +222,7 @@ struct Worker {
 impl Walk<'_> {
     /// Works until no directory waits and none is to come; tells `waiting` how many do.
     fn work(&self, waiting: &mut dyn FnMut(usize)) {
-        let mut worker = match staging::duplicate(self.root) {
+        let mut worker = match duplicate(self.root) {
             Ok(root) => Worker {
                 directories: Directories::to_list(root, Confinement::Kernel),
                 listing: Vec::with_capacity(LISTING),
@@ -365,7 +366,7 @@ mod tests {
     use super::*;
 
     fn print(root: &Path, since: Option<i64>) -> Fingerprint {
-        let root = place::open_directory(root).unwrap();
+        let root = open_directory(root).unwrap();
         of_tree(&root, b"dest", since, 1, &Operation::new()).unwrap()
     }
 
@@ -415,7 +416,7 @@ mod tests {
     #[test]
     fn q97_the_file_systems_own_clock_says_what_is_young() {
         let place = tempfile::tempdir().unwrap();
-        let ours = place::open_directory(place.path()).unwrap();
+        let ours = open_directory(place.path()).unwrap();
         std::fs::write(place.path().join("a"), "1").unwrap();
         let found = place.path().join("a").metadata().unwrap();
         let written = found.ctime() * 1_000_000_000 + found.ctime_nsec();

@@ -1,17 +1,18 @@
 //! Where a pull goes: what the destination is now, and the locked directory in which everything is staged.
 
 use std::io;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{
     AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, Stat, StatxAttributes, StatxFlags, flock, fstat,
-    mkdirat, open, openat, statat, statx, unlinkat,
+    mkdirat, openat, statat, statx, unlinkat,
 };
 use rustix::io::Errno;
 
 use crate::error::{Error, Kind, Result, printable};
+use crate::fs::{file_id, shown};
 use crate::oci::Digest;
 
 use super::listing::has_other;
@@ -19,21 +20,11 @@ use super::remove;
 
 /// A path as messages show it.
 pub(super) fn show(path: &Path) -> String {
-    format!("'{}'", printable(path.as_os_str().as_bytes()))
+    format!("'{}'", shown(path))
 }
 
 pub(super) fn failed(path: &Path) -> impl Fn(Errno) -> Error + '_ {
     move |error| Error::io(show(path), error.into())
-}
-
-/// Two stats of one file.
-pub(super) fn same(a: &Stat, b: &Stat) -> bool {
-    (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino)
-}
-
-/// A directory that is opened by a path of the caller's, whose links are the caller's business.
-pub(super) fn open_directory(path: &Path) -> rustix::io::Result<OwnedFd> {
-    open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
 }
 
 /// Whether `directory` is the working directory or above it: it can't be swapped for another then.
@@ -44,7 +35,7 @@ pub(super) fn holds_working_directory(directory: &Stat) -> bool {
     };
     let Ok(mut stat) = fstat(&at) else { return false };
     loop {
-        if same(&stat, directory) {
+        if file_id(&stat) == file_id(directory) {
             return true;
         }
         let Ok(above) = openat(&at, c"..", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
@@ -52,7 +43,7 @@ pub(super) fn holds_working_directory(directory: &Stat) -> bool {
             return false;
         };
         let Ok(next) = fstat(&above) else { return false };
-        if same(&next, &stat) {
+        if file_id(&next) == file_id(&stat) {
             return false;
         }
         (at, stat) = (above, next);
@@ -98,7 +89,7 @@ pub(super) fn is_mount_point(directory: &OwnedFd, parent: &OwnedFd) -> bool {
     }
     // Before Linux 5.8: at least another file system shows.
     match (fstat(directory), fstat(parent)) {
-        (Ok(a), Ok(b)) => a.st_dev != b.st_dev || same(&a, &b),
+        (Ok(a), Ok(b)) => a.st_dev != b.st_dev || file_id(&a) == file_id(&b),
         _ => false,
     }
 }
@@ -228,7 +219,7 @@ impl Container {
             Err(error) => return Err(io(error.into())),
         }
         let ours = match (fstat(&directory), statat(at, name, AtFlags::SYMLINK_NOFOLLOW)) {
-            (Ok(held), Ok(named)) => same(&held, &named).then_some(held),
+            (Ok(held), Ok(named)) => (file_id(&held) == file_id(&named)).then_some(held),
             _ => None,
         };
         let Some(stat) = ours else { return Ok(None) };
@@ -319,6 +310,7 @@ pub(super) fn look(parent: impl AsFd, name: &[u8], path: &Path) -> Result<There>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fs::open_directory;
 
     #[test]
     fn mount_points_beneath_a_directory_are_seen() {

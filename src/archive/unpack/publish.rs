@@ -5,15 +5,16 @@ use rustix::fs::{Mode, RenameFlags, fchmod, fstat, fsync, renameat, renameat_wit
 use rustix::io::Errno;
 
 use crate::error::{Error, Kind, Result};
+use crate::fs::{FileId, duplicate, file_id};
 use crate::operation::{Operation, Phase};
 
 use super::directories::Directories;
 use super::fingerprint::{self, Fingerprint};
-use super::staging::{Staging, TREE, Target, duplicate};
+use super::staging::{Staging, TREE, Target};
 use super::{move_entries, place, tree};
 
 /// Who wants to hear what is published.
-type Note<'a> = Option<&'a mut dyn FnMut((u64, u64), Fingerprint)>;
+type Note<'a> = Option<&'a mut dyn FnMut(FileId, Fingerprint)>;
 
 impl Staging {
     /// Proves the links, then publishes: all or nothing, but for `merge`, which is so for each file.
@@ -26,7 +27,7 @@ impl Staging {
     /// killed then has noted what it published (F-15).
     pub fn publish_noting(
         self,
-        note: &mut dyn FnMut((u64, u64), Fingerprint),
+        note: &mut dyn FnMut(FileId, Fingerprint),
         operation: &Operation,
     ) -> Result<()> {
         self.publish_with(Some(note), operation)
@@ -61,7 +62,7 @@ impl Staging {
         let stat = fstat(root).map_err(place::failed(&self.destination))?;
         let since = fingerprint::young_since(self.container.directory(), self.bytes)?;
         let print = fingerprint::of_tree(root, &self.name, Some(since), self.options.threads, operation)?;
-        note((stat.st_dev, stat.st_ino), print);
+        note(file_id(&stat), print);
         Ok(())
     }
 

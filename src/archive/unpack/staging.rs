@@ -9,6 +9,7 @@ use rustix::fs::{Stat, fstat};
 use rustix::io::Errno;
 
 use crate::error::{Error, Kind, Result};
+use crate::fs::{duplicate, open_directory};
 use crate::oci::{Descriptor, Digest};
 use crate::operation::Operation;
 
@@ -63,7 +64,7 @@ impl Staging {
         };
         let name = name.as_bytes().to_vec();
         let made = place::make_parents(above)?;
-        let prepared = place::open_directory(above)
+        let prepared = open_directory(above)
             .map_err(place::failed(above))
             .and_then(|parent| choose(&destination, &parent, &name, options).map(|chosen| (parent, chosen)));
         let staged = prepared.and_then(|(parent, (target, container))| {
@@ -93,7 +94,7 @@ impl Staging {
 
     /// `/` has no parent and no name: only ever filled from inside.
     fn into_root(destination: &Path, options: &UnpackOptions) -> Result<Self> {
-        let root = place::open_directory(destination).map_err(place::failed(destination))?;
+        let root = open_directory(destination).map_err(place::failed(destination))?;
         let empty = !super::listing::has_other(&root, None)
             .map_err(|error| Error::io(place::show(destination), error))?;
         let target = match (empty, options.existing) {
@@ -131,7 +132,7 @@ impl Staging {
         let name = name.as_bytes();
         let container = place::container_name(name);
         for at in [above, &destination] {
-            let at = place::open_directory(at).map_err(&failed)?;
+            let at = open_directory(at).map_err(&failed)?;
             if place::is_left_over(&at, &container).map_err(&failed)? {
                 let mut container = Container::acquire(at, name, |_| Ok(())).map_err(&failed)??;
                 container.remove().map_err(|error| Error::io(place::show(&destination), error))?;
@@ -217,11 +218,6 @@ impl Drop for Staging {
     }
 }
 
-pub(super) fn duplicate(directory: &OwnedFd) -> Result<OwnedFd> {
-    rustix::io::fcntl_dupfd_cloexec(directory, 0)
-        .map_err(|error| Error::io("staging directory", error.into()))
-}
-
 /// An absolute path without `..` at its end, links of its last component resolved where that is wanted.
 fn resolve(destination: &Path, follow: bool) -> Result<PathBuf> {
     if !destination.is_absolute() {
@@ -257,7 +253,7 @@ fn never(destination: &Path, what: &str) -> Error {
 }
 
 fn acquire(at: OwnedFd, name: &[u8], destination: &Path) -> Result<std::result::Result<Container, Errno>> {
-    let into = place::open_directory(destination).ok();
+    let into = open_directory(destination).ok();
     let recover = |container: &OwnedFd| match &into {
         Some(into) => move_entries::roll_back(container, into),
         None => Ok(()),

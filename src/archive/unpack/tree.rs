@@ -13,6 +13,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use crate::error::{Error, Kind, Result, printable};
+use crate::fs::duplicate;
 use crate::operation::Operation;
 
 use super::directories::{Confinement, Directories, kind_of};
@@ -59,7 +60,7 @@ pub(super) fn prove_links(
 ) -> Result<()> {
     let root = directories.root().clone();
     // Directories of its own, since those that are walked are held meanwhile.
-    let mut beneath = Directories::new(super::staging::duplicate(&root)?, confinement);
+    let mut beneath = Directories::new(duplicate(&root)?, confinement);
     let mut prove = |directory: &OwnedFd, path: &[u8]| {
         let failed = |error| Error::io(printable(path), error);
         let text = match readlinkat(directory, name::split(path).1, Vec::new()) {

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use super::{Answer, Backend, Blob, Target, Unfinished, Writer};
 use crate::call::Call;
-use crate::client::blocking::blocking;
 use crate::error::{Error, Kind, Result};
 use crate::oci::{Descriptor, Digest, Reference};
 use crate::operation::Count;
 use crate::store::{Layout, LayoutWriter};
+use crate::thread::blocking;
 
 #[derive(Clone)]
 pub(super) struct LayoutBackend {

@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use super::super::lock::{Lock, Mode};
 use super::index::Entry;
 use super::{BLOBS_LOCK, INDEX_LOCK, Layout};
 use crate::error::{Error, Kind, Result};
+use crate::fs::{Lock, Mode};
 use crate::oci::{Descriptor, Digest, media_type};
 
 /// How deep indexes may lie in indexes.

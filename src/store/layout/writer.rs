@@ -5,17 +5,12 @@ use std::io::{Read, Write};
 use std::sync::Arc;
 
 use super::super::blob::{self, BlobWriter};
-use super::super::directory::{Directory, shown};
-use super::super::lock::{Lock, Mode};
 use super::super::spool::Spool;
-use super::super::temporary::Temporary;
 use super::index::Index;
 use super::{BLOBS_LOCK, INDEX, INDEX_LOCK, Layout};
 use crate::error::{Error, Kind, Result, printable};
+use crate::fs::{Directory, Lock, Mode, Temporary, for_each_chunk, shown};
 use crate::oci::{Descriptor, Digest, Document, parse_document};
-
-/// How much is copied between two looks at the operation.
-const CHUNK: usize = 256 << 10;
 
 /// Adds to a layout. While one lives, no garbage is collected, so that what it added and not yet listed stays.
 #[derive(Debug)]
@@ -152,20 +147,15 @@ impl LayoutWriter {
     ) -> Result<()> {
         let operation = &self.layout.call.operation;
         let meter = operation.meter();
-        let mut buffer = vec![0; CHUNK];
         let mut position = 0u64;
-        loop {
+        let failed = |error| Error::io(format_args!("blob {}", expected.digest), error);
+        for_each_chunk(from, failed, |bytes| {
             operation.check()?;
-            let count =
-                from.read(&mut buffer).map_err(|e| Error::io(format_args!("blob {}", expected.digest), e))?;
-            let bytes = buffer.get(..count).unwrap_or_default();
-            if bytes.is_empty() {
-                return Ok(());
-            }
             to(bytes)?;
-            position = position.saturating_add(count as u64);
+            position = position.saturating_add(bytes.len() as u64);
             meter.at(position);
-        }
+            Ok(())
+        })
     }
 
     /// Adds a spool of ours. Its bytes were hashed when they were written, so on the same file system it is

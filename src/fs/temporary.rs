@@ -6,31 +6,32 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::directory::{Directory, shown};
+use super::directory::Directory;
 use super::lock::is_named;
-use crate::error::{Error, Result};
+use super::path::shown;
+use crate::error::{Error, Kind, Result};
 
 /// A file without its final name; removed when dropped.
 #[derive(Debug)]
-pub(super) struct Temporary {
+pub(crate) struct Temporary {
     directory: Arc<Directory>,
     name: String,
     file: File,
 }
 
 /// A name that nobody else has, as far as chance goes; whoever uses it creates exclusively.
-pub(super) fn unique_name() -> String {
+pub(crate) fn unique_name() -> String {
     format!("{:016x}", RandomState::new().build_hasher().finish())
 }
 
 /// Whether a name may be one of those.
-pub(super) fn is_unique_name(name: &str) -> bool {
+pub(crate) fn is_unique_name(name: &str) -> bool {
     name.len() == 16 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 impl Temporary {
     /// A new empty file in `directory`.
-    pub(super) fn create(directory: Arc<Directory>) -> Result<Self> {
+    pub(crate) fn create(directory: Arc<Directory>) -> Result<Self> {
         loop {
             let name = unique_name();
             if let Some(file) = directory.create_file(&name)? {
@@ -39,8 +40,19 @@ impl Temporary {
         }
     }
 
+    /// The same with a name of the caller's, who alone may use it: one that a crash left behind is replaced.
+    pub(crate) fn create_as(directory: Arc<Directory>, name: String) -> Result<Self> {
+        directory.remove(&name)?;
+        match directory.create_file(&name)? {
+            Some(file) => Ok(Self { directory, name, file }),
+            None => {
+                Err(Error::new(Kind::Busy, format!("{} is in use", shown(&directory.path().join(&name)))))
+            }
+        }
+    }
+
     /// A second name for the file at `path`, which is open as `file`; `None` = that can't be done.
-    pub(super) fn link(directory: Arc<Directory>, path: &Path, file: File) -> Result<Option<Self>> {
+    pub(crate) fn link(directory: Arc<Directory>, path: &Path, file: File) -> Result<Option<Self>> {
         let name = unique_name();
         if !directory.link(path, &name) {
             return Ok(None);
@@ -51,12 +63,12 @@ impl Temporary {
         Ok(Some(linked).filter(|_| same))
     }
 
-    pub(super) fn file(&self) -> &File {
+    pub(crate) fn file(&self) -> &File {
         &self.file
     }
 
     /// Writes, as `Write` has it: an interruption stays one, so that `write_all` goes on.
-    pub(super) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+    pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         (&self.file).write(bytes).map_err(|error| match error.kind() {
             io::ErrorKind::Interrupted => error,
             _ => self.failed(error).into(),
@@ -64,22 +76,22 @@ impl Temporary {
     }
 
     /// An error of a read or write of it.
-    pub(super) fn failed(&self, error: io::Error) -> Error {
+    pub(crate) fn failed(&self, error: io::Error) -> Error {
         Error::io(shown(&self.directory.path().join(&self.name)), error)
     }
 
     /// Makes its bytes survive a loss of power.
-    pub(super) fn sync(&self) -> Result<()> {
+    pub(crate) fn sync(&self) -> Result<()> {
         self.file.sync_data().map_err(|e| self.failed(e))
     }
 
     /// Closes it; what is given out removes it in its stead.
-    pub(super) fn release(mut self) -> Kept {
+    pub(crate) fn release(mut self) -> Kept {
         Kept { directory: self.directory.clone(), name: std::mem::take(&mut self.name) }
     }
 
     /// Gives it its final name, over what is there.
-    pub(super) fn rename(mut self, target: &Directory, name: &str) -> Result<()> {
+    pub(crate) fn rename(mut self, target: &Directory, name: impl AsRef<Path>) -> Result<()> {
         self.directory.rename(&self.name, target, name)?;
         self.name.clear();
         Ok(())
@@ -96,16 +108,16 @@ impl Drop for Temporary {
 
 /// A file that is closed but still goes with its owner.
 #[derive(Debug)]
-pub(super) struct Kept {
+pub(crate) struct Kept {
     directory: Arc<Directory>,
     name: String,
 }
 
 impl Kept {
-    pub(super) fn open(&self) -> Result<Option<File>> {
+    pub(crate) fn open(&self) -> Result<Option<File>> {
         self.directory.open_file(&self.name)
     }
-    pub(super) fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.directory.path().join(&self.name)
     }
 }

@@ -10,11 +10,13 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
 use rustix::io::{Errno, retry_on_intr};
 
-use crate::error::{Error, Kind, Result, printable};
+use super::identity::{FileId, file_id};
+use super::path::shown;
+use crate::error::{Error, Kind, Result};
 
 /// How a directory and the files made in it are accessible; the umask takes away from it.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Access {
+pub(crate) enum Access {
     /// 0700 and 0600.
     Private,
     /// 0777 and 0644.
@@ -32,15 +34,10 @@ impl Access {
 
 /// A directory held open.
 #[derive(Debug)]
-pub(super) struct Directory {
+pub(crate) struct Directory {
     fd: OwnedFd,
     path: PathBuf,
     access: Access,
-}
-
-/// A path as a message shows it.
-pub(super) fn shown(path: &Path) -> String {
-    printable(path.as_os_str().as_encoded_bytes())
 }
 
 fn failed(path: &Path, errno: Errno) -> Error {
@@ -48,21 +45,30 @@ fn failed(path: &Path, errno: Errno) -> Error {
 }
 
 /// Whether an error is the system's "no such file or directory".
-pub(super) fn is_absent(error: &Error) -> bool {
+pub(crate) fn is_absent(error: &Error) -> bool {
     error.errno() == Some(Errno::NOENT.raw_os_error())
+}
+
+/// Opens a directory by a path of the caller's, whose links are the caller's business.
+pub(crate) fn open_directory(path: &Path) -> rustix::io::Result<OwnedFd> {
+    rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+}
+
+/// A second descriptor of the same open directory.
+pub(crate) fn duplicate(directory: &OwnedFd) -> Result<OwnedFd> {
+    rustix::io::fcntl_dupfd_cloexec(directory, 0)
+        .map_err(|error| Error::io("staging directory", error.into()))
 }
 
 impl Directory {
     /// Opens a directory that is there. Links in the caller's own path are followed.
-    pub(super) fn open(path: &Path, access: Access) -> Result<Self> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let opened = retry_on_intr(|| rustix::fs::openat(CWD, path, flags, Mode::empty()));
-        let fd = opened.map_err(|e| failed(path, e))?;
+    pub(crate) fn open(path: &Path, access: Access) -> Result<Self> {
+        let fd = retry_on_intr(|| open_directory(path)).map_err(|e| failed(path, e))?;
         Ok(Self { fd, path: path.to_owned(), access })
     }
 
     /// Opens a directory, made with its parents where it is absent; again, when it is deleted meanwhile.
-    pub(super) fn create(path: &Path, access: Access) -> Result<Self> {
+    pub(crate) fn create(path: &Path, access: Access) -> Result<Self> {
         let mut tries = 0;
         loop {
             match Self::open(path, access) {
@@ -88,12 +94,12 @@ impl Directory {
         }
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// A directory in it; absent = `None`.
-    pub(super) fn child(&self, name: &str) -> Result<Option<Self>> {
+    pub(crate) fn child(&self, name: &str) -> Result<Option<Self>> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         match self.open_at(name, flags) {
             Ok(fd) => Ok(Some(Self { fd, path: self.path.join(name), access: self.access })),
@@ -103,7 +109,7 @@ impl Directory {
     }
 
     /// A directory in it, made where it is absent.
-    pub(super) fn child_or_create(&self, name: &str) -> Result<Self> {
+    pub(crate) fn child_or_create(&self, name: &str) -> Result<Self> {
         if let Some(child) = self.child(name)? {
             return Ok(child);
         }
@@ -112,7 +118,7 @@ impl Directory {
     }
 
     /// Makes a directory in it; `false` = the name is taken.
-    pub(super) fn make_child(&self, name: &str) -> Result<bool> {
+    pub(crate) fn make_child(&self, name: &str) -> Result<bool> {
         match rustix::fs::mkdirat(&self.fd, name, self.access.directory()) {
             Ok(()) => Ok(true),
             Err(Errno::EXIST) => Ok(false),
@@ -121,12 +127,12 @@ impl Directory {
     }
 
     /// The same directory, after it was renamed.
-    pub(super) fn renamed(self, path: PathBuf) -> Self {
+    pub(crate) fn renamed(self, path: PathBuf) -> Self {
         Self { path, ..self }
     }
 
     /// A regular file in it, for reading; absent = `None`.
-    pub(super) fn open_file(&self, name: &str) -> Result<Option<File>> {
+    pub(crate) fn open_file(&self, name: &str) -> Result<Option<File>> {
         // Not to wait for a FIFO's writer.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         match self.open_at(name, flags) {
@@ -137,7 +143,7 @@ impl Directory {
     }
 
     /// A regular file in it, for reading and appending, made where it is absent.
-    pub(super) fn open_or_create_file(&self, name: &str) -> Result<File> {
+    pub(crate) fn open_or_create_file(&self, name: &str) -> Result<File> {
         let flags = OFlags::RDWR
             | OFlags::CREATE
             | OFlags::APPEND
@@ -149,7 +155,7 @@ impl Directory {
     }
 
     /// A new file in it, for reading and writing; `None` = the name is taken.
-    pub(super) fn create_file(&self, name: &str) -> Result<Option<File>> {
+    pub(crate) fn create_file(&self, name: &str) -> Result<Option<File>> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         match self.open_at(name, flags) {
             Ok(fd) => Ok(Some(File::from(fd))),
@@ -189,7 +195,7 @@ impl Directory {
     }
 
     /// The state of what has this name, not followed; absent = `None`.
-    pub(super) fn stat(&self, name: &str) -> Result<Option<Stat>> {
+    pub(crate) fn stat(&self, name: &str) -> Result<Option<Stat>> {
         match rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(stat)),
             Err(Errno::NOENT) => Ok(None),
@@ -198,7 +204,7 @@ impl Directory {
     }
 
     /// Removes a file; whether it was there.
-    pub(super) fn remove(&self, name: &str) -> Result<bool> {
+    pub(crate) fn remove(&self, name: &str) -> Result<bool> {
         match rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()) {
             Ok(()) => Ok(true),
             Err(Errno::NOENT) => Ok(false),
@@ -207,18 +213,19 @@ impl Directory {
     }
 
     /// Moves a file of this directory to `target`, over what is there.
-    pub(super) fn rename(&self, name: &str, target: &Self, to: &str) -> Result<()> {
+    pub(crate) fn rename(&self, name: &str, target: &Self, to: impl AsRef<Path>) -> Result<()> {
+        let to = to.as_ref();
         rustix::fs::renameat(&self.fd, name, &target.fd, to)
             .map_err(|errno| failed(&target.path.join(to), errno))
     }
 
     /// Gives the file at `path` a second name here; whether that could be done.
-    pub(super) fn link(&self, path: &Path, name: &str) -> bool {
+    pub(crate) fn link(&self, path: &Path, name: &str) -> bool {
         rustix::fs::linkat(CWD, path, &self.fd, name, AtFlags::empty()).is_ok()
     }
 
     /// The names in it that are UTF-8, unordered; nothing here has another.
-    pub(super) fn names(&self) -> Result<Vec<String>> {
+    pub(crate) fn names(&self) -> Result<Vec<String>> {
         let read = || -> std::result::Result<Vec<String>, Errno> {
             let mut names = Vec::new();
             for entry in rustix::fs::Dir::read_from(&self.fd)? {
@@ -234,7 +241,7 @@ impl Directory {
     }
 
     /// Makes its entries survive a loss of power.
-    pub(super) fn sync(&self) -> Result<()> {
+    pub(crate) fn sync(&self) -> Result<()> {
         match retry_on_intr(|| rustix::fs::fsync(&self.fd)) {
             // Some network and FUSE file systems cannot sync a directory.
             Ok(()) | Err(Errno::INVAL) => Ok(()),
@@ -243,8 +250,8 @@ impl Directory {
     }
 
     /// Device and inode.
-    pub(super) fn identity(&self) -> Result<(u64, u64)> {
+    pub(crate) fn identity(&self) -> Result<FileId> {
         let stat = rustix::fs::fstat(&self.fd).map_err(|errno| failed(&self.path, errno))?;
-        Ok((stat.st_dev, stat.st_ino))
+        Ok(file_id(&stat))
     }
 }

@@ -1,0 +1,16 @@
+//! The file system, for every module that writes to it: directories held open, files that become visible whole,
+//! locks, who is the same file, paths in messages.
+
+mod copy;
+mod directory;
+mod identity;
+mod lock;
+mod path;
+mod temporary;
+
+pub(crate) use copy::{CHUNK, for_each_chunk};
+pub(crate) use directory::{Access, Directory, duplicate, is_absent, open_directory};
+pub(crate) use identity::{FileId, file_id, id_at};
+pub(crate) use lock::{Lock, Mode, is_named, try_lock, wait_for};
+pub(crate) use path::shown;
+pub(crate) use temporary::{Kept, Temporary, is_unique_name, unique_name};
