@@ -4,13 +4,9 @@ use std::sync::Arc;
 
 use super::Verb;
 use super::backend::{self, Backend, Target};
-use super::platform::choose;
 use crate::call::Call;
 use crate::error::{Error, Kind, Result};
-use crate::oci::{Descriptor, Document, ImageManifest, Reference, parse_document};
-
-/// How deep an index may lie in indexes.
-const INDEX_NESTING: usize = 8;
+use crate::oci::{Descriptor, Document, Reference, parse_document};
 
 #[derive(Clone)]
 pub(super) struct Endpoint {
@@ -98,26 +94,6 @@ impl Endpoint {
             parse_document(&bytes, &descriptor.media_type, limit).map_err(|e| e.context(&self.reference))?;
         document.media_type().clone_into(&mut descriptor.media_type);
         Ok(Manifest { descriptor, bytes, document })
-    }
-
-    /// The image manifest that the reference names; of an index the one for the platform asked for.
-    pub(super) async fn image(&self) -> Result<Manifest<ImageManifest>> {
-        let mut manifest = self.manifest().await?;
-        for _ in 0..INDEX_NESTING {
-            match manifest.document {
-                Document::Image(document) => {
-                    return Ok(Manifest { descriptor: manifest.descriptor, bytes: manifest.bytes, document });
-                }
-                Document::Index(index) => {
-                    let child = choose(self, &index).await.map_err(|e| e.context(&self.reference))?;
-                    manifest = self.child(&child).await?;
-                }
-            }
-        }
-        Err(Error::new(
-            Kind::Limit,
-            format!("{}: indexes are nested deeper than the limit of {INDEX_NESTING}", self.reference),
-        ))
     }
 
     /// A config, whole and verified.

@@ -1,9 +1,11 @@
 //! Which manifest of an index is meant.
 
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, Manifest};
 use crate::error::{Error, Kind, Result, printable};
-use crate::oci::{Descriptor, Document, ImageIndex, Platform, Wish, media_type};
+use crate::oci::{Descriptor, Document, ImageIndex, ImageManifest, Platform, Wish, media_type};
 
+/// How deep an index may lie in indexes.
+const INDEX_NESTING: usize = 8;
 /// Of so many entries without a platform the configs are looked at.
 const LOOKED_AT: usize = 16;
 
@@ -31,8 +33,30 @@ fn choice<'a>(index: &'a ImageIndex, wish: &Wish) -> Choice<'a> {
     }
 }
 
+impl Endpoint {
+    /// The image manifest that the reference names; of an index the one for the platform asked for.
+    pub(super) async fn image(&self) -> Result<Manifest<ImageManifest>> {
+        let mut manifest = self.manifest().await?;
+        for _ in 0..INDEX_NESTING {
+            match manifest.document {
+                Document::Image(document) => {
+                    return Ok(Manifest { descriptor: manifest.descriptor, bytes: manifest.bytes, document });
+                }
+                Document::Index(index) => {
+                    let child = choose(self, &index).await.map_err(|e| e.context(&self.reference))?;
+                    manifest = self.child(&child).await?;
+                }
+            }
+        }
+        Err(Error::new(
+            Kind::Limit,
+            format!("{}: indexes are nested deeper than the limit of {INDEX_NESTING}", self.reference),
+        ))
+    }
+}
+
 /// The entry for the platform that the call asks for.
-pub(super) async fn choose(endpoint: &Endpoint, index: &ImageIndex) -> Result<Descriptor> {
+async fn choose(endpoint: &Endpoint, index: &ImageIndex) -> Result<Descriptor> {
     let platform = &endpoint.call.settings.platform;
     let wish = Wish::new(platform);
     let perhaps = match choice(index, &wish) {

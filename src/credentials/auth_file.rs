@@ -9,8 +9,8 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::chain::Asked;
 use super::key;
+use super::source::Asked;
 use crate::credential::Credential;
 use crate::error::{Error, Kind, Result, printable};
 use crate::options::Secret;

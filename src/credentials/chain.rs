@@ -7,24 +7,12 @@ use super::auth_file::{AuthFile, Hit};
 use super::helper::Helpers;
 use super::places::Places;
 use super::secret_file;
+use super::source::{Asked, Source};
 use crate::credential::{Credential, CredentialProvider, Found, Lookup};
 use crate::error::{Error, Kind, Result, printable};
 use crate::fs::shown;
 use crate::operation::Operation;
 use crate::options::{self, Secret, Settings};
-
-/// What a source is asked.
-pub(super) struct Asked<'a> {
-    /// The registry's name as references have it.
-    pub(super) registry: &'a str,
-    pub(super) repository: &'a str,
-    pub(super) helpers: &'a Helpers,
-}
-
-/// A place that may have a credential. An error of it ends the search; so does anything but `Lookup::None`.
-trait Source: Send + Sync {
-    fn find(&self, asked: &Asked<'_>) -> Result<Lookup>;
-}
 
 /// The sources in the order in which they are asked.
 pub(super) struct Chain {

@@ -9,6 +9,7 @@ mod json_edit;
 mod key;
 mod places;
 mod secret_file;
+mod source;
 mod writer;
 
 #[cfg(test)]

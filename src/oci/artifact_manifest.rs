@@ -7,8 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use super::descriptor::Descriptor;
 use super::json::{optional, texts};
-use super::manifest::ImageManifest;
-use super::media_type;
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -16,45 +14,19 @@ pub(super) struct ArtifactManifest {
     #[serde(default, deserialize_with = "optional")]
     pub(super) media_type: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    artifact_type: Option<String>,
+    pub(super) artifact_type: Option<String>,
     #[serde(default, deserialize_with = "optional", skip_serializing_if = "Vec::is_empty")]
-    blobs: Vec<Descriptor>,
+    pub(super) blobs: Vec<Descriptor>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    subject: Option<Descriptor>,
+    pub(super) subject: Option<Descriptor>,
     #[serde(default, deserialize_with = "texts", skip_serializing_if = "BTreeMap::is_empty")]
-    annotations: BTreeMap<String, String>,
-}
-
-impl From<ArtifactManifest> for ImageManifest {
-    fn from(manifest: ArtifactManifest) -> Self {
-        Self {
-            schema_version: 2,
-            media_type: media_type::OCI_ARTIFACT.to_owned(),
-            artifact_type: manifest.artifact_type,
-            config: Descriptor::of(media_type::EMPTY, b"{}"),
-            layers: manifest.blobs,
-            subject: manifest.subject,
-            annotations: manifest.annotations,
-        }
-    }
-}
-
-impl From<&ImageManifest> for ArtifactManifest {
-    fn from(manifest: &ImageManifest) -> Self {
-        Self {
-            media_type: media_type::OCI_ARTIFACT.to_owned(),
-            artifact_type: manifest.artifact_type.clone(),
-            blobs: manifest.layers.clone(),
-            subject: manifest.subject.clone(),
-            annotations: manifest.annotations.clone(),
-        }
-    }
+    pub(super) annotations: BTreeMap<String, String>,
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Document, parse_document};
-    use super::*;
+    use super::super::manifest::ImageManifest;
+    use super::super::{Document, media_type, parse_document};
 
     const D: &str = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
 

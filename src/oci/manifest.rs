@@ -34,6 +34,32 @@ pub struct ImageManifest {
     pub annotations: BTreeMap<String, String>,
 }
 
+impl From<ArtifactManifest> for ImageManifest {
+    fn from(manifest: ArtifactManifest) -> Self {
+        Self {
+            schema_version: 2,
+            media_type: media_type::OCI_ARTIFACT.to_owned(),
+            artifact_type: manifest.artifact_type,
+            config: Descriptor::of(media_type::EMPTY, b"{}"),
+            layers: manifest.blobs,
+            subject: manifest.subject,
+            annotations: manifest.annotations,
+        }
+    }
+}
+
+impl From<&ImageManifest> for ArtifactManifest {
+    fn from(manifest: &ImageManifest) -> Self {
+        Self {
+            media_type: media_type::OCI_ARTIFACT.to_owned(),
+            artifact_type: manifest.artifact_type.clone(),
+            blobs: manifest.layers.clone(),
+            subject: manifest.subject.clone(),
+            annotations: manifest.annotations.clone(),
+        }
+    }
+}
+
 impl ImageManifest {
     /// The bytes that are pushed: compact JSON, image-spec order, maps sorted by bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
