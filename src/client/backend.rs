@@ -20,7 +20,7 @@ use crate::registry::BlobSource;
 use crate::store::Spool;
 
 /// What comes of a request to a backend, once it is there.
-pub(super) type Answer<'a, T> = BoxFuture<'a, Result<T>>;
+pub(super) type Pending<'a, T> = BoxFuture<'a, Result<T>>;
 
 /// Which manifest is meant.
 #[derive(Debug, Clone)]
@@ -54,42 +54,42 @@ pub(super) struct Unfinished {
 /// A repository or a layout, for one call.
 pub(super) trait Backend: Send + Sync {
     /// The manifest's descriptor; none where it is not there.
-    fn resolve<'a>(&'a self, target: &'a Target) -> Answer<'a, Option<Descriptor>>;
+    fn resolve<'a>(&'a self, target: &'a Target) -> Pending<'a, Option<Descriptor>>;
     /// The manifest's descriptor and bytes; NOT_FOUND where it is not there.
-    fn manifest<'a>(&'a self, target: &'a Target) -> Answer<'a, (Descriptor, Vec<u8>)>;
+    fn manifest<'a>(&'a self, target: &'a Target) -> Pending<'a, (Descriptor, Vec<u8>)>;
     /// The bytes of a manifest that an index or a list of referrers names.
-    fn child<'a>(&'a self, descriptor: &'a Descriptor) -> Answer<'a, Vec<u8>>;
+    fn child<'a>(&'a self, descriptor: &'a Descriptor) -> Pending<'a, Vec<u8>>;
     /// A blob of at most `limit` bytes, whole and verified.
-    fn small_blob<'a>(&'a self, descriptor: &'a Descriptor, limit: usize) -> Answer<'a, Vec<u8>>;
+    fn small_blob<'a>(&'a self, descriptor: &'a Descriptor, limit: usize) -> Pending<'a, Vec<u8>>;
     /// The file of a blob that lies on this machine, to be verified by whoever reads it. Blocks.
     fn local_blob(&self, descriptor: &Descriptor) -> Result<Option<File>>;
     /// A blob's bytes from `offset` on. What comes over the network from its start on is verified on its way.
     /// Blocks.
     fn read_blob(&self, descriptor: &Descriptor, offset: u64) -> Result<Box<dyn Read + Send>>;
     /// All tags.
-    fn tags(&self) -> Answer<'_, Vec<String>>;
+    fn tags(&self) -> Pending<'_, Vec<String>>;
     /// What refers to a manifest.
     fn referrers<'a>(
         &'a self,
         subject: &'a Digest,
         artifact_type: Option<&'a str>,
-    ) -> Answer<'a, Vec<Descriptor>>;
+    ) -> Pending<'a, Vec<Descriptor>>;
     /// Deletes a tag, or by digest a manifest.
-    fn delete<'a>(&'a self, target: &'a Target) -> Answer<'a, ()>;
+    fn delete<'a>(&'a self, target: &'a Target) -> Pending<'a, ()>;
     /// Removes what nothing leads to; the bytes that freed.
-    fn collect_garbage(&self) -> Answer<'_, u64>;
+    fn collect_garbage(&self) -> Pending<'_, u64>;
     /// Begins to write; blobs are mounted from the repositories `mount_from` where they can be.
-    fn writer(&self, mount_from: &[String]) -> Answer<'_, Arc<dyn Writer>>;
+    fn writer(&self, mount_from: &[String]) -> Pending<'_, Arc<dyn Writer>>;
     /// Sends a blob while it is made. None where this can't be done here, false where it came to nothing.
-    fn send_unfinished(&self, blob: Unfinished, mount_from: &[String]) -> Option<Answer<'static, bool>>;
+    fn send_unfinished(&self, blob: Unfinished, mount_from: &[String]) -> Option<Pending<'static, bool>>;
 }
 
 /// Adds to a repository or a layout.
 pub(super) trait Writer: Send + Sync {
     /// Brings a blob there: skipped where it is, mounted where it can be, else sent.
-    fn send<'a>(&'a self, blob: &'a Blob) -> Answer<'a, ()>;
+    fn send<'a>(&'a self, blob: &'a Blob) -> Pending<'a, ()>;
     /// Sends a blob whatever was said about it before.
-    fn send_again<'a>(&'a self, blob: &'a Blob) -> Answer<'a, ()>;
+    fn send_again<'a>(&'a self, blob: &'a Blob) -> Pending<'a, ()>;
     /// Puts a manifest whose blobs are there, under a tag or by its digest alone. False where its subject must
     /// be told of it by [`Writer::put_referrer`].
     fn put_manifest<'a>(
@@ -97,9 +97,9 @@ pub(super) trait Writer: Send + Sync {
         descriptor: &'a Descriptor,
         bytes: &'a [u8],
         tag: Option<&'a str>,
-    ) -> Answer<'a, bool>;
+    ) -> Pending<'a, bool>;
     /// Lists a manifest among the referrers of `subject`.
-    fn put_referrer<'a>(&'a self, subject: &'a Digest, referrer: &'a Descriptor) -> Answer<'a, ()>;
+    fn put_referrer<'a>(&'a self, subject: &'a Digest, referrer: &'a Descriptor) -> Pending<'a, ()>;
 }
 
 /// The backend behind a reference.

@@ -3,11 +3,11 @@
 use bytes::Bytes;
 use http::{Method, Version, header};
 
-use super::body::{self, Inflow};
+use super::body::{self, ResponseBody};
 use super::ranges::{Ranges, Whole, is_part};
-use super::repository::{Place, Repository};
+use super::repository::{Repository, TransferPermit};
 use super::request::{Request, Target};
-use super::retry::{Next, Tries, pause_for};
+use super::retry::{Next, RetryBudget, pause_for};
 use super::transport::{Transfer, take};
 use crate::error::{Error, Kind, Result, printable};
 use crate::oci::{Descriptor, Digest, Hasher};
@@ -21,24 +21,24 @@ impl Repository {
     /// Whether a blob is there.
     pub async fn blob_exists(&self, descriptor: &Descriptor) -> Result<bool> {
         let path = self.path(&format!("blobs/{}", descriptor.digest));
-        let reply = self
+        let response = self
             .exchange(&Request::new(Method::HEAD, Target::Path(path.clone()), self.scope.clone()))
             .await?;
-        match reply.status {
+        match response.status {
             200 | 204 => Ok(true),
             404 => Ok(false),
             // A URL signed for GET can refuse HEAD (Q24), and so do some registries.
             400 | 403 | 405 => {
                 let request = Request::new(Method::GET, Target::Path(path), self.scope.clone())
                     .header(header::RANGE, "bytes=0-0");
-                let reply = self.exchange(&request).await?;
-                match reply.status {
+                let response = self.exchange(&request).await?;
+                match response.status {
                     200 | 206 | 416 => Ok(true),
                     404 => Ok(false),
-                    _ => Err(self.complain(reply, descriptor.digest.as_str()).await?),
+                    _ => Err(self.error_of(response, descriptor.digest.as_str()).await?),
                 }
             }
-            _ => Err(self.complain(reply, descriptor.digest.as_str()).await?),
+            _ => Err(self.error_of(response, descriptor.digest.as_str()).await?),
         }
     }
 
@@ -52,7 +52,7 @@ impl Repository {
             ));
         }
         let mut reader = BlobReader {
-            place: format!("{}@{}", self.name(), descriptor.digest),
+            label: format!("{}@{}", self.name(), descriptor.digest),
             repository: self.clone(),
             digest: descriptor.digest.clone(),
             size: descriptor.size,
@@ -60,13 +60,13 @@ impl Repository {
             skip: 0,
             hasher: (offset == 0).then(|| Hasher::new(descriptor.digest.algorithm())),
             source: Source::Waiting,
-            tries: Tries::new(&self.call),
+            budget: RetryBudget::new(&self.call),
             ranges: true,
             spreads: true,
             meter: self.call.operation.meter(),
             start: offset,
             opened_at: offset,
-            _place: self.download_place().await?,
+            _permit: self.download_permit().await?,
         };
         // What is wrong at once is told at once.
         if offset < descriptor.size {
@@ -75,26 +75,29 @@ impl Repository {
         Ok(reader)
     }
 
-    /// A place for one download, kept over its retries.
-    async fn download_place(&self) -> Result<Place> {
-        let places = async {
+    /// A permit for one download, kept over its retries.
+    async fn download_permit(&self) -> Result<TransferPermit> {
+        let permits = async {
             let call = take(&self.transfers).await?;
-            Ok(Place { _call: call, _client: self.registry.transport().place(Transfer::Download).await? })
+            Ok(TransferPermit {
+                _call: call,
+                _client: self.registry.transport().transfer_permit(Transfer::Download).await?,
+            })
         };
-        self.call.operation.run(places).await
+        self.call.operation.run(permits).await
     }
 
-    /// A place for one more, that nobody waits for.
-    pub(super) fn spare_place(&self) -> Option<Place> {
+    /// A permit for one more, that nobody waits for.
+    pub(super) fn spare_permit(&self) -> Option<TransferPermit> {
         let call = self.transfers.clone().try_acquire_owned().ok()?;
-        Some(Place { _call: call, _client: self.registry.transport().spare_place()? })
+        Some(TransferPermit { _call: call, _client: self.registry.transport().spare_permit()? })
     }
 }
 
 /// Receives one blob.
 pub struct BlobReader {
     repository: Repository,
-    place: String,
+    label: String,
     digest: Digest,
     size: u64,
     position: u64,
@@ -102,7 +105,7 @@ pub struct BlobReader {
     skip: u64,
     hasher: Option<Hasher>,
     source: Source,
-    tries: Tries,
+    budget: RetryBudget,
     /// The server's ranges are usable.
     ranges: bool,
     /// It may come over several connections.
@@ -111,7 +114,7 @@ pub struct BlobReader {
     start: u64,
     /// Where the newest attempt began.
     opened_at: u64,
-    _place: Place,
+    _permit: TransferPermit,
 }
 
 enum Source {
@@ -159,7 +162,7 @@ impl BlobReader {
     }
 
     fn wrong_size(&self, why: String) -> Error {
-        Error::new(Kind::Size, format!("{}: has {} bytes, {why}", self.place, self.size))
+        Error::new(Kind::Size, format!("{}: has {} bytes, {why}", self.label, self.size))
     }
 
     fn take(&mut self, mut bytes: Bytes) -> Result<Option<Bytes>> {
@@ -184,7 +187,7 @@ impl BlobReader {
         self.meter.at(position - self.start);
         if position - self.opened_at >= PROGRESS {
             self.opened_at = position;
-            self.tries.progressed();
+            self.budget.progressed();
         }
         Ok(Some(bytes))
     }
@@ -196,7 +199,7 @@ impl BlobReader {
                 Err(self.wrong_size("and its digest is not that of nothing".to_owned()))
             }
             Some(found) if found != self.digest => {
-                Err(Error::new(Kind::Digest, format!("{}: what came has the digest {found}", self.place)))
+                Err(Error::new(Kind::Digest, format!("{}: what came has the digest {found}", self.label)))
             }
             _ => Ok(None),
         }
@@ -219,11 +222,11 @@ impl BlobReader {
             // All bytes, but the answer has no end.
             return Err(self.wrong_size("and the answer has no end".to_owned()));
         }
-        let pause = match self.tries.again(None) {
+        let pause = match self.budget.again(None) {
             Next::Wait(pause) if error.retryable() => pause,
             _ => {
                 let (position, size) = (self.position, self.size);
-                return Err(error.context(format!("{}: {position} of {size} bytes came", self.place)));
+                return Err(error.context(format!("{}: {position} of {size} bytes came", self.label)));
             }
         };
         self.source = Source::Waiting;
@@ -241,16 +244,16 @@ impl BlobReader {
             if ranged {
                 request = request.header(header::RANGE, &format!("bytes={}-", self.position));
             }
-            let reply = self.repository.exchange(&request).await?;
-            body::check_encoding(&reply.headers).map_err(|error| error.context(&self.place))?;
-            match reply.status {
+            let response = self.repository.exchange(&request).await?;
+            body::check_encoding(&response.headers).map_err(|error| error.context(&self.label))?;
+            match response.status {
                 200 => {
-                    if let Some(length) = reply.content_length().filter(|length| *length != self.size) {
+                    if let Some(length) = response.content_length().filter(|length| *length != self.size) {
                         return Err(self.wrong_size(format!("the registry has {length}")));
                     }
                     self.skip = self.position;
                 }
-                206 if ranged && is_part(&reply, self.position, self.size, self.size) => self.skip = 0,
+                206 if ranged && is_part(&response, self.position, self.size, self.size) => self.skip = 0,
                 // What does not fit is not appended: all of it again, and what is known thrown away.
                 206 | 416 if ranged => {
                     self.ranges = false;
@@ -258,20 +261,21 @@ impl BlobReader {
                     continue;
                 }
                 _ => {
-                    let complaint = reply.complaint().await?;
-                    return Err(complaint.into_error(&self.place));
+                    let error_response = response.error_response().await?;
+                    return Err(error_response.into_error(&self.label));
                 }
             }
-            let takes_ranges = reply.status == 206 || reply.header(header::ACCEPT_RANGES) == Some("bytes");
-            let Some(answer) = reply.into_answer() else {
+            let takes_ranges =
+                response.status == 206 || response.header(header::ACCEPT_RANGES) == Some("bytes");
+            let Some(answer) = response.into_raw() else {
                 return Err(Error::new(Kind::Internal, "a body was read before"));
             };
             // On a connection of HTTP/2 further requests would share what there is.
             let shares = answer.response.version() >= Version::HTTP_2;
             let spreads = self.spreads && takes_ranges && !shares && self.skip == 0;
-            let inflow = Inflow::new(answer);
+            let body = ResponseBody::new(answer);
             let start = self.position - self.skip;
-            self.source = Source::Open(Box::new(Ranges::new(whole, inflow, start, spreads)));
+            self.source = Source::Open(Box::new(Ranges::new(whole, body, start, spreads)));
             return Ok(());
         }
     }
@@ -279,6 +283,6 @@ impl BlobReader {
 
 impl std::fmt::Debug for BlobReader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "BlobReader({} at {})", printable(&self.place), self.position)
+        write!(f, "BlobReader({} at {})", printable(&self.label), self.position)
     }
 }

@@ -5,21 +5,21 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{HeaderMap, header};
 
-use super::transport::{Answer, body_failure, too_slow};
+use super::transport::{RawResponse, body_failure, too_slow};
 use crate::error::{Error, Kind, Result, printable};
 use crate::operation::Count;
 
 /// A body that is received chunk by chunk.
-pub(crate) struct Inflow {
-    answer: Answer,
+pub(crate) struct ResponseBody {
+    answer: RawResponse,
     rate: u64,
     window: Duration,
     since: Instant,
     received: u64,
 }
 
-impl Inflow {
-    pub(crate) fn new(answer: Answer) -> Self {
+impl ResponseBody {
+    pub(crate) fn new(answer: RawResponse) -> Self {
         let settings = &answer.call.settings;
         Self {
             rate: settings.min_rate,
@@ -33,7 +33,7 @@ impl Inflow {
     /// The next chunk; nothing at the end. A body shorter than its `Content-Length` is an error of the
     /// connection.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>> {
-        let Self { answer: Answer { response, call, .. }, rate, window, since, received } = self;
+        let Self { answer: RawResponse { response, call, .. }, rate, window, since, received } = self;
         loop {
             let left = window.saturating_sub(since.elapsed());
             let next = call.operation.run(async {
@@ -70,15 +70,15 @@ impl Inflow {
 const FIRST_ROOM: usize = 64 << 10;
 
 /// The whole body, or nothing where it is longer than `limit`; reads no further then.
-pub(crate) async fn read_all(answer: Answer, limit: usize) -> Result<Option<Vec<u8>>> {
+pub(crate) async fn read_all(answer: RawResponse, limit: usize) -> Result<Option<Vec<u8>>> {
     if answer.response.content_length().is_some_and(|length| length > limit as u64) {
         return Ok(None);
     }
     // A token's answer never outgrows this, so that no part of it is left behind unwiped.
     let room = answer.response.content_length().map_or(FIRST_ROOM, |length| length as usize);
-    let mut inflow = Inflow::new(answer);
+    let mut body = ResponseBody::new(answer);
     let mut whole = Vec::with_capacity(room.min(limit));
-    while let Some(chunk) = inflow.chunk().await? {
+    while let Some(chunk) = body.chunk().await? {
         let length = whole.len() + chunk.len();
         if length > limit {
             return Ok(None);
@@ -94,11 +94,11 @@ pub(crate) async fn read_all(answer: Answer, limit: usize) -> Result<Option<Vec<
 
 /// The first bytes of a body that is only quoted: what comes after `limit`, and an error on the way, do not
 /// matter.
-pub(crate) async fn read_some(answer: Answer, limit: usize) -> Result<Vec<u8>> {
-    let mut inflow = Inflow::new(answer);
+pub(crate) async fn read_some(answer: RawResponse, limit: usize) -> Result<Vec<u8>> {
+    let mut body = ResponseBody::new(answer);
     let mut some = Vec::new();
     while some.len() < limit {
-        match inflow.chunk().await {
+        match body.chunk().await {
             Ok(Some(chunk)) => some.extend_from_slice(&chunk),
             Ok(None) => break,
             Err(error) if matches!(error.kind(), Kind::Cancelled) => return Err(error),

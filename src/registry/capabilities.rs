@@ -22,12 +22,12 @@ pub(super) struct HostCapabilities {
     pub(super) strategy: Strategy,
     pub(super) mounts_from_itself: bool,
     /// A body whose length shows at its end.
-    pub(super) takes_growing: bool,
+    pub(super) takes_streamed: bool,
 }
 
 impl Default for HostCapabilities {
     fn default() -> Self {
-        Self { strategy: Strategy::Whole, mounts_from_itself: true, takes_growing: true }
+        Self { strategy: Strategy::Whole, mounts_from_itself: true, takes_streamed: true }
     }
 }
 

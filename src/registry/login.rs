@@ -33,10 +33,10 @@ impl Registry {
         };
         let root = alone.repository(&reference, call)?;
         let request = Request::new(Method::GET, Target::Path("/v2/".to_owned()), Scope::none());
-        let reply = root.exchange(&request).await?;
-        match reply.status {
-            200..=299 => reply.drain().await?,
-            _ => return Err(reply.complaint().await?.into_error(registry)),
+        let response = root.exchange(&request).await?;
+        match response.status {
+            200..=299 => response.drain().await?,
+            _ => return Err(response.error_response().await?.into_error(registry)),
         }
         if call.operation.credential_source().is_none() {
             call.operation.warn(format!("{registry}: it demands no credential, so this one was not tried"));

@@ -5,10 +5,10 @@ use serde::Deserialize;
 
 use super::auth::Scope;
 use super::body;
-use super::reply::Reply;
 use super::repository::Repository;
 use super::request::{Request, Target};
-use super::transport::Payload;
+use super::response::Response;
+use super::transport::RequestBody;
 use crate::error::{Error, Kind, Result, printable};
 use crate::oci::{Descriptor, Digest, Hasher, media_type};
 use crate::operation::Count;
@@ -76,41 +76,41 @@ impl Repository {
     /// The descriptor of a manifest by tag or digest; nothing if the registry says that it is not there. One
     /// request where the answer has what is needed, else two (Q51 to Q55, R-29).
     pub async fn head_manifest(&self, target: &str) -> Result<Option<Descriptor>> {
-        let reply = self.exchange(&self.manifest_request(Method::HEAD, target)).await?;
-        match reply.status {
+        let response = self.exchange(&self.manifest_request(Method::HEAD, target)).await?;
+        match response.status {
             200 => {
-                if let Some(descriptor) = described(&reply, target) {
+                if let Some(descriptor) = described(&response, target) {
                     return Ok(Some(descriptor));
                 }
             }
             // Whether it is there these do not say: registries refuse HEAD, or answer it wrongly.
             204 | 403..=405 | 406 => {}
-            _ => return Err(self.complain(reply, target).await?),
+            _ => return Err(self.error_of(response, target).await?),
         }
-        let reply = self.exchange(&self.manifest_request(Method::GET, target)).await?;
-        if reply.status == 404 {
-            let complaint = reply.complaint().await?;
-            if complaint.is_not_found() {
+        let response = self.exchange(&self.manifest_request(Method::GET, target)).await?;
+        if response.status == 404 {
+            let error_response = response.error_response().await?;
+            if error_response.is_not_found() {
                 return Ok(None);
             }
             return Err(Error::new(
                 Kind::Protocol,
                 format!(
                     "{}: a 404 that is not a registry's own; is it a registry?",
-                    complaint.into_error(&self.place(target)).message()
+                    error_response.into_error(&self.label(target)).message()
                 ),
             )
             .with_http_status(404));
         }
-        self.read_manifest(reply, target).await.map(|(descriptor, _)| Some(descriptor))
+        self.read_manifest(response, target).await.map(|(descriptor, _)| Some(descriptor))
     }
 
     /// A manifest's bytes, verified: against the digest asked for, and against what the registry claims.
     pub async fn get_manifest(&self, target: &str) -> Result<(Descriptor, Vec<u8>)> {
         let mut left = self.call.settings.retries.min(1);
         loop {
-            let reply = self.exchange(&self.manifest_request(Method::GET, target)).await?;
-            match self.read_manifest(reply, target).await {
+            let response = self.exchange(&self.manifest_request(Method::GET, target)).await?;
+            match self.read_manifest(response, target).await {
                 Err(error) if left > 0 && error.retryable() && error.http_status().is_none() => {
                     self.call.operation.check()?;
                     self.call.operation.count(Count::Retry);
@@ -123,24 +123,24 @@ impl Repository {
 
     /// Puts a manifest under a tag or its digest.
     pub async fn put_manifest(&self, target: &str, media_type: &str, bytes: &[u8]) -> Result<Put> {
-        let place = self.place(target);
+        let label = self.label(target);
         let body = bytes::Bytes::copy_from_slice(bytes);
-        let payload = || Ok(Payload::Bytes(body.clone()));
+        let body = || Ok(RequestBody::Bytes(body.clone()));
         let path = Target::Path(self.path(&format!("manifests/{target}")));
         let mut request = Request::new(Method::PUT, path, self.push_scope())
             .header(header::CONTENT_TYPE, media_type)
-            .payload(&payload);
+            .body(&body);
         request.commit = true;
-        let reply = self.exchange(&request).await?;
-        let (claim, status) = (Claim::of(&reply.headers), reply.status);
+        let response = self.exchange(&request).await?;
+        let (claim, status) = (Claim::of(&response.headers), response.status);
         // Q41 has 200 and 202 too.
         if !matches!(status, 200..=202) {
-            return Err(self.complain(reply, target).await?);
+            return Err(self.error_of(response, target).await?);
         }
-        claim.check(bytes, &place)?;
-        let put = Put { subject_known: reply.headers.contains_key("oci-subject") };
+        claim.check(bytes, &label)?;
+        let put = Put { subject_known: response.headers.contains_key("oci-subject") };
         let confirmed = matches!(claim, Claim::One(_));
-        reply.drain().await?;
+        response.drain().await?;
         if !confirmed {
             self.confirm_manifest(target, bytes, status).await?;
         }
@@ -154,10 +154,10 @@ impl Repository {
             Some(found) => (Kind::Digest, format!("has the digest {} afterwards", found.digest)),
             None => (Kind::Protocol, "is not there afterwards".to_owned()),
         };
-        let place = self.place(target);
+        let label = self.label(target);
         Err(Error::new(
             kind,
-            format!("{place}: HTTP {status} for the PUT of {}, which {found}", Digest::of(bytes)),
+            format!("{label}: HTTP {status} for the PUT of {}, which {found}", Digest::of(bytes)),
         )
         .with_http_status(status))
     }
@@ -166,11 +166,11 @@ impl Repository {
     pub async fn delete_manifest(&self, target: &str) -> Result<()> {
         let path = Target::Path(self.path(&format!("manifests/{target}")));
         let scope = Scope::delete(&self.reference.repository);
-        let reply = self.exchange(&Request::new(Method::DELETE, path, scope)).await?;
-        match reply.status {
-            200 | 202 | 204 => reply.drain().await,
+        let response = self.exchange(&Request::new(Method::DELETE, path, scope)).await?;
+        match response.status {
+            200 | 202 | 204 => response.drain().await,
             400 | 405 => {
-                let error = self.complain(reply, target).await?;
+                let error = self.error_of(response, target).await?;
                 let what = if target.contains(':') { "deletes" } else { "deletes by tag; delete by digest" };
                 Err(Error::new(
                     Kind::Unsupported,
@@ -178,7 +178,7 @@ impl Repository {
                 )
                 .with_http_status(error.http_status().unwrap_or(405)))
             }
-            _ => Err(self.complain(reply, target).await?),
+            _ => Err(self.error_of(response, target).await?),
         }
     }
 
@@ -189,35 +189,35 @@ impl Repository {
     }
 
     /// `registry/repository:tag` or `registry/repository@digest`, for messages.
-    pub(super) fn place(&self, target: &str) -> String {
+    pub(super) fn label(&self, target: &str) -> String {
         let separator = if target.contains(':') { '@' } else { ':' };
         format!("{}{separator}{target}", self.name())
     }
 
-    pub(super) async fn complain(&self, reply: Reply, target: &str) -> Result<Error> {
-        Ok(reply.complaint().await?.into_error(&self.place(target)))
+    pub(super) async fn error_of(&self, response: Response, target: &str) -> Result<Error> {
+        Ok(response.error_response().await?.into_error(&self.label(target)))
     }
 
-    async fn read_manifest(&self, reply: Reply, target: &str) -> Result<(Descriptor, Vec<u8>)> {
-        let place = self.place(target);
-        if reply.status != 200 {
-            return Err(self.complain(reply, target).await?);
+    async fn read_manifest(&self, response: Response, target: &str) -> Result<(Descriptor, Vec<u8>)> {
+        let label = self.label(target);
+        if response.status != 200 {
+            return Err(self.error_of(response, target).await?);
         }
         let limit = self.call.settings.max_manifest_bytes;
-        let (claim, headers) = (Claim::of(&reply.headers), reply.headers.clone());
+        let (claim, headers) = (Claim::of(&response.headers), response.headers.clone());
         let too_large = || {
             Error::new(
                 Kind::Limit,
-                format!("{place}: the manifest is larger than {limit} bytes (option max_manifest_bytes)"),
+                format!("{label}: the manifest is larger than {limit} bytes (option max_manifest_bytes)"),
             )
         };
         let answer =
-            reply.into_answer().ok_or_else(|| Error::new(Kind::Internal, "a body was read before"))?;
+            response.into_raw().ok_or_else(|| Error::new(Kind::Internal, "a body was read before"))?;
         let bytes = body::read_all(answer, limit)
             .await
-            .map_err(|error| error.context(&place))?
+            .map_err(|error| error.context(&label))?
             .ok_or_else(too_large)?;
-        let bytes = match body::decode(&headers, bytes, limit).map_err(|error| error.context(&place))? {
+        let bytes = match body::decode(&headers, bytes, limit).map_err(|error| error.context(&label))? {
             Some(bytes) => bytes,
             None => return Err(too_large()),
         };
@@ -226,7 +226,7 @@ impl Repository {
             Error::new(
                 Kind::Protocol,
                 format!(
-                    "{place}: HTTP 200 with Content-Type '{}', and no manifest in it",
+                    "{label}: HTTP 200 with Content-Type '{}', and no manifest in it",
                     printable(declared)
                 ),
             )
@@ -239,25 +239,25 @@ impl Repository {
                 hasher.update(&bytes);
                 return Err(Error::new(
                     Kind::Digest,
-                    format!("{place}: the registry sent a manifest with the digest {}", hasher.finish()),
+                    format!("{label}: the registry sent a manifest with the digest {}", hasher.finish()),
                 ));
             }
             Err(_) => Digest::of(&bytes),
         };
-        claim.check(&bytes, &place)?;
+        claim.check(&bytes, &label)?;
         Ok((Descriptor::new(media_type, digest, bytes.len() as u64), bytes))
     }
 }
 
 /// What a HEAD says, if it says all of it and contradicts nothing.
-fn described(reply: &Reply, target: &str) -> Option<Descriptor> {
-    let Claim::One(claimed) = Claim::of(&reply.headers) else { return None };
+fn described(response: &Response, target: &str) -> Option<Descriptor> {
+    let Claim::One(claimed) = Claim::of(&response.headers) else { return None };
     // A digest that was asked for is not replaced: any other is looked into by a GET.
     if target.parse::<Digest>().is_ok_and(|wanted| wanted != claimed) {
         return None;
     }
-    let media_type = media_type::essence(reply.header(header::CONTENT_TYPE)?);
-    let size = reply.header(header::CONTENT_LENGTH)?.parse::<u64>().ok()?;
+    let media_type = media_type::essence(response.header(header::CONTENT_TYPE)?);
+    let size = response.header(header::CONTENT_LENGTH)?.parse::<u64>().ok()?;
     media_type::is_manifest(&media_type).then(|| Descriptor::new(media_type, claimed, size))
 }
 

@@ -1,4 +1,4 @@
-//! Where a request may go: the pure rules for reach, realms, redirects, upload locations and links.
+//! Where a request may go: the pure rules for addresses, realms, redirects, upload locations and links.
 //! Every one of these is a URL that a server chose (advisories 1a).
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -11,14 +11,14 @@ use crate::error::{Error, Kind, Result, printable};
 
 /// The classes of addresses that a connection may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Reach {
+pub(crate) enum AddressPolicy {
     /// Any: the caller named the host.
     Any,
     /// The Internet, and the class of the registry's own address.
     Public(Option<Class>),
 }
 
-impl Reach {
+impl AddressPolicy {
     /// Whether a connection may have this address.
     pub(crate) fn allows(self, address: IpAddr) -> bool {
         match (self, classify(address)) {
@@ -27,7 +27,7 @@ impl Reach {
         }
     }
 
-    /// Refuses a URL whose host is an address out of reach; names are checked where they are resolved.
+    /// Refuses a URL whose host is an address that it does not allow; names are checked where they are resolved.
     pub(crate) fn check(self, origin: &Origin, what: &str) -> Result<()> {
         match literal(&origin.host) {
             Some(address) if !self.allows(address) => Err(refused(
@@ -54,7 +54,7 @@ pub(crate) struct Realm {
     /// Where tokens are asked for.
     pub(crate) url: Url,
     /// What a connection to it may have for an address.
-    pub(crate) reach: Reach,
+    pub(crate) addresses: AddressPolicy,
     /// To be shown to the user.
     pub(crate) warning: Option<String>,
 }
@@ -85,13 +85,13 @@ pub(crate) fn realm(
         return Err(refused(WHAT, &origin, "has a user name in its URL"));
     }
     if origin == *registry || (origin.host == registry.host && origin.secure) {
-        return Ok(Realm { url, reach: Reach::Any, warning: None });
+        return Ok(Realm { url, addresses: AddressPolicy::Any, warning: None });
     }
     if registry.secure && !origin.secure {
         return Err(refused(WHAT, &origin, "is plain http, and the registry is https"));
     }
     if origin.is_listed(token_hosts) {
-        return Ok(Realm { url, reach: Reach::Any, warning: None });
+        return Ok(Realm { url, addresses: AddressPolicy::Any, warning: None });
     }
     if !token_hosts.is_empty() {
         return Err(refused(WHAT, &origin, "is not in the option token_hosts"));
@@ -103,8 +103,8 @@ pub(crate) fn realm(
             "is plain http on another origin; name it in the option token_hosts",
         ));
     }
-    let reach = Reach::Public(own.filter(|class| *class != Class::Loopback));
-    reach.check(&origin, WHAT)?;
+    let addresses = AddressPolicy::Public(own.filter(|class| *class != Class::Loopback));
+    addresses.check(&origin, WHAT)?;
     let warning = (registrable(&origin.host) != registrable(&registry.host)).then(|| {
         format!(
             "tokens for {} are issued by {} (option token_hosts pins who may)",
@@ -112,7 +112,7 @@ pub(crate) fn realm(
             printable(origin.authority())
         )
     });
-    Ok(Realm { url, reach, warning })
+    Ok(Realm { url, addresses, warning })
 }
 
 /// The registrable domain, near enough for a warning: the last two labels, three where the second is a
@@ -132,7 +132,7 @@ fn registrable(host: &str) -> &str {
 
 /// Where a redirect of a read leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Hop {
+pub(crate) struct Location {
     /// The next URL.
     pub(crate) url: Url,
     /// It is the registry's own origin still, so that its credential may go along.
@@ -140,8 +140,13 @@ pub(crate) struct Hop {
 }
 
 /// Checks one hop of a redirected read (R-23, R-24, A-10…A-16): never from https to http, never to an
-/// address out of reach.
-pub(crate) fn redirect(registry: &Origin, from: &Url, location: &str, reach: Reach) -> Result<Hop> {
+/// address that is not allowed.
+pub(crate) fn redirect(
+    registry: &Origin,
+    from: &Url,
+    location: &str,
+    addresses: AddressPolicy,
+) -> Result<Location> {
     const WHAT: &str = "the redirect to";
     let url = resolve(from, location, WHAT)?;
     let origin = Origin::of(&url).map_err(|_| {
@@ -152,9 +157,9 @@ pub(crate) fn redirect(registry: &Origin, from: &Url, location: &str, reach: Rea
     }
     let own = origin == *registry;
     if !own {
-        reach.check(&origin, WHAT)?;
+        addresses.check(&origin, WHAT)?;
     }
-    Ok(Hop { url, own })
+    Ok(Location { url, own })
 }
 
 /// Checks the `Location` of an upload (Q28–Q31, A-09): on the same host the request's scheme and port are
@@ -164,7 +169,7 @@ pub(crate) fn location(
     request: &Url,
     location: &str,
     upload_hosts: &[String],
-) -> Result<Hop> {
+) -> Result<Location> {
     const WHAT: &str = "the upload location";
     let mut url = resolve(request, location, WHAT)?;
     let origin = Origin::of(&url).map_err(|_| {
@@ -179,7 +184,7 @@ pub(crate) fn location(
                 format!("{WHAT} '{}' is not usable", printable(location)),
             ));
         }
-        return Ok(Hop { url, own: true });
+        return Ok(Location { url, own: true });
     }
     if !origin.is_listed(upload_hosts) {
         return Err(refused(
@@ -191,7 +196,7 @@ pub(crate) fn location(
     if registry.secure && !origin.secure {
         return Err(refused(WHAT, &origin, "is plain http, and the registry is https"));
     }
-    Ok(Hop { url, own: false })
+    Ok(Location { url, own: false })
 }
 
 /// Checks the next page of a list: on the registry's own origin only (Q27, A-15).

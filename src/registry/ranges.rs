@@ -16,10 +16,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::body::Inflow;
+use super::body::ResponseBody;
 use crate::error::{Error, Result};
 use crate::operation::{Count, Level};
-use fetch::{Fetch, Seat};
+use fetch::{Connection, Fetch};
 pub(crate) use fetch::{Whole, is_part};
 use pace::Pace;
 
@@ -53,7 +53,7 @@ struct Segment {
     failures: u32,
     /// Its place among the segments in memory; the first of a window needs none, since it is given out as it
     /// comes.
-    _room: Option<OwnedSemaphorePermit>,
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 pub(crate) struct Ranges {
@@ -74,15 +74,15 @@ pub(crate) struct Ranges {
 
 impl Ranges {
     /// What comes of the ordinary answer, which begins at `start`. `may_spread`: its server takes ranges.
-    pub(crate) fn new(whole: Whole, inflow: Inflow, start: u64, may_spread: bool) -> Self {
+    pub(crate) fn new(whole: Whole, body: ResponseBody, start: u64, may_spread: bool) -> Self {
         let settings = &whole.repository.call.settings;
         let connections = settings.ranges;
         let mode = if may_spread && connections > 1 { Mode::Measured } else { Mode::Alone };
         let first = Segment {
             end: whole.size,
-            fetches: vec![Fetch::ordinary(inflow, start)],
+            fetches: vec![Fetch::ordinary(body, start)],
             failures: 0,
-            _room: None,
+            _permit: None,
         };
         Self {
             mode,
@@ -194,10 +194,10 @@ impl Ranges {
 
     fn ask_straggler(&mut self) {
         self.starved = Duration::ZERO;
-        let Some(seat) = self.seat() else { return };
+        let Some(connection) = self.connection() else { return };
         let (position, whole) = (self.position, self.whole.clone());
         if let Some(head) = self.segments.front_mut() {
-            head.fetches.push(Fetch::part(&whole, position, head.end, seat));
+            head.fetches.push(Fetch::part(&whole, position, head.end, connection));
             whole.repository.call.operation.count(Count::Retry);
         }
     }
@@ -212,7 +212,8 @@ impl Ranges {
             return;
         }
         // Nothing is asked for where there is no room: the next window asks again.
-        let (Some(seat), Some(room)) = (self.seat(), self.whole.repository.registry.transport().room())
+        let (Some(connection), Some(permit)) =
+            (self.connection(), self.whole.repository.registry.transport().segment_permit())
         else {
             return;
         };
@@ -225,14 +226,14 @@ impl Ranges {
             head.end = start;
         }
         self.next = start;
-        self.push(seat, Some(room));
+        self.push(connection, Some(permit));
     }
 
     /// The next segment.
-    fn push(&mut self, seat: Seat, room: Option<OwnedSemaphorePermit>) {
+    fn push(&mut self, connection: Connection, permit: Option<OwnedSemaphorePermit>) {
         let (start, end) = (self.next, self.whole.size.min(self.next.saturating_add(SEGMENT)));
-        let fetches = vec![Fetch::part(&self.whole, start, end, seat)];
-        self.segments.push_back(Segment { end, fetches, failures: 0, _room: room });
+        let fetches = vec![Fetch::part(&self.whole, start, end, connection)];
+        self.segments.push_back(Segment { end, fetches, failures: 0, _permit: permit });
         self.next = end;
     }
 
@@ -247,8 +248,8 @@ impl Ranges {
                 return;
             };
             if bare {
-                let Some(seat) = self.seat() else { return };
-                let fetch = Fetch::part(&self.whole, start, end, seat);
+                let Some(connection) = self.connection() else { return };
+                let fetch = Fetch::part(&self.whole, start, end, connection);
                 if let Some(segment) = self.segments.get_mut(index) {
                     segment.fetches.push(fetch);
                 }
@@ -256,25 +257,25 @@ impl Ranges {
             start = end;
         }
         while self.next < self.whole.size {
-            let room = self.whole.repository.registry.transport().room();
-            if room.is_none() && !self.segments.is_empty() {
+            let permit = self.whole.repository.registry.transport().segment_permit();
+            if permit.is_none() && !self.segments.is_empty() {
                 return;
             }
-            let Some(seat) = self.seat() else { return };
-            self.push(seat, room);
+            let Some(connection) = self.connection() else { return };
+            self.push(connection, permit);
         }
     }
 
     /// A place for one more request: the blob's own, or one that nobody else waits for.
-    fn seat(&self) -> Option<Seat> {
+    fn connection(&self) -> Option<Connection> {
         let running = || self.segments.iter().flat_map(|s| &s.fetches).filter(|fetch| fetch.is_running());
         if running().count() >= self.connections {
             return None;
         }
-        if !running().any(Fetch::has_own_seat) {
-            return Some(Seat::Own);
+        if !running().any(Fetch::has_own_connection) {
+            return Some(Connection::Own);
         }
-        self.whole.repository.spare_place().map(|place| Seat::Spare { _place: place })
+        self.whole.repository.spare_permit().map(|permit| Connection::Spare { _permit: permit })
     }
 
     /// Polls every request; of the first segment only what is empty, since what it has is given out first.

@@ -43,18 +43,18 @@ impl Repository {
         let mut pages = Pages::new(self, path);
         let mut found = Vec::new();
         let mut first = true;
-        while let Some(reply) = pages.next(headers.clone()).await? {
-            let declared = media_type::essence(reply.header(header::CONTENT_TYPE).unwrap_or(""));
-            match reply.status {
+        while let Some(response) = pages.next(headers.clone()).await? {
+            let declared = media_type::essence(response.header(header::CONTENT_TYPE).unwrap_or(""));
+            match response.status {
                 200 if declared == media_type::OCI_INDEX => {}
                 200 | 400 | 404 | 405 | 406 if first => {
-                    reply.drain().await?;
+                    response.drain().await?;
                     return Ok(None);
                 }
-                _ => return Err(reply.complaint().await?.into_error(&self.name())),
+                _ => return Err(response.error_response().await?.into_error(&self.name())),
             }
             first = false;
-            let bytes = pages.read(reply).await?;
+            let bytes = pages.read(response).await?;
             let Document::Index(index) = parse_document(&bytes, &declared, limit)
                 .map_err(|error| error.context(format!("{}: referrers of {subject}", self.name())))?
             else {

@@ -158,8 +158,8 @@ pub struct Repository {
     pub(super) transfers: Arc<Semaphore>,
 }
 
-/// A transfer's place: with its call, and with the client.
-pub(super) struct Place {
+/// What a transfer needs: a permit of its call, and one of the client.
+pub(super) struct TransferPermit {
     pub(super) _call: OwnedSemaphorePermit,
     pub(super) _client: OwnedSemaphorePermit,
 }

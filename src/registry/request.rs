@@ -5,11 +5,11 @@ use url::Url;
 
 use super::auth::{Access, Authorization, Scope};
 use super::origin::Origin;
-use super::policy::{self, Reach};
-use super::reply::Reply;
+use super::policy::{self, AddressPolicy};
 use super::repository::Repository;
-use super::retry::{Next, Tries, pause_for, too_long};
-use super::transport::{Answer, Failure, Lane, Outgoing, Payload, Stage};
+use super::response::Response;
+use super::retry::{Next, RetryBudget, pause_for, too_long};
+use super::transport::{Failure, Outgoing, Permit, RawResponse, RequestBody, Stage};
 use crate::error::{Error, Kind, Result};
 
 /// The most redirects of one request.
@@ -30,8 +30,8 @@ pub(crate) struct Request<'a> {
     pub(crate) target: Target,
     pub(crate) headers: HeaderMap,
     /// Makes the body, again for each attempt.
-    pub(crate) payload: &'a (dyn Fn() -> Result<Payload> + Send + Sync),
-    pub(crate) lane: Lane,
+    pub(crate) body: &'a (dyn Fn() -> Result<RequestBody> + Send + Sync),
+    pub(crate) permit: Permit,
     pub(crate) scope: Scope,
     /// Whether a broken connection and a passing status lead to another attempt here; a caller that says no
     /// has its own loop.
@@ -40,8 +40,8 @@ pub(crate) struct Request<'a> {
     pub(crate) commit: bool,
 }
 
-pub(crate) fn no_payload() -> Result<Payload> {
-    Ok(Payload::Empty)
+pub(crate) fn no_body() -> Result<RequestBody> {
+    Ok(RequestBody::Empty)
 }
 
 impl<'a> Request<'a> {
@@ -51,8 +51,8 @@ impl<'a> Request<'a> {
             method,
             target,
             headers: HeaderMap::new(),
-            payload: &no_payload,
-            lane: Lane::Short,
+            body: &no_body,
+            permit: Permit::Short,
             scope,
             safe: true,
             commit: false,
@@ -67,16 +67,16 @@ impl<'a> Request<'a> {
         self
     }
 
-    pub(crate) fn payload(mut self, payload: &'a (dyn Fn() -> Result<Payload> + Send + Sync)) -> Self {
-        self.payload = payload;
+    pub(crate) fn body(mut self, body: &'a (dyn Fn() -> Result<RequestBody> + Send + Sync)) -> Self {
+        self.body = body;
         self
     }
 }
 
 impl Repository {
     /// Sends a request until it has an answer that is worth the caller's look.
-    pub(crate) async fn exchange(&self, request: &Request<'_>) -> Result<Reply> {
-        let mut tries = Tries::new(&self.call);
+    pub(crate) async fn exchange(&self, request: &Request<'_>) -> Result<Response> {
+        let mut budget = RetryBudget::new(&self.call);
         let (mut answered, mut fresh) = (false, None);
         let auth = self.registry.auth();
         loop {
@@ -88,9 +88,9 @@ impl Repository {
                 fresh => fresh,
             };
             let next = match self.attempt(request, &origin, authorization.as_ref()).await {
-                Ok(reply) if reply.status == 401 && reply.own => {
-                    let headers = reply.headers.clone();
-                    let complaint = reply.complaint().await?;
+                Ok(response) if response.status == 401 && response.own => {
+                    let headers = response.headers.clone();
+                    let error_response = response.error_response().await?;
                     let used = authorization.as_ref();
                     // One answer to a challenge for each request.
                     if !answered {
@@ -102,21 +102,22 @@ impl Repository {
                             continue;
                         }
                     }
-                    return Err(auth.refused(access, used, complaint.into_error(&self.name())).await);
+                    return Err(auth.refused(access, used, error_response.into_error(&self.name())).await);
                 }
-                Ok(reply) if request.safe => match tries.after_status(reply.status, &reply.headers) {
-                    Next::Stop => return Ok(reply),
+                Ok(response) if request.safe => match budget.after_status(response.status, &response.headers)
+                {
+                    Next::Stop => return Ok(response),
                     Next::TooLong(wait) => {
-                        let complaint = reply.complaint().await?;
-                        return Err(too_long(complaint.into_error(&self.name()), wait));
+                        let error_response = response.error_response().await?;
+                        return Err(too_long(error_response.into_error(&self.name()), wait));
                     }
                     wait => {
-                        reply.drain().await?;
+                        response.drain().await?;
                         wait
                     }
                 },
-                Ok(reply) => return Ok(reply),
-                Err(failure) => match tries.after_failure(failure.stage, request.safe) {
+                Ok(response) => return Ok(response),
+                Err(failure) => match budget.after_failure(failure.stage, request.safe) {
                     Next::Wait(pause) => Next::Wait(pause),
                     _ => return Err(failure.error.context(self.name())),
                 },
@@ -143,7 +144,7 @@ impl Repository {
         request: &Request<'_>,
         origin: &Origin,
         authorization: Option<&Authorization>,
-    ) -> std::result::Result<Reply, Failure> {
+    ) -> std::result::Result<Response, Failure> {
         let guess =
             matches!(request.target, Target::Path(_)) && self.registry.is_guess(&self.reference.registry);
         if !guess {
@@ -152,19 +153,19 @@ impl Repository {
         let name = &self.reference.registry;
         // What the plain attempt came to, and whether it told that TLS is wanted.
         let (first, told) = match self.follow(request, origin, authorization).await {
-            Ok(reply) if matches!(reply.status, 400 | 497) => {
+            Ok(response) if matches!(response.status, 400 | 497) => {
                 // Go's and nginx's servers say so in the body; to a HEAD they can't.
-                let reply = reply.read().await.map_err(Failure::last)?;
-                let told = reply.says("https");
+                let response = response.read().await.map_err(Failure::last)?;
+                let told = response.says("https");
                 if !told && request.method != Method::HEAD {
                     self.registry.learn(name, false);
-                    return Ok(reply);
+                    return Ok(response);
                 }
-                (Ok(reply), told)
+                (Ok(response), told)
             }
-            Ok(reply) => {
+            Ok(response) => {
                 self.registry.learn(name, false);
-                return Ok(reply);
+                return Ok(response);
             }
             Err(failure) if matches!(failure.stage, Stage::Broken | Stage::Garbled) => (Err(failure), true),
             Err(failure) => return Err(failure),
@@ -172,9 +173,9 @@ impl Repository {
         // The answer to a handshake decides.
         let secure = origin.with_secure(true);
         match self.follow(request, &secure, authorization).await {
-            Ok(reply) => {
+            Ok(response) => {
                 self.registry.learn(name, true);
-                Ok(reply)
+                Ok(response)
             }
             // It speaks TLS: the handshake was answered, or it was over when the connection broke.
             Err(failure) if matches!(failure.stage, Stage::Tls | Stage::Broken) => Err(failure),
@@ -192,45 +193,45 @@ impl Repository {
         request: &Request<'_>,
         origin: &Origin,
         authorization: Option<&Authorization>,
-    ) -> std::result::Result<Reply, Failure> {
+    ) -> std::result::Result<Response, Failure> {
         let (mut url, mut own) = match &request.target {
             Target::Path(path) => (origin.url(path).map_err(Failure::last)?, true),
             Target::Url { url, own } => (url.clone(), *own),
         };
         let reads = matches!(request.method, Method::GET | Method::HEAD);
         // The registry itself, and a listed upload host, were named by the caller.
-        let mut reach = Reach::Any;
+        let mut addresses = AddressPolicy::Any;
         for _ in 0..=HOPS {
-            let answer = self.send_to(request, &url, reach, authorization.filter(|_| own), own).await?;
-            let reply = Reply::new(answer, url.clone(), own);
-            let redirected = match reply.status {
+            let answer = self.send_to(request, &url, addresses, authorization.filter(|_| own), own).await?;
+            let response = Response::new(answer, url.clone(), own);
+            let redirected = match response.status {
                 307 | 308 => true,
                 301..=303 => reads,
                 _ => false,
             };
             if !redirected {
-                return Ok(reply);
+                return Ok(response);
             }
-            let location = reply.headers.get(header::LOCATION).cloned();
-            reply.drain().await.map_err(Failure::last)?;
+            let location = response.headers.get(header::LOCATION).cloned();
+            response.drain().await.map_err(Failure::last)?;
             let location = location.as_ref().and_then(|value| value.to_str().ok()).ok_or_else(|| {
                 Failure::last(Error::new(
                     Kind::Protocol,
                     format!("{}: a redirect without a usable Location", self.name()),
                 ))
             })?;
-            let hop = if reads {
-                reach = self.registry.transport().foreign_reach(origin);
-                policy::redirect(origin, &url, location, reach)
+            let location = if reads {
+                addresses = self.registry.transport().foreign_addresses(origin);
+                policy::redirect(origin, &url, location, addresses)
             } else {
                 let hosts = &self.call.settings.upload_hosts;
                 policy::location(origin, &url, location, hosts)
             };
-            let hop = hop.map_err(Failure::last)?;
-            if hop.own {
-                reach = Reach::Any;
+            let location = location.map_err(Failure::last)?;
+            if location.own {
+                addresses = AddressPolicy::Any;
             }
-            (url, own) = (hop.url, hop.own);
+            (url, own) = (location.url, location.own);
         }
         Err(Failure::last(Error::new(Kind::Protocol, format!("{}: more than {HOPS} redirects", self.name()))))
     }
@@ -239,10 +240,10 @@ impl Repository {
         &self,
         request: &Request<'_>,
         url: &Url,
-        reach: Reach,
+        addresses: AddressPolicy,
         authorization: Option<&Authorization>,
         own: bool,
-    ) -> std::result::Result<Answer, Failure> {
+    ) -> std::result::Result<RawResponse, Failure> {
         let mut headers = request.headers.clone();
         if own {
             for (name, value) in &self.extra_headers {
@@ -258,9 +259,9 @@ impl Repository {
             method: request.method.clone(),
             url: url.clone(),
             headers,
-            payload: (request.payload)().map_err(Failure::last)?,
-            reach,
-            lane: request.lane,
+            body: (request.body)().map_err(Failure::last)?,
+            addresses,
+            permit: request.permit,
             wait,
         };
         self.registry.transport().send(outgoing, &self.call).await

@@ -30,14 +30,14 @@ pub(crate) enum Next {
 }
 
 /// The attempts of one request or one transfer.
-pub(crate) struct Tries {
+pub(crate) struct RetryBudget {
     left: u64,
     done: u32,
     timeouts: u32,
     deadline: Option<Instant>,
 }
 
-impl Tries {
+impl RetryBudget {
     pub(crate) fn new(call: &Call) -> Self {
         Self::with(call.settings.retries, call.operation.deadline())
     }
@@ -172,10 +172,10 @@ mod tests {
 
     #[test]
     fn r_45_it_is_waited_out_if_it_fits_the_deadline() {
-        let mut tries = Tries::with(5, Some(Instant::now() + Duration::from_secs(20)));
-        assert_eq!(tries.after_status(429, &headers("5")), Next::Wait(Duration::from_secs(5)));
-        assert_eq!(tries.after_status(429, &headers("60")), Next::TooLong(Duration::from_secs(60)));
-        let mut patient = Tries::with(5, None);
+        let mut budget = RetryBudget::with(5, Some(Instant::now() + Duration::from_secs(20)));
+        assert_eq!(budget.after_status(429, &headers("5")), Next::Wait(Duration::from_secs(5)));
+        assert_eq!(budget.after_status(429, &headers("60")), Next::TooLong(Duration::from_secs(60)));
+        let mut patient = RetryBudget::with(5, None);
         assert_eq!(patient.after_status(503, &headers("60")), Next::Wait(Duration::from_secs(60)));
         assert_eq!(
             patient.after_status(429, &headers("99999999")),
@@ -186,15 +186,15 @@ mod tests {
 
     #[test]
     fn only_what_is_safe_is_tried_again_and_not_for_ever() {
-        let mut tries = Tries::with(2, None);
-        assert_eq!(tries.after_failure(Stage::Broken, false), Next::Stop);
-        assert_eq!(tries.after_failure(Stage::Last, true), Next::Stop);
-        assert_eq!(tries.after_failure(Stage::Silent, false), Next::Stop);
-        assert_eq!(tries.after_status(404, &HeaderMap::new()), Next::Stop);
-        assert_eq!(tries.after_status(501, &HeaderMap::new()), Next::Stop);
-        assert!(matches!(tries.after_failure(Stage::Broken, true), Next::Wait(_)));
-        assert!(matches!(tries.after_failure(Stage::Unconnected, false), Next::Wait(_)));
-        assert_eq!(tries.after_failure(Stage::Broken, true), Next::Stop);
+        let mut budget = RetryBudget::with(2, None);
+        assert_eq!(budget.after_failure(Stage::Broken, false), Next::Stop);
+        assert_eq!(budget.after_failure(Stage::Last, true), Next::Stop);
+        assert_eq!(budget.after_failure(Stage::Silent, false), Next::Stop);
+        assert_eq!(budget.after_status(404, &HeaderMap::new()), Next::Stop);
+        assert_eq!(budget.after_status(501, &HeaderMap::new()), Next::Stop);
+        assert!(matches!(budget.after_failure(Stage::Broken, true), Next::Wait(_)));
+        assert!(matches!(budget.after_failure(Stage::Unconnected, false), Next::Wait(_)));
+        assert_eq!(budget.after_failure(Stage::Broken, true), Next::Stop);
     }
 
     #[test]

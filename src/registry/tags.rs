@@ -6,9 +6,9 @@ use http::{HeaderMap, Method, header};
 use serde::Deserialize;
 use url::Url;
 
-use super::reply::Reply;
 use super::repository::Repository;
 use super::request::{Request, Target};
+use super::response::Response;
 use super::{body, policy};
 use crate::error::{Error, Kind, Result, printable};
 use crate::oci::check_tag;
@@ -27,11 +27,11 @@ impl Repository {
         }
         let mut found = BTreeSet::new();
         let mut pages = Pages::new(self, self.path(&format!("tags/list?n={PAGE}")));
-        while let Some(reply) = pages.next(HeaderMap::new()).await? {
-            if reply.status != 200 {
-                return Err(reply.complaint().await?.into_error(&self.name()));
+        while let Some(response) = pages.next(HeaderMap::new()).await? {
+            if response.status != 200 {
+                return Err(response.error_response().await?.into_error(&self.name()));
             }
-            let bytes = pages.read(reply).await?;
+            let bytes = pages.read(response).await?;
             let list: List = serde_json::from_slice(&bytes).map_err(|error| {
                 Error::new(Kind::Protocol, format!("{}: the tag list is malformed: {error}", self.name()))
                     .with_http_status(200)
@@ -67,18 +67,18 @@ impl<'a> Pages<'a> {
     }
 
     /// The next page's answer.
-    pub(super) async fn next(&mut self, headers: HeaderMap) -> Result<Option<Reply>> {
+    pub(super) async fn next(&mut self, headers: HeaderMap) -> Result<Option<Response>> {
         let Some(target) = self.next.take() else { return Ok(None) };
         let repository = self.repository;
         let mut request = Request::new(Method::GET, target, repository.scope.clone());
         request.headers = headers;
-        let reply = repository.exchange(&request).await?;
-        self.seen.insert(reply.url.to_string());
-        if let Some(link) = next_link(&reply.headers) {
-            let url = self.check(&reply.url, &link).map_err(|error| error.context(repository.name()))?;
+        let response = repository.exchange(&request).await?;
+        self.seen.insert(response.url.to_string());
+        if let Some(link) = next_link(&response.headers) {
+            let url = self.check(&response.url, &link).map_err(|error| error.context(repository.name()))?;
             self.next = Some(Target::Url { url, own: true });
         }
-        Ok(Some(reply))
+        Ok(Some(response))
     }
 
     fn check(&self, from: &Url, link: &str) -> Result<Url> {
@@ -97,10 +97,10 @@ impl<'a> Pages<'a> {
     }
 
     /// One page's body.
-    pub(super) async fn read(&self, reply: Reply) -> Result<Vec<u8>> {
+    pub(super) async fn read(&self, response: Response) -> Result<Vec<u8>> {
         let repository = self.repository;
         let limit = repository.call.settings.max_manifest_bytes;
-        let headers = reply.headers.clone();
+        let headers = response.headers.clone();
         let too_large = || {
             Error::new(
                 Kind::Limit,
@@ -111,7 +111,7 @@ impl<'a> Pages<'a> {
             )
         };
         let answer =
-            reply.into_answer().ok_or_else(|| Error::new(Kind::Internal, "a body was read before"))?;
+            response.into_raw().ok_or_else(|| Error::new(Kind::Internal, "a body was read before"))?;
         let bytes = body::read_all(answer, limit).await?.ok_or_else(too_large)?;
         body::decode(&headers, bytes, limit)?.ok_or_else(too_large)
     }

@@ -1,9 +1,9 @@
-//! Connections: one HTTP client per TLS profile and reach, time limits for the head of an answer and for a
+//! Connections: one HTTP client per TLS profile and address policy, time limits for the head of an answer and for a
 //! body on its way out. Follows no redirect and knows no credential.
 
 mod clients;
 mod failure;
-mod payload;
+mod request_body;
 mod resolver;
 mod tls;
 mod trust;
@@ -17,23 +17,23 @@ use url::Url;
 
 use super::address::{Class, classify, literal};
 use super::origin::Origin;
-use super::policy::Reach;
+use super::policy::AddressPolicy;
 use crate::call::Call;
 use crate::error::{Error, Kind, Result, printable};
 use crate::operation::{Count, Level};
 use crate::options::Settings;
 use clients::Clients;
 pub(crate) use failure::{Failure, Stage, of_body as body_failure};
-pub(crate) use payload::{CHUNK, Outflow, Payload, Progressing};
+pub(crate) use request_body::{BodyProgress, CHUNK, RequestBody, RequestStream};
 pub use resolver::Names;
 
-/// The places among a client's connections: 1,000 operations live within 256 descriptors. Each kind of request
+/// The permits for a client's connections: 1,000 operations live within 256 descriptors. Each kind of request
 /// has its own, so that a copy, which holds a download while it asks for an upload, can't wait in a circle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Lane {
-    /// A small answer: the request takes its place itself.
+pub(crate) enum Permit {
+    /// A small answer: the request takes its permit itself.
     Short,
-    /// The caller has a place for the whole transfer ([`Transport::place`]).
+    /// The caller has a permit for the whole transfer ([`Transport::transfer_permit`]).
     Held,
 }
 
@@ -46,9 +46,9 @@ pub(crate) enum Transfer {
     Upload,
 }
 
-/// How many places there are.
-const SHORT_PLACES: usize = 32;
-const TRANSFER_PLACES: usize = 24;
+/// How many permits there are.
+const SHORT_PERMITS: usize = 32;
+const TRANSFER_PERMITS: usize = 24;
 /// How many segments of blobs a client holds in memory, beside what is being given out.
 const SEGMENTS: usize = 6;
 
@@ -57,20 +57,20 @@ pub(crate) struct Outgoing {
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
-    pub(crate) payload: Payload,
+    pub(crate) body: RequestBody,
     /// The addresses that the connection may have.
-    pub(crate) reach: Reach,
-    pub(crate) lane: Lane,
+    pub(crate) addresses: AddressPolicy,
+    pub(crate) permit: Permit,
     /// Time for the head of the answer once the body is out.
     pub(crate) wait: Duration,
 }
 
 /// The head of an answer; the connection is free for others once it is dropped.
-pub(crate) struct Answer {
+pub(crate) struct RawResponse {
     pub(crate) response: reqwest::Response,
-    /// Whose it is.
+    /// The call that asked for it.
     pub(crate) call: Call,
-    _place: Option<OwnedSemaphorePermit>,
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 /// All connections of a client; clones share them.
@@ -90,9 +90,9 @@ impl Transport {
     pub(crate) fn new(settings: &Settings, names: Option<Arc<dyn Names>>) -> Result<Self> {
         Ok(Self(Arc::new(Inner {
             clients: Clients::new(settings, names)?,
-            short: Arc::new(Semaphore::new(SHORT_PLACES)),
-            downloads: Arc::new(Semaphore::new(TRANSFER_PLACES)),
-            uploads: Arc::new(Semaphore::new(TRANSFER_PLACES)),
+            short: Arc::new(Semaphore::new(SHORT_PERMITS)),
+            downloads: Arc::new(Semaphore::new(TRANSFER_PERMITS)),
+            uploads: Arc::new(Semaphore::new(TRANSFER_PERMITS)),
             segments: Arc::new(Semaphore::new(SEGMENTS)),
         })))
     }
@@ -107,31 +107,35 @@ impl Transport {
     }
 
     /// What a server may make us connect to on behalf of this registry.
-    pub(crate) fn foreign_reach(&self, registry: &Origin) -> Reach {
-        Reach::Public(self.class_of(registry).filter(|class| *class != Class::Public))
+    pub(crate) fn foreign_addresses(&self, registry: &Origin) -> AddressPolicy {
+        AddressPolicy::Public(self.class_of(registry).filter(|class| *class != Class::Public))
     }
 
-    /// A place for one transfer, kept over its retries.
-    pub(crate) async fn place(&self, transfer: Transfer) -> Result<OwnedSemaphorePermit> {
-        let places = match transfer {
+    /// A permit for one transfer, kept over its retries.
+    pub(crate) async fn transfer_permit(&self, transfer: Transfer) -> Result<OwnedSemaphorePermit> {
+        let permits = match transfer {
             Transfer::Download => &self.0.downloads,
             Transfer::Upload => &self.0.uploads,
         };
-        take(places).await
+        take(permits).await
     }
 
-    /// A place for one more download that nobody waits for.
-    pub(crate) fn spare_place(&self) -> Option<OwnedSemaphorePermit> {
+    /// A permit for one more download that nobody waits for.
+    pub(crate) fn spare_permit(&self) -> Option<OwnedSemaphorePermit> {
         self.0.downloads.clone().try_acquire_owned().ok()
     }
 
     /// Room in memory for a segment of a blob that comes before its turn.
-    pub(crate) fn room(&self) -> Option<OwnedSemaphorePermit> {
+    pub(crate) fn segment_permit(&self) -> Option<OwnedSemaphorePermit> {
         self.0.segments.clone().try_acquire_owned().ok()
     }
 
     /// Sends one request and waits for the head of the answer.
-    pub(crate) async fn send(&self, outgoing: Outgoing, call: &Call) -> std::result::Result<Answer, Failure> {
+    pub(crate) async fn send(
+        &self,
+        outgoing: Outgoing,
+        call: &Call,
+    ) -> std::result::Result<RawResponse, Failure> {
         call.operation.check().map_err(Failure::last)?;
         tokio::select! {
             biased;
@@ -140,18 +144,22 @@ impl Transport {
         }
     }
 
-    async fn exchange(&self, outgoing: Outgoing, call: &Call) -> std::result::Result<Answer, Failure> {
-        let Outgoing { method, url, mut headers, payload, reach, lane, wait } = outgoing;
+    async fn exchange(&self, outgoing: Outgoing, call: &Call) -> std::result::Result<RawResponse, Failure> {
+        let Outgoing { method, url, mut headers, body, addresses, permit, wait } = outgoing;
         let origin = Origin::of(&url).map_err(Failure::last)?;
-        if reach != Reach::Any {
-            reach.check(&origin, "the request to").map_err(Failure::last)?;
+        if addresses != AddressPolicy::Any {
+            addresses.check(&origin, "the request to").map_err(Failure::last)?;
         }
-        let place = match lane {
-            Lane::Short => Some(take(&self.0.short).await.map_err(Failure::last)?),
-            Lane::Held => None,
+        let permit = match permit {
+            Permit::Short => Some(take(&self.0.short).await.map_err(Failure::last)?),
+            Permit::Held => None,
         };
-        let client =
-            self.0.clients.get(&url, reach).await.map_err(|error| Failure { error, stage: Stage::Setup })?;
+        let client = self
+            .0
+            .clients
+            .get(&url, addresses)
+            .await
+            .map_err(|error| Failure { error, stage: Stage::Setup })?;
         // A compressed answer would break sizes and digests (Q54, G-11).
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let proxy = self.0.clients.proxy_of(&url);
@@ -159,7 +167,7 @@ impl Transport {
         // Without the query, which may hold an upload's state or a signature.
         let asked = format!("{method} {}{}", origin.authority(), printable(url.path()));
         let mut request = reqwest::Request::new(method, url);
-        let (body, progress) = payload.into_body(&call.operation);
+        let (body, progress) = body.into_body(&call.operation);
         if bodied {
             // Also of nothing (Q32), and chunked only where there is no telling (Q44).
             if let Some(length) = progress.length {
@@ -186,7 +194,7 @@ impl Transport {
                 }
                 (Ok(response), _) => {
                     call.operation.log(Level::Debug, || format!("{asked}: {}", response.status().as_u16()));
-                    Ok(Answer { response, call: call.clone(), _place: place })
+                    Ok(RawResponse { response, call: call.clone(), _permit: permit })
                 }
                 (Err(error), proxy) => Err(progress.source_error().map_or_else(
                     || Failure::of(error, &origin, proxy, &call.settings),
@@ -199,7 +207,7 @@ impl Transport {
 }
 
 /// Ends when a body on its way out is too slow, or when the answer's head takes too long after it.
-async fn watch(progress: &Progressing, wait: Duration, settings: &Settings) -> Error {
+async fn watch(progress: &BodyProgress, wait: Duration, settings: &Settings) -> Error {
     let (rate, window) = (settings.min_rate, settings.min_rate_window);
     let mut before = 0;
     while !progress.is_out() {
@@ -236,9 +244,13 @@ fn has_two_lengths(response: &reqwest::Response) -> bool {
     has(header::CONTENT_LENGTH) && has(header::TRANSFER_ENCODING)
 }
 
-/// Waits for one of these places.
-pub(super) async fn take(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit> {
-    places.clone().acquire_owned().await.map_err(|_| Error::new(Kind::Internal, "the connections are closed"))
+/// Waits for one of these permits.
+pub(super) async fn take(permits: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit> {
+    permits
+        .clone()
+        .acquire_owned()
+        .await
+        .map_err(|_| Error::new(Kind::Internal, "the connections are closed"))
 }
 
 /// A header's value of a caller's; beyond ASCII there is no telling how a server reads it.

@@ -1,9 +1,9 @@
 //! Uploads of blobs: skipped where they are there, mounted where they can be, else sent, in the way that this
 //! host is known to take (Q28 to Q48).
 
-mod feed;
-mod growing;
+mod body_source;
 mod session;
+mod streamed_upload;
 mod transfer;
 
 use std::sync::Arc;
@@ -13,16 +13,16 @@ use http::{Method, header};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::capabilities::{CHUNK, Strategy};
-use super::policy::{self, Hop};
-use super::reply::Reply;
+use super::policy::{self, Location};
 use super::repository::Repository;
 use super::request::{Request, Target};
-use super::retry::{Next, Tries, pause_for, too_long};
+use super::response::Response;
+use super::retry::{Next, RetryBudget, pause_for, too_long};
 use super::transport::Transfer;
 use crate::error::{Error, Kind, Result, printable};
 use crate::oci::Descriptor;
 use crate::operation::Count;
-pub use feed::{BlobSource, BytesSource};
+pub use body_source::{BlobSource, BytesSource};
 pub use session::{NoSessions, Session, UploadSessions};
 use transfer::{Outcome, Upload};
 
@@ -41,11 +41,12 @@ pub enum Uploaded {
 /// mount from the repository itself, which is answered with 201 where the blob is there. One request less
 /// for each config.
 const SMALL: u64 = 64 << 10;
+
 /// How an upload begins.
 enum Begun {
     There,
     Mounted,
-    Session(Hop, u64),
+    Session(Location, u64),
 }
 
 impl Repository {
@@ -58,7 +59,7 @@ impl Repository {
         mount_from: &[String],
         sessions: &dyn UploadSessions,
     ) -> Result<Uploaded> {
-        let _place = self.upload_place().await?;
+        let _permit = self.upload_permit().await?;
         let upload = Upload::new(self, descriptor, source, sessions);
         if !upload.resume_saved().await? {
             match self.begin(descriptor, mount_from).await? {
@@ -72,7 +73,7 @@ impl Repository {
                     self.call.operation.count(Count::Mounted);
                     return Ok(Uploaded::Mounted);
                 }
-                Begun::Session(hop, least) => self.send_blob(&upload, Some((hop, least))).await?,
+                Begun::Session(location, least) => self.send_blob(&upload, Some((location, least))).await?,
             }
         }
         upload.done();
@@ -80,8 +81,8 @@ impl Repository {
         Ok(Uploaded::Sent)
     }
 
-    async fn upload_place(&self) -> Result<OwnedSemaphorePermit> {
-        self.call.operation.run(self.registry.transport().place(Transfer::Upload)).await
+    async fn upload_permit(&self) -> Result<OwnedSemaphorePermit> {
+        self.call.operation.run(self.registry.transport().transfer_permit(Transfer::Upload)).await
     }
 
     /// Sends a blob whatever the registry said about it before: it turned out not to be there (Q59, R-36).
@@ -90,7 +91,7 @@ impl Repository {
         descriptor: &Descriptor,
         source: Arc<dyn BlobSource>,
     ) -> Result<()> {
-        let _place = self.upload_place().await?;
+        let _permit = self.upload_permit().await?;
         let upload = Upload::new(self, descriptor, source, &NoSessions);
         self.send_blob(&upload, None).await?;
         self.call.operation.count(Count::Uploaded);
@@ -133,24 +134,24 @@ impl Repository {
         let mut session = None;
         for from in others {
             match self.mount(descriptor, from).await? {
-                Some(Begun::Session(hop, least)) => session = Some((hop, least)),
+                Some(Begun::Session(location, least)) => session = Some((location, least)),
                 Some(begun) => return Ok(begun),
                 None => {}
             }
         }
-        let (hop, least) = match session {
+        let (location, least) = match session {
             Some(session) => session,
             None => self.begin_session().await?,
         };
-        Ok(Begun::Session(hop, least))
+        Ok(Begun::Session(location, least))
     }
 
     /// Asks for a mount: done, a session instead, or nothing where the registry would have neither (Q48).
     async fn mount(&self, descriptor: &Descriptor, from: &str) -> Result<Option<Begun>> {
         let path = self.path(&format!("blobs/uploads/?mount={}&from={from}", descriptor.digest));
         let scope = self.push_scope().with_mount_from(from);
-        let reply = match self.exchange(&Request::new(Method::POST, Target::Path(path), scope)).await {
-            Ok(reply) => reply,
+        let response = match self.exchange(&Request::new(Method::POST, Target::Path(path), scope)).await {
+            Ok(response) => response,
             // A source that may not be read must not fail the push (Q49).
             Err(error)
                 if matches!(error.kind(), Kind::Unauthorized | Kind::Denied)
@@ -160,40 +161,42 @@ impl Repository {
             }
             Err(error) => return Err(error),
         };
-        match reply.status {
+        match response.status {
             201 => {
-                let located = reply.headers.contains_key(header::LOCATION);
-                reply.drain().await?;
+                let located = response.headers.contains_key(header::LOCATION);
+                response.drain().await?;
                 // Without a Location it is not what the specification calls mounted.
                 let there = located || self.blob_exists(descriptor).await?;
                 Ok(there.then_some(Begun::Mounted))
             }
-            202 => self.session_of(reply).await.map(|(hop, least)| Some(Begun::Session(hop, least))),
-            400..=499 => reply.drain().await.map(|()| None),
-            _ => Err(reply.complaint().await?.into_error(&self.name())),
+            202 => {
+                self.session_of(response).await.map(|(location, least)| Some(Begun::Session(location, least)))
+            }
+            400..=499 => response.drain().await.map(|()| None),
+            _ => Err(response.error_response().await?.into_error(&self.name())),
         }
     }
 
-    async fn begin_session(&self) -> Result<(Hop, u64)> {
+    async fn begin_session(&self) -> Result<(Location, u64)> {
         let request =
             Request::new(Method::POST, Target::Path(self.path("blobs/uploads/")), self.push_scope());
-        let reply = self.exchange(&request).await?;
-        if reply.status != 202 {
-            return Err(reply.complaint().await?.into_error(&self.name()));
+        let response = self.exchange(&request).await?;
+        if response.status != 202 {
+            return Err(response.error_response().await?.into_error(&self.name()));
         }
-        self.session_of(reply).await
+        self.session_of(response).await
     }
 
     /// The session of a 202, and the least length of a chunk that the registry wants.
-    async fn session_of(&self, reply: Reply) -> Result<(Hop, u64)> {
-        let hop = self.next_location(&reply)?;
-        let least = reply.header("oci-chunk-min-length").and_then(|text| text.parse().ok()).unwrap_or(0);
-        reply.drain().await?;
-        Ok((hop, least))
+    async fn session_of(&self, response: Response) -> Result<(Location, u64)> {
+        let location = self.next_location(&response)?;
+        let least = response.header("oci-chunk-min-length").and_then(|text| text.parse().ok()).unwrap_or(0);
+        response.drain().await?;
+        Ok((location, least))
     }
 
-    fn next_location(&self, reply: &Reply) -> Result<Hop> {
-        let location = reply.headers.get(header::LOCATION).map(|value| {
+    fn next_location(&self, response: &Response) -> Result<Location> {
+        let location = response.headers.get(header::LOCATION).map(|value| {
             value.to_str().map_err(|_| {
                 let text = printable(value.as_bytes());
                 Error::new(Kind::Protocol, format!("the upload location '{text}' is no URL"))
@@ -205,22 +208,22 @@ impl Repository {
         };
         let hosts = &self.call.settings.upload_hosts;
         location
-            .and_then(|text| policy::location(&self.origin()?, &reply.url, text, hosts))
-            .map_err(|error| error.context(self.name()).with_http_status(reply.status))
+            .and_then(|text| policy::location(&self.origin()?, &response.url, text, hosts))
+            .map_err(|error| error.context(self.name()).with_http_status(response.status))
     }
 
     /// Sends a blob, in another way or in a new session where one fails.
-    async fn send_blob(&self, upload: &Upload<'_>, mut session: Option<(Hop, u64)>) -> Result<()> {
+    async fn send_blob(&self, upload: &Upload<'_>, mut session: Option<(Location, u64)>) -> Result<()> {
         let host = &self.reference.registry;
-        let mut tries = Tries::new(&self.call);
+        let mut budget = RetryBudget::new(&self.call);
         let mut strategy = self.registry.capabilities(host).strategy;
         loop {
-            let (hop, least) = match session.take() {
+            let (location, least) = match session.take() {
                 Some(session) => session,
                 None => self.begin_session().await?,
             };
-            let begun = hop.clone();
-            let sent = match upload.send(hop, strategy.with_least(least)).await {
+            let begun = location.clone();
+            let sent = match upload.send(location, strategy.with_least(least)).await {
                 Ok(sent) => sent,
                 Err(error) => {
                     self.abandon(&begun, strategy, &error).await;
@@ -243,7 +246,7 @@ impl Repository {
                     None => return Err(error),
                 },
                 Outcome::Passing(error, headers) => {
-                    let next = tries.after_status(error.http_status().unwrap_or(0), &headers);
+                    let next = budget.after_status(error.http_status().unwrap_or(0), &headers);
                     (error, next)
                 }
                 Outcome::Broken(error) => {
@@ -256,7 +259,7 @@ impl Repository {
                     if strategy == Strategy::Whole && upload.size() > 2 * CHUNK {
                         strategy = Strategy::Chunked(CHUNK);
                     }
-                    (error, tries.again(None))
+                    (error, budget.again(None))
                 }
             };
             match next {
@@ -270,9 +273,9 @@ impl Repository {
     }
 
     /// Cancels an upload that its registry answered with an error; what can be resumed stays.
-    async fn abandon(&self, hop: &Hop, strategy: Strategy, error: &Error) {
+    async fn abandon(&self, location: &Location, strategy: Strategy, error: &Error) {
         if error.http_status().is_some() && !matches!(strategy, Strategy::Chunked(_)) {
-            self.cancel_session(hop).await;
+            self.cancel_session(location).await;
         }
     }
 }

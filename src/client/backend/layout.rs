@@ -5,7 +5,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Answer, Backend, Blob, Target, Unfinished, Writer};
+use super::{Backend, Blob, Pending, Target, Unfinished, Writer};
 use crate::call::Call;
 use crate::error::{Error, Kind, Result};
 use crate::oci::{Descriptor, Digest, Reference};
@@ -38,14 +38,14 @@ impl LayoutBackend {
     fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Self) -> Result<T> + Send + 'static,
-    ) -> Answer<'static, T> {
+    ) -> Pending<'static, T> {
         let own = self.clone();
         Box::pin(blocking(move || work(&own)))
     }
 }
 
 impl Backend for LayoutBackend {
-    fn resolve<'a>(&'a self, target: &'a Target) -> Answer<'a, Option<Descriptor>> {
+    fn resolve<'a>(&'a self, target: &'a Target) -> Pending<'a, Option<Descriptor>> {
         let target = target.clone();
         self.run(move |own| match own.open() {
             Ok(layout) => layout.resolve(target.tag.as_deref(), target.digest.as_ref()),
@@ -54,7 +54,7 @@ impl Backend for LayoutBackend {
         })
     }
 
-    fn manifest<'a>(&'a self, target: &'a Target) -> Answer<'a, (Descriptor, Vec<u8>)> {
+    fn manifest<'a>(&'a self, target: &'a Target) -> Pending<'a, (Descriptor, Vec<u8>)> {
         Box::pin(async move {
             let descriptor = self.resolve(target).await?.ok_or_else(|| self.not_found())?;
             let bytes = self.child(&descriptor).await?;
@@ -62,11 +62,11 @@ impl Backend for LayoutBackend {
         })
     }
 
-    fn child<'a>(&'a self, descriptor: &'a Descriptor) -> Answer<'a, Vec<u8>> {
+    fn child<'a>(&'a self, descriptor: &'a Descriptor) -> Pending<'a, Vec<u8>> {
         self.small_blob(descriptor, self.call.settings.max_manifest_bytes)
     }
 
-    fn small_blob<'a>(&'a self, descriptor: &'a Descriptor, limit: usize) -> Answer<'a, Vec<u8>> {
+    fn small_blob<'a>(&'a self, descriptor: &'a Descriptor, limit: usize) -> Pending<'a, Vec<u8>> {
         let descriptor = descriptor.clone();
         self.run(move |own| own.open()?.read(&descriptor, limit))
     }
@@ -85,7 +85,7 @@ impl Backend for LayoutBackend {
         Ok(Box::new(file))
     }
 
-    fn tags(&self) -> Answer<'_, Vec<String>> {
+    fn tags(&self) -> Pending<'_, Vec<String>> {
         self.run(|own| own.open()?.tags())
     }
 
@@ -93,12 +93,12 @@ impl Backend for LayoutBackend {
         &'a self,
         subject: &'a Digest,
         artifact_type: Option<&'a str>,
-    ) -> Answer<'a, Vec<Descriptor>> {
+    ) -> Pending<'a, Vec<Descriptor>> {
         let (subject, artifact_type) = (subject.clone(), artifact_type.map(str::to_owned));
         self.run(move |own| own.open()?.referrers(&subject, artifact_type.as_deref()))
     }
 
-    fn delete<'a>(&'a self, target: &'a Target) -> Answer<'a, ()> {
+    fn delete<'a>(&'a self, target: &'a Target) -> Pending<'a, ()> {
         let target = target.clone();
         self.run(move |own| {
             let tag = target.tag().filter(|_| target.digest.is_none());
@@ -109,18 +109,18 @@ impl Backend for LayoutBackend {
         })
     }
 
-    fn collect_garbage(&self) -> Answer<'_, u64> {
+    fn collect_garbage(&self) -> Pending<'_, u64> {
         self.run(|own| Ok(own.open()?.gc()?.removed_bytes))
     }
 
-    fn writer(&self, _: &[String]) -> Answer<'_, Arc<dyn Writer>> {
+    fn writer(&self, _: &[String]) -> Pending<'_, Arc<dyn Writer>> {
         self.run(|own| {
             let writer = Arc::new(Layout::create(&own.path, &own.call)?.begin()?);
             Ok(Arc::new(Adding { writer, call: own.call.clone() }) as Arc<dyn Writer>)
         })
     }
 
-    fn send_unfinished(&self, _: Unfinished, _: &[String]) -> Option<Answer<'static, bool>> {
+    fn send_unfinished(&self, _: Unfinished, _: &[String]) -> Option<Pending<'static, bool>> {
         None
     }
 }
@@ -131,7 +131,7 @@ struct Adding {
 }
 
 impl Writer for Adding {
-    fn send<'a>(&'a self, blob: &'a Blob) -> Answer<'a, ()> {
+    fn send<'a>(&'a self, blob: &'a Blob) -> Pending<'a, ()> {
         let (writer, operation) = (self.writer.clone(), self.call.operation.clone());
         let (descriptor, source, spool) = (blob.descriptor.clone(), blob.source.clone(), blob.spool.clone());
         Box::pin(blocking(move || {
@@ -149,7 +149,7 @@ impl Writer for Adding {
         }))
     }
 
-    fn send_again<'a>(&'a self, blob: &'a Blob) -> Answer<'a, ()> {
+    fn send_again<'a>(&'a self, blob: &'a Blob) -> Pending<'a, ()> {
         self.send(blob)
     }
 
@@ -158,7 +158,7 @@ impl Writer for Adding {
         descriptor: &'a Descriptor,
         bytes: &'a [u8],
         tag: Option<&'a str>,
-    ) -> Answer<'a, bool> {
+    ) -> Pending<'a, bool> {
         let (writer, descriptor) = (self.writer.clone(), descriptor.clone());
         let (bytes, tag) = (bytes.to_vec(), tag.map(str::to_owned));
         Box::pin(blocking(move || {
@@ -168,7 +168,7 @@ impl Writer for Adding {
     }
 
     /// A layout's manifests are looked through for their subjects: nothing has to be told.
-    fn put_referrer<'a>(&'a self, _: &'a Digest, _: &'a Descriptor) -> Answer<'a, ()> {
+    fn put_referrer<'a>(&'a self, _: &'a Digest, _: &'a Descriptor) -> Pending<'a, ()> {
         Box::pin(async { Ok(()) })
     }
 }

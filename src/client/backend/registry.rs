@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
-use super::{Answer, Backend, Blob, Target, Unfinished, Writer};
+use super::{Backend, Blob, Pending, Target, Unfinished, Writer};
 use crate::client::Client;
 use crate::client::pipe::{PipeWriter, pipe};
 use crate::error::{Error, Kind, Result};
@@ -31,7 +31,7 @@ impl RegistryBackend {
 fn run<'a, T: 'a>(
     repository: &'a Repository,
     work: impl Future<Output = Result<T>> + Send + 'a,
-) -> Answer<'a, T> {
+) -> Pending<'a, T> {
     Box::pin(repository.call().operation.run(work))
 }
 
@@ -44,22 +44,22 @@ fn name(target: &Target) -> String {
 }
 
 impl Backend for RegistryBackend {
-    fn resolve<'a>(&'a self, target: &'a Target) -> Answer<'a, Option<Descriptor>> {
+    fn resolve<'a>(&'a self, target: &'a Target) -> Pending<'a, Option<Descriptor>> {
         run(&self.repository, async move { self.repository.head_manifest(&name(target)).await })
     }
 
-    fn manifest<'a>(&'a self, target: &'a Target) -> Answer<'a, (Descriptor, Vec<u8>)> {
+    fn manifest<'a>(&'a self, target: &'a Target) -> Pending<'a, (Descriptor, Vec<u8>)> {
         run(&self.repository, async move { self.repository.get_manifest(&name(target)).await })
     }
 
-    fn child<'a>(&'a self, descriptor: &'a Descriptor) -> Answer<'a, Vec<u8>> {
+    fn child<'a>(&'a self, descriptor: &'a Descriptor) -> Pending<'a, Vec<u8>> {
         run(
             &self.repository,
             async move { Ok(self.repository.get_manifest(descriptor.digest.as_str()).await?.1) },
         )
     }
 
-    fn small_blob<'a>(&'a self, descriptor: &'a Descriptor, _: usize) -> Answer<'a, Vec<u8>> {
+    fn small_blob<'a>(&'a self, descriptor: &'a Descriptor, _: usize) -> Pending<'a, Vec<u8>> {
         run(&self.repository, async move {
             let mut reader = self.repository.read_blob(descriptor, 0).await?;
             let mut bytes = Vec::new();
@@ -87,7 +87,7 @@ impl Backend for RegistryBackend {
         Ok(Box::new(reader))
     }
 
-    fn tags(&self) -> Answer<'_, Vec<String>> {
+    fn tags(&self) -> Pending<'_, Vec<String>> {
         run(&self.repository, self.repository.list_tags())
     }
 
@@ -95,22 +95,22 @@ impl Backend for RegistryBackend {
         &'a self,
         subject: &'a Digest,
         artifact_type: Option<&'a str>,
-    ) -> Answer<'a, Vec<Descriptor>> {
+    ) -> Pending<'a, Vec<Descriptor>> {
         run(&self.repository, self.repository.referrers(subject, artifact_type))
     }
 
-    fn delete<'a>(&'a self, target: &'a Target) -> Answer<'a, ()> {
+    fn delete<'a>(&'a self, target: &'a Target) -> Pending<'a, ()> {
         let repository = self.repository.clone().for_delete();
         run(&self.repository, async move { repository.delete_manifest(&name(target)).await })
     }
 
-    fn collect_garbage(&self) -> Answer<'_, u64> {
+    fn collect_garbage(&self) -> Pending<'_, u64> {
         let why = "a registry collects its garbage itself; only a layout (ocidir://PATH) is collected here";
         let refused = Error::new(Kind::Unsupported, format!("{}: {why}", self.repository.name()));
         Box::pin(async { Err(refused) })
     }
 
-    fn writer(&self, mount_from: &[String]) -> Answer<'_, Arc<dyn Writer>> {
+    fn writer(&self, mount_from: &[String]) -> Pending<'_, Arc<dyn Writer>> {
         let writer = Pushing {
             client: self.client.clone(),
             repository: self.repository.clone().for_push(mount_from),
@@ -119,10 +119,10 @@ impl Backend for RegistryBackend {
         Box::pin(async { Ok(Arc::new(writer) as Arc<dyn Writer>) })
     }
 
-    fn send_unfinished(&self, blob: Unfinished, mount_from: &[String]) -> Option<Answer<'static, bool>> {
+    fn send_unfinished(&self, blob: Unfinished, mount_from: &[String]) -> Option<Pending<'static, bool>> {
         let repository = self.repository.clone().for_push(mount_from);
         // It ends with the operation by itself, and then cancels what it began.
-        Some(Box::pin(async move { repository.upload_growing(blob.chunks, blob.described).await }))
+        Some(Box::pin(async move { repository.upload_streamed(blob.chunks, blob.described).await }))
     }
 }
 
@@ -133,7 +133,7 @@ struct Pushing {
 }
 
 impl Writer for Pushing {
-    fn send<'a>(&'a self, blob: &'a Blob) -> Answer<'a, ()> {
+    fn send<'a>(&'a self, blob: &'a Blob) -> Pending<'a, ()> {
         run(&self.repository, async move {
             let source = blob.source.clone();
             self.repository
@@ -143,7 +143,7 @@ impl Writer for Pushing {
         })
     }
 
-    fn send_again<'a>(&'a self, blob: &'a Blob) -> Answer<'a, ()> {
+    fn send_again<'a>(&'a self, blob: &'a Blob) -> Pending<'a, ()> {
         run(&self.repository, self.repository.upload_blob_again(&blob.descriptor, blob.source.clone()))
     }
 
@@ -152,14 +152,14 @@ impl Writer for Pushing {
         descriptor: &'a Descriptor,
         bytes: &'a [u8],
         tag: Option<&'a str>,
-    ) -> Answer<'a, bool> {
+    ) -> Pending<'a, bool> {
         run(&self.repository, async move {
             let name = tag.unwrap_or(descriptor.digest.as_str());
             Ok(self.repository.put_manifest(name, &descriptor.media_type, bytes).await?.subject_known)
         })
     }
 
-    fn put_referrer<'a>(&'a self, subject: &'a Digest, referrer: &'a Descriptor) -> Answer<'a, ()> {
+    fn put_referrer<'a>(&'a self, subject: &'a Digest, referrer: &'a Descriptor) -> Pending<'a, ()> {
         run(&self.repository, self.repository.put_referrer(subject, referrer))
     }
 }

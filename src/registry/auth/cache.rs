@@ -45,7 +45,7 @@ pub(super) struct Tokens {
 }
 
 /// A wish for a token.
-pub(super) struct Wish<'a> {
+pub(super) struct TokenRequest<'a> {
     pub(super) key: Key,
     pub(super) realm: &'a Realm,
     pub(super) credential: Option<&'a Credential>,
@@ -85,9 +85,9 @@ impl Tokens {
     pub(super) async fn get(
         &self,
         access: Access<'_>,
-        wish: &Wish<'_>,
+        wanted: &TokenRequest<'_>,
     ) -> std::result::Result<HeaderValue, NoToken> {
-        let slot = self.slot(&wish.key);
+        let slot = self.slot(&wanted.key);
         // Whoever holds the lock ends with its own operation; who waits for it ends with this one.
         let mut state = tokio::select! {
             biased;
@@ -95,22 +95,22 @@ impl Tokens {
             state = slot.lock() => state,
         };
         match &state.token {
-            Some(token) if token.renew > Instant::now() && wish.stale != Some(&token.header) => {
+            Some(token) if token.renew > Instant::now() && wanted.stale != Some(&token.header) => {
                 return Ok(token.header.clone());
             }
             _ => {}
         }
-        if let Some(challenged) = wish.challenged {
+        if let Some(challenged) = wanted.challenged {
             state.challenged = challenged.to_vec();
         }
-        let ladder = wish.key.scope.ladder(&state.challenged);
+        let scope_candidates = wanted.key.scope.scope_candidates(&state.challenged);
         let mut refused = 0;
-        for (tried, scopes) in ladder.iter().enumerate() {
+        for (tried, scopes) in scope_candidates.iter().enumerate() {
             let request = Request {
-                realm: wish.realm,
-                service: &wish.key.service,
+                realm: wanted.realm,
+                service: &wanted.key.service,
                 scopes,
-                credential: wish.credential,
+                credential: wanted.credential,
                 offline: self.offline,
             };
             match fetch(access, &request).await {
@@ -196,12 +196,17 @@ mod tests {
             scope: scope.clone(),
         };
         let refused = HeaderValue::from_static("Bearer t2");
-        let wish =
-            |stale| Wish { key: key.clone(), realm: &realm, credential: None, challenged: None, stale };
+        let wanted = |stale| TokenRequest {
+            key: key.clone(),
+            realm: &realm,
+            credential: None,
+            challenged: None,
+            stale,
+        };
         let tokens = Tokens::default();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let get = async |stale| match tokens.get(access, &wish(stale)).await {
+            let get = async |stale| match tokens.get(access, &wanted(stale)).await {
                 Ok(header) => header,
                 Err(_) => panic!("no token"),
             };
@@ -218,7 +223,7 @@ mod tests {
             assert_eq!(get(Some(&refused)).await, "Bearer t3");
             assert_eq!(given.load(Ordering::SeqCst), 3);
             // Another identity has another token.
-            let mut other = wish(None);
+            let mut other = wanted(None);
             other.key.identity = Credential::basic("u", Secret::new("p")).unwrap().identity();
             assert!(matches!(tokens.get(access, &other).await, Ok(header) if header == "Bearer t4"));
         });

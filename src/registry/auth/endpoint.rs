@@ -8,7 +8,7 @@ use super::Access;
 use crate::error::{Error, Kind, Result};
 use crate::registry::body;
 use crate::registry::policy::{self, Realm};
-use crate::registry::transport::{Lane, Outgoing, Payload};
+use crate::registry::transport::{Outgoing, Permit, RequestBody};
 
 /// The longest answer.
 const LIMIT: usize = 64 << 10;
@@ -33,20 +33,20 @@ pub(super) async fn request(
     mut headers: HeaderMap,
     form: Option<Bytes>,
 ) -> Result<(u16, HeaderMap, Vec<u8>)> {
-    let payload = match form {
+    let body = match form {
         Some(form) => {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-            Payload::Bytes(form)
+            RequestBody::Bytes(form)
         }
-        None => Payload::Empty,
+        None => RequestBody::Empty,
     };
     let outgoing = Outgoing {
         method,
         url: realm.url.clone(),
         headers,
-        payload,
-        reach: realm.reach,
-        lane: Lane::Short,
+        body,
+        addresses: realm.addresses,
+        permit: Permit::Short,
         wait: access.call.settings.header_timeout,
     };
     let answer = access.transport.send(outgoing, access.call).await.map_err(|failure| failure.error)?;

@@ -19,7 +19,7 @@ use crate::call::Call;
 use crate::credential::{Credential, Credentials, Form, Found, Identity, Lookup};
 use crate::error::{Error, Kind, Result, printable};
 use crate::options::{Secret, Settings};
-use cache::{Key, Tokens, Wish};
+use cache::{Key, TokenRequest, Tokens};
 use challenge::{Bearer, Challenges};
 pub(crate) use scope::Scope;
 use token::NoToken;
@@ -286,7 +286,7 @@ impl Auth {
             return Ok(token::header("Bearer", token.expose()).map(made));
         }
         let realm = endpoint::realm(access, &bearer.realm)?;
-        let wish = Wish {
+        let wanted = TokenRequest {
             key: Key {
                 origin: access.origin.clone(),
                 identity,
@@ -298,7 +298,7 @@ impl Auth {
             challenged,
             stale: used.map(|used| &used.value),
         };
-        self.tokens.get(access, &wish).await.map(|value| Some(made(value)))
+        self.tokens.get(access, &wanted).await.map(|value| Some(made(value)))
     }
 
     /// The error for a 401 that is final: which credential it was, or why there was none. A password that

@@ -64,11 +64,11 @@ impl Scope {
 
     /// The scope strings for a token, best first; a later one is for a server that refused the one before.
     /// `challenged` is what the server asked for.
-    pub(super) fn ladder(&self, challenged: &[String]) -> Vec<Vec<String>> {
-        let mut ladder = Vec::new();
+    pub(super) fn scope_candidates(&self, challenged: &[String]) -> Vec<Vec<String>> {
+        let mut scope_candidates = Vec::new();
         let mut add = |scopes: Vec<String>| {
-            if !ladder.contains(&scopes) {
-                ladder.push(scopes);
+            if !scope_candidates.contains(&scopes) {
+                scope_candidates.push(scopes);
             }
         };
         // No single set of actions deletes everywhere: what the challenge says comes first (Q8).
@@ -86,7 +86,7 @@ impl Scope {
         if self.deletes() {
             add(vec![format!("repository:{}:*", self.repository)]);
         }
-        ladder
+        scope_candidates
     }
 
     fn is_ours(&self, scope: &str) -> bool {
@@ -149,7 +149,7 @@ mod tests {
 
     fn first(scope: &Scope, challenged: &[&str]) -> Vec<String> {
         let challenged: Vec<String> = challenged.iter().map(|s| (*s).to_owned()).collect();
-        scope.ladder(&challenged).swap_remove(0)
+        scope.scope_candidates(&challenged).swap_remove(0)
     }
 
     #[test]
@@ -186,19 +186,19 @@ mod tests {
             first(&scope, &["repository:other:pull"]),
             ["repository:other:pull", "repository:a:pull,push", "repository:b:pull"]
         );
-        let ladder = scope.ladder(&["repository:a:pull,push".to_owned()]);
-        assert_eq!(ladder[0], ["repository:a:pull,push", "repository:b:pull"]);
-        assert_eq!(ladder[1], ["repository:a:pull,push"]);
+        let scope_candidates = scope.scope_candidates(&["repository:a:pull,push".to_owned()]);
+        assert_eq!(scope_candidates[0], ["repository:a:pull,push", "repository:b:pull"]);
+        assert_eq!(scope_candidates[1], ["repository:a:pull,push"]);
     }
 
     #[test]
     fn q8_a_delete_follows_the_challenge_then_all_then_a_star() {
-        let ladder = Scope::delete("a").ladder(&["repository:a:delete".to_owned()]);
+        let scope_candidates = Scope::delete("a").scope_candidates(&["repository:a:delete".to_owned()]);
         let want: [&[&str]; 3] =
             [&["repository:a:delete"], &["repository:a:pull,push,delete"], &["repository:a:*"]];
-        assert_eq!(ladder, want);
-        let ladder = Scope::delete("a").ladder(&[]);
-        assert_eq!(ladder, [["repository:a:pull,push,delete"], ["repository:a:*"]]);
+        assert_eq!(scope_candidates, want);
+        let scope_candidates = Scope::delete("a").scope_candidates(&[]);
+        assert_eq!(scope_candidates, [["repository:a:pull,push,delete"], ["repository:a:*"]]);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::error::{Error, Kind, printable};
 use crate::options::Secret;
 use crate::registry::policy::Realm;
 use crate::registry::retry::pause_for;
-use crate::registry::retry::{Next, Tries};
+use crate::registry::retry::{Next, RetryBudget};
 
 /// How token servers know this program.
 const CLIENT_ID: &str = "cldoci";
@@ -60,7 +60,7 @@ impl From<Error> for NoToken {
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct TokenResponse {
     #[serde(default)]
     token: Option<Secret>,
     #[serde(default)]
@@ -130,7 +130,7 @@ async fn fetch_by(
         }
         Way::Post => (Method::POST, Some(form(request))),
     };
-    let mut tries = Tries::new(access.call);
+    let mut budget = RetryBudget::new(access.call);
     loop {
         let answer = endpoint::request(access, &realm, method.clone(), headers.clone(), form.clone()).await;
         let next = match answer {
@@ -149,7 +149,7 @@ async fn fetch_by(
                 return Err(Error::new(Kind::Policy, why).into());
             }
             Ok((status @ (400 | 401 | 403 | 404 | 405), ..)) => return Err(NoToken::Refused(status)),
-            Ok((status, headers, _)) => match tries.after_status(status, &headers) {
+            Ok((status, headers, _)) => match budget.after_status(status, &headers) {
                 Next::TooLong(wait) => {
                     let why = format!(
                         "the token endpoint {} answers {status} and asks to wait {} s",
@@ -162,7 +162,7 @@ async fn fetch_by(
                 Next::Stop => return Err(unusable(status, request).into()),
                 wait => wait,
             },
-            Err(error) if error.kind() == Kind::Network && error.retryable() => match tries.again(None) {
+            Err(error) if error.kind() == Kind::Network && error.retryable() => match budget.again(None) {
                 Next::Wait(pause) => Next::Wait(pause),
                 _ => return Err(error.context("the token endpoint").into()),
             },
@@ -268,7 +268,8 @@ pub(super) fn header(scheme: &str, text: &str) -> Option<HeaderValue> {
 
 fn parse(body: &[u8], now: Instant) -> std::result::Result<Token, &'static str> {
     // The reader's own words would quote the body.
-    let answer: Answer = serde_json::from_slice(body).map_err(|_| "its answer is no JSON of a token")?;
+    let answer: TokenResponse =
+        serde_json::from_slice(body).map_err(|_| "its answer is no JSON of a token")?;
     let set = |secret: Option<Secret>| secret.filter(|s| !s.expose().is_empty());
     // Where both are there they are meant to be equal; docker takes this one (Q9).
     let token = set(answer.access_token).or(set(answer.token)).ok_or("its answer has no token")?;

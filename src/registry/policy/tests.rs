@@ -45,7 +45,7 @@ fn a_02_a_realm_on_another_public_host_is_allowed_with_a_warning() {
     let registry = origin("https://reg.example.com");
     let other = realm(&registry, None, "https://auth.other.test/token", NONE).unwrap();
     assert!(other.warning.unwrap().contains("auth.other.test"));
-    assert_eq!(other.reach, Reach::Public(None));
+    assert_eq!(other.addresses, AddressPolicy::Public(None));
     assert_eq!(realm(&registry, None, "https://auth.example.com/token", NONE).unwrap().warning, None);
     let hub = Origin::of_registry("docker.io", true).unwrap();
     assert_eq!(realm(&hub, None, "https://auth.docker.io/token", NONE).unwrap().warning, None);
@@ -146,8 +146,12 @@ fn a_09_upload_locations() {
         "/v2/a/u?x=1",
         "//reg.test/v2/a/u?x=1",
     ] {
-        let hop = to(text, NONE).unwrap();
-        assert_eq!((hop.url.as_str(), hop.own), ("https://reg.test:8443/v2/a/u?x=1", true), "{text}");
+        let location = to(text, NONE).unwrap();
+        assert_eq!(
+            (location.url.as_str(), location.own),
+            ("https://reg.test:8443/v2/a/u?x=1", true),
+            "{text}"
+        );
     }
     assert_eq!(kind(to("https://other.test/u", NONE)), Kind::Policy);
     let listed = ["other.test".to_owned()];
@@ -174,25 +178,28 @@ fn r_14_upload_locations_in_every_form() {
 fn r_24_and_a_16_redirects_are_checked_at_every_hop() {
     let registry = origin("https://reg.test");
     let from = url("https://reg.test/v2/a/blobs/x");
-    let reach = Reach::Public(None);
-    assert!(!redirect(&registry, &from, "https://cdn.test/x", reach).unwrap().own);
-    assert!(redirect(&registry, &from, "/x", reach).unwrap().own);
-    assert_eq!(kind(redirect(&registry, &from, "http://cdn.test/x", reach)), Kind::Policy);
-    let hop = url("https://cdn.test/x");
+    let addresses = AddressPolicy::Public(None);
+    assert!(!redirect(&registry, &from, "https://cdn.test/x", addresses).unwrap().own);
+    assert!(redirect(&registry, &from, "/x", addresses).unwrap().own);
+    assert_eq!(kind(redirect(&registry, &from, "http://cdn.test/x", addresses)), Kind::Policy);
+    let location = url("https://cdn.test/x");
     for text in ["https://10.0.0.1/", "https://169.254.169.254/", "https://localhost/", "http://cdn.test/"] {
-        assert_eq!(kind(redirect(&registry, &hop, text, reach)), Kind::Policy, "{text}");
+        assert_eq!(kind(redirect(&registry, &location, text, addresses)), Kind::Policy, "{text}");
     }
     // A credential would go along on the same origin only: other port, scheme, host, sub-domain (A-10…A-13).
     for text in ["https://reg.test:444/x", "https://sub.reg.test/x", "https://reg.test.evil/x"] {
-        assert!(!redirect(&registry, &from, text, reach).unwrap().own, "{text}");
+        assert!(!redirect(&registry, &from, text, addresses).unwrap().own, "{text}");
     }
     let local = origin("http://127.0.0.1:5000");
     let from = url("http://127.0.0.1:5000/x");
     // Another scheme on the same port.
-    let loopback = Reach::Public(Some(Class::Loopback));
+    let loopback = AddressPolicy::Public(Some(Class::Loopback));
     assert!(!redirect(&local, &from, "https://127.0.0.1:5000/x", loopback).unwrap().own);
     assert!(redirect(&local, &from, "http://127.0.0.1:5000/y", loopback).unwrap().own);
-    assert!(redirect(&local, &from, "http://127.0.0.1:9000/x", Reach::Public(Some(Class::Loopback))).is_ok());
+    assert!(
+        redirect(&local, &from, "http://127.0.0.1:9000/x", AddressPolicy::Public(Some(Class::Loopback)))
+            .is_ok()
+    );
 }
 
 #[test]
@@ -200,7 +207,7 @@ fn r_23_redirects_to_what_is_not_http() {
     let registry = origin("https://reg.test");
     let from = url("https://reg.test/v2/a/blobs/x");
     for text in ["file:///etc/passwd", "data:,x", "ftp://x/y", ""] {
-        assert_eq!(kind(redirect(&registry, &from, text, Reach::Any)), Kind::Protocol, "{text}");
+        assert_eq!(kind(redirect(&registry, &from, text, AddressPolicy::Any)), Kind::Protocol, "{text}");
     }
 }
 

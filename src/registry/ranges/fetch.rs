@@ -11,11 +11,11 @@ use http::{Method, header};
 
 use crate::error::{Error, Kind, Result};
 use crate::oci::Digest;
-use crate::registry::body::{self, Inflow};
-use crate::registry::reply::Reply;
-use crate::registry::repository::{Place, Repository};
+use crate::registry::body::{self, ResponseBody};
+use crate::registry::repository::{Repository, TransferPermit};
 use crate::registry::request::{Request, Target};
-use crate::registry::transport::Lane;
+use crate::registry::response::Response;
+use crate::registry::transport::Permit;
 
 /// The blob that is asked for.
 #[derive(Clone)]
@@ -30,34 +30,35 @@ impl Whole {
     pub(crate) fn request(&self) -> Request<'static> {
         let path = self.repository.path(&format!("blobs/{}", self.digest));
         let mut request = Request::new(Method::GET, Target::Path(path), self.repository.scope.clone());
-        request.lane = Lane::Held;
+        request.permit = Permit::Held;
         request
     }
 
     /// Asks for a part. It is asked of the registry, not of what it redirected to before: signed URLs expire
     /// (Q26), and each way is checked anew.
-    async fn ask(self, start: u64, end: u64) -> Result<Inflow> {
+    async fn ask(self, start: u64, end: u64) -> Result<ResponseBody> {
         let range = format!("bytes={start}-{}", end.saturating_sub(1));
         let mut request = self.request().header(header::RANGE, &range);
         // A part that fails is asked for again by its window, within its own bounds.
         request.safe = false;
-        let reply = self.repository.exchange(&request).await?;
-        body::check_encoding(&reply.headers)?;
-        if reply.status != 206 || !is_part(&reply, start, end, self.size) {
+        let response = self.repository.exchange(&request).await?;
+        body::check_encoding(&response.headers)?;
+        if response.status != 206 || !is_part(&response, start, end, self.size) {
             return Err(Error::new(
                 Kind::Protocol,
-                format!("{range} was asked for, and the answer ({}) is not that", reply.status),
+                format!("{range} was asked for, and the answer ({}) is not that", response.status),
             ));
         }
         let answer =
-            reply.into_answer().ok_or_else(|| Error::new(Kind::Internal, "a body was read before"))?;
-        Ok(Inflow::new(answer))
+            response.into_raw().ok_or_else(|| Error::new(Kind::Internal, "a body was read before"))?;
+        Ok(ResponseBody::new(answer))
     }
 }
 
 /// Whether a partial answer is the part from `start` to before `end` (Q77).
-pub(crate) fn is_part(reply: &Reply, start: u64, end: u64, size: u64) -> bool {
-    let Some(range) = reply.header(header::CONTENT_RANGE).and_then(|text| text.strip_prefix("bytes ")) else {
+pub(crate) fn is_part(response: &Response, start: u64, end: u64, size: u64) -> bool {
+    let Some(range) = response.header(header::CONTENT_RANGE).and_then(|text| text.strip_prefix("bytes "))
+    else {
         return false;
     };
     let Some((span, total)) = range.split_once('/') else { return false };
@@ -66,22 +67,22 @@ pub(crate) fn is_part(reply: &Reply, start: u64, end: u64, size: u64) -> bool {
     number(first) == Some(start)
         && number(last).and_then(|last| last.checked_add(1)) == Some(end)
         && (total.trim() == "*" || number(total) == Some(size))
-        && reply.content_length().is_none_or(|length| length == end - start)
+        && response.content_length().is_none_or(|length| length == end - start)
 }
 
-type Step = Result<Option<(Inflow, Bytes)>>;
+type Step = Result<Option<(ResponseBody, Bytes)>>;
 type Next = Pin<Box<dyn Future<Output = Step> + Send>>;
 
-async fn advance(mut inflow: Inflow) -> Step {
-    Ok(inflow.chunk().await?.map(|bytes| (inflow, bytes)))
+async fn advance(mut body: ResponseBody) -> Step {
+    Ok(body.chunk().await?.map(|bytes| (body, bytes)))
 }
 
-/// Whose place among the connections a request has.
-pub(super) enum Seat {
+/// Which connection a request goes over.
+pub(super) enum Connection {
     /// The blob's own.
     Own,
     /// One that is given back at its end.
-    Spare { _place: Place },
+    Spare { _permit: TransferPermit },
 }
 
 pub(super) struct Fetch {
@@ -93,7 +94,7 @@ pub(super) struct Fetch {
     end: Option<u64>,
     queue: VecDeque<Bytes>,
     next: Option<Next>,
-    seat: Option<Seat>,
+    connection: Option<Connection>,
     asked: Instant,
     /// How long it took, once it is all here.
     took: Option<Duration>,
@@ -102,25 +103,25 @@ pub(super) struct Fetch {
 
 impl Fetch {
     /// The ordinary answer, from `start` on.
-    pub(super) fn ordinary(inflow: Inflow, start: u64) -> Self {
-        Self::new(start, None, Box::pin(advance(inflow)), Seat::Own)
+    pub(super) fn ordinary(body: ResponseBody, start: u64) -> Self {
+        Self::new(start, None, Box::pin(advance(body)), Connection::Own)
     }
 
     /// A request for a part, which goes out when it is first polled.
-    pub(super) fn part(whole: &Whole, start: u64, end: u64, seat: Seat) -> Self {
+    pub(super) fn part(whole: &Whole, start: u64, end: u64, connection: Connection) -> Self {
         let whole = whole.clone();
         let next = Box::pin(async move { advance(whole.ask(start, end).await?).await });
-        Self::new(start, Some(end), next, seat)
+        Self::new(start, Some(end), next, connection)
     }
 
-    fn new(start: u64, end: Option<u64>, next: Next, seat: Seat) -> Self {
+    fn new(start: u64, end: Option<u64>, next: Next, connection: Connection) -> Self {
         Self {
             at: start,
             came: start,
             end,
             queue: VecDeque::new(),
             next: Some(next),
-            seat: Some(seat),
+            connection: Some(connection),
             asked: Instant::now(),
             took: None,
             error: None,
@@ -135,8 +136,8 @@ impl Fetch {
         self.next.is_some()
     }
 
-    pub(super) fn has_own_seat(&self) -> bool {
-        matches!(self.seat, Some(Seat::Own))
+    pub(super) fn has_own_connection(&self) -> bool {
+        matches!(self.connection, Some(Connection::Own))
     }
 
     /// Nothing waits to be taken.
@@ -167,7 +168,7 @@ impl Fetch {
         let step = std::task::ready!(next.as_mut().poll(context));
         self.next = None;
         match step {
-            Ok(Some((inflow, bytes))) => {
+            Ok(Some((body, bytes))) => {
                 self.came += bytes.len() as u64;
                 self.queue.push_back(bytes);
                 if self.end == Some(self.came) {
@@ -176,14 +177,14 @@ impl Fetch {
                 if self.end.is_some_and(|end| self.came > end) {
                     self.error = Some(Error::new(Kind::Protocol, "more came than was asked for"));
                 } else {
-                    self.next = Some(Box::pin(advance(inflow)));
+                    self.next = Some(Box::pin(advance(body)));
                 }
             }
             Ok(None) => {}
             Err(error) => self.error = Some(error),
         }
         if self.next.is_none() {
-            self.seat = None;
+            self.connection = None;
         }
         Poll::Ready(())
     }

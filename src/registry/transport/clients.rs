@@ -1,4 +1,4 @@
-//! The HTTP clients, made when first needed: one for each TLS profile and reach.
+//! The HTTP clients, made when first needed: one for each TLS profile and address policy.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +13,7 @@ use super::tls::Tls;
 use crate::error::{Error, Kind, Result, printable};
 use crate::options::Settings;
 use crate::registry::origin::Origin;
-use crate::registry::policy::Reach;
+use crate::registry::policy::AddressPolicy;
 
 /// Windows of HTTP/2: what may be under way unread, per stream and per connection.
 const STREAM_WINDOW: u32 = 1 << 20;
@@ -28,7 +28,7 @@ const IDLE_PER_HOST: usize = 8;
 /// What makes one client differ from another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Profile {
-    reach: Reach,
+    addresses: AddressPolicy,
     /// None = plain HTTP, for which no trust store is read: a container without certificates can use it.
     tls: Option<Tls>,
 }
@@ -79,14 +79,14 @@ impl Clients {
     }
 
     /// The client for a request.
-    pub(super) async fn get(&self, url: &Url, reach: Reach) -> Result<Client> {
+    pub(super) async fn get(&self, url: &Url, addresses: AddressPolicy) -> Result<Client> {
         let origin = Origin::of(url)?;
         let tls = match origin.secure {
             true => Some(self.tls_of(&origin, url)?),
             // The only TLS is then the proxy's, which what was set for the registry's host does not concern.
             false => self.proxies.need_tls().then(Tls::default),
         };
-        let profile = Profile { reach, tls };
+        let profile = Profile { addresses, tls };
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = made.get(&profile) {
             return Ok(client.clone());
@@ -118,7 +118,7 @@ impl Clients {
     fn build(&self, profile: &Profile) -> Result<Client> {
         let settings = &self.settings;
         let resolver = Resolver {
-            reach: profile.reach,
+            addresses: profile.addresses,
             exempt: self.proxies.hosts(),
             names: self.names.clone(),
             classes: self.classes.clone(),

@@ -8,7 +8,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use crate::error::{Error, Kind, Result, printable};
 use crate::registry::address::{Class, classify};
-use crate::registry::policy::Reach;
+use crate::registry::policy::AddressPolicy;
 use crate::thread::blocking;
 
 /// Looks names up: the system, or a caller's own table.
@@ -37,9 +37,9 @@ impl Classes {
     }
 }
 
-/// One client's resolver: its reach is fixed.
+/// One client's resolver: its address policy is fixed.
 pub(crate) struct Resolver {
-    pub(crate) reach: Reach,
+    pub(crate) addresses: AddressPolicy,
     /// Hosts of proxies, which the caller named.
     pub(crate) exempt: Vec<String>,
     pub(crate) names: Option<Arc<dyn Names>>,
@@ -48,18 +48,18 @@ pub(crate) struct Resolver {
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let (mut reach, names, classes) = (self.reach, self.names.clone(), self.classes.clone());
+        let (mut addresses, names, classes) = (self.addresses, self.names.clone(), self.classes.clone());
         let proxy = self.exempt.iter().any(|host| host.eq_ignore_ascii_case(name.as_str()));
         Box::pin(async move {
             let host = name.as_str().to_ascii_lowercase();
             let found = look_up(&host, names).await?;
             if proxy {
-                reach = Reach::Any;
-            } else if let (Reach::Any, Some(first)) = (reach, found.first()) {
+                addresses = AddressPolicy::Any;
+            } else if let (AddressPolicy::Any, Some(first)) = (addresses, found.first()) {
                 classes.put(&host, classify(*first));
             }
             let allowed: Vec<SocketAddr> =
-                found.iter().filter(|a| reach.allows(**a)).map(|a| SocketAddr::new(*a, 0)).collect();
+                found.iter().filter(|a| addresses.allows(**a)).map(|a| SocketAddr::new(*a, 0)).collect();
             if allowed.is_empty() && !found.is_empty() {
                 return Err(Error::new(
                     Kind::Policy,

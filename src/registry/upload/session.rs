@@ -4,7 +4,7 @@ use http::{Method, header};
 use url::Url;
 
 use crate::error::Result;
-use crate::registry::policy::{self, Hop};
+use crate::registry::policy::{self, Location};
 use crate::registry::repository::Repository;
 use crate::registry::request::{Request, Target};
 
@@ -41,11 +41,11 @@ impl UploadSessions for NoSessions {
 impl Repository {
     /// Asks how much of an upload is there (Q40): where to continue, and from which byte; nothing where the
     /// session is gone.
-    pub(super) async fn session_state(&self, hop: &Hop) -> Result<Option<(Hop, u64)>> {
-        let target = Target::Url { url: hop.url.clone(), own: hop.own };
-        let reply = self.exchange(&Request::new(Method::GET, target, self.push_scope())).await?;
-        let found = match reply.status {
-            200 | 202 | 204 => match reply.header(header::RANGE).map(range_end) {
+    pub(super) async fn session_state(&self, location: &Location) -> Result<Option<(Location, u64)>> {
+        let target = Target::Url { url: location.url.clone(), own: location.own };
+        let response = self.exchange(&Request::new(Method::GET, target, self.push_scope())).await?;
+        let found = match response.status {
+            200 | 202 | 204 => match response.header(header::RANGE).map(range_end) {
                 // Distribution says 0-0 for one byte as for none: from the start is right for both.
                 Some(Some(0)) | None => Some(0),
                 Some(Some(last)) => last.checked_add(1),
@@ -53,17 +53,17 @@ impl Repository {
             },
             _ => None,
         };
-        let next = if reply.headers.contains_key(header::LOCATION) {
-            self.next_location(&reply)?
+        let next = if response.headers.contains_key(header::LOCATION) {
+            self.next_location(&response)?
         } else {
-            hop.clone()
+            location.clone()
         };
-        reply.drain().await?;
+        response.drain().await?;
         Ok(found.map(|offset| (next, offset)))
     }
 
     /// A saved location, if it still passes the policy.
-    pub(super) fn saved_hop(&self, session: &Session) -> Option<Hop> {
+    pub(super) fn saved_location(&self, session: &Session) -> Option<Location> {
         let request: Url = self.origin().ok()?.url("/v2/").ok()?;
         let hosts = &self.call.settings.upload_hosts;
         policy::location(&self.origin().ok()?, &request, &session.location, hosts).ok()

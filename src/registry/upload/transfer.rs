@@ -4,19 +4,19 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Method, header};
 
-use super::feed::{self, BlobSource};
+use super::body_source::{self, BlobSource};
 use super::session::{Session, UploadSessions};
 use crate::error::{Error, Kind, Result};
 use crate::oci::Descriptor;
 use crate::operation::Meter;
 use crate::registry::capabilities::{CHUNKS, Strategy};
 use crate::registry::manifests;
-use crate::registry::policy::Hop;
-use crate::registry::reply::Reply;
+use crate::registry::policy::Location;
 use crate::registry::repository::Repository;
 use crate::registry::request::{Request, Target};
+use crate::registry::response::Response;
 use crate::registry::retry;
-use crate::registry::transport::Lane;
+use crate::registry::transport::Permit;
 
 /// How often a session is asked where it is and continued.
 const CONTINUATIONS: u32 = 5;
@@ -71,10 +71,12 @@ impl<'a> Upload<'a> {
     /// Continues an upload of an earlier process; false where there is none that can be.
     pub(super) async fn resume_saved(&self) -> Result<bool> {
         let saved = self.sessions.load(&self.key);
-        let Some(hop) = saved.and_then(|saved| self.repository.saved_hop(&saved)) else { return Ok(false) };
+        let Some(location) = saved.and_then(|saved| self.repository.saved_location(&saved)) else {
+            return Ok(false);
+        };
         for length in CHUNKS {
-            let (hop, offset) = match self.repository.session_state(&hop).await {
-                Ok(Some((hop, offset))) if offset > 0 && offset <= self.size() => (hop, offset),
+            let (location, offset) = match self.repository.session_state(&location).await {
+                Ok(Some((location, offset))) if offset > 0 && offset <= self.size() => (location, offset),
                 Err(error) if error.kind() == Kind::Cancelled => return Err(error),
                 _ => break,
             };
@@ -82,7 +84,7 @@ impl<'a> Upload<'a> {
             if offset % length != 0 {
                 continue;
             }
-            match self.send_chunks(hop, offset, length).await? {
+            match self.send_chunks(location, offset, length).await? {
                 Outcome::Done => return Ok(true),
                 Outcome::Refused(_) => {}
                 _ => break,
@@ -92,32 +94,32 @@ impl<'a> Upload<'a> {
         Ok(false)
     }
 
-    pub(super) async fn send(&self, hop: Hop, strategy: Strategy) -> Result<Outcome> {
+    pub(super) async fn send(&self, location: Location, strategy: Strategy) -> Result<Outcome> {
         match strategy {
-            Strategy::Whole => self.commit(&hop, 0).await,
-            Strategy::Streamed => match self.patch(&hop, 0, self.size(), false).await? {
-                Ok(hop) => self.commit(&hop, self.size()).await,
+            Strategy::Whole => self.commit(&location, 0).await,
+            Strategy::Streamed => match self.patch(&location, 0, self.size(), false).await? {
+                Ok(location) => self.commit(&location, self.size()).await,
                 Err(outcome) => Ok(outcome),
             },
-            Strategy::Chunked(length) => self.send_chunks(hop, 0, length).await,
+            Strategy::Chunked(length) => self.send_chunks(location, 0, length).await,
         }
     }
 
-    async fn send_chunks(&self, mut hop: Hop, mut offset: u64, length: u64) -> Result<Outcome> {
+    async fn send_chunks(&self, mut location: Location, mut offset: u64, length: u64) -> Result<Outcome> {
         let mut continuations = CONTINUATIONS;
         while self.size() - offset > length {
-            match self.patch(&hop, offset, length, true).await? {
+            match self.patch(&location, offset, length, true).await? {
                 // The registry's Range can lag behind (Q35): what was sent and taken counts.
                 Ok(next) => {
-                    (hop, offset) = (next, offset + length);
-                    self.sessions.save(&self.key, &Session { location: hop.url.to_string(), offset });
+                    (location, offset) = (next, offset + length);
+                    self.sessions.save(&self.key, &Session { location: location.url.to_string(), offset });
                 }
                 Err(Outcome::Broken(error)) if continuations > 0 => {
                     continuations -= 1;
                     self.repository.call.operation.check()?;
-                    match self.repository.session_state(&hop).await {
+                    match self.repository.session_state(&location).await {
                         Ok(Some((next, at))) if at >= offset && at <= self.size() => {
-                            (hop, offset) = (next, at)
+                            (location, offset) = (next, at)
                         }
                         _ => return Ok(Outcome::Broken(error)),
                     }
@@ -125,38 +127,39 @@ impl<'a> Upload<'a> {
                 Err(outcome) => return Ok(outcome),
             }
         }
-        self.commit(&hop, offset).await
+        self.commit(&location, offset).await
     }
 
     /// One PATCH; the session's next location.
     async fn patch(
         &self,
-        hop: &Hop,
+        location: &Location,
         start: u64,
         length: u64,
         chunk: bool,
-    ) -> Result<std::result::Result<Hop, Outcome>> {
-        let mut request = self.request(Method::PATCH, Target::Url { url: hop.url.clone(), own: hop.own });
+    ) -> Result<std::result::Result<Location, Outcome>> {
+        let mut request =
+            self.request(Method::PATCH, Target::Url { url: location.url.clone(), own: location.own });
         if chunk && length > 0 {
             request = request.header(header::CONTENT_RANGE, &format!("{start}-{}", start + length - 1));
         }
-        let payload = || Ok(feed::payload(&self.source, start, length, &self.meter));
-        let reply = match self.repository.exchange(&request.payload(&payload)).await {
-            Ok(reply) => reply,
+        let body = || Ok(body_source::body(&self.source, start, length, &self.meter));
+        let response = match self.repository.exchange(&request.body(&body)).await {
+            Ok(response) => response,
             Err(error) => return broken(error).map(Err),
         };
         // ECR says 201 (Q35), others 204 (Q41).
-        if !matches!(reply.status, 201 | 202 | 204) {
-            return self.refused(reply).await.map(Err);
+        if !matches!(response.status, 201 | 202 | 204) {
+            return self.refused(response).await.map(Err);
         }
-        let next = self.repository.next_location(&reply)?;
-        reply.drain().await?;
+        let next = self.repository.next_location(&response)?;
+        response.drain().await?;
         Ok(Ok(next))
     }
 
     /// The PUT that ends an upload, with what is left of the blob from `start` on.
-    pub(super) async fn commit(&self, hop: &Hop, start: u64) -> Result<Outcome> {
-        let mut url = hop.url.clone();
+    pub(super) async fn commit(&self, location: &Location, start: u64) -> Result<Outcome> {
+        let mut url = location.url.clone();
         // Appended as it is: the rest of the query is the server's signed state (Q29, R-15).
         let query = match url.query() {
             Some(query) if !query.is_empty() => format!("{query}&digest={}", self.descriptor.digest),
@@ -164,38 +167,39 @@ impl<'a> Upload<'a> {
         };
         url.set_query(Some(&query));
         let length = self.size() - start;
-        let mut request = self.request(Method::PUT, Target::Url { url, own: hop.own });
+        let mut request = self.request(Method::PUT, Target::Url { url, own: location.own });
         request.commit = true;
         if start > 0 && length > 0 {
             request = request.header(header::CONTENT_RANGE, &format!("{start}-{}", self.size() - 1));
         }
-        let payload = || Ok(feed::payload(&self.source, start, length, &self.meter));
-        let reply = match self.repository.exchange(&request.payload(&payload)).await {
-            Ok(reply) => reply,
+        let body = || Ok(body_source::body(&self.source, start, length, &self.meter));
+        let response = match self.repository.exchange(&request.body(&body)).await {
+            Ok(response) => response,
             Err(error) => return broken(error),
         };
-        if !matches!(reply.status, 201 | 204) {
-            return self.refused(reply).await;
+        if !matches!(response.status, 201 | 204) {
+            return self.refused(response).await;
         }
-        manifests::check_claim(&reply.headers, &self.descriptor.digest, &self.key)?;
-        reply.drain().await?;
+        manifests::check_claim(&response.headers, &self.descriptor.digest, &self.key)?;
+        response.drain().await?;
         Ok(Outcome::Done)
     }
 
     fn request(&self, method: Method, target: Target) -> Request<'static> {
         let mut request = Request::new(method, target, self.repository.push_scope())
             .header(header::CONTENT_TYPE, "application/octet-stream");
-        request.lane = Lane::Held;
+        request.permit = Permit::Held;
         request.safe = false;
         request
     }
 
-    async fn refused(&self, reply: Reply) -> Result<Outcome> {
-        let (status, headers) = (reply.status, reply.headers.clone());
-        let complaint = reply.complaint().await?;
+    async fn refused(&self, response: Response) -> Result<Outcome> {
+        let (status, headers) = (response.status, response.headers.clone());
+        let error_response = response.error_response().await?;
         let gone = status == 404
-            && (complaint.has_code("BLOB_UPLOAD_UNKNOWN") || complaint.has_code("BLOB_UPLOAD_INVALID"));
-        let error = complaint.into_error(&self.key);
+            && (error_response.has_code("BLOB_UPLOAD_UNKNOWN")
+                || error_response.has_code("BLOB_UPLOAD_INVALID"));
+        let error = error_response.into_error(&self.key);
         Ok(match status {
             _ if gone => Outcome::Broken(error.with_retryable(true)),
             404 | 405 | 411 | 413 | 416 | 501 => Outcome::Refused(error),

@@ -15,75 +15,75 @@ use crate::error::{Error, Kind, Result};
 use crate::oci::Descriptor;
 use crate::operation::{Count, Operation};
 use crate::registry::capabilities::Strategy;
-use crate::registry::policy::Hop;
+use crate::registry::policy::Location;
 use crate::registry::repository::Repository;
 use crate::registry::request::{Request, Target};
-use crate::registry::transport::{Lane, Outflow, Payload};
+use crate::registry::transport::{Permit, RequestBody, RequestStream};
 
 impl Repository {
     /// Sends the chunks in one PATCH (chunked on HTTP/1.1) and ends the upload with what `described` gives
     /// once the last chunk is out. False where that came to nothing, so that the blob must be sent again in
     /// the usual way: this host takes no such body (Q33, Q38, Q44), the connection broke, or `described` had
     /// nothing to give. What was begun is cancelled then (Q43).
-    pub async fn upload_growing(
+    pub async fn upload_streamed(
         &self,
         chunks: mpsc::Receiver<io::Result<Bytes>>,
         described: impl Future<Output = Option<Descriptor>> + Send,
     ) -> Result<bool> {
         let capabilities = self.registry.capabilities(&self.reference.registry);
-        if !capabilities.takes_growing || matches!(capabilities.strategy, Strategy::Chunked(_)) {
+        if !capabilities.takes_streamed || matches!(capabilities.strategy, Strategy::Chunked(_)) {
             return Ok(false);
         }
-        let _place = self.upload_place().await?;
-        let (hop, _) = self.begin_session().await?;
-        let sent = self.call.operation.run(self.send_growing(&hop, chunks, described)).await;
+        let _permit = self.upload_permit().await?;
+        let (location, _) = self.begin_session().await?;
+        let sent = self.call.operation.run(self.send_streamed(&location, chunks, described)).await;
         match &sent {
             Ok(true) => {
                 self.fresh.store(true, std::sync::atomic::Ordering::Relaxed);
                 self.call.operation.count(Count::Uploaded);
             }
-            _ => self.cancel_session(&hop).await,
+            _ => self.cancel_session(&location).await,
         }
         sent
     }
 
-    async fn send_growing(
+    async fn send_streamed(
         &self,
-        hop: &Hop,
+        location: &Location,
         chunks: mpsc::Receiver<io::Result<Bytes>>,
         described: impl Future<Output = Option<Descriptor>> + Send,
     ) -> Result<bool> {
-        let target = Target::Url { url: hop.url.clone(), own: hop.own };
+        let target = Target::Url { url: location.url.clone(), own: location.own };
         let mut request = Request::new(Method::PATCH, target, self.push_scope())
             .header(header::CONTENT_TYPE, "application/octet-stream");
-        request.lane = Lane::Held;
+        request.permit = Permit::Held;
         request.safe = false;
         let once = Mutex::new(Some(chunks));
-        let payload = || {
+        let body = || {
             let chunks = once.lock().unwrap_or_else(PoisonError::into_inner).take();
             let chunks = chunks.ok_or_else(|| Error::new(Kind::Network, "the body was sent already"))?;
             // Progress is the maker's to tell: it alone knows how far it is.
             let meter = Arc::new(Operation::new().meter());
-            Ok(Payload::Stream(Outflow { length: None, chunks, meter, start: 0 }))
+            Ok(RequestBody::Stream(RequestStream { length: None, chunks, meter, start: 0 }))
         };
-        let reply = match self.exchange(&request.payload(&payload)).await {
-            Ok(reply) => reply,
+        let response = match self.exchange(&request.body(&body)).await {
+            Ok(response) => response,
             Err(error) if matches!(error.kind(), Kind::Network | Kind::Timeout) => {
                 self.call.operation.check()?;
                 return Ok(false);
             }
             Err(error) => return Err(error),
         };
-        if !matches!(reply.status, 201 | 202 | 204) {
-            let (status, complaint) = (reply.status, reply.complaint().await?);
+        if !matches!(response.status, 201 | 202 | 204) {
+            let (status, error_response) = (response.status, response.error_response().await?);
             if matches!(status, 401 | 403 | 429) {
-                return Err(complaint.into_error(&self.name()));
+                return Err(error_response.into_error(&self.name()));
             }
-            self.registry.change_capabilities(&self.reference.registry, |host| host.takes_growing = false);
+            self.registry.change_capabilities(&self.reference.registry, |host| host.takes_streamed = false);
             return Ok(false);
         }
-        let next = self.next_location(&reply)?;
-        reply.drain().await?;
+        let next = self.next_location(&response)?;
+        response.drain().await?;
         let Some(descriptor) = described.await else { return Ok(false) };
         let nothing = Arc::new(BytesSource(Bytes::new()));
         let upload = Upload::new(self, &descriptor, nothing, &NoSessions);
@@ -97,7 +97,7 @@ impl Repository {
 
     /// What a failed or cancelled upload left behind; that it can't be removed is no matter (Q43). Whoever
     /// cancelled is promised to have his thread back within a second, and who failed wants to hear why.
-    pub(super) async fn cancel_session(&self, hop: &Hop) {
+    pub(super) async fn cancel_session(&self, location: &Location) {
         let ended = self.call.operation.check().is_err();
         let moment = Duration::from_millis(if ended { 500 } else { 5000 });
         let call = match ended {
@@ -105,15 +105,15 @@ impl Repository {
             false => self.call.clone(),
         };
         let repository = self.clone().for_call(&call);
-        let _ = tokio::time::timeout(moment, repository.delete_session(hop)).await;
+        let _ = tokio::time::timeout(moment, repository.delete_session(location)).await;
     }
 
-    async fn delete_session(&self, hop: &Hop) {
-        let target = Target::Url { url: hop.url.clone(), own: hop.own };
+    async fn delete_session(&self, location: &Location) {
+        let target = Target::Url { url: location.url.clone(), own: location.own };
         let mut request = Request::new(Method::DELETE, target, self.push_scope());
         request.safe = false;
-        if let Ok(reply) = self.exchange(&request).await {
-            let _ = reply.drain().await;
+        if let Ok(response) = self.exchange(&request).await {
+            let _ = response.drain().await;
         }
     }
 }

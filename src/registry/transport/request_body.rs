@@ -17,17 +17,17 @@ use crate::operation::{Count, Meter, Operation};
 pub(crate) const CHUNK: usize = 256 << 10;
 
 /// The body of a request.
-pub(crate) enum Payload {
+pub(crate) enum RequestBody {
     /// None.
     Empty,
     /// At hand.
     Bytes(Bytes),
     /// Read on another thread while it is sent.
-    Stream(Outflow),
+    Stream(RequestStream),
 }
 
 /// A body that is read while it is sent.
-pub(crate) struct Outflow {
+pub(crate) struct RequestStream {
     /// How long it is; none where that shows at its end.
     pub(crate) length: Option<u64>,
     /// Its chunks; an error ends the request with that error.
@@ -39,7 +39,7 @@ pub(crate) struct Outflow {
 }
 
 /// How far a body on its way out is.
-pub(crate) struct Progressing {
+pub(crate) struct BodyProgress {
     pub(crate) length: Option<u64>,
     state: Arc<State>,
 }
@@ -52,7 +52,7 @@ struct State {
     failed: Mutex<Option<Error>>,
 }
 
-impl Progressing {
+impl BodyProgress {
     pub(crate) fn bytes(&self) -> u64 {
         self.state.bytes.load(Ordering::Relaxed)
     }
@@ -76,8 +76,8 @@ impl Progressing {
     }
 }
 
-impl Payload {
-    pub(crate) fn into_body(self, operation: &Operation) -> (reqwest::Body, Progressing) {
+impl RequestBody {
+    pub(crate) fn into_body(self, operation: &Operation) -> (reqwest::Body, BodyProgress) {
         let state = Arc::new(State::default());
         let (body, length) = match self {
             Self::Empty => (reqwest::Body::from(Bytes::new()), 0),
@@ -86,19 +86,19 @@ impl Payload {
                 operation.count(Count::Sent(length));
                 (reqwest::Body::from(bytes), length)
             }
-            Self::Stream(outflow) => {
-                let length = outflow.length;
-                let counted = Counted { outflow, operation: operation.clone(), state: state.clone() };
-                return (reqwest::Body::wrap_stream(counted), Progressing { length, state });
+            Self::Stream(stream) => {
+                let length = stream.length;
+                let counted = Counted { stream, operation: operation.clone(), state: state.clone() };
+                return (reqwest::Body::wrap_stream(counted), BodyProgress { length, state });
             }
         };
         state.out.store(true, Ordering::Release);
-        (body, Progressing { length: Some(length), state })
+        (body, BodyProgress { length: Some(length), state })
     }
 }
 
 struct Counted {
-    outflow: Outflow,
+    stream: RequestStream,
     operation: Operation,
     state: Arc<State>,
 }
@@ -114,14 +114,14 @@ impl Stream for Counted {
     type Item = io::Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        match self.outflow.chunks.poll_recv(context) {
+        match self.stream.chunks.poll_recv(context) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Some(Ok(bytes))) => {
                 let length = bytes.len() as u64;
                 self.operation.count(Count::Sent(length));
                 let sent = self.state.bytes.fetch_add(length, Ordering::Relaxed) + length;
-                self.outflow.meter.at(self.outflow.start + sent);
-                if self.outflow.length.is_some_and(|length| sent >= length) {
+                self.stream.meter.at(self.stream.start + sent);
+                if self.stream.length.is_some_and(|length| sent >= length) {
                     self.end();
                 }
                 Poll::Ready(Some(Ok(bytes)))

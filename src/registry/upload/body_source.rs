@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use crate::error::{Error, Kind, Result};
 use crate::operation::Meter;
-use crate::registry::transport::{CHUNK, Outflow, Payload};
+use crate::registry::transport::{CHUNK, RequestBody, RequestStream};
 
 /// The bytes of a blob, to be read again for another attempt.
 pub trait BlobSource: Send + Sync {
@@ -28,9 +28,9 @@ impl BlobSource for BytesSource {
 }
 
 /// The body of `length` bytes from `start` on. The reader's thread ends with the request.
-pub(super) fn payload(source: &Arc<dyn BlobSource>, start: u64, length: u64, meter: &Arc<Meter>) -> Payload {
+pub(super) fn body(source: &Arc<dyn BlobSource>, start: u64, length: u64, meter: &Arc<Meter>) -> RequestBody {
     if length == 0 {
-        return Payload::Empty;
+        return RequestBody::Empty;
     }
     let (sender, chunks) = mpsc::channel(2);
     let source = source.clone();
@@ -65,7 +65,7 @@ pub(super) fn payload(source: &Arc<dyn BlobSource>, start: u64, length: u64, met
         // The channel is empty, so there is room.
         let _ = refused.try_send(Err(error.into()));
     }
-    Payload::Stream(Outflow { length: Some(length), chunks, meter: meter.clone(), start })
+    RequestBody::Stream(RequestStream { length: Some(length), chunks, meter: meter.clone(), start })
 }
 
 /// Reads until the buffer is full or the source at its end; how much there was. `read_to_end` would begin each

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::body;
 use super::retry;
-use super::transport::Answer;
+use super::transport::RawResponse;
 use crate::error::{Error, Kind, Result, printable};
 
 /// The most of an error's body that is read.
@@ -17,7 +17,7 @@ pub(crate) const ERROR_LIMIT: usize = 64 << 10;
 const HEADER_LIMIT: usize = 16 << 10;
 
 /// An answer.
-pub(crate) struct Reply {
+pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     /// Where it came from, after redirects.
@@ -28,12 +28,12 @@ pub(crate) struct Reply {
 }
 
 enum Body {
-    Flowing(Box<Answer>),
+    Flowing(Box<RawResponse>),
     Read(Vec<u8>),
 }
 
-impl Reply {
-    pub(crate) fn new(answer: Answer, url: Url, own: bool) -> Self {
+impl Response {
+    pub(crate) fn new(answer: RawResponse, url: Url, own: bool) -> Self {
         let (status, headers) = (answer.response.status().as_u16(), answer.response.headers().clone());
         Self { status, headers, url, own, body: Body::Flowing(Box::new(answer)) }
     }
@@ -49,7 +49,7 @@ impl Reply {
     }
 
     /// The body, to be received; none where [`Self::read`] was called.
-    pub(crate) fn into_answer(self) -> Option<Answer> {
+    pub(crate) fn into_raw(self) -> Option<RawResponse> {
         match self.body {
             Body::Flowing(answer) => Some(*answer),
             Body::Read(_) => None,
@@ -74,7 +74,7 @@ impl Reply {
     }
 
     /// What the body complains about.
-    pub(crate) async fn complaint(self) -> Result<Complaint> {
+    pub(crate) async fn error_response(self) -> Result<ErrorResponse> {
         let Self { status, headers, body, .. } = self.read().await?;
         let Body::Read(body) = body else {
             return Err(Error::new(Kind::Internal, "a body was not read"));
@@ -83,7 +83,7 @@ impl Reply {
             headers.get(header::CONTENT_TYPE).map(|v| printable(v.as_bytes())).unwrap_or_default();
         let retry_after = retry::retry_after(&headers, SystemTime::now());
         let envelope = serde_json::from_slice::<Envelope>(&body).ok().filter(|e| !e.errors.is_empty());
-        Ok(Complaint { status, content_type, envelope, retry_after })
+        Ok(ErrorResponse { status, content_type, envelope, retry_after })
     }
 
     /// Reads the body away, so that the connection can be used again.
@@ -94,7 +94,7 @@ impl Reply {
 
 /// What a registry said with an answer that is no success (distribution-spec, "Error Codes").
 #[derive(Debug)]
-pub(crate) struct Complaint {
+pub(crate) struct ErrorResponse {
     pub(crate) status: u16,
     content_type: String,
     envelope: Option<Envelope>,
@@ -114,7 +114,7 @@ struct Entry {
     message: Option<String>,
 }
 
-impl Complaint {
+impl ErrorResponse {
     /// The first of the registry's own codes.
     pub(crate) fn code(&self) -> Option<&str> {
         self.envelope.as_ref()?.errors.first().map(|entry| entry.code.as_str())
