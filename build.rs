@@ -35,6 +35,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("Artifacts", &["artifact"]),
     ("Configs", &["config"]),
     ("Artifacts by hand", &["builder"]),
+    ("Ending", &["idle"]),
     ("Finding leaks", &["debug"]),
 ];
 

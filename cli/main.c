@@ -91,6 +91,8 @@ static void release(void) {
   cldoci_options_free(tool.call_options);
   cldoci_options_free(tool.client_options);
   cldoci_error_free(tool.error);
+  /* What a cancelled verb made is gone then; a disk that hangs does not keep the tool for ever. */
+  cldoci_wait_idle(5000, NULL);
   if (log_end >= 0) {
     struct pollfd last = {.fd = log_end, .events = POLLIN};
     poll(&last, 1, 2000);

@@ -111,7 +111,8 @@
  * -------
  * Every handle may be used and freed on any thread, and by several at once, but for options, builders and configs
  * while they are changed: one thread at a time. All input and output runs on the library's own threads, which are
- * started at the first verb, take no signals, and end soon after the last client and operation are freed. A call
+ * started at the first verb, take no signals, and end soon after the last client and operation are freed;
+ * cldoci_wait_idle waits until they have. A call
  * needs little of the caller's stack. No call may be made from a signal handler.
  *
  * Operations
@@ -2863,6 +2864,21 @@ cldoci_status cldoci_artifact_builder_finish(const cldoci_artifact_builder *buil
  * @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
  */
 cldoci_status cldoci_artifact_builder_free(cldoci_artifact_builder *builder);
+
+/* Ending ------------------------------------------------------------------------------------------------- */
+
+/**
+ * Waits until the library has nothing to do: no operation goes on, also none that was cancelled or freed, what they
+ * made for the time being is removed, no callback runs and none will; and once no client is left, until its threads
+ * have ended. Call it before the program ends: after a cancelled pull nothing is left beside its destination then. A
+ * client that does nothing keeps it from nothing.
+ *
+ * @param timeout_ms  milliseconds to wait at most; 0 only asks, a negative number waits for ever
+ * @return CLDOCI_OK when there is nothing to do, CLDOCI_PENDING when the time was over (no error object),
+ *         CLDOCI_ERROR_REENTRANT inside a callback
+ */
+cldoci_status cldoci_wait_idle(int64_t timeout_ms,
+                               cldoci_error **error);
 
 /* Finding leaks ------------------------------------------------------------------------------------------ */
 

@@ -6,8 +6,8 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{Builder, Scope, ScopedJoinHandle};
-use std::time::Duration;
+use std::thread::{Builder, JoinHandle, Scope, ScopedJoinHandle};
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -72,11 +72,93 @@ thread_local! {
     static POOL: RefCell<Option<Arc<Pool>>> = const { RefCell::new(None) };
 }
 
+/// What goes on in threads of ours, for who waits until nothing does: work that is not done, and threads that have
+/// not ended.
+#[derive(Default)]
+pub(crate) struct Activity {
+    counts: Mutex<Counts>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Counts {
+    /// Work that has begun, or waits for its turn.
+    busy: usize,
+    /// Threads that have something to do, or wait for it.
+    live: usize,
+    /// Those, and others that end.
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// Work that is not done, as long as it lives.
+pub(crate) struct Busy(Arc<Activity>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.counts().busy -= 1;
+        self.0.changed.notify_all();
+    }
+}
+
+impl Activity {
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Work begins.
+    pub(crate) fn begin(self: &Arc<Self>) -> Busy {
+        self.counts().busy += 1;
+        Busy(self.clone())
+    }
+
+    /// Starts a thread.
+    pub(crate) fn spawn(self: &Arc<Self>, name: &str, work: impl FnOnce() + Send + 'static) -> Result<()> {
+        struct Live(Arc<Activity>);
+        impl Drop for Live {
+            fn drop(&mut self) {
+                self.0.counts().live -= 1;
+                self.0.changed.notify_all();
+            }
+        }
+        self.counts().live += 1;
+        let live = Live(self.clone());
+        let thread = builder(name).spawn(move || {
+            let _live = live;
+            work();
+        });
+        let mut counts = self.counts();
+        counts.threads.retain(|thread| !thread.is_finished());
+        counts.threads.push(thread.map_err(not_started)?);
+        Ok(())
+    }
+
+    /// Waits until nothing goes on, at most until `deadline`; whether that is so. Threads that have nothing to do
+    /// may stay where `threads_stay`; else the last of them is gone.
+    pub(crate) fn wait(&self, threads_stay: bool, deadline: Instant) -> bool {
+        let mut counts = self.counts();
+        loop {
+            if counts.busy == 0 && (threads_stay || counts.live == 0) {
+                let ending = if threads_stay { Vec::new() } else { std::mem::take(&mut counts.threads) };
+                drop(counts);
+                // They have nothing left to do; a panic of theirs was told elsewhere.
+                ending.into_iter().for_each(|thread| drop(thread.join()));
+                return true;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            counts = self.changed.wait_timeout(counts, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
 /// Threads for work that blocks: started when they are needed, ended when they are not. tokio's own can't serve:
 /// it panics where the system has no thread to give, or leaves the work to threads that may wait for it (F-12).
 pub(crate) struct Pool {
     name: &'static str,
     most: usize,
+    activity: Arc<Activity>,
     queue: Mutex<Queue>,
     posted: Condvar,
 }
@@ -93,8 +175,8 @@ struct Queue {
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 impl Pool {
-    pub(crate) fn new(name: &'static str, most: usize) -> Arc<Self> {
-        Arc::new(Self { name, most, queue: Mutex::default(), posted: Condvar::new() })
+    pub(crate) fn new(name: &'static str, most: usize, activity: Arc<Activity>) -> Arc<Self> {
+        Arc::new(Self { name, most, activity, queue: Mutex::default(), posted: Condvar::new() })
     }
 
     /// From here on [`blocking`] on this thread runs on this pool.
@@ -109,13 +191,17 @@ impl Pool {
     /// Runs a job on an idle thread, else on a new one, else, where there are as many as may be, on the first that
     /// is free. Fails where a new one can't be started: those that run may wait for this very job.
     fn post(self: &Arc<Self>, job: Job) -> Result<()> {
+        let busy = self.activity.begin();
         let mut queue = self.queue();
         if queue.idle <= queue.jobs.len() && queue.threads < self.most {
             let pool = self.clone();
-            builder(self.name).spawn(move || pool.serve()).map_err(not_started)?;
+            self.activity.spawn(self.name, move || pool.serve())?;
             queue.threads += 1;
         }
-        queue.jobs.push_back(job);
+        queue.jobs.push_back(Box::new(move || {
+            let _busy = busy;
+            job();
+        }));
         drop(queue);
         self.posted.notify_one();
         Ok(())
@@ -161,7 +247,7 @@ mod tests {
 
     #[test]
     fn jobs_that_wait_for_one_another_get_a_thread_each() {
-        let pool = Pool::new("cldoci-test", 8);
+        let pool = Pool::new("cldoci-test", 8, Arc::default());
         let (sender, receiver) = mpsc::sync_channel(0);
         for n in 0..4 {
             let (sender, pool2) = (sender.clone(), pool.clone());
@@ -180,7 +266,7 @@ mod tests {
 
     #[test]
     fn a_panic_is_told_to_who_waits_and_costs_no_thread() {
-        let pool = Pool::new("cldoci-test", 1);
+        let pool = Pool::new("cldoci-test", 1, Arc::default());
         pool.serve_this_thread();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let told = runtime.block_on(blocking(|| -> Result<()> { std::panic::panic_any("a test's panic") }));

@@ -17,6 +17,7 @@ pub mod config;
 pub mod credential;
 pub mod debug;
 pub mod error;
+pub mod idle;
 pub mod log;
 pub mod operation;
 pub mod options;

@@ -111,7 +111,8 @@
  * -------
  * Every handle may be used and freed on any thread, and by several at once, but for options, builders and configs
  * while they are changed: one thread at a time. All input and output runs on the library's own threads, which are
- * started at the first verb, take no signals, and end soon after the last client and operation are freed. A call
+ * started at the first verb, take no signals, and end soon after the last client and operation are freed;
+ * cldoci_wait_idle waits until they have. A call
  * needs little of the caller's stack. No call may be made from a signal handler.
  *
  * Operations

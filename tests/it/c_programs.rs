@@ -80,6 +80,12 @@ fn f_12_a_verb_ends_with_an_error_where_no_thread_can_be_started() {
 }
 
 #[test]
+fn nothing_goes_on_and_nothing_is_left_once_the_library_is_idle() {
+    let program = Program::new("idle");
+    run(program.command().arg(program.scratch()).arg("30"));
+}
+
+#[test]
 fn x_14_x_15_x_19_callbacks() {
     run(&mut Program::new("callbacks").command());
 }

@@ -39,6 +39,9 @@ func parseReference(ref string) (*Reference, error) {
 
 func listOptions() []OptionInfo { return nil }
 
+// waitIdle has nothing to wait for.
+func waitIdle(context.Context) error { return nil }
+
 func version() string { return "" }
 
 // What only the library uses, named so that no linter takes it for forgotten.

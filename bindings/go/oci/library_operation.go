@@ -142,6 +142,20 @@ func (v *verb) watch(operation *C.cldoci_operation, ended *os.File) {
 	C.cldoci_operation_wait(operation, -1, nil)
 }
 
+// waitIdle asks for short times, so that the context's end is seen.
+func waitIdle(ctx context.Context) error {
+	for {
+		var object *C.cldoci_error
+		status := C.cldoci_wait_idle(20, &object)
+		if status != C.CLDOCI_PENDING {
+			return failure(status, &object)
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+}
+
 // poll asks now and then, less often the longer it takes.
 func (v *verb) poll(operation *C.cldoci_operation) {
 	reported := time.Now()

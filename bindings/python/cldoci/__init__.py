@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Dict, List
+import atexit
+import ctypes
+from typing import Dict, List, Optional
 
 from . import errors
 from ._library import C
@@ -39,8 +41,21 @@ def options() -> List[Dict[str, str]]:
     ]
 
 
+def wait_idle(timeout: Optional[float] = None) -> bool:
+    """Waits until no operation goes on, also none that was cancelled, and what they made for the time being is removed;
+    at most so many seconds. Whether that is so. A program does this by itself, for five seconds at most, before it ends.
+    """
+    failure = ctypes.c_void_p()
+    status = C.cldoci_wait_idle(-1 if timeout is None else int(timeout * 1000), ctypes.byref(failure))
+    return errors.check(status, failure) == 0
+
+
+# After it nothing that a cancelled pull made is left beside its destination.
+atexit.register(C.cldoci_wait_idle, 5000, None)
+
+
 __all__ = [
     "Artifact", "AsyncClient", "Client", "ComponentConfig", "Counters", "Credential", "DatacenterConfig", "Layer",
     "Layout", "LeftOut", "ModuleConfig", "NewLayer", "Progress", "Reference", "Referrer", "Result", "errors",
-    "options", "parse_reference",
+    "options", "parse_reference", "wait_idle",
 ] + [name for name in dir(errors) if name.endswith("Error")]

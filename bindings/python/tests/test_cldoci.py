@@ -84,6 +84,13 @@ class Verbs(Case):
         self.assertEqual(result.digest, artifact.digest)
         self.assertEqual(self.client.read_layer(result.artifact), self.client.read_layer(artifact))
 
+    def test_idle_once_nothing_goes_on(self) -> None:
+        client = cldoci.Client(store="off")
+        self.assertTrue(cldoci.wait_idle(10))
+        del client
+        self.assertTrue(cldoci.wait_idle())
+        self.assertTrue(cldoci.wait_idle(0))
+
     def test_what_is_left_out_is_told(self) -> None:
         (self.tree / ".env").write_text("SECRET=1")
         result = self.client.build_result(self.tree, "component")

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use super::activity::activity;
 use super::fork::Local;
 use super::{lock, signals};
 use crate::operation::{Operation, Progress};
@@ -38,6 +39,26 @@ struct Queue {
     jobs: VecDeque<Job>,
     threads: usize,
     idle: usize,
+    /// So many of the idle ones are to end now.
+    ending: usize,
+}
+
+thread_local! {
+    /// Whether this is a thread for callbacks.
+    static HERE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this is a thread for callbacks.
+pub(crate) fn is_here() -> bool {
+    HERE.get()
+}
+
+/// Ends the threads that have nothing to do.
+pub(crate) fn end_idle_threads() {
+    let pool = POOL.get();
+    let mut queue = lock(&pool.queue);
+    queue.ending = queue.idle;
+    pool.posted.notify_all();
 }
 
 impl CallbackPool {
@@ -46,11 +67,15 @@ impl CallbackPool {
     }
 
     fn post(&'static self, job: Job) {
+        let busy = activity().begin();
         let mut queue = lock(&self.queue);
-        queue.jobs.push_back(job);
-        if queue.idle < queue.jobs.len() && queue.threads < THREADS {
-            let builder = crate::thread::builder(&format!("{PREFIX}-call"));
-            if signals::blocked(|| builder.spawn(|| self.serve())).is_ok() {
+        queue.jobs.push_back(Box::new(move || {
+            let _busy = busy;
+            job();
+        }));
+        if queue.idle < queue.jobs.len() + queue.ending && queue.threads < THREADS {
+            let name = format!("{PREFIX}-call");
+            if signals::blocked(|| activity().spawn(&name, || self.serve())).is_ok() {
                 queue.threads += 1;
             }
         }
@@ -58,6 +83,7 @@ impl CallbackPool {
     }
 
     fn serve(&self) {
+        HERE.set(true);
         let mut queue = lock(&self.queue);
         loop {
             if let Some(job) = queue.jobs.pop_front() {
@@ -74,7 +100,9 @@ impl CallbackPool {
             };
             queue = back;
             queue.idle -= 1;
-            if waited.timed_out() && queue.jobs.is_empty() {
+            let ends = std::mem::take(&mut queue.ending);
+            queue.ending = ends.saturating_sub(1);
+            if (waited.timed_out() || ends > 0) && queue.jobs.is_empty() {
                 queue.threads -= 1;
                 return;
             }

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
+use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::OwnedFd;
@@ -15,11 +16,12 @@ use rustix::fs::fstat;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{Semaphore, oneshot};
 
+use super::activity::activity;
 use super::fork::Local;
 use super::panic::{self, Observer};
 use super::{callbacks, lock, signals};
 use crate::error::{Error, Kind, Result};
-use crate::thread::{self, Pool};
+use crate::thread::Pool;
 
 /// The name of the thread that waits for sockets, and of those for work that blocks.
 const IO_THREAD: &str = "cldoci-io";
@@ -67,6 +69,36 @@ pub(crate) fn prepare() {
     PROCESS.get();
 }
 
+/// How often one who waits until nothing goes on looks whether the last client went.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Waits until no operation, no callback and no work of theirs is left, and once no client lives, no thread; whether
+/// that is so. No time-out waits for ever.
+pub(crate) fn wait_idle(timeout: Option<Duration>) -> Result<bool> {
+    if callbacks::is_here() || on_io_thread() {
+        let why = "a callback waits until no callback runs: return from it first";
+        return Err(Error::new(Kind::Reentrant, why));
+    }
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    loop {
+        check_health();
+        if is_lost() {
+            return Err(lost());
+        }
+        let alive = lock(&PROCESS.get().engine).upgrade().is_some();
+        if !alive {
+            callbacks::end_idle_threads();
+        }
+        let next = Instant::now() + LOOK_EVERY;
+        if activity().wait(alive, deadline.map_or(next, |deadline| deadline.min(next))) {
+            return Ok(true);
+        }
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Ok(false);
+        }
+    }
+}
+
 /// The runtime and its gates.
 pub(crate) struct Engine {
     runtime: Handle,
@@ -101,13 +133,13 @@ impl Engine {
         let runtime = lock(&PROCESS.get().plan).build().map_err(no_events)?;
         let sentinel = Sentinel::new().map_err(|e| no_events(e.into()))?;
         let handle = runtime.handle().clone();
-        let pool = Pool::new(IO_THREAD, BLOCKING);
+        let pool = Pool::new(IO_THREAD, BLOCKING, activity());
         let (running, stopped) = oneshot::channel();
         let serve = {
             let pool = pool.clone();
             move || serve(runtime, &pool, stopped)
         };
-        signals::blocked(|| thread::builder(IO_THREAD).spawn(serve)).map_err(thread::not_started)?;
+        signals::blocked(|| activity().spawn(IO_THREAD, serve))?;
         Ok(Self {
             runtime: handle,
             running: Some(running),

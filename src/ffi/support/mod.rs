@@ -4,6 +4,7 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 pub(crate) mod accessor;
+mod activity;
 pub(crate) mod annotations;
 pub(crate) mod callbacks;
 pub(crate) mod credentials;

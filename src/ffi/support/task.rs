@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 
+use super::activity::activity;
 use super::callbacks::{ProgressCallback, Reporter};
 use super::credentials::ClientId;
 use super::engine::{self, Driven, Engine, Weight};
@@ -70,6 +71,7 @@ impl Task {
         let driven = running.clone();
         let gate = engine.gate(weight);
         let holder = engine.clone();
+        let busy = activity().begin();
         engine.drive(&running, async move {
             let operation = driven.operation.clone();
             let gated = async move {
@@ -88,6 +90,8 @@ impl Task {
             holder.finished(&*driven);
             drop(driven);
             drop(holder);
+            // Last: nothing of it is left then.
+            drop(busy);
         });
         running
     }
