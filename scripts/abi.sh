@@ -2,47 +2,36 @@
 # Compares the interface with the checked-in baseline, through a shim that names every public type and function:
 # the library itself carries no debug information of its header that abidiff reads.
 #   scripts/abi.sh check | write
-#   scripts/abi.sh shim INCLUDE_DIRECTORY OUTPUT    the shim alone, which programs can be linked against
 . "$(dirname "$0")/lib.sh"
 
 need python3 "the comparison with the ABI baseline" || exit 0
-
-# shim INCLUDE_DIRECTORY OUTPUT [COMPILER FLAGS...]: a library with every function of the header, each empty.
-shim() {
-  python3 - "$1/cldoci.h" "$1/cldoci.symbols" >"$2.c" <<'END'
-import re
-import sys
-
-header = re.sub(r"/\*.*?\*/", "", open(sys.argv[1]).read(), flags=re.S)
-print("#include <cldoci.h>\n#undef CLDOCI_MUST_USE")
-for symbol in open(sys.argv[2]).read().split():
-    found = re.search(r"^([A-Za-z_][^;{}#]*?\b%s\s*\([^;]*\))[^;()]*;" % re.escape(symbol), header, flags=re.M | re.S)
-    if not found:
-        sys.exit(f"{symbol} has no prototype")
-    prototype = " ".join(found.group(1).split())
-    result = prototype.split(symbol)[0].replace("extern", "").strip()
-    body = "" if result == "void" else " return 0;"
-    print(f"{prototype} {{{body} }}")
-END
-  "${CC:-cc}" -g -shared -fPIC -fno-eliminate-unused-debug-types -ffile-prefix-map="$(dirname "$2")"=. -w -I"$1" "$2.c" \
-    -o "$2" "${@:3}"
-}
-
-if [[ ${1:-} == shim ]]; then
-  shim "$2" "$3" -Wl,-soname,"libcldoci.so.$(abi_version "$2/cldoci.h")"
-  exit
-fi
 need abidiff "the comparison with the ABI baseline" || exit 0
 need abidw "the comparison with the ABI baseline" || exit 0
 abi=$(abi_version include/cldoci.h)
 baseline=include/abi/cldoci-$abi.abi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-shim include "$work/libcldoci-shim.so"
+# Of the list that is made with the header: a library with every function, each empty; and the numbers, which are
+# compiled into programs while their macros are in no debug information.
+python3 - "$work" <<'END'
+import json
+import sys
 
-# Numbers are compiled into programs, and macros are in no debug information.
+interface = json.load(open("include/cldoci.json"))
+with open(f"{sys.argv[1]}/libcldoci-shim.so.c", "w") as shim:
+    print("#include <cldoci.h>\n#undef CLDOCI_MUST_USE", file=shim)
+    for name, function in interface["functions"].items():
+        parameters = ", ".join(f"{kind} {parameter}" for kind, parameter in function["parameters"]) or "void"
+        body = "" if function["returns"] == "void" else " return 0;"
+        print(f"{function['returns']} {name}({parameters}) {{{body} }}", file=shim)
+with open(f"{sys.argv[1]}/constants", "w") as constants:
+    for name, number in sorted(interface["constants"].items()):
+        if not name.startswith("CLDOCI_VERSION_"):
+            print(name, number, file=constants)
+END
+"${CC:-cc}" -g -shared -fPIC -fno-eliminate-unused-debug-types -ffile-prefix-map="$work"=. -w -Iinclude \
+  "$work/libcldoci-shim.so.c" -o "$work/libcldoci-shim.so"
 constants=include/abi/cldoci-$abi.constants
-sed -nE 's/^#define (CLDOCI_[A-Z0-9_]+ -?[0-9]+)$/\1/p' include/cldoci.h | grep -v ^CLDOCI_VERSION_ | LC_ALL=C sort >"$work/constants"
 
 case ${1:-check} in
   "write")
@@ -64,5 +53,5 @@ case ${1:-check} in
     fi
     say "abi: as $baseline has it"
     ;;
-  *) fail "check, write or shim" ;;
+  *) fail "check or write" ;;
 esac

@@ -126,7 +126,7 @@ pub(crate) fn start_forms(source: &str) -> Result<(String, String), String> {
             form = form.replace(&waits, &starts);
         }
         let _ = write!(both, "{BEGIN}{verb}\n}}\n\n{form}{rest}");
-        let _ = write!(forms, "{form}\n");
+        let _ = writeln!(forms, "{form}");
     }
     Ok((forms, both))
 }
