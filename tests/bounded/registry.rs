@@ -1,12 +1,11 @@
 //! Registries that send without end, or say that they will.
 
 use cldoci::oci::{Descriptor, media_type};
-use cldoci::options::Options;
 use cldoci::{Error, Kind};
 
 use crate::allocator::{Alone, Used, alone};
 use crate::harness::evil::{Act, Evil, Seen, answer, head};
-use crate::harness::workflow::Ours;
+use crate::harness::ours::Ours;
 
 const MIB: usize = 1 << 20;
 const TYPE: (&str, &str) = ("Content-Type", media_type::OCI_MANIFEST);
@@ -18,14 +17,10 @@ fn pull(
     answers: impl Fn(&Seen) -> Vec<Act> + Send + Sync + 'static,
 ) -> (Error, Used) {
     let server = Evil::start(answers);
-    let ours = Ours::with(|set: &mut Options| {
-        for (name, value) in [("retries", "0")].iter().chain(options) {
-            set.set(name, value).unwrap();
-        }
-    });
+    let ours = Ours::with(&[&[("retries", "0")], options].concat());
     let into = ours.path("into");
     let reference = format!("{}/app:v1", server.host());
-    let (result, used) = alone.measured(|| ours.try_pull(&reference, &into, None));
+    let (result, used) = alone.measured(|| ours.pull(&reference, &into));
     assert!(!into.exists());
     (result.map(drop).unwrap_err(), used)
 }

@@ -6,56 +6,48 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use cldoci::oci::{ArtifactKind, Reference};
+use cldoci::{Call, Error, Kind, Result};
+
 use crate::harness::evil::{Act, Seen};
+use crate::harness::ours::{Done, Ours, refused};
 use crate::harness::registry::{Manners, Registry, error};
-use cldoci::oci::ArtifactKind;
-use cldoci::options::{Environment, Options};
-use cldoci::{Client, Error, Kind, Outcome};
 
-struct Bench {
-    client: Client,
-    work: tempfile::TempDir,
-    runtime: tokio::runtime::Runtime,
-}
+/// A tree whose layer is several chunks long, and its client.
+struct Tree(Ours);
 
-impl Bench {
-    /// A tree whose layer is several chunks long.
+impl Tree {
     fn new() -> Self {
-        let work = tempfile::tempdir().unwrap();
-        let mut options = Options::new();
-        options.set("store", work.path().join("store").to_str().unwrap()).unwrap();
-        let tree = work.path().join("tree");
-        fs::create_dir(&tree).unwrap();
+        let tree = Self(Ours::new());
+        fs::create_dir(tree.path()).unwrap();
         let noise: Vec<u8> =
             (0..3_000_000_u64).map(|n| (n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8).collect();
-        fs::write(tree.join("a"), noise).unwrap();
-        fs::write(tree.join("b"), "b").unwrap();
-        Self {
-            client: Client::with_environment(&options, Environment::default()).unwrap(),
-            work,
-            runtime: tokio::runtime::Runtime::new().unwrap(),
-        }
+        fs::write(tree.path().join("a"), noise).unwrap();
+        fs::write(tree.path().join("b"), "b").unwrap();
+        tree
     }
 
-    fn tree(&self) -> PathBuf {
-        self.work.path().join("tree")
+    fn path(&self) -> PathBuf {
+        self.0.path("tree")
     }
 
-    fn push(&self, registry: &Registry) -> Result<Outcome, Error> {
-        let reference = format!("{}/org/app:v1", registry.host()).parse().unwrap();
-        let call = self.client.call(None).unwrap();
-        let (tree, kind) = (self.tree(), ArtifactKind::Component);
-        self.runtime.block_on(self.client.build_and_push(&tree, &kind, b"", &reference, &call))
+    fn push(&self, registry: &Registry) -> Result<Done> {
+        self.0.build_and_push(&self.path(), &format!("{}/org/app:v1", registry.host()))
+    }
+
+    /// The same by a call that a test ends, which fails.
+    fn push_and_fail(&self, registry: &Registry, call: &Call) -> Error {
+        let to: Reference = format!("{}/org/app:v1", registry.host()).parse().unwrap();
+        let kind = ArtifactKind::Component;
+        self.0.wait(self.0.client.build_and_push(&self.path(), &kind, b"", &to, call)).unwrap_err()
     }
 
     /// The artifact is there, and is what a build makes.
-    fn complete(&self, registry: &Registry, outcome: &Outcome) {
-        let call = self.client.call(None).unwrap();
-        let built = self.client.build(&self.tree(), &ArtifactKind::Component, b"", &call);
-        let built = self.runtime.block_on(built).unwrap();
-        assert_eq!(outcome.digest, built.digest);
-        assert_eq!(registry.tagged("org/app", "v1"), built.digest.map(|digest| digest.to_string()));
-        for layer in &built.artifact.unwrap().layers {
+    fn complete(&self, registry: &Registry, pushed: &Done) {
+        let built = self.0.build(&self.path()).unwrap();
+        assert_eq!(pushed.digest, built.digest);
+        assert_eq!(registry.tagged("org/app", "v1"), Some(built.digest()));
+        for layer in &built.artifact().layers {
             let blob = registry.blob("org/app", &layer.descriptor.digest).unwrap();
             assert_eq!(blob.len() as u64, layer.descriptor.size);
         }
@@ -77,8 +69,8 @@ fn largest(directory: &Path) -> u64 {
 
 #[test]
 fn one_pass_is_six_requests_and_no_spool() {
-    let bench = Bench::new();
-    let (store, spooled) = (bench.work.path().join("store"), std::sync::Arc::new(AtomicBool::new(false)));
+    let tree = Tree::new();
+    let (store, spooled) = (tree.0.path("store"), std::sync::Arc::new(AtomicBool::new(false)));
     let hook = {
         let spooled = spooled.clone();
         move |seen: &Seen| {
@@ -89,8 +81,8 @@ fn one_pass_is_six_requests_and_no_spool() {
         }
     };
     let registry = Registry::with(Manners::default(), hook);
-    let outcome = bench.push(&registry).unwrap();
-    bench.complete(&registry, &outcome);
+    let outcome = tree.push(&registry).unwrap();
+    tree.complete(&registry, &outcome);
     assert_eq!(methods(&registry), "POST PATCH PUT POST PUT PUT");
     assert!(!spooled.load(Ordering::SeqCst));
     let log = registry.server.log();
@@ -101,17 +93,17 @@ fn one_pass_is_six_requests_and_no_spool() {
 #[test]
 fn a_registry_that_does_not_take_it_gets_it_the_usual_way_and_is_remembered() {
     for status in [400, 404, 411, 413, 416, 501] {
-        let bench = Bench::new();
+        let tree = Tree::new();
         let registry = Registry::with(Manners::default(), move |seen| {
             (seen.method == "PATCH").then(|| error(status, "UNSUPPORTED"))
         });
-        let outcome = bench.push(&registry).unwrap();
-        bench.complete(&registry, &outcome);
+        let outcome = tree.push(&registry).unwrap();
+        tree.complete(&registry, &outcome);
         assert!(methods(&registry).starts_with("POST PATCH DELETE HEAD POST PUT"), "{}", methods(&registry));
         let before = registry.server.log().len();
-        fs::write(bench.tree().join("b"), "another").unwrap();
-        let outcome = bench.push(&registry).unwrap();
-        bench.complete(&registry, &outcome);
+        fs::write(tree.path().join("b"), "another").unwrap();
+        let outcome = tree.push(&registry).unwrap();
+        tree.complete(&registry, &outcome);
         assert!(registry.server.log()[before..].iter().all(|seen| seen.method != "PATCH"));
     }
 }
@@ -126,37 +118,35 @@ fn what_breaks_on_its_way_goes_again_in_the_usual_way() {
         |seen| (seen.method == "PUT" && seen.index == 2).then(|| error(400, "DIGEST_INVALID")),
     ];
     for break_it in breaks {
-        let bench = Bench::new();
+        let tree = Tree::new();
         let registry = Registry::with(Manners::default(), break_it);
-        let outcome = bench.push(&registry).unwrap();
-        bench.complete(&registry, &outcome);
+        let outcome = tree.push(&registry).unwrap();
+        tree.complete(&registry, &outcome);
         assert!(methods(&registry).contains("DELETE"), "what was begun is cancelled (Q43)");
     }
 }
 
 #[test]
 fn a_tree_that_can_not_be_packed_leaves_nothing() {
-    let bench = Bench::new();
+    let tree = Tree::new();
     let registry = Registry::start();
-    let fifo = bench.tree().join("z");
+    let fifo = tree.path().join("z");
     rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
-    let error = bench.push(&registry).unwrap_err();
-    assert_eq!(error.kind(), Kind::Unsafe, "{error}");
-    assert!(error.message().contains("z: is a FIFO"), "{error}");
+    refused(tree.push(&registry), Kind::Unsafe, "z: is a FIFO");
     assert_eq!(registry.tagged("org/app", "v1"), None);
     assert!(methods(&registry).ends_with("DELETE"), "{}", methods(&registry));
     fs::remove_file(fifo).unwrap();
-    let outcome = bench.push(&registry).unwrap();
-    bench.complete(&registry, &outcome);
-    assert_eq!(fs::metadata(bench.tree()).unwrap().permissions().mode() & 0o700, 0o700);
+    let outcome = tree.push(&registry).unwrap();
+    tree.complete(&registry, &outcome);
+    assert_eq!(fs::metadata(tree.path()).unwrap().permissions().mode() & 0o700, 0o700);
 }
 
 #[test]
 fn a_refused_credential_is_an_error_and_not_tried_twice() {
-    let bench = Bench::new();
+    let tree = Tree::new();
     let registry =
         Registry::with(Manners::default(), |seen| (seen.method == "PATCH").then(|| error(403, "DENIED")));
-    let error = bench.push(&registry).unwrap_err();
+    let error = tree.push(&registry).unwrap_err();
     assert_eq!((error.kind(), error.http_status()), (Kind::Denied, Some(403)), "{error}");
     assert_eq!(methods(&registry), "POST PATCH DELETE");
 }
@@ -164,12 +154,9 @@ fn a_refused_credential_is_an_error_and_not_tried_twice() {
 #[test]
 fn a_cancel_and_a_deadline_cancel_what_was_begun_too() {
     for deadline in [false, true] {
-        let bench = Bench::new();
-        let mut options = Options::new();
-        if deadline {
-            options.set("timeout_ms", "2000").unwrap();
-        }
-        let call = bench.client.call(Some(&options)).unwrap();
+        let tree = Tree::new();
+        let timeout = if deadline { "2000" } else { "600000" };
+        let call = tree.0.given(&[("timeout_ms", timeout)]).call();
         // The upload is under way, and never gets an answer.
         let registry = Registry::with(Manners::default(), {
             let operation = call.operation.clone();
@@ -181,10 +168,7 @@ fn a_cancel_and_a_deadline_cancel_what_was_begun_too() {
                 begun.then(|| vec![Act::Hang])
             }
         });
-        let reference = format!("{}/org/app:v1", registry.host()).parse().unwrap();
-        let (tree, kind) = (bench.tree(), ArtifactKind::Component);
-        let pushed = bench.client.build_and_push(&tree, &kind, b"", &reference, &call);
-        let error = bench.runtime.block_on(pushed).unwrap_err();
+        let error = tree.push_and_fail(&registry, &call);
         assert_eq!(error.kind(), if deadline { Kind::Timeout } else { Kind::Cancelled }, "{error}");
         assert_eq!(methods(&registry), "POST PATCH DELETE", "what was begun is cancelled (Q43)");
         assert_eq!(registry.tagged("org/app", "v1"), None);
@@ -194,8 +178,8 @@ fn a_cancel_and_a_deadline_cancel_what_was_begun_too() {
 /// A registry that takes the cancel and never answers it: whoever cancelled has his thread back all the same.
 #[test]
 fn a_registry_that_does_not_answer_does_not_hold_a_cancel_up() {
-    let bench = Bench::new();
-    let call = bench.client.call(None).unwrap();
+    let tree = Tree::new();
+    let call = tree.0.call();
     let registry = Registry::with(Manners::default(), {
         let operation = call.operation.clone();
         move |seen| match seen.method.as_str() {
@@ -207,10 +191,7 @@ fn a_registry_that_does_not_answer_does_not_hold_a_cancel_up() {
             _ => None,
         }
     });
-    let reference = format!("{}/org/app:v1", registry.host()).parse().unwrap();
-    let (tree, kind) = (bench.tree(), ArtifactKind::Component);
-    let pushed = bench.client.build_and_push(&tree, &kind, b"", &reference, &call);
-    let error = bench.runtime.block_on(pushed).unwrap_err();
+    let error = tree.push_and_fail(&registry, &call);
     assert_eq!(error.kind(), Kind::Cancelled, "{error}");
     assert!(methods(&registry).starts_with("POST PATCH"), "{}", methods(&registry));
 }

@@ -6,16 +6,15 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use cldoci::Client;
-use cldoci::oci::ArtifactKind;
 use cldoci::options::{Environment, Options};
 use tempfile::TempDir;
 
 use crate::harness::child;
-use crate::harness::workflow::{CONFIG, Ours, layout, tree};
+use crate::harness::ours::{Ours, layout};
+use crate::harness::trees::tree;
 
 fn digest(directory: &Path) -> String {
-    Ours::new().build(directory).digest.to_string()
+    Ours::new().build(directory).unwrap().digest()
 }
 
 fn made(parent: &Path, name: &str) -> std::path::PathBuf {
@@ -47,10 +46,8 @@ fn the_number_of_threads_does_not_matter() {
     let source = made(room.path(), "source");
     let first = digest(&source);
     for threads in ["1", "2", "7"] {
-        let mut options = Options::new();
-        options.set("threads", threads).unwrap();
-        let artifact = Ours::new().build_with(&source, &ArtifactKind::Component, Some(&options));
-        assert_eq!(artifact.digest.to_string(), first, "{threads} threads");
+        let built = Ours::new().given(&[("threads", threads)]).build(&source).unwrap();
+        assert_eq!(built.digest(), first, "{threads} threads");
     }
 }
 
@@ -127,20 +124,15 @@ fn b_08_what_the_library_writes_inside_the_tree_is_left_out() {
             _ => options.set_path("store", source.join("store")).unwrap(),
         }
         let environment = Environment::of([("TMPDIR", source.join("tmp"))]);
-        let client = Client::with_environment(&options, environment).unwrap();
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        let kind = ArtifactKind::Component;
-        let place = layout(&source.join("out/layout"), "v1").parse().unwrap();
+        let ours = Ours::of(options, environment).unwrap();
+        let place = layout(&source.join("out/layout"), "v1");
         for round in 0..2 {
-            let call = client.call(None).unwrap();
-            let built = client.build(&source, &kind, CONFIG, &call);
-            let built = runtime.block_on(built).unwrap();
+            let built = ours.build(&source).unwrap();
             // The layout is there since the first round, and a build that is for no place packs it.
-            let same = built.digest.unwrap().to_string() == first;
+            let same = built.digest() == first;
             assert_eq!(same, round == 0, "store {store}, round {round}");
-            let pushed = client.build_and_push(&source, &kind, CONFIG, &place, &call);
-            let pushed = runtime.block_on(pushed).unwrap();
-            assert_eq!(pushed.digest.unwrap().to_string(), first, "store {store}, round {round}");
+            let pushed = ours.build_and_push(&source, &place).unwrap();
+            assert_eq!(pushed.digest(), first, "store {store}, round {round}");
             let mut left_out: Vec<_> = pushed.left_out.iter().map(|left| left.path.clone()).collect();
             left_out.retain(|path| !path.starts_with("tmp"));
             let wanted: &[&str] = match (store, round) {
@@ -154,12 +146,10 @@ fn b_08_what_the_library_writes_inside_the_tree_is_left_out() {
             assert_eq!(private, usize::from(store == "off"));
             assert!(pushed.left_out.iter().all(|left| left.reason == "the store or a layout in use"));
             // With the option it is left out of any build.
-            let mut leave_out = Options::new();
-            leave_out.set("leave_out", "out/layout").unwrap();
-            let built = client.build(&source, &kind, CONFIG, &client.call(Some(&leave_out)).unwrap());
-            assert_eq!(runtime.block_on(built).unwrap().digest.unwrap().to_string(), first);
+            let built = ours.given(&[("leave_out", "out/layout")]).build(&source).unwrap();
+            assert_eq!(built.digest(), first);
         }
-        drop(client);
+        drop(ours);
         fs::remove_dir_all(source.join("out/layout")).unwrap();
         let _ = fs::remove_dir_all(source.join("store"));
         assert_eq!(digest(&source), first, "nothing is left in {:?}", source.join("tmp"));

@@ -19,7 +19,7 @@ use cldoci::oci::{Descriptor, Digest, ImageIndex, ImageManifest, media_type};
 use cldoci::store::{Layout, LayoutWriter, Store};
 use cldoci::{Call, Kind};
 
-use crate::harness::workflow::call_with;
+use crate::harness::ours::call_with;
 
 fn call() -> Call {
     call_with(&[])

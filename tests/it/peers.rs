@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::harness::servers::{Server, tool};
-use crate::harness::workflow::{CONFIG, Ours, layout, peer, snapshot, tree};
+use crate::harness::ours::{CONFIG, Ours, layout};
+use crate::harness::servers::{Server, peer, tool};
+use crate::harness::trees::{snapshot, tree};
 use cldoci::oci::Digest;
 use cldoci::{Artifact, Content};
 
@@ -21,12 +22,12 @@ impl Case {
         let source = ours.path("source");
         fs::create_dir(&source).unwrap();
         tree(&source);
-        let artifact = ours.build(&source);
+        let artifact = ours.build(&source).unwrap().artifact();
         Self { ours, source, artifact }
     }
 
     fn home(&self) -> &Path {
-        self.ours.home.path()
+        self.ours.home()
     }
 
     /// A peer fetched these as manifest, config and layer.
@@ -46,9 +47,9 @@ impl Case {
 
     /// What a peer left under `from` is the artifact, and pulls as the tree.
     fn pulls_whole(&self, from: &str, name: &str) {
-        assert_eq!(self.ours.resolve(from).unwrap(), self.artifact.digest.to_string());
+        assert_eq!(self.ours.resolve(from).unwrap().digest(), self.artifact.digest.to_string());
         let into = self.ours.path(name);
-        self.ours.pull(from, &into);
+        self.ours.pull(from, &into).unwrap();
         assert_eq!(snapshot(&into), snapshot(&self.source));
     }
 }
@@ -58,7 +59,7 @@ fn oras_reads_what_we_push() {
     let (Some(oras), Some(server)) = (tool("oras"), Server::distribution3()) else { return };
     let case = Case::new();
     let reference = server.reference("org/orders:v1");
-    case.ours.push(&case.artifact, &reference);
+    case.ours.push(&case.artifact, &reference).unwrap();
     let manifest = peer(&oras, &["manifest", "fetch", "--plain-http", &reference], case.home());
     let blob = |digest: &str| {
         let blob = server.reference(&format!("org/orders@{digest}"));
@@ -72,7 +73,7 @@ fn crane_reads_what_we_push() {
     let (Some(crane), Some(server)) = (tool("crane"), Server::distribution3()) else { return };
     let case = Case::new();
     let reference = server.reference("org/orders:v1");
-    case.ours.push(&case.artifact, &reference);
+    case.ours.push(&case.artifact, &reference).unwrap();
     let blob = |digest: &str| {
         peer(&crane, &["blob", &server.reference(&format!("org/orders@{digest}"))], case.home())
     };
@@ -92,7 +93,7 @@ fn regctl_reads_what_we_push() {
     let (Some(regctl), Some(server)) = (tool("regctl"), Server::distribution3()) else { return };
     let case = Case::new();
     let (repository, reference) = (server.reference("org/orders"), server.reference("org/orders:v1"));
-    case.ours.push(&case.artifact, &reference);
+    case.ours.push(&case.artifact, &reference).unwrap();
     let host = format!("reg={},tls=disabled", server.address);
     let blob =
         |digest: &str| peer(&regctl, &["--host", &host, "blob", "get", &repository, digest], case.home());
@@ -106,7 +107,7 @@ fn skopeo_reads_what_we_push() {
     let (Some(skopeo), Some(server)) = (tool("skopeo"), Server::distribution3()) else { return };
     let case = Case::new();
     let reference = server.reference("org/orders:v1");
-    case.ours.push(&case.artifact, &reference);
+    case.ours.push(&case.artifact, &reference).unwrap();
     let copied = case.ours.path("copied");
     let (from, to) = (format!("docker://{reference}"), format!("dir:{}", copied.display()));
     let copy = ["--insecure-policy", "copy", "--quiet", "--src-tls-verify=false", &from, &to];
@@ -145,7 +146,7 @@ fn we_pull_what_oras_pushes() {
     peer(&oras, &push, &source);
 
     let pulled = ours.path("pulled");
-    let done = ours.pull(&reference, &pulled);
+    let done = ours.pull(&reference, &pulled).unwrap();
     fs::remove_file(source.join("config.json")).unwrap();
     assert_eq!(snapshot(&pulled), snapshot(&source));
     let artifact = done.outcome.artifact.unwrap();
@@ -153,7 +154,7 @@ fn we_pull_what_oras_pushes() {
         (artifact.config.as_deref(), artifact.config_descriptor.media_type.as_str()),
         (Some(CONFIG), kind)
     );
-    assert_eq!(ours.pull_config(&reference), CONFIG);
+    assert_eq!(ours.pull_config(&reference).unwrap().bytes(), CONFIG);
 }
 
 #[test]
@@ -169,12 +170,12 @@ fn oras_pulls_a_file_that_we_push_with_a_title() {
             .finish()
             .unwrap();
     let reference = server.reference("org/notes:v1");
-    ours.push(&artifact, &reference);
+    ours.push(&artifact, &reference).unwrap();
     let into = ours.path("theirs");
     peer(
         &oras,
         &["pull", "--plain-http", "--no-tty", "--output", into.to_str().unwrap(), &reference],
-        ours.home.path(),
+        ours.home(),
     );
     assert_eq!(fs::read(into.join("notes.txt")).unwrap(), content);
 }
@@ -186,8 +187,8 @@ fn peers_read_our_layout() {
     };
     let case = Case::new();
     let path = case.ours.path("layout");
-    case.ours.push(&case.artifact, &layout(&path, "v1"));
-    case.ours.tag(&layout(&path, "v1"), &layout(&path, "latest"));
+    case.ours.push(&case.artifact, &layout(&path, "v1")).unwrap();
+    case.ours.tag(&layout(&path, "v1"), &layout(&path, "latest")).unwrap();
     let path = path.to_str().unwrap();
     let home = case.home();
 
@@ -215,7 +216,7 @@ fn crane_pushes_our_layout() {
     let (Some(crane), Some(server)) = (tool("crane"), Server::distribution3()) else { return };
     let case = Case::new();
     let path = case.ours.path("layout");
-    case.ours.push(&case.artifact, &layout(&path, "v1"));
+    case.ours.push(&case.artifact, &layout(&path, "v1")).unwrap();
     let reference = server.reference("org/from-layout:v1");
     peer(&crane, &["push", path.to_str().unwrap(), &reference], case.home());
     case.pulls_whole(&reference, "pulled");
@@ -231,7 +232,7 @@ fn we_read_the_layouts_of_peers() {
     };
     let case = Case::new();
     let reference = server.reference("org/orders:v1");
-    case.ours.push(&case.artifact, &reference);
+    case.ours.push(&case.artifact, &reference).unwrap();
     let home = case.home();
     let path = |name: &str| case.ours.path(name).to_str().unwrap().to_owned();
 
@@ -262,10 +263,10 @@ fn todays_package_to_us() {
     let home = case.home();
     let reference = server.reference("org/theirs:v1");
     let digest = peer(&todays, &["push", case.source.to_str().unwrap(), &reference], home);
-    assert_eq!(printed_digest(&digest), case.ours.resolve(&reference).unwrap());
+    assert_eq!(printed_digest(&digest), case.ours.resolve(&reference).unwrap().digest());
     let (theirs, mine) = (case.ours.path("theirs"), case.ours.path("mine"));
     peer(&todays, &["pull", &reference, theirs.to_str().unwrap()], home);
-    let done = case.ours.pull(&reference, &mine);
+    let done = case.ours.pull(&reference, &mine).unwrap();
     assert_eq!(snapshot(&mine), snapshot(&theirs));
     // The link to a file is stored under its absolute path, which is not made.
     assert!(
@@ -273,7 +274,10 @@ fn todays_package_to_us() {
         "{:?}",
         done.warnings
     );
-    assert_eq!(case.ours.pull_config(&reference), peer(&todays, &["config", &reference], home));
+    assert_eq!(
+        case.ours.pull_config(&reference).unwrap().bytes(),
+        peer(&todays, &["config", &reference], home)
+    );
 }
 
 #[test]
@@ -281,9 +285,9 @@ fn todays_odd_entries() {
     let (Some(todays), Some(server)) = (tool("todays"), Server::distribution3()) else { return };
     let ours = Ours::new();
     let reference = server.reference("org/odd:v1");
-    peer(&todays, &["fixture", &reference], ours.home.path());
+    peer(&todays, &["fixture", &reference], ours.home());
     let pulled = ours.path("pulled");
-    let done = ours.pull(&reference, &pulled);
+    let done = ours.pull(&reference, &pulled).unwrap();
     let found: Vec<_> = snapshot(&pulled).into_keys().map(|path| path.to_str().unwrap().to_owned()).collect();
     assert_eq!(found, ["cld.yml", "config", "config/production.yml", "scripts", "scripts/run.sh"]);
     for skipped in ["config/default.yml", "events"] {
@@ -300,7 +304,7 @@ fn ours_to_todays_package() {
     let (Some(todays), Some(server)) = (tool("todays"), Server::distribution3()) else { return };
     let case = Case::new();
     let reference = server.reference("org/orders:v1");
-    case.ours.push(&case.artifact, &reference);
+    case.ours.push(&case.artifact, &reference).unwrap();
     let into = case.ours.path("theirs");
     peer(&todays, &["pull", &reference, into.to_str().unwrap()], case.home());
     // Links are what it never made.

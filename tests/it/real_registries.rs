@@ -3,8 +3,9 @@
 use std::fs;
 use std::net::TcpStream;
 
+use crate::harness::ours::{CONFIG, Ours};
 use crate::harness::servers::{Certificates, Server};
-use crate::harness::workflow::{CONFIG, Ours, snapshot, tree};
+use crate::harness::trees::{snapshot, tree};
 use cldoci::Kind;
 
 #[test]
@@ -45,41 +46,41 @@ fn the_workflow(server: &Server) {
     let source = ours.path("source");
     fs::create_dir(&source).unwrap();
     tree(&source);
-    let artifact = ours.build(&source);
+    let artifact = ours.build(&source).unwrap().artifact();
     let digest = artifact.digest.to_string();
     let (v1, latest) = (server.reference("org/orders:v1"), server.reference("org/orders:latest"));
 
-    assert!(!ours.exists(&v1).unwrap());
+    assert!(!ours.exists(&v1).unwrap().exists.unwrap());
     assert_eq!(ours.resolve(&v1).unwrap_err().kind(), Kind::NotFound);
-    let pushed = ours.push(&artifact, &v1);
-    assert_eq!(pushed.outcome.digest.as_ref().unwrap().to_string(), digest);
+    let pushed = ours.push(&artifact, &v1).unwrap();
+    assert_eq!(pushed.digest(), digest);
     assert_eq!(pushed.counters.blobs_uploaded, 2);
-    assert!(ours.exists(&v1).unwrap());
-    assert_eq!(ours.resolve(&v1).unwrap(), digest);
-    assert_eq!(ours.resolve(&server.reference(&format!("org/orders@{digest}"))).unwrap(), digest);
+    assert!(ours.exists(&v1).unwrap().exists.unwrap());
+    assert_eq!(ours.resolve(&v1).unwrap().digest(), digest);
+    assert_eq!(ours.resolve(&server.reference(&format!("org/orders@{digest}"))).unwrap().digest(), digest);
 
-    let again = ours.push(&artifact, &v1);
+    let again = ours.push(&artifact, &v1).unwrap();
     // The manifest goes again, for the tag; no blob does, also where a registry can't mount.
     assert_eq!(again.counters.blobs_uploaded, 0);
     assert_eq!(again.counters.bytes_sent, artifact.manifest.len() as u64);
 
-    let tagged = ours.tag(&v1, &latest);
+    let tagged = ours.tag(&v1, &latest).unwrap();
     assert_eq!(tagged.counters.blobs_uploaded, 0);
-    assert_eq!(ours.resolve(&latest).unwrap(), digest);
-    let mut tags = ours.tags(&server.reference("org/orders"));
+    assert_eq!(ours.resolve(&latest).unwrap().digest(), digest);
+    let mut tags = ours.list_tags(&server.reference("org/orders")).unwrap().outcome.tags;
     tags.sort();
     assert_eq!(tags, ["latest", "v1"]);
-    assert_eq!(ours.pull_config(&latest), CONFIG);
+    assert_eq!(ours.pull_config(&latest).unwrap().bytes(), CONFIG);
 
     let elsewhere = server.reference("org/copy:v1");
-    ours.tag(&v1, &elsewhere);
-    assert_eq!(ours.resolve(&elsewhere).unwrap(), digest);
+    ours.tag(&v1, &elsewhere).unwrap();
+    assert_eq!(ours.resolve(&elsewhere).unwrap().digest(), digest);
 
     let pulled = ours.path("a/b/pulled");
-    let first = ours.pull(&latest, &pulled);
+    let first = ours.pull(&latest, &pulled).unwrap();
     assert_eq!(snapshot(&pulled), snapshot(&source));
     assert_eq!(first.outcome.artifact.unwrap().config.as_deref(), Some(CONFIG));
-    let second = ours.pull(&latest, &pulled);
+    let second = ours.pull(&latest, &pulled).unwrap();
     assert!(second.outcome.unchanged);
     assert_eq!(second.counters.requests, 1);
 }
@@ -103,14 +104,14 @@ fn http2_with_an_own_authority() {
     let certificates = Certificates::new();
     let Some(proxy) = behind_nginx(&registry, &certificates, "") else { return };
     let reference = proxy.reference("org/orders:v1");
-    let ours = Ours::with(|options| options.set_path("ca_file", certificates.path("ca.pem")).unwrap());
+    let ours = Ours::setting(|options| options.set_path("ca_file", certificates.path("ca.pem")).unwrap());
     let source = ours.path("source");
     fs::create_dir(&source).unwrap();
     tree(&source);
-    let artifact = ours.build(&source);
-    ours.push(&artifact, &reference);
+    let artifact = ours.build(&source).unwrap().artifact();
+    ours.push(&artifact, &reference).unwrap();
     let pulled = ours.path("pulled");
-    ours.pull(&reference, &pulled);
+    ours.pull(&reference, &pulled).unwrap();
     assert_eq!(snapshot(&pulled), snapshot(&source));
     // On loopback plain HTTP is tried first, which this server refuses.
     let access = proxy.access();
@@ -133,15 +134,15 @@ fn client_certificates() {
         format!("ssl_client_certificate {};\nssl_verify_client on;", certificates.path("ca.pem").display());
     let Some(proxy) = behind_nginx(&registry, &certificates, &demand) else { return };
     let reference = proxy.reference("org/orders:v1");
-    let with = Ours::with(|options| {
+    let with = Ours::setting(|options| {
         options.set_path("ca_file", certificates.path("ca.pem")).unwrap();
         for (name, file) in [("client_cert", "client.pem"), ("client_key", "client.key")] {
             let path = certificates.path(file);
             options.set_host(&proxy.address, name, path.to_str().unwrap()).unwrap();
         }
     });
-    assert!(!with.exists(&reference).unwrap());
-    let without = Ours::with(|options| options.set_path("ca_file", certificates.path("ca.pem")).unwrap());
+    assert!(!with.exists(&reference).unwrap().exists.unwrap());
+    let without = Ours::setting(|options| options.set_path("ca_file", certificates.path("ca.pem")).unwrap());
     let error = without.exists(&reference).unwrap_err();
     assert_ne!(error.kind(), Kind::NotFound, "{error}");
 }
@@ -158,7 +159,8 @@ fn a_body_limit_is_an_error_that_names_it() {
     let source = ours.path("source");
     fs::create_dir(&source).unwrap();
     tree(&source);
-    let error = ours.try_push(&ours.build(&source), &proxy.reference("org/orders:v1")).err().unwrap();
+    let error =
+        ours.push(&ours.build(&source).unwrap().artifact(), &proxy.reference("org/orders:v1")).err().unwrap();
     assert_eq!(error.kind(), Kind::Limit, "{error}");
     assert!(
         error.to_string().contains("413") && error.to_string().contains("client_max_body_size"),
@@ -169,7 +171,7 @@ fn a_body_limit_is_an_error_that_names_it() {
     let small = ours.path("small");
     fs::create_dir(&small).unwrap();
     fs::write(small.join("file"), "content").unwrap();
-    ours.push(&ours.build(&small), &proxy.reference("org/orders:small"));
+    ours.push(&ours.build(&small).unwrap().artifact(), &proxy.reference("org/orders:small")).unwrap();
 }
 
 #[test]
@@ -186,7 +188,7 @@ fn basic_auth_at_nginx() {
     let Some(proxy) = Server::nginx("", &lines) else { return };
     let reference = proxy.reference("org/orders:v1");
     let with = |password: &str| {
-        Ours::with(|options| {
+        Ours::setting(|options| {
             options.set_host(&proxy.address, "username", "dev").unwrap();
             options.set_host(&proxy.address, "password", password).unwrap();
         })
@@ -195,8 +197,8 @@ fn basic_auth_at_nginx() {
     let source = ours.path("source");
     fs::create_dir(&source).unwrap();
     tree(&source);
-    ours.push(&ours.build(&source), &reference);
-    assert!(ours.exists(&reference).unwrap());
+    ours.push(&ours.build(&source).unwrap().artifact(), &reference).unwrap();
+    assert!(ours.exists(&reference).unwrap().exists.unwrap());
     let error = with("wr0ng-word").exists(&reference).unwrap_err();
     assert_eq!(error.kind(), Kind::Unauthorized);
     assert!(!error.to_string().contains("wr0ng-word"), "{error}");

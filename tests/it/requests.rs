@@ -4,58 +4,41 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::harness::guard::{Guard, Rules};
-use crate::harness::registry::{Manners, Registry};
-use cldoci::oci::{ArtifactKind, Reference};
-use cldoci::options::{Environment, Options};
-use cldoci::{Artifact, Call, Client, Outcome, Result};
+use cldoci::Artifact;
+use cldoci::oci::ArtifactKind;
 
-/// One client, and what it works on.
+use crate::harness::guard::{Guard, Rules};
+use crate::harness::ours::{Done, Ours};
+use crate::harness::registry::{Manners, Registry};
+
+/// One client, and the registry that it works on.
 struct Side {
-    client: Client,
-    runtime: tokio::runtime::Runtime,
+    ours: Ours,
     host: String,
-    work: PathBuf,
 }
 
 impl Side {
-    /// A client that has done nothing yet, with the store at `work`.
-    fn new(host: &str, work: &Path) -> Self {
-        let mut options = Options::new();
-        options.set("store", work.join("store").to_str().unwrap()).unwrap();
-        options.set_host(host, "username", "u").unwrap();
-        options.set_host(host, "password", "p").unwrap();
-        Self {
-            client: Client::with_environment(&options, Environment::default()).unwrap(),
-            runtime: tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(1)
-                .enable_all()
-                .build()
-                .unwrap(),
-            host: host.to_owned(),
-            work: work.to_owned(),
-        }
+    /// A client that has done nothing yet.
+    fn new(host: &str) -> Self {
+        let ours = Ours::setting(|options| {
+            options.set_host(host, "username", "u").unwrap();
+            options.set_host(host, "password", "p").unwrap();
+        });
+        Self { ours, host: host.to_owned() }
     }
 
     /// The same place, seen by a process that has just begun.
     fn again(&self) -> Self {
-        Self::new(&self.host, &self.work)
+        Self { ours: self.ours.again(), host: self.host.clone() }
     }
 
-    fn at(&self, name: &str) -> Reference {
-        format!("{}/{name}", self.host).parse().unwrap()
-    }
-
-    fn run<F: Future<Output = Result<Outcome>> + Send>(
-        &self,
-        verb: impl FnOnce(&Client, &Call) -> F,
-    ) -> Outcome {
-        self.runtime.block_on(verb(&self.client, &self.client.call(None).unwrap())).unwrap()
+    fn at(&self, name: &str) -> String {
+        format!("{}/{name}", self.host)
     }
 
     /// A tree of its own for each `n`, and a kind with its config.
     fn tree(&self, kind: &str, n: usize) -> (PathBuf, (ArtifactKind, &'static [u8])) {
-        let directory = self.work.join(format!("tree{n}"));
+        let directory = self.ours.path(&format!("tree{n}"));
         fs::create_dir_all(&directory).unwrap();
         fs::write(directory.join("file"), format!("the content of {n}\n").repeat(200)).unwrap();
         let kind = match kind {
@@ -68,21 +51,23 @@ impl Side {
     /// That tree built. Building asks nobody.
     fn build(&self, kind: &str, n: usize) -> Artifact {
         let (directory, (kind, config)) = self.tree(kind, n);
-        let built = self.run(|client, call| client.build(&directory, &kind, config, call));
-        built.artifact.unwrap()
+        self.ours.build_as(&kind, config, &directory).unwrap().artifact()
     }
 
-    fn push(&self, artifact: &Artifact, name: &str) -> Outcome {
-        self.run(|client, call| client.push(artifact, &self.at(name), call))
+    fn push(&self, artifact: &Artifact, name: &str) -> Done {
+        self.ours.push(artifact, &self.at(name)).unwrap()
     }
 
-    fn pull(&self, name: &str, directory: &str) -> Outcome {
-        let directory = self.work.join(directory);
-        self.run(|client, call| client.pull(&self.at(name), &directory, call))
+    fn pull(&self, name: &str, directory: &str) -> Done {
+        self.ours.pull(&self.at(name), &self.ours.path(directory)).unwrap()
     }
 
-    fn tag(&self, source: &str, target: &str) -> Outcome {
-        self.run(|client, call| client.tag(&self.at(source), &self.at(target), call))
+    fn tag(&self, source: &str, target: &str) -> Done {
+        self.ours.tag(&self.at(source), &self.at(target)).unwrap()
+    }
+
+    fn attach(&self, artifact: &Artifact, subject: &str) -> Done {
+        self.ours.attach(artifact, &self.at(subject)).unwrap()
     }
 }
 
@@ -104,7 +89,7 @@ const VERBS: [Verb; 17] = [
     Verb { name: "build and push to a new repository", prepare: |_, _| {}, call: |side, n| {
         let (directory, kind) = side.tree("plain", n);
         let at = side.at(&format!("new/app:v{n}"));
-        side.run(|client, call| client.build_and_push(&directory, &kind.0, kind.1, &at, call));
+        side.ours.build_and_push_as(&kind.0, kind.1, &directory, &at).unwrap();
     }},
     Verb { name: "push of a ready artifact", prepare: |_, _| {}, call: |side, n| {
         side.push(&side.build("plain", n), &format!("new/app:v{n}"));
@@ -127,26 +112,26 @@ const VERBS: [Verb; 17] = [
         assert!(side.pull(&format!("seed/app:v{n}"), &format!("out{n}")).unchanged);
     }},
     Verb { name: "exists, yes", prepare: seed, call: |side, n| {
-        let found = side.run(|client, call| client.exists(&side.at(&format!("seed/app:v{n}")), call));
+        let found = side.ours.exists(&side.at(&format!("seed/app:v{n}"))).unwrap();
         assert_eq!(found.exists, Some(true));
     }},
     Verb { name: "exists, no", prepare: |_, _| {}, call: |side, n| {
-        let found = side.run(|client, call| client.exists(&side.at(&format!("seed/app:no{n}")), call));
+        let found = side.ours.exists(&side.at(&format!("seed/app:no{n}"))).unwrap();
         assert_eq!(found.exists, Some(false));
     }},
     Verb { name: "resolve", prepare: seed, call: |side, n| {
-        side.run(|client, call| client.resolve(&side.at(&format!("seed/app:v{n}")), call));
+        side.ours.resolve(&side.at(&format!("seed/app:v{n}"))).unwrap();
     }},
     Verb { name: "config", prepare: |side, n| {
         side.push(&side.build("component", n), &format!("seed/app:v{n}"));
     }, call: |side, n| {
-        side.run(|client, call| client.pull_config(&side.at(&format!("seed/app:v{n}")), call));
+        side.ours.pull_config(&side.at(&format!("seed/app:v{n}"))).unwrap();
     }},
     Verb { name: "inspect", prepare: seed, call: |side, n| {
-        side.run(|client, call| client.inspect(&side.at(&format!("seed/app:v{n}")), call));
+        side.ours.inspect(&side.at(&format!("seed/app:v{n}"))).unwrap();
     }},
     Verb { name: "list tags", prepare: seed, call: |side, _| {
-        let found = side.run(|client, call| client.list_tags(&side.at("seed/app"), call));
+        let found = side.ours.list_tags(&side.at("seed/app")).unwrap();
         assert_eq!(found.tags, ["v0", "v1"]);
     }},
     Verb { name: "tag in one repository", prepare: seed, call: |side, n| {
@@ -157,18 +142,18 @@ const VERBS: [Verb; 17] = [
     }},
     Verb { name: "delete", prepare: seed, call: |side, n| {
         let digest = side.build("plain", n).digest;
-        side.run(|client, call| client.delete(&side.at(&format!("seed/app@{digest}")), call));
+        side.ours.delete(&side.at(&format!("seed/app@{digest}"))).unwrap();
     }},
     Verb { name: "attach", prepare: seed, call: |side, n| {
         let artifact = side.build("plain", 7 + n);
-        side.run(|client, call| client.attach(&artifact, &side.at(&format!("seed/app:v{n}")), call));
+        side.attach(&artifact, &format!("seed/app:v{n}"));
     }},
     Verb { name: "referrers", prepare: |side, n| {
         seed(side, n);
         let artifact = side.build("plain", 7 + n);
-        side.run(|client, call| client.attach(&artifact, &side.at(&format!("seed/app:v{n}")), call));
+        side.attach(&artifact, &format!("seed/app:v{n}"));
     }, call: |side, n| {
-        let found = side.run(|client, call| client.referrers(&side.at(&format!("seed/app:v{n}")), call));
+        let found = side.ours.referrers(&side.at(&format!("seed/app:v{n}"))).unwrap();
         assert_eq!(found.referrers.len(), 1);
     }},
 ];
@@ -178,8 +163,7 @@ fn count(verb: &Verb, tokens: bool) -> [usize; 2] {
     let guard = Guard::new(Rules::default().user("u", "p"));
     let registry =
         Registry::with(Manners::default(), move |seen| if tokens { guard.check(seen) } else { None });
-    let work = tempfile::tempdir().unwrap();
-    let before = Side::new(&registry.host(), work.path());
+    let before = Side::new(&registry.host());
     (0..2).for_each(|n| (verb.prepare)(&before, n));
     let side = before.again();
     [0, 1].map(|n| {

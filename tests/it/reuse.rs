@@ -5,54 +5,39 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use cldoci::oci::ArtifactKind;
-use cldoci::options::{Environment, Options};
-use cldoci::{Client, Outcome};
+use crate::harness::ours::{Done, Ours};
 
-struct Bench {
-    work: tempfile::TempDir,
-    runtime: tokio::runtime::Runtime,
-}
+/// A small tree, which is built again and again.
+struct Tree(Ours);
 
-impl Bench {
+impl Tree {
     fn new() -> Self {
-        let bench =
-            Self { work: tempfile::tempdir().unwrap(), runtime: tokio::runtime::Runtime::new().unwrap() };
-        fs::create_dir_all(bench.tree().join("sub")).unwrap();
-        fs::write(bench.tree().join("a"), b"one").unwrap();
-        fs::write(bench.tree().join("sub/b"), b"two").unwrap();
-        std::os::unix::fs::symlink("a", bench.tree().join("link")).unwrap();
-        bench
+        let tree = Self(Ours::new());
+        fs::create_dir_all(tree.path().join("sub")).unwrap();
+        fs::write(tree.path().join("a"), b"one").unwrap();
+        fs::write(tree.path().join("sub/b"), b"two").unwrap();
+        std::os::unix::fs::symlink("a", tree.path().join("link")).unwrap();
+        tree
     }
 
-    fn tree(&self) -> PathBuf {
-        self.work.path().join("tree")
+    fn path(&self) -> PathBuf {
+        self.0.path("tree")
     }
 
     fn store(&self) -> PathBuf {
-        self.work.path().join("store")
+        self.0.path("store")
     }
 
-    /// A new client each time, as another process would be.
-    fn build(&self, tree: &Path, more: &[(&str, &str)]) -> Outcome {
-        let mut options = Options::new();
-        options.set("store", self.store().to_str().unwrap()).unwrap();
-        let client = Client::with_environment(&options, Environment::default()).unwrap();
-        let mut call = Options::new();
-        call.set("reuse_unchanged", "true").unwrap();
-        for (name, value) in more {
-            call.set(name, value).unwrap();
-        }
-        let call = client.call(Some(&call)).unwrap();
-        let kind = ArtifactKind::Component;
-        self.runtime.block_on(client.build(tree, &kind, b"", &call)).unwrap()
+    /// By a new client each time, as another process would.
+    fn build(&self, more: &[(&str, &str)]) -> Done {
+        self.0.again().given(&[&[("reuse_unchanged", "true")], more].concat()).build(&self.path()).unwrap()
     }
 
     /// Builds until the tree's last change is so long ago that it counts: a few seconds.
-    fn settle(&self, more: &[(&str, &str)]) -> Outcome {
+    fn settle(&self, more: &[(&str, &str)]) -> Done {
         let end = Instant::now() + Duration::from_secs(30);
         loop {
-            let built = self.build(&self.tree(), more);
+            let built = self.build(more);
             if built.unchanged {
                 return built;
             }
@@ -62,29 +47,29 @@ impl Bench {
     }
 
     /// What a build without the option makes of the tree.
-    fn fresh(&self) -> Outcome {
-        self.build(&self.tree(), &[("reuse_unchanged", "false")])
+    fn fresh(&self) -> Done {
+        self.build(&[("reuse_unchanged", "false")])
     }
 }
 
 #[test]
 fn an_unchanged_tree_is_the_same_layer_and_every_change_is_seen() {
-    let bench = Bench::new();
-    let first = bench.fresh();
+    let tree = Tree::new();
+    let first = tree.fresh();
     assert!(!first.unchanged);
-    let again = bench.settle(&[]);
+    let again = tree.settle(&[]);
     assert_eq!(again.digest, first.digest);
-    assert_eq!(again.artifact.unwrap().manifest, first.artifact.unwrap().manifest);
+    assert_eq!(again.artifact().manifest, first.artifact().manifest);
 
     // As long as before, and with the time that it had.
-    let a = bench.tree().join("a");
+    let a = tree.path().join("a");
     let before = a.metadata().unwrap().modified().unwrap();
     let mut file = File::create(&a).unwrap();
     file.write_all(b"ONE").unwrap();
     file.set_times(FileTimes::new().set_modified(before)).unwrap();
-    let changed = bench.build(&bench.tree(), &[]);
+    let changed = tree.build(&[]);
     assert!(!changed.unchanged && changed.digest != first.digest);
-    assert_eq!(changed.digest, bench.fresh().digest);
+    assert_eq!(changed.digest, tree.fresh().digest);
 
     type Change = (&'static str, fn(&Path));
     let changes: [Change; 4] = [
@@ -97,46 +82,46 @@ fn an_unchanged_tree_is_the_same_layer_and_every_change_is_seen() {
         }),
     ];
     for (what, change) in changes {
-        change(&bench.tree());
-        let changed = bench.build(&bench.tree(), &[]);
+        change(&tree.path());
+        let changed = tree.build(&[]);
         assert!(!changed.unchanged, "{what}");
-        assert_eq!(changed.digest, bench.fresh().digest, "{what}");
+        assert_eq!(changed.digest, tree.fresh().digest, "{what}");
     }
 }
 
 #[test]
 fn other_options_another_tree_and_a_damaged_store_are_built() {
-    let bench = Bench::new();
-    fs::write(bench.tree().join(".hidden"), b"x").unwrap();
-    let first = bench.settle(&[]);
+    let tree = Tree::new();
+    fs::write(tree.path().join(".hidden"), b"x").unwrap();
+    let first = tree.settle(&[]);
     // What was left out is told as ever.
     assert_eq!(first.left_out_total, 1);
     for (other, same) in
         [(("profile", "none"), false), (("source_date_epoch", "7"), false), (("links", "follow"), true)]
     {
-        let built = bench.build(&bench.tree(), &[other]);
+        let built = tree.build(&[other]);
         assert!(!built.unchanged, "{other:?}");
         assert_eq!(built.digest == first.digest, same, "{other:?}");
-        assert!(bench.build(&bench.tree(), &[other]).unchanged, "{other:?}");
+        assert!(tree.build(&[other]).unchanged, "{other:?}");
     }
     // Neither the config nor the number of threads is part of the layer.
-    bench.settle(&[]);
-    assert!(bench.build(&bench.tree(), &[("threads", "1"), ("annotation", "k=v")]).unchanged);
+    tree.settle(&[]);
+    assert!(tree.build(&[("threads", "1"), ("annotation", "k=v")]).unchanged);
 
-    let blob = |outcome: &Outcome| {
+    let blob = |outcome: &Done| {
         let layers = &outcome.artifact.as_ref().unwrap().layers;
-        bench.store().join("blobs/sha256").join(layers.first().unwrap().descriptor.digest.hex())
+        tree.store().join("blobs/sha256").join(layers.first().unwrap().descriptor.digest.hex())
     };
     let path = blob(&first);
     let whole = fs::read(&path).unwrap();
     let mut damaged = whole.clone();
     *damaged.last_mut().unwrap() ^= 1;
     fs::write(&path, damaged).unwrap();
-    let built = bench.build(&bench.tree(), &[]);
+    let built = tree.build(&[]);
     assert!(!built.unchanged);
     assert_eq!(built.digest, first.digest);
-    assert!(bench.build(&bench.tree(), &[]).unchanged && fs::read(&path).unwrap() == whole);
-    fs::remove_dir_all(bench.store()).unwrap();
-    assert_eq!(bench.build(&bench.tree(), &[]).digest, first.digest);
-    assert!(bench.build(&bench.tree(), &[]).unchanged);
+    assert!(tree.build(&[]).unchanged && fs::read(&path).unwrap() == whole);
+    fs::remove_dir_all(tree.store()).unwrap();
+    assert_eq!(tree.build(&[]).digest, first.digest);
+    assert!(tree.build(&[]).unchanged);
 }

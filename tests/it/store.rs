@@ -14,7 +14,7 @@ use cldoci::options::{Environment, Options, Settings};
 use cldoci::store::{Layout, PublishRecord, Spool, Store, UploadSession, boot_id};
 
 use crate::harness::child;
-use crate::harness::workflow::call_with;
+use crate::harness::ours::call_with;
 
 fn settings(store: Option<&Path>, environment: &[(&str, &Path)]) -> Settings {
     let mut options = Options::new();

@@ -5,61 +5,23 @@ mod copies;
 mod manifests;
 
 use std::fs;
-use std::path::Path;
 
 use crate::harness::evil::{Act, Evil, Seen, answer, head};
+use crate::harness::ours::{CONFIG, Done, Ours, refused};
 use crate::harness::registry::{Manners, Registry};
-use cldoci::oci::{ArtifactKind, Descriptor, Digest, ImageManifest, Reference, media_type};
-use cldoci::options::{Environment, Options};
-use cldoci::{Client, Error, Kind, Outcome};
+use cldoci::oci::{ArtifactKind, Descriptor, Digest, ImageManifest, media_type};
+use cldoci::{Error, Kind, Result};
 
-struct Bench {
-    client: Client,
-    work: tempfile::TempDir,
-    runtime: tokio::runtime::Runtime,
+fn pull(ours: &Ours, reference: &str) -> Result<Done> {
+    ours.pull(reference, &ours.path("out"))
 }
 
-impl Bench {
-    fn new(options: &[(&str, &str)]) -> Self {
-        let work = tempfile::tempdir().unwrap();
-        let mut all = Options::new();
-        all.set("store", work.path().join("store").to_str().unwrap()).unwrap();
-        for (name, value) in options {
-            all.set(name, value).unwrap();
-        }
-        Self {
-            client: Client::with_environment(&all, Environment::default()).unwrap(),
-            work,
-            runtime: tokio::runtime::Runtime::new().unwrap(),
-        }
-    }
-
-    fn pull(&self, reference: &str) -> Result<Outcome, Error> {
-        let reference: Reference = reference.parse().unwrap();
-        let call = self.client.call(None).unwrap();
-        self.runtime.block_on(self.client.pull(&reference, &self.out(), &call))
-    }
-
-    fn build(&self, directory: &Path) -> Result<Outcome, Error> {
-        let call = self.client.call(None).unwrap();
-        let kind = cldoci::oci::ArtifactKind::Component;
-        self.runtime.block_on(self.client.build(directory, &kind, b"", &call))
-    }
-
-    fn out(&self) -> std::path::PathBuf {
-        self.work.path().join("out")
-    }
-
-    /// The pull fails as it should, and the destination is as before: absent, with nothing beside it.
-    fn refused(&self, reference: &str, kind: Kind, text: &str) -> Error {
-        let error = self.pull(reference).unwrap_err();
-        assert_eq!(error.kind(), kind, "{error}");
-        assert!(error.message().contains(text), "'{error}' does not say '{text}'");
-        assert!(!error.message().contains('\n'));
-        let names: Vec<_> = fs::read_dir(self.work.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
-        assert!(names.iter().all(|name| name == "store"), "{names:?}");
-        error
-    }
+/// The pull fails as it should, and the destination is as before: absent, with nothing beside it.
+fn pull_refused(ours: &Ours, reference: &str, kind: Kind, words: &str) -> Error {
+    let error = refused(pull(ours, reference), kind, words);
+    let names: Vec<_> = fs::read_dir(ours.home()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert!(names.iter().all(|name| name == "store"), "{names:?}");
+    error
 }
 
 /// A layer of one file, and the manifest that names it.
@@ -101,9 +63,9 @@ fn is_layer(seen: &Seen) -> bool {
 #[test]
 fn the_twin_of_what_follows_is_pulled() {
     let registry = serve(Manners::default(), |_| (), |_| None);
-    let bench = Bench::new(&[]);
-    bench.pull(&format!("{}/org/app:v1", registry.host())).unwrap();
-    assert_eq!(fs::read(bench.out().join("file")).unwrap(), LAYER);
+    let ours = Ours::new();
+    pull(&ours, &format!("{}/org/app:v1", registry.host())).unwrap();
+    assert_eq!(fs::read(ours.path("out/file")).unwrap(), LAYER);
 }
 
 #[test]
@@ -111,20 +73,18 @@ fn r_16_content_that_is_not_what_was_named_is_not_published() {
     let wrong = LAYER.to_ascii_uppercase();
     let registry =
         serve(Manners::default(), |_| (), move |seen| is_layer(seen).then(|| answer(200, &[], &wrong)));
-    let bench = Bench::new(&[("retries", "0")]);
-    bench.refused(&format!("{}/org/app:v1", registry.host()), Kind::Digest, "digest");
+    let ours = Ours::with(&[("retries", "0")]);
+    pull_refused(&ours, &format!("{}/org/app:v1", registry.host()), Kind::Digest, "digest");
 }
 
 #[test]
 fn r_16_an_archive_with_a_flipped_bit_is_damaged_and_not_unsafe() {
-    let bench = Bench::new(&[]);
-    let tree = bench.work.path().join("tree");
+    let ours = Ours::new();
+    let tree = ours.path("tree");
     fs::create_dir(&tree).unwrap();
     fs::write(tree.join("file"), "content ".repeat(1000)).unwrap();
-    let built = bench.build(&tree).unwrap().artifact.unwrap();
-    let call = bench.client.call(None).unwrap();
-    let layer = bench.runtime.block_on(bench.client.read_layer(&built, 0, None, &call)).unwrap();
-    let mut damaged = layer.bytes.unwrap();
+    let built = ours.build(&tree).unwrap().artifact();
+    let mut damaged = ours.read_layer(&built, 0, None).unwrap().bytes();
     let middle = damaged.len() / 2;
     damaged[middle] ^= 1;
     let digest = built.layers[0].descriptor.digest.clone();
@@ -133,17 +93,17 @@ fn r_16_an_archive_with_a_flipped_bit_is_damaged_and_not_unsafe() {
         wanted.then(|| answer(200, &[], &damaged))
     });
     registry.put_manifest("org/app", "v1", &built.media_type, &built.manifest);
-    registry.put_blob("org/app", b"{}");
-    let error = bench.pull(&format!("{}/org/app:v1", registry.host())).unwrap_err();
+    registry.put_blob("org/app", CONFIG);
+    let error = pull(&ours, &format!("{}/org/app:v1", registry.host())).unwrap_err();
     assert_eq!(error.kind(), Kind::Digest, "{error}");
-    assert!(!bench.out().exists());
+    assert!(!ours.path("out").exists());
 }
 
 #[test]
 fn r_16_content_of_another_size_is_not_published() {
     let registry = serve(Manners::default(), |manifest| manifest.layers[0].size += 1, |_| None);
-    let bench = Bench::new(&[("retries", "0")]);
-    bench.refused(&format!("{}/org/app:v1", registry.host()), Kind::Size, "bytes");
+    let ours = Ours::with(&[("retries", "0")]);
+    pull_refused(&ours, &format!("{}/org/app:v1", registry.host()), Kind::Size, "bytes");
 }
 
 #[test]
@@ -161,14 +121,15 @@ fn a_connection_that_is_cut_is_not_published() {
             is_layer(seen).then(cut)
         },
     );
-    let bench = Bench::new(&[("retries", "1")]);
-    bench.refused(&format!("{}/org/app:v1", registry.host()), Kind::Network, "the connection broke");
+    let ours = Ours::with(&[("retries", "1")]);
+    pull_refused(&ours, &format!("{}/org/app:v1", registry.host()), Kind::Network, "the connection broke");
 }
 
 #[test]
 fn a_registry_that_is_not_there_is_named() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    Bench::new(&[("retries", "0")]).refused(
+    pull_refused(
+        &Ours::with(&[("retries", "0")]),
         &format!("127.0.0.1:{port}/org/app:v1"),
         Kind::Network,
         &port.to_string(),
@@ -181,13 +142,13 @@ fn a_01_foreign_urls_are_never_fetched() {
     let url = format!("http://{}/layer", stranger.host());
     let registry =
         serve(Manners::default(), move |manifest| manifest.layers[0].urls = vec![url.clone()], |_| None);
-    Bench::new(&[]).pull(&format!("{}/org/app:v1", registry.host())).unwrap();
+    pull(&Ours::new(), &format!("{}/org/app:v1", registry.host())).unwrap();
     let missing = serve(
         Manners::default(),
         |manifest| manifest.layers[0].urls = vec!["http://127.0.0.1:1/layer".to_owned()],
         |seen| is_layer(seen).then(|| crate::harness::registry::error(404, "BLOB_UNKNOWN")),
     );
-    Bench::new(&[]).refused(&format!("{}/org/app:v1", missing.host()), Kind::NotFound, "BLOB_UNKNOWN");
+    pull_refused(&Ours::new(), &format!("{}/org/app:v1", missing.host()), Kind::NotFound, "BLOB_UNKNOWN");
     assert!(stranger.log().is_empty());
 }
 
@@ -216,13 +177,13 @@ fn asked_after_a_cut(options: &[(&str, &str)], part: fn(&[u8]) -> Vec<Act>) -> O
     });
     registry.put_manifest("org/app", "v1", media_type::OCI_MANIFEST, &manifest);
     registry.put_blob("org/app", &layer);
-    let bench = Bench::new(&[&[("retries", "0")], options].concat());
+    let ours = Ours::with(&[&[("retries", "0")], options].concat());
     let reference = format!("{}/org/app:v1", registry.host());
-    bench.refused(&reference, Kind::Size, "the answer ends early");
+    pull_refused(&ours, &reference, Kind::Size, "the answer ends early");
     cut.store(false, std::sync::atomic::Ordering::SeqCst);
-    bench.pull(&reference).unwrap();
-    assert_eq!(Digest::of(&fs::read(bench.out().join("file")).unwrap()), digest);
-    let left = fs::read_dir(bench.work.path().join("store/partial")).unwrap();
+    pull(&ours, &reference).unwrap();
+    assert_eq!(Digest::of(&fs::read(ours.path("out/file")).unwrap()), digest);
+    let left = fs::read_dir(ours.path("store/partial")).unwrap();
     assert!(
         left.map(|entry| entry.unwrap().file_name()).all(|name| !name.to_string_lossy().starts_with("sha"))
     );
@@ -264,15 +225,15 @@ fn a_kept_blob_that_was_damaged_is_fetched_again() {
     let registry = serve(Manners::default(), |_| {}, |_| None);
     let reference = format!("{}/org/app:v1", registry.host());
     let asked = || registry.server.log().iter().filter(|seen| is_layer(seen)).count();
-    let bench = Bench::new(&[("cache", "true")]);
-    let layer = bench.pull(&reference).unwrap().artifact.unwrap().layers[0].descriptor.digest.clone();
-    let kept = bench.work.path().join("store/blobs/sha256").join(layer.hex());
+    let ours = Ours::with(&[("cache", "true")]);
+    let layer = pull(&ours, &reference).unwrap().artifact().layers[0].descriptor.digest.clone();
+    let kept = ours.path("store/blobs/sha256").join(layer.hex());
     let good = fs::read(&kept).unwrap();
     let again = || {
-        let pulled = fs::read(bench.out().join("file")).unwrap();
-        fs::remove_dir_all(bench.out()).unwrap();
-        bench.pull(&reference).unwrap();
-        assert_eq!(fs::read(bench.out().join("file")).unwrap(), pulled);
+        let pulled = fs::read(ours.path("out/file")).unwrap();
+        fs::remove_dir_all(ours.path("out")).unwrap();
+        pull(&ours, &reference).unwrap();
+        assert_eq!(fs::read(ours.path("out/file")).unwrap(), pulled);
         assert_eq!(fs::read(&kept).unwrap(), good);
     };
     again();
@@ -286,7 +247,7 @@ fn a_kept_blob_that_was_damaged_is_fetched_again() {
 #[test]
 fn blobs_go_and_come_several_at_once_and_never_more_than_the_limit() {
     for parallel in [1, 3] {
-        let bench = Bench::new(&[("parallel", &parallel.to_string())]);
+        let ours = Ours::with(&[("parallel", &parallel.to_string())]);
         // Slow enough that those that may overlap do.
         let slow =
             |seen: &Seen| seen.path.contains("/blobs/") && matches!(seen.method.as_str(), "PUT" | "GET");
@@ -304,14 +265,12 @@ fn blobs_go_and_come_several_at_once_and_never_more_than_the_limit() {
             builder = builder.layer(layer);
         }
         let artifact = builder.finish().unwrap();
-        let reference: Reference = format!("{}/org/app:v1", registry.host()).parse().unwrap();
-        let call = bench.client.call(None).unwrap();
-        bench.runtime.block_on(bench.client.push(&artifact, &reference, &call)).unwrap();
+        ours.push(&artifact, &format!("{}/org/app:v1", registry.host())).unwrap();
         let expected = parallel.min(2)..=parallel;
         assert!(expected.contains(&registry.server.most_at_once()), "pushing");
         other.put_manifest("org/app", "v1", media_type::OCI_MANIFEST, &artifact.manifest);
-        bench.pull(&format!("{}/org/app:v1", other.host())).unwrap();
-        assert_eq!(fs::read_dir(bench.out()).unwrap().count(), 8);
+        pull(&ours, &format!("{}/org/app:v1", other.host())).unwrap();
+        assert_eq!(fs::read_dir(ours.path("out")).unwrap().count(), 8);
         assert!(expected.contains(&other.server.most_at_once()), "pulling");
     }
 }
@@ -336,32 +295,27 @@ fn r_32_indexes_that_do_not_end() {
         inner = Descriptor::of(media_type::OCI_INDEX, &bytes);
     }
     let at = |tag: usize| format!("{}/org/app:{tag}", registry.host());
-    let bench = Bench::new(&[]);
-    let copied = |tag: usize| {
-        let (from, to): (Reference, Reference) =
-            (at(tag).parse().unwrap(), format!("{}/org/copy:{tag}", registry.host()).parse().unwrap());
-        let call = bench.client.call(None).unwrap();
-        bench.runtime.block_on(bench.client.copy(&from, &to, &call))
-    };
+    let ours = Ours::new();
+    let copied = |tag: usize| ours.copy(&at(tag), &format!("{}/org/copy:{tag}", registry.host()));
     for tag in [1000, 50] {
         let before = registry.server.log().len();
-        let error = bench.pull(&at(tag)).unwrap_err();
+        let error = pull(&ours, &at(tag)).unwrap_err();
         assert!(error.kind() == Kind::Limit && error.message().contains("nested deeper than"), "{error}");
-        assert!(!bench.out().exists());
+        assert!(!ours.path("out").exists());
         let error = copied(tag).unwrap_err();
         assert!(error.kind() == Kind::Limit && error.message().contains("nested deeper than"), "{error}");
         assert_eq!(registry.tagged("org/copy", &tag.to_string()), None);
         assert!(registry.server.log().len() - before < 40, "asked on and on");
     }
     copied(7).unwrap();
-    bench.pull(&at(7)).unwrap();
+    pull(&ours, &at(7)).unwrap();
 
     // No index can have its own digest in it, so one that points to itself is one that a registry makes up.
     let own = Digest::of(b"a digest that no index has");
     let itself = index(&Descriptor::new(media_type::OCI_INDEX, own.clone(), 1));
     let liar = Evil::start(move |_| answer(200, &[("Content-Type", media_type::OCI_INDEX)], &itself));
-    fs::remove_dir_all(bench.out()).unwrap();
-    bench.refused(&format!("{}/org/app:v1", liar.host()), Kind::Digest, own.as_str());
+    fs::remove_dir_all(ours.path("out")).unwrap();
+    pull_refused(&ours, &format!("{}/org/app:v1", liar.host()), Kind::Digest, own.as_str());
     assert!(liar.log().len() <= 3, "{:?}", liar.lines());
 }
 
@@ -369,12 +323,8 @@ fn r_32_indexes_that_do_not_end() {
 fn an_extra_header_is_sent_and_one_that_is_none_is_not_shown() {
     let registry = serve(Manners::default(), |_| {}, |_| None);
     let exists = |header: &str| {
-        let mut options = Options::new();
-        options.set_host(&registry.host(), "header", header).unwrap();
-        let client = Client::with_environment(&options, Environment::default()).unwrap();
-        let call = client.call(None).unwrap();
-        let reference: Reference = format!("{}/org/app:v1", registry.host()).parse().unwrap();
-        tokio::runtime::Runtime::new().unwrap().block_on(client.exists(&reference, &call))
+        let ours = Ours::setting(|options| options.set_host(&registry.host(), "header", header).unwrap());
+        ours.exists(&format!("{}/org/app:v1", registry.host()))
     };
     // Written as in a request: the first `=` is in the token.
     let error = exists("Authorization: Bearer canary==").unwrap_err();

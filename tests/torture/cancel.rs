@@ -15,7 +15,7 @@ use super::{Random, names, two_versions, whole};
 use crate::harness::api::c_api::{CApi, CArtifact, COperation, CResult, c, call, path, reference, report};
 use crate::harness::api::{Api, Report};
 use crate::harness::registry::{Manners, Registry};
-use crate::harness::workflow::{Snapshot, snapshot};
+use crate::harness::trees::{Snapshot, snapshot};
 
 const CANCELS: usize = 100;
 pub const PROMISED: Duration = Duration::from_secs(1);

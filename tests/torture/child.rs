@@ -5,11 +5,10 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
 use cldoci::Kind;
-use cldoci::options::Options;
 
 use super::{ours, stamp, tree};
 use crate::harness::child::command;
-use crate::harness::workflow::layout as at;
+use crate::harness::ours::layout as at;
 
 const WORK: &str = "CLDOCI_TORTURE_WORK";
 /// What a line of a child's begins with; the others are the test harness's.
@@ -42,7 +41,7 @@ fn child() {
         ["pull-once", store, destination, existing, reference] => {
             let ours = ours(Path::new(store));
             wait_for_the_word();
-            match ours.try_pull(reference, Path::new(destination), Some(&existing_is(existing))) {
+            match ours.given(&[("existing", existing)]).pull(reference, Path::new(destination)) {
                 Ok(_) => say("pulled"),
                 Err(error) => say(&format!("{:?}: {error}", error.kind())),
             }
@@ -52,12 +51,6 @@ fn child() {
     }
 }
 
-pub fn existing_is(existing: &str) -> Options {
-    let mut options = Options::new();
-    options.set("existing", existing).unwrap();
-    options
-}
-
 /// Builds ever new versions of a tree and pushes each under the tag, with a moving one beside it.
 fn push(store: &Path, layout: &Path, directory: &Path, tag: &str, rounds: u32) {
     let ours = ours(store);
@@ -65,11 +58,11 @@ fn push(store: &Path, layout: &Path, directory: &Path, tag: &str, rounds: u32) {
     say("begins");
     for round in 0..rounds {
         stamp(directory, &format!("{tag}-{round}"));
-        let artifact = ours.build(directory);
+        let artifact = ours.build(directory).unwrap().artifact();
         say(&format!("built {}", artifact.digest));
-        ours.push(&artifact, &at(layout, tag));
+        ours.push(&artifact, &at(layout, tag)).unwrap();
         say(&format!("pushed {}", artifact.digest));
-        ours.push(&artifact, &at(layout, "moving"));
+        ours.push(&artifact, &at(layout, "moving")).unwrap();
     }
 }
 
@@ -82,7 +75,7 @@ fn pull(store: &Path, destination: &Path, existing: &str, references: &[&str]) {
             "refuse" => destination.with_extension(round.to_string()),
             _ => destination.to_owned(),
         };
-        match ours.try_pull(reference, &into, Some(&existing_is(existing))) {
+        match ours.given(&[("existing", existing)]).pull(reference, &into) {
             Ok(_) => say("pulled"),
             Err(error) if error.kind() == Kind::Busy => {}
             Err(error) => panic!("{error}"),

@@ -8,13 +8,12 @@ use rustix::io::Errno;
 
 use cldoci::Kind;
 
-use super::child::existing_is;
 use super::*;
 use crate::harness::api::c_api::CApi;
 use crate::harness::api::{Api, Failure, Report};
 use crate::harness::child::one;
+use crate::harness::ours::layout as at;
 use crate::harness::registry::Registry;
-use crate::harness::workflow::layout as at;
 
 const ROOM: &str = "CLDOCI_TEST_ROOM";
 /// The directory on which the small file system is mounted.
@@ -96,16 +95,16 @@ fn child_with_a_full_disk() {
     let mut random = Random(13);
     let noise: Vec<u8> = std::iter::repeat_with(|| random.below(256) as u8).take(17 << 20).collect();
     fs::write(huge.join("noise"), noise).unwrap();
-    with_big_store.push(&with_big_store.build(&huge), &reference);
+    with_big_store.push(&with_big_store.build(&huge).unwrap().artifact(), &reference).unwrap();
     for cache in ["false", "true"] {
-        let small_store = Ours::with(|options: &mut Options| {
+        let small_store = Ours::setting(|options| {
             options.set_path("store", small.join("store")).unwrap();
             options.set("cache", cache).unwrap();
             // However fast this machine is, it is written down.
             options.set("resume_after_ms", "0").unwrap();
         });
         let into = room.join(format!("pulled-{cache}"));
-        small_store.pull(&reference, &into);
+        small_store.pull(&reference, &into).unwrap();
         assert_eq!(snapshot(&into), snapshot(&huge));
         drop(small_store);
         assert!(names(&small.join("store/partial")).is_empty(), "what can't be kept is not kept");
@@ -118,46 +117,46 @@ fn child_with_a_full_disk() {
 fn every_verb_meets_it(room: &Path, small: &Path, big: &Path, light: &Path, heavy: &Path, errno: Errno) {
     let on = |name: &str| small.join(name);
     let ours = ours(big);
-    let (little, much) = (ours.build(light), ours.build(heavy));
+    let (little, much) = (ours.build(light).unwrap().artifact(), ours.build(heavy).unwrap().artifact());
 
     // build, whose layer is spooled into the store.
     {
         let cramped = super::ours(&on("store"));
-        cramped.build(light);
+        cramped.build(light).unwrap();
         let before = room_left(small);
-        is_full(cramped.try_build(heavy), errno, &on("store").display().to_string());
+        is_full(cramped.build(heavy), errno, &on("store").display().to_string());
         assert_eq!(room_left(small), before);
-        assert_eq!(cramped.build(light).digest, little.digest);
+        assert_eq!(cramped.build(light).unwrap().artifact().digest, little.digest);
     }
     fs::remove_dir_all(on("store")).unwrap();
 
     // push into a layout.
-    ours.push(&little, &at(&on("layout"), "v1"));
+    ours.push(&little, &at(&on("layout"), "v1")).unwrap();
     let (before, left) = (snapshot(&on("layout")), room_left(small));
-    is_full(ours.try_push(&much, &at(&on("layout"), "v1")), errno, &on("layout").display().to_string());
+    is_full(ours.push(&much, &at(&on("layout"), "v1")), errno, &on("layout").display().to_string());
     assert_eq!((snapshot(&on("layout")), room_left(small)), (before, left));
     assert_eq!(whole(&on("layout"))["v1"], little.digest.to_string());
-    ours.push(&little, &at(&on("layout"), "v2"));
+    ours.push(&little, &at(&on("layout"), "v2")).unwrap();
     fs::remove_dir_all(on("layout")).unwrap();
 
     // save_layer, into a file of the caller's.
-    is_full(ours.save_layer(&much, File::create(on("file")).unwrap()), errno, "");
+    is_full(ours.read_layer(&much, 0, Some(File::create(on("file")).unwrap())), errno, "");
     fs::remove_file(on("file")).unwrap();
-    ours.save_layer(&little, File::create(on("file")).unwrap()).unwrap();
+    ours.read_layer(&little, 0, Some(File::create(on("file")).unwrap())).unwrap();
     assert_eq!(Digest::of(&fs::read(on("file")).unwrap()), little.layers[0].descriptor.digest);
     fs::remove_file(on("file")).unwrap();
 
     // pull: into nothing, over a tree, and into one.
     let (from_little, from_much) = (at(&room.join("layout"), "little"), at(&room.join("layout"), "much"));
-    ours.push(&little, &from_little);
-    ours.push(&much, &from_much);
+    ours.push(&little, &from_little).unwrap();
+    ours.push(&much, &from_much).unwrap();
     let left = room_left(small);
-    is_full(ours.try_pull(&from_much, &on("new"), None), errno, "entry '");
+    is_full(ours.pull(&from_much, &on("new")), errno, "entry '");
     assert_eq!((names(small), room_left(small)), (vec![], left));
-    ours.pull(&from_little, &on("old"));
+    ours.pull(&from_little, &on("old")).unwrap();
     let (before, left) = (snapshot(&on("old")), room_left(small));
     for existing in ["replace", "merge"] {
-        is_full(ours.try_pull(&from_much, &on("old"), Some(&existing_is(existing))), errno, "entry '");
+        is_full(ours.given(&[("existing", existing)]).pull(&from_much, &on("old")), errno, "entry '");
         assert_eq!((snapshot(&on("old")), names(small)), (before.clone(), vec!["old".to_owned()]));
         assert_eq!(room_left(small), left);
     }
@@ -203,28 +202,28 @@ fn child_without_inodes() {
     }
     let ours = ours(&big);
     let (from_light, from_heavy) = (at(&room.join("layout"), "light"), at(&room.join("layout"), "heavy"));
-    ours.push(&ours.build(&light), &from_light);
-    ours.push(&ours.build(&heavy), &from_heavy);
+    ours.push(&ours.build(&light).unwrap().artifact(), &from_light).unwrap();
+    ours.push(&ours.build(&heavy).unwrap().artifact(), &from_heavy).unwrap();
     let left = room_left(&small);
-    is_full(ours.try_pull(&from_heavy, &small.join("new"), None), Errno::NOSPC, "small-");
+    is_full(ours.pull(&from_heavy, &small.join("new")), Errno::NOSPC, "small-");
     assert_eq!((names(&small), room_left(&small)), (vec![], left));
-    ours.pull(&from_light, &small.join("new"));
+    ours.pull(&from_light, &small.join("new")).unwrap();
 
     // With a store that can't take a single file more, a pull goes on without it, and a build can't.
     fs::remove_dir_all(small.join("new")).unwrap();
     let server = Registry::start();
     let reference = format!("{}/app:v1", server.host());
-    ours.push(&ours.build(&heavy), &reference);
-    let cramped = Ours::with(|options: &mut Options| {
+    ours.push(&ours.build(&heavy).unwrap().artifact(), &reference).unwrap();
+    let cramped = Ours::setting(|options| {
         options.set_path("store", small.join("store")).unwrap();
         options.set("cache", "true").unwrap();
     });
-    cramped.build(&light);
+    cramped.build(&light).unwrap();
     let mut fill = 0;
     while File::create(small.join(format!("fill-{fill}"))).is_ok() {
         fill += 1;
     }
-    is_full(cramped.try_build(&light), Errno::NOSPC, "store");
-    cramped.pull(&reference, &room.join("pulled"));
+    is_full(cramped.build(&light), Errno::NOSPC, "store");
+    cramped.pull(&reference, &room.join("pulled")).unwrap();
     assert_eq!(snapshot(&room.join("pulled")), snapshot(&heavy));
 }

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use cldoci::oci::Digest;
 
-use super::child::{Helper, existing_is};
+use super::child::Helper;
 use super::{Random, names, ours, peers_read, spool_heals, text, two_versions, whole};
+use crate::harness::ours::layout as at;
 use crate::harness::registry::Registry;
-use crate::harness::workflow::{Snapshot, layout as at, snapshot};
+use crate::harness::trees::{Snapshot, snapshot};
 
 #[test]
 fn f_15_build_and_push_killed_at_200_moments() {
@@ -45,13 +46,13 @@ fn f_15_build_and_push_killed_at_200_moments() {
             assert_eq!(tags.get(tag), Some(digest), "kill {n}");
         }
         let began = Instant::now();
-        let artifact = ours.build(&directory);
-        ours.push(&artifact, &at(&layout, &tag));
+        let artifact = ours.build(&directory).unwrap().artifact();
+        ours.push(&artifact, &at(&layout, &tag)).unwrap();
         // Kills fall within about two rounds of the work, as long as this machine takes for them now.
         span = began.elapsed() * 2;
-        assert_eq!(ours.resolve(&at(&layout, &tag)).unwrap(), artifact.digest.to_string());
+        assert_eq!(ours.resolve(&at(&layout, &tag)).unwrap().digest(), artifact.digest.to_string());
         if n % 10 == 9 {
-            ours.collect_garbage(&at(&layout, &tag));
+            ours.collect_garbage(&at(&layout, &tag)).unwrap();
         }
         known = whole(&layout);
     }
@@ -79,7 +80,7 @@ fn f_15_pull_killed_at_60_moments() {
         let beside = room.path().join(format!("beside-{n}"));
         let destination = beside.join("destination");
         if existing != "refuse" {
-            ours.try_pull(&versions[0].0, &destination, Some(&existing_is("merge"))).unwrap();
+            ours.given(&[("existing", "merge")]).pull(&versions[0].0, &destination).unwrap();
         }
         let mut child = Helper::start(
             room.path(),
@@ -107,7 +108,7 @@ fn f_15_pull_killed_at_60_moments() {
                 "refuse" => destination.with_extension(round.to_string()),
                 _ => destination.clone(),
             };
-            ours.try_pull(reference, &into, Some(&existing_is(existing))).unwrap();
+            ours.given(&[("existing", existing)]).pull(reference, &into).unwrap();
             assert!(snapshot(&into) == *wanted, "kill {n}: the same call did not heal it");
         };
         // One that was killed between its publishing and its end finds that it is done.

@@ -27,12 +27,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cldoci::oci::{Digest, ImageManifest};
-use cldoci::options::Options;
 use cldoci::store::Layout;
 
+use crate::harness::ours::{Ours, call_with};
 use crate::harness::random::Random;
-use crate::harness::servers::tool;
-use crate::harness::workflow::{Ours, Snapshot, call_with, peer, snapshot};
+use crate::harness::servers::{peer, tool};
+use crate::harness::trees::{Snapshot, snapshot};
 
 /// Where the moments come from, at other points of the work each time.
 impl Random {
@@ -62,7 +62,7 @@ fn stamp(at: &Path, version: &str) {
 
 /// A client of ours with this store.
 fn ours(store: &Path) -> Ours {
-    Ours::with(|options: &mut Options| options.set_path("store", store).unwrap())
+    Ours::setting(|options| options.set_path("store", store).unwrap())
 }
 
 /// The tags of a layout with their digests, once all is proven: every file that is named by a digest has it,
@@ -133,7 +133,7 @@ fn spool_heals(store: &Path, tree: &Path) {
         fs::File::open(spool.join(name)).unwrap().set_modified(long_ago).unwrap();
     }
     let next = ours(store);
-    next.build(tree);
+    next.build(tree).unwrap();
     assert_eq!(names(&spool).len(), 1);
     drop(next);
     assert_eq!(names(&spool).len(), 0);
@@ -150,7 +150,7 @@ fn two_versions(room: &Path, host: &str) -> [(String, Snapshot); 2] {
         let directory = room.join(version);
         tree(&directory, version);
         let reference = format!("{host}/app:{version}");
-        ours.push(&ours.build(&directory), &reference);
+        ours.push(&ours.build(&directory).unwrap().artifact(), &reference).unwrap();
         (reference, snapshot(&directory))
     })
 }

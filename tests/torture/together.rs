@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use cldoci::Kind;
 
-use super::child::{Helper, existing_is};
+use super::child::Helper;
 use super::{names, ours, peers_read, stamp, text, tree, two_versions, whole};
 use crate::harness::evil::Act;
+use crate::harness::ours::layout as at;
 use crate::harness::registry::{Manners, Registry};
-use crate::harness::workflow::{layout as at, snapshot};
+use crate::harness::trees::snapshot;
 
 #[test]
 fn eight_processes_build_and_push_into_one_layout() {
@@ -73,12 +74,12 @@ fn garbage_collection_beside_pushes_loses_nothing() {
                 let ours = ours(&room.join(format!("store{n}")));
                 for round in 0..15 {
                     stamp(&directory, &format!("{n}-{round}"));
-                    let artifact = ours.build(&directory);
-                    ours.push(&artifact, &at(layout, &format!("g{n}-{round}")));
+                    let artifact = ours.build(&directory).unwrap().artifact();
+                    ours.push(&artifact, &at(layout, &format!("g{n}-{round}"))).unwrap();
                     // What only a moved or deleted tag led to is garbage, but for what others share.
-                    ours.push(&artifact, &at(layout, "moving"));
+                    ours.push(&artifact, &at(layout, "moving")).unwrap();
                     if round % 3 == 2 {
-                        ours.delete(&at(layout, &format!("g{n}-{}", round - 1)));
+                        ours.delete(&at(layout, &format!("g{n}-{}", round - 1))).unwrap();
                     }
                     if round % 5 == 4 {
                         // Three who push on and on may never leave the collector a gap, and whether they do is
@@ -95,7 +96,7 @@ fn garbage_collection_beside_pushes_loses_nothing() {
         }
         while pushing.load(Ordering::SeqCst) > 0 {
             if layout.join("oci-layout").exists() {
-                freed += collector.collect_garbage(&at(&layout, "moving"));
+                freed += collector.collect_garbage(&at(&layout, "moving")).unwrap().size.unwrap();
                 *collections.lock().unwrap() += 1;
                 collected.notify_all();
             }
@@ -110,14 +111,14 @@ fn garbage_collection_beside_pushes_loses_nothing() {
             assert_eq!(tags.contains_key(&tag), round % 3 != 1, "{tag}");
             if round % 3 != 1 {
                 let into = room.path().join(&tag);
-                collector.pull(&at(&layout, &tag), &into);
+                collector.pull(&at(&layout, &tag), &into).unwrap();
                 let version = fs::read_to_string(into.join("version")).unwrap();
                 assert_eq!(version, format!("{n}-{round}").repeat(100));
             }
         }
     }
     assert!(collections >= 3, "{collections} collections");
-    freed += collector.collect_garbage(&at(&layout, "moving"));
+    freed += collector.collect_garbage(&at(&layout, "moving")).unwrap().size.unwrap();
     assert!(freed > 100_000, "{freed} bytes were freed in {collections} collections");
     assert_eq!(whole(&layout), tags);
 }
@@ -205,10 +206,10 @@ fn f_18_a_killed_holder_of_the_lock_does_not_block() {
     }
     slow.store(false, Ordering::SeqCst);
     let ours = ours(&store);
-    let refused = ours.try_pull(&reference, &destination, Some(&existing_is("refuse"))).err().unwrap();
+    let refused = ours.given(&[("existing", "refuse")]).pull(&reference, &destination).err().unwrap();
     assert_eq!(refused.kind(), Kind::Busy, "{refused}");
     holder.kill();
-    ours.pull(&reference, &destination);
+    ours.pull(&reference, &destination).unwrap();
     assert!(snapshot(&destination) == wanted);
     assert_eq!(names(&room.path().join("beside")), ["destination"]);
 }

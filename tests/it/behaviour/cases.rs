@@ -1,7 +1,7 @@
 //! The cases. Each gets a place of its own.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Place;
 use crate::harness::api::{Api, Failure, Report};
@@ -246,7 +246,7 @@ pub fn a_destination_that_is_not_empty<A: Api>(place: &dyn Place) {
     assert_eq!(snapshot(&out), before);
     made.api.pull(&v1, &out, &[("existing", "merge")]).unwrap();
     let mut merged = snapshot(&made.tree);
-    merged.insert("mine".into(), before["mine"].clone());
+    merged.insert("mine".into(), before[Path::new("mine")].clone());
     assert_eq!(snapshot(&out), merged);
     made.api.pull(&v1, &out, &[("existing", "replace")]).unwrap();
     assert_eq!(snapshot(&out), snapshot(&made.tree));

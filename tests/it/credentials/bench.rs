@@ -14,20 +14,12 @@ use cldoci::{Call, CredentialProvider, Error, Operation, Result};
 use crate::harness::c;
 use crate::harness::evil::{Act, Seen};
 use crate::harness::guard::{Guard, Rules};
+pub use crate::harness::ours::run;
 use crate::harness::registry::{Manners, Registry as Server};
 
 /// In every secret of these tests. It may be in no message.
 pub const CANARY: &str = "canary";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-
-pub fn run<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(future)
-}
 
 /// A registry that holds `team/app:v1`, and the guard before it.
 pub struct Guarded {

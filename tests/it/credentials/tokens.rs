@@ -9,6 +9,7 @@ use cldoci::options::{Environment, Options};
 use super::bench::{Guarded, Home, Side, auth, error, run};
 use crate::harness::evil::{Act, Evil, Seen, answer};
 use crate::harness::guard::{Rules, basic};
+use crate::harness::ours::options;
 
 fn rules() -> Rules {
     Rules::default().user("u", "canary")
@@ -18,14 +19,6 @@ fn home(host: &str) -> Home {
     let home = Home::new();
     home.docker(&format!(r#"{{"auths":{{"{host}":{{"auth":"{}"}}}}}}"#, auth("u", "canary")));
     home
-}
-
-fn options(set: &[(&str, &str)]) -> Options {
-    let mut options = Options::new();
-    for (name, value) in set {
-        options.set(name, value).unwrap();
-    }
-    options
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! What the suites share: servers on loopback that behave, that misbehave on command, and real ones.
+//! What the suites share. A test of the verbs begins with a client ([`ours::Ours`]) and a server: one that behaves
+//! ([`registry::Registry`]), that says what the test says ([`evil::Evil`]), or that is real ([`servers::Server`]).
 
 pub mod api;
 pub mod archive;
@@ -6,8 +7,8 @@ pub mod c;
 pub mod child;
 pub mod evil;
 pub mod guard;
+pub mod ours;
 pub mod random;
 pub mod registry;
 pub mod servers;
 pub mod trees;
-pub mod workflow;

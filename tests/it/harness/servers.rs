@@ -248,3 +248,18 @@ impl Certificates {
         self.directory.path().join(name)
     }
 }
+
+/// Runs a peer, which must succeed, and gives what it printed. Its home is `home`, so that it finds and leaves
+/// nothing of the developer's own.
+pub fn peer(program: &Path, arguments: &[&str], home: &Path) -> Vec<u8> {
+    let output = Command::new(program).args(arguments).env("HOME", home).current_dir(home).output().unwrap();
+    assert!(
+        output.status.success(),
+        "{} {}: {}{}",
+        program.display(),
+        arguments.join(" "),
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output.stdout
+}

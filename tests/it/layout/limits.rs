@@ -1,9 +1,11 @@
 //! The options `max_descriptors` and `max_manifest_bytes` hold for layouts as they do for registries.
 
+use cldoci::Error;
 use cldoci::options::{Environment, Options};
-use cldoci::{Client, Error};
 
 use super::*;
+
+use crate::harness::ours::Ours;
 
 /// A layout whose `index.json` gives one manifest so many names, each with an annotation of so many bytes.
 fn layout_of(tags: usize, filling: usize) -> (tempfile::TempDir, PathBuf) {
@@ -26,10 +28,8 @@ fn layout_of(tags: usize, filling: usize) -> (tempfile::TempDir, PathBuf) {
 
 /// How many tags a client lists that has this variable in its environment.
 fn listed(path: &Path, variable: Option<(&str, &str)>) -> Result<usize, Error> {
-    let client = Client::with_environment(&Options::new(), Environment::of(variable))?;
-    let reference = format!("ocidir://{}", path.display()).parse()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    Ok(runtime.block_on(client.list_tags(&reference, &client.call(None)?))?.tags.len())
+    let ours = Ours::of(Options::new(), Environment::of(variable))?;
+    Ok(ours.list_tags(&format!("ocidir://{}", path.display()))?.tags.len())
 }
 
 fn refused(found: Result<usize, Error>, what: &str) {

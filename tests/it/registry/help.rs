@@ -9,12 +9,11 @@ use cldoci::options::{Environment, Options, Settings};
 use cldoci::registry::{BlobReader, BytesSource, Names, NoSessions, Registry, Repository, Uploaded};
 use cldoci::{Call, Operation, Result};
 
-pub fn settings(options: &[(&str, &str)]) -> Settings {
-    let mut set = Options::new();
-    for (name, value) in options {
-        set.set(name, value).unwrap();
-    }
-    Settings::for_client(&set, Environment::default()).unwrap()
+use crate::harness::ours::options;
+pub use crate::harness::ours::run;
+
+pub fn settings(pairs: &[(&str, &str)]) -> Settings {
+    Settings::for_client(&options(pairs), Environment::default()).unwrap()
 }
 
 /// A repository `test/app` for a client with all kinds of options.
@@ -40,15 +39,6 @@ pub fn open(registry: &Registry, settings: &Settings, host: &str, name: &str) ->
     let Reference::Registry(reference) = format!("{host}/{name}:v1").parse().unwrap() else { panic!() };
     let operation = Operation::with_timeout(settings.deadline());
     registry.repository(&reference, &Call::new(settings.clone(), operation)).unwrap()
-}
-
-pub fn run<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(future)
 }
 
 pub async fn upload(repository: &Repository, bytes: &[u8]) -> Result<(Descriptor, Uploaded)> {

@@ -4,25 +4,25 @@ use super::*;
 
 /// A layout whose blobs and lists are the test's own.
 struct Made<'a> {
-    bench: &'a Bench,
+    ours: &'a Ours,
     entries: std::cell::RefCell<Vec<serde_json::Value>>,
 }
 
 impl<'a> Made<'a> {
-    fn new(bench: &'a Bench) -> Self {
-        let layout = bench.work.path().join("layout");
+    fn new(ours: &'a Ours) -> Self {
+        let layout = ours.path("layout");
         fs::create_dir_all(layout.join("blobs/sha256")).unwrap();
         fs::write(layout.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
-        Self { bench, entries: Vec::new().into() }
+        Self { ours, entries: Vec::new().into() }
     }
 
     fn at(&self, tag: &str) -> String {
-        format!("ocidir://{}:{tag}", self.bench.work.path().join("layout").display())
+        format!("ocidir://{}:{tag}", self.ours.path("layout").display())
     }
 
     fn blob(&self, media_type: &str, bytes: &[u8]) -> serde_json::Value {
         let digest = Digest::of(bytes);
-        let blobs = self.bench.work.path().join("layout/blobs/sha256");
+        let blobs = self.ours.path("layout/blobs/sha256");
         fs::write(blobs.join(digest.hex()), bytes).unwrap();
         serde_json::json!({"mediaType": media_type, "digest": digest.as_str(), "size": bytes.len()})
     }
@@ -51,7 +51,7 @@ impl<'a> Made<'a> {
         }
         self.entries.borrow_mut().push(descriptor);
         let index = serde_json::json!({"schemaVersion": 2, "manifests": *self.entries.borrow()});
-        fs::write(self.bench.work.path().join("layout/index.json"), index.to_string()).unwrap();
+        fs::write(self.ours.path("layout/index.json"), index.to_string()).unwrap();
     }
 }
 
@@ -61,87 +61,79 @@ fn with(descriptor: &serde_json::Value, key: &str, value: serde_json::Value) -> 
     changed
 }
 
-impl Bench {
-    /// Pulls and gives the names that are there then, and the warnings.
-    fn names(&self, reference: &str, options: &[(&str, &str)]) -> Result<(Vec<String>, Vec<String>), Error> {
-        let mut all = Options::new();
-        for (name, value) in options {
-            all.set(name, value).unwrap();
-        }
-        let reference: Reference = reference.parse().unwrap();
-        let call = self.client.call(Some(&all)).unwrap();
-        self.runtime.block_on(self.client.pull(&reference, &self.out(), &call))?;
-        let mut names: Vec<_> = fs::read_dir(self.out())
-            .unwrap()
-            .map(|e| e.unwrap().file_name().into_string().unwrap())
-            .collect();
-        names.sort();
-        Ok((names, call.operation.warnings()))
-    }
+/// Pulls and gives the names that are there then, and the warnings.
+fn pull_names(ours: &Ours, reference: &str, options: &[(&str, &str)]) -> Result<(Vec<String>, Vec<String>)> {
+    let pulled = pull(&ours.given(options), reference)?;
+    let mut names: Vec<_> = fs::read_dir(ours.path("out"))
+        .unwrap()
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    Ok((names, pulled.warnings))
 }
 
 const WASM: &str = "application/wasm";
 
 #[test]
 fn q85_a_layer_beside_the_files_is_skipped_named_or_refused_and_remembered_as_such() {
-    let bench = Bench::new(&[]);
-    let made = Made::new(&bench);
+    let ours = Ours::new();
+    let made = Made::new(&ours);
     let wasm = made.blob(WASM, b"\0asm");
     let file = format!("sha256-{}", Digest::of(b"\0asm").hex());
     made.list(made.image("application/vnd.x", &[wasm.clone(), made.layer()]), Some("mixed"));
     made.list(made.image("application/vnd.x", &[wasm]), Some("alone"));
     let mixed = made.at("mixed");
-    let fresh = || drop(fs::remove_dir_all(bench.out()));
+    let fresh = || drop(fs::remove_dir_all(ours.path("out")));
     // What is skipped need not be there.
-    let (names, warnings) = bench.names(&mixed, &[]).unwrap();
+    let (names, warnings) = pull_names(&ours, &mixed, &[]).unwrap();
     assert_eq!(names, ["a"]);
     assert!(warnings.iter().any(|text| text.contains(WASM)), "{warnings:?}");
     // The same again is unchanged; what is asked for in another way is not.
-    assert!(bench.pull(&mixed).unwrap().unchanged);
-    let error = bench.names(&mixed, &[("other_layers", "file")]).unwrap_err();
+    assert!(pull(&ours, &mixed).unwrap().unchanged);
+    let error = pull_names(&ours, &mixed, &[("other_layers", "file")]).unwrap_err();
     assert_eq!(error.kind(), Kind::Exists, "{error}");
     fresh();
-    let (names, warnings) = bench.names(&mixed, &[("other_layers", "file")]).unwrap();
+    let (names, warnings) = pull_names(&ours, &mixed, &[("other_layers", "file")]).unwrap();
     assert_eq!((names, warnings), (vec!["a".to_owned(), file], Vec::new()));
     for options in [&[("other_layers", "refuse")][..], &[("existing", "merge")], &[("existing", "replace")]] {
-        let error = bench.names(&mixed, options).unwrap_err();
+        let error = pull_names(&ours, &mixed, options).unwrap_err();
         assert!(error.kind() == Kind::Unsupported && error.message().contains(WASM), "{options:?}: {error}");
     }
-    bench.names(&mixed, &[("other_layers", "skip"), ("existing", "replace")]).unwrap();
+    pull_names(&ours, &mixed, &[("other_layers", "skip"), ("existing", "replace")]).unwrap();
     fresh();
-    let error = bench.names(&made.at("alone"), &[]).unwrap_err();
+    let error = pull_names(&ours, &made.at("alone"), &[]).unwrap_err();
     assert_eq!(error.kind(), Kind::Unsupported, "{error}");
-    assert!(!bench.out().exists());
+    assert!(!ours.path("out").exists());
 }
 
 #[test]
 fn q85_an_artifact_of_the_seeds_kinds_is_refused_unless_it_is_said() {
-    let bench = Bench::new(&[]);
-    let made = Made::new(&bench);
+    let ours = Ours::new();
+    let made = Made::new(&ours);
     let config = "application/vnd.architect.component.config.v1+json";
     let manifest = serde_json::json!({
         "schemaVersion": 2, "mediaType": media_type::OCI_MANIFEST, "config": made.blob(config, b"{}"),
         "layers": [made.layer(), made.blob(WASM, b"\0asm")],
     });
     made.list(made.blob(media_type::OCI_MANIFEST, manifest.to_string().as_bytes()), Some("v1"));
-    assert_eq!(bench.pull(&made.at("v1")).unwrap_err().kind(), Kind::Unsupported);
-    assert_eq!(bench.names(&made.at("v1"), &[("other_layers", "skip")]).unwrap().0, ["a"]);
+    assert_eq!(pull(&ours, &made.at("v1")).unwrap_err().kind(), Kind::Unsupported);
+    assert_eq!(pull_names(&ours, &made.at("v1"), &[("other_layers", "skip")]).unwrap().0, ["a"]);
 }
 
 #[test]
 fn q84_an_artifact_without_content_is_an_empty_directory() {
-    let bench = Bench::new(&[]);
-    let made = Made::new(&bench);
+    let ours = Ours::new();
+    let made = Made::new(&ours);
     made.list(made.image("application/vnd.x", &[made.blob(media_type::EMPTY, b"{}")]), Some("empty"));
     made.list(made.image("application/vnd.x", &[made.blob("a/b", b""), made.layer()]), Some("file"));
-    assert_eq!(bench.names(&made.at("empty"), &[]).unwrap(), (Vec::new(), Vec::new()));
-    assert_eq!(bench.names(&made.at("file"), &[]).unwrap(), (vec!["a".to_owned()], Vec::new()));
+    assert_eq!(pull_names(&ours, &made.at("empty"), &[]).unwrap(), (Vec::new(), Vec::new()));
+    assert_eq!(pull_names(&ours, &made.at("file"), &[]).unwrap(), (vec!["a".to_owned()], Vec::new()));
 }
 
 #[test]
 fn q81_null_in_others_documents_is_absent_and_their_bytes_are_kept() {
-    let bench = Bench::new(&[]);
-    let made = Made::new(&bench);
+    let ours = Ours::new();
+    let made = Made::new(&ours);
     let null = serde_json::Value::Null;
     let layer = with(&with(&made.layer(), "urls", null.clone()), "annotations", null.clone());
     let manifest = serde_json::json!({
@@ -151,44 +143,26 @@ fn q81_null_in_others_documents_is_absent_and_their_bytes_are_kept() {
     let entry = made.blob(media_type::OCI_MANIFEST, manifest.to_string().as_bytes());
     made.list(with(&entry, "platform", null.clone()), Some("v1"));
     made.list(with(&with(&entry, "urls", null.clone()), "annotations", null), None);
-    let outcome = bench.pull(&made.at("v1")).unwrap();
-    assert_eq!(outcome.digest.unwrap(), Digest::of(manifest.to_string().as_bytes()));
+    let outcome = pull(&ours, &made.at("v1")).unwrap();
+    assert_eq!(outcome.digest.clone().unwrap(), Digest::of(manifest.to_string().as_bytes()));
     // Required, in the list and in an entry.
-    let index = bench.work.path().join("layout/index.json");
+    let index = ours.path("layout/index.json");
     let right = fs::read_to_string(&index).unwrap();
     for wrong in
         [right.replace("[{", "[null,{"), right.replace(r#""schemaVersion":2"#, r#""schemaVersion":null"#)]
     {
         assert_ne!(wrong, right);
         fs::write(&index, wrong).unwrap();
-        let error = bench.pull(&made.at("v1")).unwrap_err();
+        let error = pull(&ours, &made.at("v1")).unwrap_err();
         assert!(error.kind() == Kind::Protocol && error.message().contains("has null"), "{error}");
         assert!(error.message().contains("index.json"), "{error}");
     }
 }
 
-impl Bench {
-    fn copy(&self, source: &str, target: &str, options: &[(&str, &str)]) -> Result<Vec<String>, Error> {
-        let mut all = Options::new();
-        for (name, value) in options {
-            all.set(name, value).unwrap();
-        }
-        let (source, target): (Reference, Reference) = (source.parse().unwrap(), target.parse().unwrap());
-        let call = self.client.call(Some(&all)).unwrap();
-        self.runtime.block_on(self.client.copy(&source, &target, &call))?;
-        Ok(call.operation.warnings())
-    }
-
-    /// A place for a copy, and its blobs.
-    fn target(&self) -> (String, std::path::PathBuf) {
-        let copy = self.work.path().join("copy");
-        (format!("ocidir://{}:v1", copy.display()), copy.join("blobs/sha256"))
-    }
-
-    fn collect_garbage(&self, reference: &str) -> Result<Outcome, Error> {
-        let call = self.client.call(None).unwrap();
-        self.runtime.block_on(self.client.collect_garbage(&reference.parse().unwrap(), &call))
-    }
+/// A place for a copy, and its blobs.
+fn target(ours: &Ours) -> (String, std::path::PathBuf) {
+    let copy = ours.path("copy");
+    (format!("ocidir://{}:v1", copy.display()), copy.join("blobs/sha256"))
 }
 
 fn hex(descriptor: &serde_json::Value) -> &str {
@@ -231,35 +205,35 @@ impl Made<'_> {
 
 #[test]
 fn q91_an_artifact_manifest_is_pulled_copied_and_kept_as_a_referrer() {
-    let bench = Bench::new(&[]);
-    let made = Made::new(&bench);
+    let ours = Ours::new();
+    let made = Made::new(&ours);
     let image = made.image("application/vnd.x", &[made.layer()]);
     let signature = made.artifact(Some(&image));
     made.list(image, Some("v1"));
     made.list(signature.clone(), None);
     made.list(made.artifact(None), Some("art"));
-    assert_eq!(bench.names(&made.at("art"), &[]).unwrap().0, ["hi.txt"]);
-    let (target, blobs) = bench.target();
-    bench.copy(&made.at("v1"), &target, &[]).unwrap();
+    assert_eq!(pull_names(&ours, &made.at("art"), &[]).unwrap().0, ["hi.txt"]);
+    let (target, blobs) = target(&ours);
+    ours.copy(&made.at("v1"), &target).unwrap();
     assert!(!blobs.join(hex(&signature)).exists(), "only a recursive copy takes it along");
-    bench.copy(&made.at("v1"), &target, &[("recursive", "true")]).unwrap();
+    ours.given(&[("recursive", "true")]).copy(&made.at("v1"), &target).unwrap();
     assert!(blobs.join(hex(&signature)).exists());
     // By HTTP too, where it is asked for by its media type.
     let registry = Registry::with(Manners::default(), |_| None);
     let place = format!("{}/org/app:art", registry.host());
-    bench.copy(&made.at("art"), &place, &[]).unwrap();
-    fs::remove_dir_all(bench.out()).unwrap();
-    assert_eq!(bench.names(&place, &[]).unwrap().0, ["hi.txt"]);
+    ours.copy(&made.at("art"), &place).unwrap();
+    fs::remove_dir_all(ours.path("out")).unwrap();
+    assert_eq!(pull_names(&ours, &place, &[]).unwrap().0, ["hi.txt"]);
     // It is kept with what it refers to, and its blobs with it.
-    assert_eq!(bench.collect_garbage(&made.at("v1")).unwrap().bytes, None);
-    fs::remove_dir_all(bench.out()).unwrap();
-    bench.names(&made.at("art"), &[]).unwrap();
+    assert_eq!(ours.collect_garbage(&made.at("v1")).unwrap().bytes, None);
+    fs::remove_dir_all(ours.path("out")).unwrap();
+    pull_names(&ours, &made.at("art"), &[]).unwrap();
 }
 
 #[test]
 fn q92_a_foreign_layer_that_is_not_there_is_left_out_of_a_copy() {
-    let bench = Bench::new(&[]);
-    let made = Made::new(&bench);
+    let ours = Ours::new();
+    let made = Made::new(&ours);
     let gone = |media_type: &str, urls: &[&str]| {
         let digest = Digest::of(b"elsewhere");
         serde_json::json!({"mediaType": media_type, "digest": digest.as_str(), "size": 9, "urls": urls})
@@ -270,8 +244,8 @@ fn q92_a_foreign_layer_that_is_not_there_is_left_out_of_a_copy() {
         ("docker", "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"),
     ] {
         made.list(made.image("application/vnd.x", &[made.layer(), gone(media_type, &urls)]), Some(tag));
-        let (target, blobs) = bench.target();
-        let warnings = bench.copy(&made.at(tag), &target, &[]).unwrap();
+        let (target, blobs) = target(&ours);
+        let warnings = ours.copy(&made.at(tag), &target).unwrap().warnings;
         assert!(warnings.len() == 1 && warnings[0].contains(media_type), "{warnings:?}");
         assert!(blobs.join(hex(&made.layer())).exists());
     }
@@ -281,25 +255,25 @@ fn q92_a_foreign_layer_that_is_not_there_is_left_out_of_a_copy() {
         ("ordinary", gone(media_type::OCI_LAYER, &urls)),
     ] {
         made.list(made.image("application/vnd.x", &[layer]), Some(tag));
-        let error = bench.copy(&made.at(tag), &bench.target().0, &[]).unwrap_err();
+        let error = ours.copy(&made.at(tag), &target(&ours).0).unwrap_err();
         assert_eq!(error.kind(), Kind::NotFound, "{tag}: {error}");
     }
     let here = made.blob("application/vnd.oci.image.layer.nondistributable.v1.tar", b"here");
     made.list(made.image("application/vnd.x", &[with(&here, "urls", serde_json::json!(urls))]), Some("here"));
-    assert_eq!(bench.copy(&made.at("here"), &bench.target().0, &[]).unwrap(), [] as [&str; 0]);
-    assert!(bench.target().1.join(hex(&here)).exists());
+    assert_eq!(ours.copy(&made.at("here"), &target(&ours).0).unwrap().warnings, [] as [&str; 0]);
+    assert!(target(&ours).1.join(hex(&here)).exists());
 }
 
 #[test]
 fn q93_an_index_of_other_things_is_copied_and_does_not_stop_the_collection_of_garbage() {
-    let bench = Bench::new(&[]);
-    let made = Made::new(&bench);
+    let ours = Ours::new();
+    let made = Made::new(&ours);
     let (layer, config) =
         (made.layer(), made.blob("application/vnd.buildkit.cacheconfig.v0", b"{\"layers\":[]}"));
     let image = made.image("application/vnd.x", &[made.blob("text/plain", b"below")]);
     made.list(made.index(&[layer.clone(), image.clone(), config.clone()]), Some("cache"));
-    let (target, blobs) = bench.target();
-    bench.copy(&made.at("cache"), &target, &[]).unwrap();
+    let (target, blobs) = target(&ours);
+    ours.copy(&made.at("cache"), &target).unwrap();
     for one in [&layer, &config, &image, &made.blob("text/plain", b"below")] {
         assert!(blobs.join(hex(one)).exists(), "{one}");
     }
@@ -307,27 +281,27 @@ fn q93_an_index_of_other_things_is_copied_and_does_not_stop_the_collection_of_ga
     let xml = made.blob("application/xml", b"<x/>");
     let junk = made.blob("text/plain", b"junk");
     made.list(xml.clone(), None);
-    bench.collect_garbage(&made.at("cache")).unwrap();
-    let left = bench.work.path().join("layout/blobs/sha256");
+    ours.collect_garbage(&made.at("cache")).unwrap();
+    let left = ours.path("layout/blobs/sha256");
     for one in [&layer, &config, &image, &xml] {
         assert!(left.join(hex(one)).exists(), "{one}");
     }
     assert!(!left.join(hex(&junk)).exists());
     // The only manifest is meant, whatever stands beside it; one that should be a manifest and is not is an error.
-    let only = format!("ocidir://{}", bench.work.path().join("layout").display());
-    bench.copy(&only, &target, &[]).unwrap();
+    let only = format!("ocidir://{}", ours.path("layout").display());
+    ours.copy(&only, &target).unwrap();
     made.list(made.index(&[made.blob(media_type::OCI_MANIFEST, b"<y/>")]), Some("bad"));
-    assert_eq!(bench.copy(&made.at("bad"), &target, &[]).unwrap_err().kind(), Kind::Protocol);
-    assert_eq!(bench.collect_garbage(&made.at("cache")).unwrap_err().kind(), Kind::Protocol);
+    assert_eq!(ours.copy(&made.at("bad"), &target).unwrap_err().kind(), Kind::Protocol);
+    assert_eq!(ours.collect_garbage(&made.at("cache")).unwrap_err().kind(), Kind::Protocol);
 }
 
 #[test]
 fn q95_a_partial_platform_spoils_nothing_and_configs_are_asked_last() {
-    let bench = Bench::new(&[]);
-    let made = Made::new(&bench);
+    let ours = Ours::new();
+    let made = Made::new(&ours);
     let pulled = |tag: &str, platform: &str| {
-        let _ = fs::remove_dir_all(bench.out());
-        bench.names(&made.at(tag), &[("platform", platform)]).map(|(names, _)| names.concat())
+        let _ = fs::remove_dir_all(ours.path("out"));
+        pull_names(&ours, &made.at(tag), &[("platform", platform)]).map(|(names, _)| names.concat())
     };
     let one = made.image_for("linux", "amd64", "one");
     let two = made.image_for("linux", "arm64", "two");
@@ -337,7 +311,7 @@ fn q95_a_partial_platform_spoils_nothing_and_configs_are_asked_last() {
         made.list(made.index(&[with(&two, "platform", platform), whole]), Some(tag));
         assert_eq!(pulled(tag, "linux/amd64").unwrap(), "one");
         assert_eq!(pulled(tag, "linux/arm64").unwrap_err().kind(), Kind::NotFound);
-        bench.copy(&made.at(tag), &bench.target().0, &[]).unwrap();
+        ours.copy(&made.at(tag), &target(&ours).0).unwrap();
     }
     // Without a platform: the configs tell, but only where no platform fits.
     made.list(made.index(&[one.clone(), two.clone()]), Some("silent"));
@@ -351,8 +325,8 @@ fn q95_a_partial_platform_spoils_nothing_and_configs_are_asked_last() {
 
 #[test]
 fn q96_several_manifests_of_one_name_in_index_json_are_chosen_by_platform() {
-    let bench = Bench::new(&[]);
-    let made = Made::new(&bench);
+    let ours = Ours::new();
+    let made = Made::new(&ours);
     let platform = |architecture: &str| serde_json::json!({"os": "linux", "architecture": architecture});
     for (tag, architecture) in
         [(Some("v1"), "amd64"), (Some("v1"), "arm64"), (None, "s390x"), (None, "riscv64")]
@@ -360,46 +334,46 @@ fn q96_several_manifests_of_one_name_in_index_json_are_chosen_by_platform() {
         let image = made.image_for("linux", architecture, architecture);
         made.list(with(&image, "platform", platform(architecture)), tag);
     }
-    let unnamed = format!("ocidir://{}", bench.work.path().join("layout").display());
+    let unnamed = format!("ocidir://{}", ours.path("layout").display());
     for (place, architecture) in
         [(&made.at("v1"), "amd64"), (&made.at("v1"), "arm64"), (&unnamed, "s390x"), (&unnamed, "riscv64")]
     {
-        let _ = fs::remove_dir_all(bench.out());
-        let names = bench.names(place, &[("platform", &format!("linux/{architecture}"))]).unwrap().0;
+        let _ = fs::remove_dir_all(ours.path("out"));
+        let names = pull_names(&ours, place, &[("platform", &format!("linux/{architecture}"))]).unwrap().0;
         assert_eq!(names, [architecture]);
     }
-    let error = bench.names(&made.at("v1"), &[("platform", "linux/ppc64le")]).unwrap_err();
+    let error = pull_names(&ours, &made.at("v1"), &[("platform", "linux/ppc64le")]).unwrap_err();
     assert!(error.kind() == Kind::Protocol && error.message().contains("platform"), "{error}");
 }
 
 #[test]
 fn q97_what_was_just_written_is_compared_by_content_until_its_times_are_sure() {
-    let bench = Bench::new(&[]);
-    let made = Made::new(&bench);
+    let ours = Ours::new();
+    let made = Made::new(&ours);
     made.list(made.image("application/vnd.x", &[made.layer()]), Some("v1"));
-    bench.pull(&made.at("v1")).unwrap();
-    let published = bench.work.path().join("store/published");
+    pull(&ours, &made.at("v1")).unwrap();
+    let published = ours.path("store/published");
     let path = fs::read_dir(published).unwrap().next().unwrap().unwrap().path();
     let record = || serde_json::from_slice::<serde_json::Value>(&fs::read(&path).unwrap()).unwrap();
     let first = record();
     assert!(first["since"].is_i64(), "{first}");
     // At once: the same again, and the record stays what it was.
-    assert!(bench.pull(&made.at("v1")).unwrap().unchanged);
+    assert!(pull(&ours, &made.at("v1")).unwrap().unchanged);
     assert_eq!(record(), first);
     // As it is some seconds later.
     fs::write(&path, with(&first, "noted", 0.into()).to_string()).unwrap();
-    assert!(bench.pull(&made.at("v1")).unwrap().unchanged);
+    assert!(pull(&ours, &made.at("v1")).unwrap().unchanged);
     let renewed = record();
     assert!(renewed["since"].is_null() && renewed["fingerprint"] != first["fingerprint"], "{renewed}");
-    assert!(bench.pull(&made.at("v1")).unwrap().unchanged);
-    fs::write(bench.out().join("a"), "2").unwrap();
-    assert_eq!(bench.pull(&made.at("v1")).unwrap_err().kind(), Kind::Exists);
+    assert!(pull(&ours, &made.at("v1")).unwrap().unchanged);
+    fs::write(ours.path("out/a"), "2").unwrap();
+    assert_eq!(pull(&ours, &made.at("v1")).unwrap_err().kind(), Kind::Exists);
 }
 
 #[test]
 fn f_24_a_cancel_ends_the_pull_of_a_local_layer_and_what_reads_it_to_its_end() {
-    let bench = Bench::new(&[]);
-    let made = Made::new(&bench);
+    let ours = Ours::new();
+    let made = Made::new(&ours);
     // A file of 60 GB that costs no room, and a header before it that says so.
     let mut header = tar::Header::new_ustar();
     header.set_path("a").unwrap();
@@ -409,10 +383,8 @@ fn f_24_a_cancel_ends_the_pull_of_a_local_layer_and_what_reads_it_to_its_end() {
     header.as_mut_bytes()[124..136].copy_from_slice(&[&[0x80, 0, 0, 0][..], &size.to_be_bytes()].concat());
     header.set_cksum();
     let mut layer = made.blob("application/vnd.oci.image.layer.v1.tar", header.as_bytes());
-    let blob = fs::File::options()
-        .write(true)
-        .open(bench.work.path().join("layout/blobs/sha256").join(hex(&layer)))
-        .unwrap();
+    let blob =
+        fs::File::options().write(true).open(ours.path("layout/blobs/sha256").join(hex(&layer))).unwrap();
     blob.set_len(size + 2048).unwrap();
     layer["size"] = (size + 2048).into();
     let wasm = with(&layer, "mediaType", WASM.into());
@@ -425,20 +397,20 @@ fn f_24_a_cancel_ends_the_pull_of_a_local_layer_and_what_reads_it_to_its_end() {
         Some("file"),
     );
     for tag in ["tar", "file"] {
-        let call = bench.client.call(None).unwrap();
+        let call = ours.call();
         let operation = call.operation.clone();
-        let reference: Reference = made.at(tag).parse().unwrap();
-        let pull = bench.client.pull(&reference, &bench.out(), &call);
-        let pull = bench.runtime.spawn(pull);
+        let reference = made.at(tag).parse().unwrap();
+        let pull = ours.client.pull(&reference, &ours.path("out"), &call);
+        let pull = ours.spawn(pull);
         while operation.progress().bytes_done == 0 && !pull.is_finished() {
             std::thread::yield_now();
         }
         operation.cancel();
         let cancelled = std::time::Instant::now();
-        let error = bench.runtime.block_on(pull).unwrap().unwrap_err();
+        let error = ours.wait(pull).unwrap().unwrap_err();
         assert_eq!(error.kind(), Kind::Cancelled, "{tag}: {error}");
         // To read it takes minutes.
         assert!(cancelled.elapsed().as_secs() < 10, "{tag}: {:?}", cancelled.elapsed());
-        assert!(!bench.out().exists());
+        assert!(!ours.path("out").exists());
     }
 }

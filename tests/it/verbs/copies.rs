@@ -1,9 +1,9 @@
 //! What copy, tag and attach bring along, and in which order.
 
 use cldoci::ArtifactBuilder;
-use cldoci::oci::{ArtifactKind, Descriptor, Digest, Reference, media_type};
+use cldoci::oci::{ArtifactKind, Descriptor, Digest, media_type};
 
-use super::Bench;
+use crate::harness::ours::Ours;
 use crate::harness::registry::{Manners, Registry};
 
 /// A manifest with a config of its own and perhaps a subject, put into the registry with all that it needs.
@@ -31,15 +31,6 @@ fn index(registry: &Registry, tag: &str, children: &[&Descriptor]) -> Descriptor
     Descriptor::of(media_type::OCI_INDEX, &bytes)
 }
 
-fn copy(bench: &Bench, from: &str, to: &str, recursive: bool) -> Result<Digest, cldoci::Error> {
-    let mut options = cldoci::options::Options::new();
-    options.set("recursive", &recursive.to_string()).unwrap();
-    let [from, to] = [from, to].map(|text| text.parse::<Reference>().unwrap());
-    let call = bench.client.call(Some(&options)).unwrap();
-    let copied = bench.runtime.block_on(bench.client.copy(&from, &to, &call));
-    copied.map(|outcome| outcome.digest.unwrap())
-}
-
 #[test]
 fn a_manifest_that_is_listed_more_than_once_is_there_before_every_index_that_lists_it() {
     let from = Registry::start();
@@ -60,11 +51,11 @@ fn a_manifest_that_is_listed_more_than_once_is_there_before_every_index_that_lis
         let root = index(&from, &tag, children);
         // Refuses an index that comes before what it lists.
         let to = Registry::start();
-        let bench = Bench::new(&[]);
+        let ours = Ours::new();
         let (source, target) = (format!("{}/from:{tag}", from.host()), format!("{}/to:v1", to.host()));
-        let layout = format!("ocidir://{}:v1", bench.work.path().join("layout").display());
+        let layout = format!("ocidir://{}:v1", ours.path("layout").display());
         for target in [&target, &layout] {
-            assert_eq!(copy(&bench, &source, target, false).unwrap(), root.digest, "{tag}");
+            assert_eq!(ours.copy(&source, target).unwrap().digest.as_ref(), Some(&root.digest), "{tag}");
         }
         let log = to.server.log();
         let puts = |digest: &Digest| {
@@ -82,12 +73,10 @@ fn a_listed_manifest_with_a_subject_is_listed_as_its_referrer_where_the_registry
     let root = index(&from, "v1", &[&signature, &subject]);
     for api in [true, false] {
         let to = Registry::with(Manners { referrers: api, ..Manners::default() }, |_| None);
-        let bench = Bench::new(&[]);
+        let ours = Ours::new();
         let (source, target) = (format!("{}/from:v1", from.host()), format!("{}/to:v1", to.host()));
-        assert_eq!(copy(&bench, &source, &target, false).unwrap(), root.digest);
-        let subject: Reference = format!("{}/to@{}", to.host(), subject.digest).parse().unwrap();
-        let call = bench.client.call(None).unwrap();
-        let found = bench.runtime.block_on(bench.client.referrers(&subject, &call)).unwrap();
+        assert_eq!(ours.copy(&source, &target).unwrap().digest, Some(root.digest.clone()));
+        let found = ours.referrers(&format!("{}/to@{}", to.host(), subject.digest)).unwrap();
         let found: Vec<_> = found.referrers.iter().map(|found| found.digest.clone()).collect();
         assert_eq!(found.as_slice(), std::slice::from_ref(&signature.digest));
     }
@@ -101,18 +90,16 @@ fn q65_a_referrer_is_stored_with_its_own_size_where_it_is_listed_with_another() 
         let signature = image(&from, r#"{"signature":1}"#, Some(subject.clone()));
         // The index that lists a referrer is the client's own work where the registry does not do it.
         let to = Registry::with(Manners { referrers: false, ..Manners::default() }, |_| None);
-        let bench = Bench::new(&[]);
-        let layout = format!("ocidir://{}", bench.work.path().join("layout").display());
+        let ours = Ours::new();
+        let layout = format!("ocidir://{}", ours.path("layout").display());
         let source = format!("{}/from@{}", from.host(), subject.digest);
         let listed = |at: &str| {
-            let call = bench.client.call(None).unwrap();
-            let at: Reference = at.parse().unwrap();
-            let found = bench.runtime.block_on(bench.client.referrers(&at, &call)).unwrap();
-            found.referrers.into_iter().map(|found| (found.digest, found.size)).collect::<Vec<_>>()
+            let found = ours.referrers(at).unwrap().outcome.referrers;
+            found.into_iter().map(|found| (found.digest, found.size)).collect::<Vec<_>>()
         };
         assert_eq!(listed(&source), [(signature.digest.clone(), signature.size + more)]);
         for target in [layout, format!("{}/to", to.host())] {
-            copy(&bench, &source, &format!("{target}:v1"), true).unwrap();
+            ours.given(&[("recursive", "true")]).copy(&source, &format!("{target}:v1")).unwrap();
             let copied = listed(&format!("{target}@{}", subject.digest));
             assert_eq!(copied, [(signature.digest.clone(), signature.size)], "{target}");
         }
@@ -126,20 +113,14 @@ fn attach_brings_the_config_along_that_inspect_did_not_fetch() {
         let (from, to) = (Registry::start(), Registry::start());
         let artifact = image(&from, std::str::from_utf8(config).unwrap(), None);
         let subject = image(&to, r#"{"subject":1}"#, None);
-        let bench = Bench::new(&[("fetch_config", &fetch.to_string())]);
-        let at = |registry: &Registry, digest: &Digest| -> Reference {
-            format!("{}/from@{digest}", registry.host()).parse().unwrap()
-        };
-        let run = |reference: &Reference| {
-            let call = bench.client.call(None).unwrap();
-            bench.runtime.block_on(bench.client.inspect(reference, &call)).unwrap().artifact.unwrap()
-        };
-        let inspected = run(&at(&from, &artifact.digest));
+        let ours = Ours::with(&[("fetch_config", &fetch.to_string())]);
+        let at = |registry: &Registry, digest: &Digest| format!("{}/from@{digest}", registry.host());
+        let inspect = |reference: &str| ours.inspect(reference).unwrap().artifact();
+        let inspected = inspect(&at(&from, &artifact.digest));
         assert_eq!(inspected.config.is_some(), fetch);
         let subject = at(&to, &subject.digest);
-        let call = bench.client.call(None).unwrap();
-        let attached = bench.runtime.block_on(bench.client.attach(&inspected, &subject, &call)).unwrap();
-        let attached = run(&at(&to, &attached.digest.unwrap()));
+        let attached = ours.attach(&inspected, &subject).unwrap();
+        let attached = inspect(&at(&to, &attached.digest.clone().unwrap()));
         assert_eq!(attached.config_descriptor, inspected.config_descriptor);
         assert_eq!(to.blob("from", &Digest::of(config)).as_deref(), Some(config.as_slice()));
     }

@@ -4,11 +4,12 @@ use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use cldoci::oci::{ArtifactKind, Descriptor, Digest, Reference, media_type};
-use cldoci::{ArtifactBuilder, Error, Kind, Layer, Outcome};
+use cldoci::oci::{ArtifactKind, Descriptor, Digest, media_type};
+use cldoci::{ArtifactBuilder, Kind, Layer, Result};
 
-use super::{Bench, LAYER, artifact, is_layer, serve};
+use super::{LAYER, artifact, is_layer, pull, pull_refused, serve};
 use crate::harness::evil::{Act, Seen, answer, head};
+use crate::harness::ours::{Done, Ours, layout};
 use crate::harness::registry::{Manners, Registry, error};
 
 /// A registry whose `org/app:v1` is another manifest each time it is asked for, and what it gave.
@@ -52,48 +53,36 @@ fn moving() -> (Registry, Arc<Mutex<Vec<Digest>>>) {
 #[test]
 fn r_02_a_tag_is_resolved_once_by_every_verb() {
     let (registry, given) = moving();
-    let bench = Bench::new(&[]);
-    let from: Reference = format!("{}/org/app:v1", registry.host()).parse().unwrap();
-    let other: Reference = format!("{}/org/other:v1", registry.host()).parse().unwrap();
-    let layout = bench.work.path().join("store/layout").display().to_string();
-    let layout: Reference = format!("ocidir://{layout}:v1").parse().unwrap();
-    let mut replace = cldoci::options::Options::new();
-    replace.set("existing", "replace").unwrap();
+    let ours = Ours::new();
+    let place = |name: &str| format!("{}/org/{name}:v1", registry.host());
+    let (from, other) = (place("app"), place("other"));
+    let (copy, out) = (layout(&ours.path("layout"), "v1"), ours.path("out"));
     let subject = ArtifactBuilder::new(ArtifactKind::Component).config(b"{}".to_vec()).finish().unwrap();
-    let once = |what: &str,
-                options: Option<&cldoci::options::Options>,
-                run: &dyn Fn(&cldoci::Call) -> Result<Outcome, Error>| {
+    let once = |what: &str, verb: &dyn Fn() -> Result<Done>| {
         let before = given.lock().unwrap().len();
-        let call = bench.client.call(options).unwrap();
-        let outcome = run(&call).unwrap_or_else(|error| panic!("{what}: {error}"));
+        let done = verb().unwrap_or_else(|error| panic!("{what}: {error}"));
         let now = given.lock().unwrap()[before..].to_vec();
         assert_eq!(now.len(), 1, "{what}");
-        if what != "attach" {
-            assert_eq!(outcome.digest.as_ref(), Some(&now[0]), "{what}");
-        }
-        now[0].clone()
+        (done, now[0].clone())
     };
-    let client = &bench.client;
-    let wait = |work: std::pin::Pin<Box<dyn Future<Output = Result<Outcome, Error>> + '_>>| {
-        bench.runtime.block_on(work)
+    let same = |what: &str, verb: &dyn Fn() -> Result<Done>| {
+        let (done, now) = once(what, verb);
+        assert_eq!(done.digest.as_ref(), Some(&now), "{what}");
+        now
     };
-    let out = bench.out();
-    once("pull", None, &|call| wait(Box::pin(client.pull(&from, &out, call))));
+    same("pull", &|| ours.pull(&from, &out));
     // Into one that has an older version: it is looked whether it is still the same.
-    once("pull again", Some(&replace), &|call| wait(Box::pin(client.pull(&from, &out, call))));
-    once("inspect", None, &|call| wait(Box::pin(client.inspect(&from, call))));
-    once("resolve", None, &|call| wait(Box::pin(client.resolve(&from, call))));
-    once("exists", None, &|call| wait(Box::pin(client.exists(&from, call))));
-    once("copy", None, &|call| wait(Box::pin(client.copy(&from, &layout, call))));
-    let tagged = once("tag", None, &|call| wait(Box::pin(client.tag(&from, &other, call))));
+    same("pull again", &|| ours.given(&[("existing", "replace")]).pull(&from, &out));
+    same("inspect", &|| ours.inspect(&from));
+    same("resolve", &|| ours.resolve(&from));
+    same("exists", &|| ours.exists(&from));
+    same("copy", &|| ours.copy(&from, &copy));
+    let tagged = same("tag", &|| ours.tag(&from, &other));
     assert_eq!(registry.tagged("org/other", "v1"), Some(tagged.to_string()));
-    once("referrers", None, &|call| wait(Box::pin(client.referrers(&from, call))));
-    once("attach", None, &|call| wait(Box::pin(client.attach(&subject, &from, call))));
-    // Its digest is the config's.
-    let before = given.lock().unwrap().len();
-    let call = client.call(None).unwrap();
-    wait(Box::pin(client.pull_config(&from, &call))).unwrap();
-    assert_eq!(given.lock().unwrap().len(), before + 1);
+    same("referrers", &|| ours.referrers(&from));
+    // Their digests are the new artifact's and the config's.
+    once("attach", &|| ours.attach(&subject, &from));
+    once("pull_config", &|| ours.pull_config(&from));
 }
 
 #[test]
@@ -134,7 +123,7 @@ fn r_04_digests_of_a_server_that_are_none_make_no_request() {
                 wanted.then(|| answer(200, &[("Content-Type", media_type)], &body))
             });
             let reference = format!("{}/org/app:v1", registry.host());
-            let error = Bench::new(&[]).refused(&reference, Kind::Protocol, "the manifest");
+            let error = pull_refused(&Ours::new(), &reference, Kind::Protocol, "the manifest");
             assert!(error.message().len() < 2000, "{}", error.message().len());
             assert_eq!(registry.server.log().len(), 1, "{digest:.80}");
         }
@@ -183,9 +172,9 @@ fn r_20_a_damaged_partial_download_costs_one_more_and_no_more() {
         let log = registry.server.log();
         log.iter().filter(|seen| layers(seen)).map(|seen| seen.header("range").is_some()).collect::<Vec<_>>()
     };
-    let damage = |bench: &Bench| {
+    let damage = |ours: &Ours| {
         let mut files = Vec::new();
-        let mut places = vec![bench.work.path().join("store/partial")];
+        let mut places = vec![ours.path("store/partial")];
         while let Some(place) = places.pop() {
             for entry in fs::read_dir(place).unwrap() {
                 let path = entry.unwrap().path();
@@ -203,16 +192,16 @@ fn r_20_a_damaged_partial_download_costs_one_more_and_no_more() {
     *lying.last_mut().unwrap() ^= 1;
     for (bytes, ends) in [(layer.clone(), None), (lying, Some(Kind::Digest))] {
         let registry = served(bytes);
-        let bench = Bench::new(&[("retries", "0"), ("ranges", "1"), ("resume_after_ms", "0")]);
+        let ours = Ours::with(&[("retries", "0"), ("ranges", "1"), ("resume_after_ms", "0")]);
         let reference = format!("{}/org/app:v1", registry.host());
-        bench.refused(&reference, Kind::Network, "the connection broke");
-        damage(&bench);
+        pull_refused(&ours, &reference, Kind::Network, "the connection broke");
+        damage(&ours);
         match ends {
             None => {
-                bench.pull(&reference).unwrap();
-                assert!(fs::read(bench.out().join("file")).unwrap() == layer);
+                pull(&ours, &reference).unwrap();
+                assert!(fs::read(ours.path("out/file")).unwrap() == layer);
             }
-            Some(kind) => drop(bench.refused(&reference, kind, "digest")),
+            Some(kind) => drop(pull_refused(&ours, &reference, kind, "digest")),
         }
         // The part that was missing, then all of it.
         assert_eq!(asked(&registry), [false, true, false]);
@@ -223,15 +212,11 @@ fn r_20_a_damaged_partial_download_costs_one_more_and_no_more() {
 fn r_35_a_config_is_fetched_only_if_it_is_needed_and_only_up_to_its_limit() {
     let registry = serve(Manners::default(), |manifest| manifest.config.size = 5 << 30, |_| None);
     let reference = format!("{}/org/app:v1", registry.host());
-    let lazy = || Bench::new(&[("fetch_config", "false")]);
-    Bench::new(&[]).refused(&reference, Kind::Limit, "max_config_bytes");
-    let config_of = |reference: &str| {
-        let (bench, reference) = (Bench::new(&[]), reference.parse::<Reference>().unwrap());
-        let call = bench.client.call(None).unwrap();
-        bench.runtime.block_on(bench.client.pull_config(&reference, &call))
-    };
+    let lazy = || Ours::with(&[("fetch_config", "false")]);
+    pull_refused(&Ours::new(), &reference, Kind::Limit, "max_config_bytes");
+    let config_of = |reference: &str| Ours::new().pull_config(reference);
     assert_eq!(config_of(&reference).unwrap_err().kind(), Kind::Limit);
-    assert!(lazy().pull(&reference).unwrap().artifact.unwrap().config.is_none());
+    assert!(pull(&lazy(), &reference).unwrap().artifact().config.is_none());
     let config = format!("/blobs/{}", Digest::of(b"{}"));
     assert!(registry.server.log().iter().all(|seen| !seen.path.ends_with(&config)), "not a byte of it");
 
@@ -246,13 +231,13 @@ fn r_35_a_config_is_fetched_only_if_it_is_needed_and_only_up_to_its_limit() {
         wanted.then(|| vec![Act::Send(head(200, &[])), Act::Repeat(vec![b' '; 1 << 16], 80_000), Act::Close])
     });
     let reference = format!("{}/org/app:v1", long.host());
-    Bench::new(&[("retries", "0")]).refused(&reference, Kind::Size, "has 5 bytes");
+    pull_refused(&Ours::with(&[("retries", "0")]), &reference, Kind::Size, "has 5 bytes");
 
     // A type that nobody knows: its bytes are given as they are.
     let unknown = serve(Manners::default(), small(b"[1,2]"), |_| None);
     unknown.put_blob("org/app", b"[1,2]");
     let reference = format!("{}/org/app:v1", unknown.host());
-    let pulled = Bench::new(&[]).pull(&reference).unwrap().artifact.unwrap();
+    let pulled = pull(&Ours::new(), &reference).unwrap().artifact();
     assert_eq!(pulled.config.as_deref(), Some(b"[1,2]".as_slice()));
     let alone = config_of(&reference).unwrap();
     assert_eq!(alone.bytes.as_deref(), Some(b"[1,2]".as_slice()));
@@ -266,8 +251,8 @@ fn r_35_a_config_is_fetched_only_if_it_is_needed_and_only_up_to_its_limit() {
         move |seen| seen.path.ends_with(other.as_str()).then(|| answer(200, &[], "{}")),
     );
     let reference = format!("{}/org/app:v1", lying.host());
-    Bench::new(&[]).refused(&reference, Kind::Digest, "digest");
-    lazy().pull(&reference).unwrap();
+    pull_refused(&Ours::new(), &reference, Kind::Digest, "digest");
+    pull(&lazy(), &reference).unwrap();
 }
 
 /// A registry that says that it has every blob, and tells only of the manifest that it has not; `mends`: what is
@@ -302,10 +287,8 @@ fn r_36_blobs_that_were_said_to_be_there_are_sent_and_the_manifest_once_more() {
     let built = ArtifactBuilder::new(ArtifactKind::Component).config(config).layer(layer).finish().unwrap();
     for (status, mends) in [(400, true), (404, true), (400, false), (404, false)] {
         let registry = forgetful(status, mends);
-        let bench = Bench::new(&[]);
-        let reference: Reference = format!("{}/org/app:v1", registry.host()).parse().unwrap();
-        let call = bench.client.call(None).unwrap();
-        let pushed = bench.runtime.block_on(bench.client.push(&built, &reference, &call));
+        let ours = Ours::new();
+        let pushed = ours.push(&built, &format!("{}/org/app:v1", registry.host()));
         let log = registry.server.log();
         let puts =
             log.iter().filter(|seen| seen.method == "PUT" && seen.path.contains("/manifests/")).count();
@@ -329,7 +312,7 @@ fn r_36_blobs_that_were_said_to_be_there_are_sent_and_the_manifest_once_more() {
 fn r_44_an_artifact_without_layers_and_one_with_an_empty_layer_travel_both_ways() {
     for empty_layer in [false, true] {
         let registry = Registry::start();
-        let bench = Bench::new(&[]);
+        let ours = Ours::new();
         let mut builder = ArtifactBuilder::new(ArtifactKind::Component).config(b"{}".to_vec());
         if empty_layer {
             let mut layer = Layer::from_bytes("application/octet-stream", b"");
@@ -337,16 +320,15 @@ fn r_44_an_artifact_without_layers_and_one_with_an_empty_layer_travel_both_ways(
             builder = builder.layer(layer);
         }
         let built = builder.finish().unwrap();
-        let reference: Reference = format!("{}/org/app:v1", registry.host()).parse().unwrap();
-        let call = bench.client.call(None).unwrap();
-        bench.runtime.block_on(bench.client.push(&built, &reference, &call)).unwrap();
-        let pulled = bench.pull(&reference.to_string()).unwrap();
+        let reference = format!("{}/org/app:v1", registry.host());
+        ours.push(&built, &reference).unwrap();
+        let pulled = pull(&ours, &reference).unwrap();
         assert_eq!(pulled.digest, Some(built.digest));
-        let found: Vec<_> = fs::read_dir(bench.out()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        let found: Vec<_> = fs::read_dir(ours.path("out")).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert_eq!(found.len(), usize::from(empty_layer));
         if empty_layer {
             assert_eq!(registry.blob("org/app", &Digest::of(b"")).as_deref(), Some(&b""[..]));
-            assert_eq!(fs::read(bench.out().join("empty")).unwrap(), b"");
+            assert_eq!(fs::read(ours.path("out/empty")).unwrap(), b"");
         }
     }
 }
@@ -366,10 +348,10 @@ fn r_44_blobs_named_by_sha512_are_verified() {
             move |manifest| manifest.layers[0].digest = named.clone(),
             move |seen| seen.path.ends_with(asked.as_str()).then(|| answer(200, &[], &content)),
         );
-        let (bench, reference) = (Bench::new(&[]), format!("{}/org/app:v1", registry.host()));
+        let (ours, reference) = (Ours::new(), format!("{}/org/app:v1", registry.host()));
         match fine {
-            true => drop(bench.pull(&reference).unwrap()),
-            false => drop(bench.refused(&reference, Kind::Digest, digest.as_str())),
+            true => drop(pull(&ours, &reference).unwrap()),
+            false => drop(pull_refused(&ours, &reference, Kind::Digest, digest.as_str())),
         }
         assert!(registry.server.log().iter().all(|seen| !is_layer(seen)));
     }

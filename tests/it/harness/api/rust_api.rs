@@ -2,24 +2,13 @@
 
 use std::path::Path;
 
-use cldoci::oci::{ArtifactKind, Reference};
-use cldoci::options::Options;
-use cldoci::{Artifact, Call, Client, Error};
+use cldoci::oci::ArtifactKind;
+use cldoci::{Artifact, Error};
 
+use super::super::ours::{Done, Ours};
 use super::{Api, Description, Failure, Outcome, Report};
 
-pub struct RustApi {
-    client: Client,
-    runtime: tokio::runtime::Runtime,
-}
-
-fn options(pairs: &[(&str, &str)]) -> Result<Options, Failure> {
-    let mut options = Options::new();
-    for (name, value) in pairs {
-        options.set(name, value).map_err(failure)?;
-    }
-    Ok(options)
-}
+pub struct RustApi(Ours);
 
 fn failure(error: Error) -> Failure {
     let name = format!("{:?}", error.kind());
@@ -33,20 +22,15 @@ fn failure(error: Error) -> Failure {
     Failure { kind, message: error.message().to_owned(), http_status: error.http_status() }
 }
 
-fn reference(text: &str) -> Result<Reference, Failure> {
-    text.parse().map_err(failure)
-}
-
 impl RustApi {
-    fn run<F: Future<Output = cldoci::Result<cldoci::Outcome>> + Send + 'static>(
+    /// A verb whose call is given these options.
+    fn run(
         &self,
-        pairs: &[(&str, &str)],
-        verb: impl FnOnce(&Client, &Call) -> F,
+        options: &[(&str, &str)],
+        verb: impl FnOnce(&Ours) -> cldoci::Result<Done>,
     ) -> Outcome<Self> {
-        let options = options(pairs)?;
-        let call = self.client.call(Some(&options)).map_err(failure)?;
-        let outcome = self.runtime.block_on(verb(&self.client, &call)).map_err(failure)?;
-        let counters = call.operation.counters();
+        let Done { outcome, counters, warnings } =
+            self.0.try_given(options).and_then(|ours| verb(&ours)).map_err(failure)?;
         Ok(Report {
             digest: outcome.digest.map(|d| d.to_string()),
             media_type: outcome.media_type,
@@ -62,7 +46,7 @@ impl RustApi {
                 .map(|l| (l.path.display().to_string(), l.reason.to_string()))
                 .collect(),
             unchanged: outcome.unchanged,
-            warnings: call.operation.warnings(),
+            warnings,
             requests: counters.requests,
             bytes_sent: counters.bytes_sent,
             skipped: counters.blobs_skipped,
@@ -75,15 +59,11 @@ impl RustApi {
 impl Api for RustApi {
     type Artifact = Artifact;
 
-    fn client(pairs: &[(&str, &str)]) -> Result<Self, Failure> {
-        let client = Client::new(&options(pairs)?).map_err(failure)?;
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        Ok(Self { client, runtime })
+    fn client(options: &[(&str, &str)]) -> Result<Self, Failure> {
+        Ours::try_with(options).map(Self).map_err(failure)
     }
     fn build(&self, dir: &Path, kind: &str, config: &[u8], options: &[(&str, &str)]) -> Outcome<Self> {
-        let kind = ArtifactKind::from_name(kind).map_err(failure)?;
-        self.run(options, |c, call| c.build(dir, &kind, config, call))
+        self.run(options, |ours| ours.build_as(&ArtifactKind::from_name(kind)?, config, dir))
     }
     fn build_and_push(
         &self,
@@ -93,63 +73,49 @@ impl Api for RustApi {
         to: &str,
         options: &[(&str, &str)],
     ) -> Outcome<Self> {
-        let (kind, to) = (ArtifactKind::from_name(kind).map_err(failure)?, reference(to)?);
-        self.run(options, |c, call| c.build_and_push(dir, &kind, config, &to, call))
+        self.run(options, |ours| ours.build_and_push_as(&ArtifactKind::from_name(kind)?, config, dir, to))
     }
     fn push(&self, artifact: &Artifact, to: &str, options: &[(&str, &str)]) -> Outcome<Self> {
-        let to = reference(to)?;
-        self.run(options, |c, call| c.push(artifact, &to, call))
+        self.run(options, |ours| ours.push(artifact, to))
     }
     fn pull(&self, from: &str, dir: &Path, options: &[(&str, &str)]) -> Outcome<Self> {
-        let from = reference(from)?;
-        self.run(options, |c, call| c.pull(&from, dir, call))
+        self.run(options, |ours| ours.pull(from, dir))
     }
     fn pull_config(&self, from: &str) -> Outcome<Self> {
-        let from = reference(from)?;
-        self.run(&[], |c, call| c.pull_config(&from, call))
+        self.run(&[], |ours| ours.pull_config(from))
     }
     fn exists(&self, at: &str) -> Outcome<Self> {
-        let at = reference(at)?;
-        self.run(&[], |c, call| c.exists(&at, call))
+        self.run(&[], |ours| ours.exists(at))
     }
     fn resolve(&self, at: &str) -> Outcome<Self> {
-        let at = reference(at)?;
-        self.run(&[], |c, call| c.resolve(&at, call))
+        self.run(&[], |ours| ours.resolve(at))
     }
     fn tag(&self, source: &str, target: &str) -> Outcome<Self> {
-        let (source, target) = (reference(source)?, reference(target)?);
-        self.run(&[], |c, call| c.tag(&source, &target, call))
+        self.run(&[], |ours| ours.tag(source, target))
     }
     fn copy(&self, source: &str, target: &str, options: &[(&str, &str)]) -> Outcome<Self> {
-        let (source, target) = (reference(source)?, reference(target)?);
-        self.run(options, |c, call| c.copy(&source, &target, call))
+        self.run(options, |ours| ours.copy(source, target))
     }
     fn list_tags(&self, at: &str) -> Outcome<Self> {
-        let at = reference(at)?;
-        self.run(&[], |c, call| c.list_tags(&at, call))
+        self.run(&[], |ours| ours.list_tags(at))
     }
     fn inspect(&self, at: &str) -> Outcome<Self> {
-        let at = reference(at)?;
-        self.run(&[], |c, call| c.inspect(&at, call))
+        self.run(&[], |ours| ours.inspect(at))
     }
     fn delete(&self, at: &str) -> Outcome<Self> {
-        let at = reference(at)?;
-        self.run(&[], |c, call| c.delete(&at, call))
+        self.run(&[], |ours| ours.delete(at))
     }
     fn collect_garbage(&self, at: &str) -> Outcome<Self> {
-        let at = reference(at)?;
-        self.run(&[], |c, call| c.collect_garbage(&at, call))
+        self.run(&[], |ours| ours.collect_garbage(at))
     }
     fn attach(&self, artifact: &Artifact, subject: &str) -> Outcome<Self> {
-        let subject = reference(subject)?;
-        self.run(&[], |c, call| c.attach(artifact, &subject, call))
+        self.run(&[], |ours| ours.attach(artifact, subject))
     }
     fn referrers(&self, at: &str) -> Outcome<Self> {
-        let at = reference(at)?;
-        self.run(&[], |c, call| c.referrers(&at, call))
+        self.run(&[], |ours| ours.referrers(at))
     }
     fn read_layer(&self, artifact: &Artifact, index: usize) -> Outcome<Self> {
-        self.run(&[], |c, call| c.read_layer(artifact, index, None, call))
+        self.run(&[], |ours| ours.read_layer(artifact, index, None))
     }
     fn describe(artifact: &Artifact) -> Description {
         Description {
