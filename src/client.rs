@@ -359,8 +359,11 @@ impl Client {
         let verb = Verb { client: self.clone(), call: call.clone() };
         let operation = call.operation.clone();
         async move {
-            // Boxed where it is polled: a caller's thread may have a small stack.
-            let outcome = Box::pin(work(verb)).await;
+            let outcome = match operation.check() {
+                // Boxed where it is polled: a caller's thread may have a small stack.
+                Ok(()) => Box::pin(work(verb)).await,
+                Err(ended) => Err(ended),
+            };
             operation.finish();
             outcome.map(|outcome| Outcome {
                 credential_source: outcome.credential_source.or_else(|| operation.credential_source()),
