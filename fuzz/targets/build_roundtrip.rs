@@ -93,6 +93,9 @@ fn round_trip(room: &Room, root: &Path) {
             mtime: 0,
             threads,
             max_bytes: 1 << 30,
+            max_depth: 256,
+            max_path_bytes: 4096,
+            max_link_bytes: 4095,
             leave_out: Vec::new(),
         };
         let mut layer = Vec::new();

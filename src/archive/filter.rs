@@ -21,6 +21,22 @@ const CLDCTL_DOTFILES: [&[u8]; 4] =
     [b".env.example", b".dockerignore", IGNORE_FILE.as_bytes(), b".terraform.lock.hcl"];
 const VCS_NAMES: [&[u8]; 3] = [b".git", b".hg", b".svn"];
 
+/// The most memory that the patterns may take, by an estimate on the safe side: for each, and for each byte of one
+/// that is more than a name.
+const MEMORY: usize = 16 << 20;
+const OF_PATTERN: usize = 2 << 10;
+const OF_BYTE: usize = 640;
+
+fn estimate(line: &str) -> usize {
+    let pattern = line.trim_end();
+    if pattern.is_empty() || pattern.starts_with('#') {
+        return 0;
+    }
+    // `*.log` is looked up by its end.
+    let plain = !pattern.trim_start_matches('!').trim_start_matches("*.").contains(['*', '?', '[', '\\']);
+    OF_PATTERN.saturating_add(pattern.len().saturating_mul(if plain { 16 } else { OF_BYTE }))
+}
+
 /// Decides entry by entry. What lies in a directory that is left out is never asked about.
 pub(super) struct Filter {
     profile: Profile,
@@ -32,20 +48,28 @@ impl Filter {
     pub(super) fn new(profile: Profile, ignore_file: &[u8]) -> Result<Self> {
         let mut builder = GitignoreBuilder::new("");
         let text = ignore_file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(ignore_file);
+        let mut memory: usize = 0;
         for (number, line) in (1..).zip(text.split(|&byte| byte == b'\n')) {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
-            let bad = |why: String| {
-                let line = printable(line);
-                Error::new(Kind::Argument, format!("{IGNORE_FILE} line {number}: '{line}': {why}"))
-            };
-            let text = std::str::from_utf8(line).map_err(|_| bad("is not UTF-8".to_owned()))?;
-            builder.add_line(None, &without_braces(text)).map_err(|error| match error {
-                ignore::Error::Glob { err, .. } => bad(err),
-                error => bad(error.to_string()),
-            })?;
+            // Never the text: where the file is a link, it can be one that nobody meant to show.
+            let bad = |why: &str| Error::new(Kind::Argument, format!("{IGNORE_FILE} line {number} {why}"));
+            let text = std::str::from_utf8(line).map_err(|_| bad("is not UTF-8"))?;
+            memory = memory.saturating_add(estimate(text));
+            if memory > MEMORY {
+                return Err(Error::new(
+                    Kind::Limit,
+                    format!(
+                        "{IGNORE_FILE} line {number}: up to here the patterns need more than {MEMORY} bytes of \
+                         memory (fixed): write fewer and shorter ones, or name the directories that hold what they \
+                         mean"
+                    ),
+                ));
+            }
+            builder.add_line(None, &without_braces(text)).map_err(|_| bad("is no pattern of gitignore"))?;
         }
-        let ignored =
-            builder.build().map_err(|error| Error::new(Kind::Argument, format!("{IGNORE_FILE}: {error}")))?;
+        let ignored = builder.build().map_err(|_| {
+            Error::new(Kind::Limit, format!("{IGNORE_FILE}: all its patterns together are too many to match"))
+        })?;
         Ok(Self { profile, ignored })
     }
 
@@ -143,8 +167,30 @@ mod tests {
     #[test]
     fn a_line_that_is_no_pattern_is_named() {
         let error = Filter::new(Profile::None, b"ok\n\xff\n").err().unwrap();
-        assert_eq!(error.message(), ".cldignore line 2: '\\xff': is not UTF-8");
-        assert!(Filter::new(Profile::None, b"ok\n[z-a]\n").err().unwrap().message().contains("line 2"));
+        assert_eq!(error.message(), ".cldignore line 2 is not UTF-8");
+        let error = Filter::new(Profile::None, b"ok\nsecret[z-a]\n").err().unwrap();
+        assert_eq!(error.message(), ".cldignore line 2 is no pattern of gitignore");
+    }
+
+    #[test]
+    fn patterns_that_would_take_much_memory_are_refused_at_their_line() {
+        let lines = |count: usize, line: &dyn Fn(usize) -> String| (0..count).map(line).collect::<String>();
+        let names = |count| lines(count, &|n| format!("name{n}\n# a remark\n\n"));
+        let shapes = |count| lines(count, &|n| format!("p{n}*q\n"));
+        let many = [names(5_000), lines(5_000, &|n| format!("*.{n}\n")), shapes(2_000), "[ab]".repeat(5_000)];
+        for text in &many {
+            assert!(Filter::new(Profile::None, text.as_bytes()).is_ok());
+        }
+        for (text, line) in [
+            (names(30_000), "line 2"),
+            (shapes(10_000), "line "),
+            (format!("ok\n{}", "[ab]".repeat(100_000)), "line 2:"),
+            (lines(50_000, &|n| format!("*a*{n}*b*\n")), "line "),
+        ] {
+            let error = Filter::new(Profile::None, text.as_bytes()).err().unwrap();
+            assert!(error.kind() == Kind::Limit && error.message().contains(line), "{error}");
+            assert!(error.message().contains("fewer and shorter"), "{error}");
+        }
     }
 
     /// Every pattern against git itself, on every path. One known difference is left out: git takes `f**/bar`

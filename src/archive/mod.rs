@@ -29,5 +29,5 @@ pub use report::LeftOut;
 pub use state::{TreeState, tree_state};
 pub use unpack::{
     Confinement, Fingerprint, OtherLayers, Staging, UnpackOptions, destination_identity, extraction,
-    fingerprint,
+    fingerprint, is_tar_gzip,
 };

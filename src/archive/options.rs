@@ -18,6 +18,12 @@ pub struct PackOptions {
     pub threads: usize,
     /// The most bytes the tar may have, the apparent size of sparse files included.
     pub max_bytes: u64,
+    /// `max_depth`: what a pull would refuse, a build refuses, also of the next two.
+    pub max_depth: usize,
+    /// `max_path_bytes`
+    pub max_path_bytes: usize,
+    /// `max_link_bytes`
+    pub max_link_bytes: usize,
     /// Device and inode of what is left out where it lies inside the tree: the store, a layout (case B-08).
     pub leave_out: Vec<(u64, u64)>,
 }
@@ -37,6 +43,9 @@ impl PackOptions {
             mtime: settings.source_date_epoch,
             threads: settings.worker_threads(),
             max_bytes: settings.max_unpacked_bytes,
+            max_depth: settings.max_depth,
+            max_path_bytes: settings.max_path_bytes,
+            max_link_bytes: settings.max_link_bytes,
             leave_out: Vec::new(),
         }
     }

@@ -123,8 +123,9 @@ impl<'a> Walk<'a> {
                 FileType::Symlink => self.link(start)?,
                 kind => return Err(self.special(kind)),
             };
-            if found.is_some() {
-                return Ok(found);
+            if let Some(found) = found {
+                self.check_limits(&found)?;
+                return Ok(Some(found));
             }
         }
     }
@@ -318,6 +319,29 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
+    /// What a pull refuses under the same options.
+    fn check_limits(&self, found: &Found) -> Result<()> {
+        let (path, link) = match found {
+            // In the archive its name ends with a slash.
+            Found::Directory => (self.path.len() + 1, 0),
+            Found::File(..) => (self.path.len(), 0),
+            Found::Link(target) => (self.path.len(), target.len()),
+        };
+        let depth = self.path.split(|&byte| byte == b'/').count();
+        let limits = [
+            (depth, self.options.max_depth, "the path is deeper than max_depth"),
+            (path, self.options.max_path_bytes, "the path has more bytes than max_path_bytes"),
+            (link, self.options.max_link_bytes, "the link's target has more bytes than max_link_bytes"),
+        ];
+        match limits.iter().find(|(is, most, _)| is > most) {
+            Some((_, most, what)) => Err(Error::new(
+                Kind::Limit,
+                format!("{}: {what} {most}: a pull would refuse it", printable(&self.path)),
+            )),
+            None => Ok(()),
+        }
+    }
+
     fn special(&self, kind: FileType) -> Error {
         self.unsafe_entry(match kind {
             FileType::Fifo => "is a FIFO, which can't be packed",
@@ -340,17 +364,20 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The text of the `.cldignore` file at the root, empty where there is none.
+/// The text of the `.cldignore` file at the root, empty where there is none. It may be a link to a file (Q98).
 fn read_ignore_file(root: &OwnedFd) -> Result<Vec<u8>> {
     let failed = |error: Errno| Error::io(IGNORE_FILE, error.into());
-    let file = match openat(root, IGNORE_FILE, OPEN | OFlags::NOFOLLOW, Mode::empty()) {
-        Ok(file) => file,
-        Err(Errno::NOENT) => return Ok(Vec::new()),
-        Err(Errno::LOOP) => {
-            return Err(Error::new(Kind::Unsafe, format!("{IGNORE_FILE}: is a symbolic link, wants a file")));
+    // Looked at before it is opened: to open a device can do something.
+    match statat(root, IGNORE_FILE, AtFlags::empty()) {
+        Ok(stat) if Identity::new(&stat).kind() == FileType::RegularFile => {}
+        Ok(_) => return Err(Error::new(Kind::Unsafe, format!("{IGNORE_FILE}: is no regular file"))),
+        Err(Errno::NOENT) if statat(root, IGNORE_FILE, AtFlags::SYMLINK_NOFOLLOW).is_ok() => {
+            return Err(Error::new(Kind::Unsafe, format!("{IGNORE_FILE}: is a symbolic link to nothing")));
         }
+        Err(Errno::NOENT) => return Ok(Vec::new()),
         Err(error) => return Err(failed(error)),
-    };
+    }
+    let file = openat(root, IGNORE_FILE, OPEN, Mode::empty()).map_err(failed)?;
     let identity = Identity::of(&file).map_err(failed)?;
     if identity.kind() != FileType::RegularFile {
         return Err(Error::new(Kind::Unsafe, format!("{IGNORE_FILE}: is no regular file")));

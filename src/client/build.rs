@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::artifact::{ArtifactBuilder, Content, Layer};
 use super::{Outcome, Verb};
 use crate::archive::{LeftOut, PackOptions, Packed, pack, tree_state};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, printable};
 use crate::fs::id_at;
 use crate::oci::{ArtifactKind, Descriptor, Digest, fill_source_hash, media_type};
 use crate::operation::Phase;
@@ -181,6 +181,18 @@ pub(super) fn kind_of(kind: &ArtifactKind, verb: &Verb) -> Result<ArtifactKind> 
                 given.clone_into(media_type);
             }
         }
+    }
+    // Whatever is pulled is read by its media type.
+    let layer_media_type = kind.layer_media_type();
+    if !crate::archive::is_tar_gzip(layer_media_type) {
+        return Err(Error::new(
+            crate::error::Kind::Argument,
+            format!(
+                "the layer's media type '{}' does not fit: a build writes tar through gzip, which a pull knows by the \
+                 suffix +gzip or .gzip",
+                printable(layer_media_type)
+            ),
+        ));
     }
     Ok(kind)
 }

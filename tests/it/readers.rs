@@ -46,6 +46,9 @@ fn options() -> PackOptions {
         mtime: 1_700_000_000,
         threads: 2,
         max_bytes: 1 << 40,
+        max_depth: 100_000,
+        max_path_bytes: 1 << 20,
+        max_link_bytes: 4095,
         leave_out: Vec::new(),
     }
 }

@@ -52,6 +52,12 @@ impl LayerForm {
     }
 }
 
+/// Whether an untitled layer of this type is read as what a build writes, tar through gzip.
+pub fn is_tar_gzip(media_type: &str) -> bool {
+    let layer = Descriptor::of(media_type, b"-");
+    LayerForm::of(&layer, &Limits { path: 0, depth: 0 }, false).is_ok_and(|form| form == LayerForm::TarGzip)
+}
+
 fn file_name(title: &str, limits: &Limits, strip_leading_slash: bool) -> Result<Vec<u8>> {
     let refuse = |error: Error| error.context(format!("title annotation '{}'", printable(title)));
     let bytes = title.as_bytes();

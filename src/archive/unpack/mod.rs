@@ -30,6 +30,7 @@ use crate::options::{self, Duplicates, Existing, Settings, SpecialEntries};
 
 pub use directories::Confinement;
 pub use fingerprint::{Fingerprint, destination_identity, fingerprint};
+pub use form::is_tar_gzip;
 pub use plan::{OtherLayers, extraction};
 pub use staging::Staging;
 

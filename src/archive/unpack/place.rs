@@ -186,7 +186,7 @@ impl Container {
                 Err(Errno::EXIST) => false,
                 Err(error) => return Err(error),
             };
-            let taken = Self::take(&at, &name, made, &recover, &busy);
+            let taken = Self::take(&at, &name, made, &recover, busy);
             if made && taken.as_ref().is_err_and(|error| error.kind() != Kind::Busy) {
                 let _ = unlinkat(&at, &*name, AtFlags::REMOVEDIR);
             }

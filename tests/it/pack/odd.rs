@@ -266,3 +266,51 @@ fn what_is_left_out_is_reported_within_bounds() {
     assert_eq!(packed.left_out[0].reason, "profile cldctl: names that begin with a dot");
     assert_eq!(packed.left_out[1].reason, ".cldignore: *.log");
 }
+
+#[test]
+fn q98_an_ignore_file_may_be_a_link_to_a_file() {
+    let root = tempfile::tempdir().unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    write(elsewhere.path(), "rules", b"*.log\n.cldignore\n", 0o644);
+    write(root.path(), "a.log", b"", 0o644);
+    write(root.path(), "b", b"", 0o644);
+    let link = root.path().join(".cldignore");
+    std::os::unix::fs::symlink(elsewhere.path().join("rules"), &link).unwrap();
+    assert_eq!(names(&layer(root.path(), &options())), ["b"]);
+    // What a line says stays where it is.
+    write(elsewhere.path(), "rules", b"ok\ntoken=[z-a]\n", 0o644);
+    let error = packed(root.path(), &options()).unwrap_err();
+    assert!(error.message().contains("line 2") && !error.message().contains("token"), "{error}");
+    for target in ["absent", ".", "/dev/null"] {
+        std::fs::remove_file(&link).unwrap();
+        std::os::unix::fs::symlink(target, &link).unwrap();
+        let error = packed(root.path(), &options()).unwrap_err();
+        assert!(
+            error.kind() == Kind::Unsafe && error.message().starts_with(".cldignore"),
+            "{target}: {error}"
+        );
+    }
+}
+
+#[test]
+fn a_build_refuses_what_a_pull_would() {
+    let root = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(root.path().join("d/d/d")).unwrap();
+    write(root.path(), "d/d/file", b"", 0o644);
+    std::os::unix::fs::symlink("d/d/file", root.path().join("link")).unwrap();
+    let refused = |options: PackOptions, path: &str, option: &str| {
+        let error = packed(root.path(), &options).unwrap_err();
+        assert_eq!(error.kind(), Kind::Limit, "{error}");
+        assert!(
+            error.message().starts_with(&format!("{path}: ")) && error.message().contains(option),
+            "{error}"
+        );
+    };
+    // The last directory's name has a slash in the archive.
+    let fits = PackOptions { max_depth: 3, max_path_bytes: 8, max_link_bytes: 8, ..options() };
+    packed(root.path(), &fits).unwrap();
+    refused(PackOptions { max_depth: 2, ..fits.clone() }, "d/d/d", "max_depth 2");
+    refused(PackOptions { max_path_bytes: 7, ..fits.clone() }, "d/d/file", "max_path_bytes 7");
+    refused(PackOptions { max_path_bytes: 5, ..fits.clone() }, "d/d/d", "max_path_bytes 5");
+    refused(PackOptions { max_link_bytes: 7, ..fits }, "link", "max_link_bytes 7");
+}

@@ -18,6 +18,9 @@ pub(crate) fn options() -> PackOptions {
         mtime: 0,
         threads: 2,
         max_bytes: 1 << 36,
+        max_depth: 100_000,
+        max_path_bytes: 1 << 20,
+        max_link_bytes: 4095,
         leave_out: Vec::new(),
     }
 }

@@ -414,3 +414,23 @@ fn f_24_a_cancel_ends_the_pull_of_a_local_layer_and_what_reads_it_to_its_end() {
         assert!(!ours.path("out").exists());
     }
 }
+
+#[test]
+fn a_layers_media_type_that_does_not_fit_what_is_built_is_refused() {
+    let ours = Ours::new();
+    let tree = ours.path("tree");
+    fs::create_dir(&tree).unwrap();
+    fs::write(tree.join("a"), "1").unwrap();
+    let build = |media_type: &str| {
+        let kind = ArtifactKind::custom("application/vnd.x");
+        ours.given(&[("layer_media_type", media_type)]).build_as(&kind, b"{}", &tree)
+    };
+    let layer = "application/vnd.oci.image.layer.v1.tar";
+    for media_type in [layer, &format!("{layer}+zstd"), "application/vnd.acme.bundle"] {
+        let error = build(media_type).unwrap_err();
+        assert!(error.kind() == Kind::Argument && error.message().contains(media_type), "{error}");
+    }
+    for media_type in [&format!("{layer}+gzip"), "application/vnd.docker.image.rootfs.diff.tar.gzip"] {
+        build(media_type).unwrap();
+    }
+}
