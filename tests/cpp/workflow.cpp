@@ -1,0 +1,169 @@
+// cldoci.hpp against a layout: verbs, errors, callbacks that throw, operations.
+//
+//   workflow DIRECTORY    empty
+#include <cldoci.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <stdexcept>
+#include <thread>
+
+#include <poll.h>
+#include <unistd.h>
+
+namespace fs = std::filesystem;
+
+#define CHECK(condition)                                                              \
+  do {                                                                                \
+    if (!(condition)) {                                                               \
+      std::cerr << __FILE__ << ':' << __LINE__ << ": not so: " #condition "\n";       \
+      std::exit(1);                                                                   \
+    }                                                                                 \
+  } while (0)
+
+// What a call must throw: this status, with these words.
+template <typename Call>
+static void fails(cldoci_status status, const std::string &words, Call call) {
+  try {
+    call();
+  } catch (const cldoci::error &error) {
+    if (error.status() == status && std::string(error.what()).find(words) != std::string::npos) return;
+    std::cerr << error.name() << ": " << error.what() << '\n';
+    std::exit(1);
+  }
+  std::cerr << "nothing was thrown, want " << cldoci_status_name(status) << '\n';
+  std::exit(1);
+}
+
+static void verbs(const fs::path &at, const cldoci::client &client) {
+  const auto built = client.build(at / "tree", "component", R"({"name":"app"})");
+  const auto artifact = built.artifact();
+  CHECK(artifact.type() == "component" && artifact.digest() == built.digest());
+  CHECK(cldoci::text(artifact.config()) == R"({"name":"app"})");
+  CHECK(artifact.layers().size() == 1 && artifact.layers()[0].size > 0);
+
+  const auto place = cldoci::reference::layout(at / "layout", "v1");
+  CHECK(place.tag() == "v1" && place.registry().empty());
+  CHECK(!client.exists(place).exists());
+  CHECK(client.push(artifact, place).digest() == built.digest());
+  CHECK(client.exists(place).exists());
+  CHECK(client.resolve("ocidir://" + (at / "layout").string() + ":v1").digest() == built.digest());
+  const auto tags = client.tag(place, cldoci::reference::layout(at / "layout", "v2"));
+  CHECK(tags.digest() == built.digest());
+  CHECK(client.list_tags(place).tags().size() == 2);
+  CHECK(cldoci::text(client.pull_config(place).bytes()) == R"({"name":"app"})");
+
+  const auto pulled = client.pull(place, at / "pulled");
+  CHECK(pulled.digest() == built.digest() && pulled.counters().struct_size == sizeof(cldoci::counters));
+  CHECK(fs::exists(at / "pulled" / "file"));
+
+  cldoci::artifact_builder builder(client, "application/vnd.example.note");
+  const auto note = builder.add_bytes("text/plain", "a note").set_annotation("org.example", "1").finish();
+  CHECK(note.annotations().size() == 1 && note.annotations()[0].second == "1");
+  const auto attached = client.attach(note, place);
+  const auto referrers = client.referrers(place);
+  CHECK(referrers.referrers().size() == 1 && referrers.referrers()[0].digest == attached.digest());
+  client.remove(cldoci::reference::layout(at / "layout", "v2"));
+  CHECK(client.list_tags(place).tags().size() == 1);
+}
+
+static void errors(const fs::path &at, const cldoci::client &client) {
+  fails(CLDOCI_ERROR_NOT_FOUND, "nothing", [&] {
+    client.resolve(cldoci::reference::layout(at / "layout", "nothing"));
+  });
+  fails(CLDOCI_ERROR_ARGUMENT, "", [] { cldoci::reference("Not A Reference"); });
+  fails(CLDOCI_ERROR_ARGUMENT, "retriess", [] { cldoci::options().set("retriess", 1); });
+  fails(CLDOCI_ERROR_EXISTS, "pulled", [&] {
+    // Another artifact than the one that is there.
+    cldoci::artifact_builder builder(client, "application/vnd.example.note");
+    const auto other = cldoci::reference::layout(at / "layout", "other");
+    client.push(builder.finish(), other);
+    const auto built = client.build(at / "layout", "application/vnd.example");
+    client.push(built.artifact(), other);
+    client.pull(other, at / "pulled");
+  });
+  // A copy of an exception has the same facts, and outlives it.
+  std::exception_ptr kept;
+  try {
+    client.resolve(cldoci::reference::layout(at / "no-layout", "v1"));
+  } catch (const cldoci::error &error) {
+    kept = std::make_exception_ptr(error);
+  }
+  try {
+    std::rethrow_exception(kept);
+  } catch (const cldoci::error &error) {
+    CHECK(error.status() == CLDOCI_ERROR_NOT_FOUND && !error.retry_after() && error.registry_code().empty());
+  }
+}
+
+static void callbacks(const fs::path &at) {
+  int told = 0, lines = 0;
+  cldoci::options of_client;
+  of_client.set("store", "off").set("timeout_ms", std::chrono::seconds(60));
+  of_client.on_log(CLDOCI_LOG_INFO, [&](std::int32_t, std::string_view) {
+    lines++;
+    throw std::runtime_error("a log that throws stops nothing");
+  });
+  {
+    const cldoci::client client(of_client);
+    cldoci::options with;
+    with.on_progress([&](const cldoci::progress &now) {
+      told++;
+      CHECK(now.bytes_total == 0 || now.bytes_done <= now.bytes_total);
+      return true;
+    });
+    client.build(at / "tree", "component", {}, &with);
+    CHECK(told > 0);
+    with.on_progress([](const cldoci::progress &) -> bool { throw std::runtime_error("thrown"); });
+    // The last report may be the only one of so small a build, and then it is done.
+    try {
+      client.build(at / "tree", "component", {}, &with);
+    } catch (const cldoci::error &error) {
+      CHECK(error.status() == CLDOCI_ERROR_CANCELLED);
+    }
+  }
+}
+
+static void operations(const fs::path &at, const cldoci::client &client) {
+  const auto place = cldoci::reference::layout(at / "layout", "v1");
+  auto operation = client.start_resolve(place);
+  pollfd waits{operation.open_descriptor(), POLLIN, 0};
+  CHECK(poll(&waits, 1, 10000) == 1);
+  close(waits.fd);
+  CHECK(operation.wait_for(std::chrono::milliseconds(0)));
+  CHECK(!operation.result().digest().empty());
+  CHECK(operation.progress().phase == CLDOCI_PHASE_DONE);
+  auto moved = std::move(operation);
+  CHECK(!moved.wait().digest().empty());
+#if defined(__cpp_lib_jthread)
+  std::stop_source stop;
+  stop.request_stop();
+  const auto pull = client.start_pull(place, at / "stopped");
+  try {
+    pull.wait(stop.get_token());
+  } catch (const cldoci::error &error) {
+    CHECK(error.status() == CLDOCI_ERROR_CANCELLED);
+  }
+#endif
+}
+
+int main(int argc, char **argv) {
+  CHECK(argc == 2);
+  const fs::path at = fs::absolute(argv[1]);
+  fs::create_directory(at / "tree");
+  std::ofstream(at / "tree" / "file") << "content\n";
+  {
+    cldoci::options alone;
+    alone.set("store", "off");
+    const cldoci::client client(alone);
+    verbs(at, client);
+    errors(at, client);
+    operations(at, client);
+  }
+  callbacks(at);
+  CHECK(cldoci_debug_live_handles(CLDOCI_HANDLE_ANY) == 0);
+  std::cout << "ok\n";
+}
