@@ -489,6 +489,12 @@ class result : public detail::owned<cldoci_result, cldoci_result_free> {
   }
 };
 
+/** Waits until the library has nothing to do, at most so long; whether that is so. For the end of a program. */
+inline bool wait_idle(std::chrono::milliseconds time) {
+  const auto limit = time.count() < 0 ? 0 : detail::milliseconds_of(time);
+  return detail::check([&](auto failure) { return cldoci_wait_idle(limit, failure); }) == CLDOCI_OK;
+}
+
 /** A verb under way. Its end without a wait cancels it. */
 class operation : public detail::owned<cldoci_operation, cldoci_operation_free> {
  public:

@@ -164,6 +164,7 @@ int main(int argc, char **argv) {
     operations(at, client);
   }
   callbacks(at);
+  CHECK(cldoci::wait_idle(std::chrono::seconds(10)));
   CHECK(cldoci_debug_live_handles(CLDOCI_HANDLE_ANY) == 0);
   std::cout << "ok\n";
 }

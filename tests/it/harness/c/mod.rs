@@ -45,18 +45,14 @@ pub(crate) fn soname() -> String {
 
 /// Compiles one C program against the public header and the library in `installed`.
 pub(crate) fn compile(source: &Path, program: &Path, installed: &Path) {
-    run(Command::new("cc")
-        .args([
-            "-std=c11",
-            "-D_GNU_SOURCE",
-            "-Wall",
-            "-Wextra",
-            "-pedantic",
-            "-Werror",
-            "-g",
-            "-pthread",
-            "-o",
-        ])
+    compile_with("cc", "c11", source, program, installed);
+}
+
+/// The same for any compiler and standard.
+pub(crate) fn compile_with(compiler: &str, standard: &str, source: &Path, program: &Path, installed: &Path) {
+    run(Command::new(compiler)
+        .arg(format!("-std={standard}"))
+        .args(["-D_GNU_SOURCE", "-Wall", "-Wextra", "-pedantic", "-Werror", "-g", "-pthread", "-o"])
         .arg(program)
         .arg(source)
         .arg("-I")
