@@ -109,20 +109,26 @@ pub(crate) async fn read_some(answer: RawResponse, limit: usize) -> Result<Vec<u
     Ok(some)
 }
 
-/// Refuses a body that is encoded although `identity` was asked for (G-11): digests are of what is stored.
+/// Refuses a body that is encoded although `identity` was asked for (G-11): digests are of what is stored. A label
+/// that names no coding says nothing about the bytes (Q98).
 pub(crate) fn check_encoding(headers: &HeaderMap) -> Result<()> {
     match headers.get(header::CONTENT_ENCODING) {
-        Some(value) if !value.as_bytes().eq_ignore_ascii_case(b"identity") && !value.is_empty() => {
-            Err(Error::new(
-                Kind::Protocol,
-                format!(
-                    "the answer has Content-Encoding '{}', identity was asked for",
-                    printable(value.as_bytes())
-                ),
-            ))
-        }
+        Some(value) if value.as_bytes().split(|byte| *byte == b',').any(is_coding) => Err(Error::new(
+            Kind::Protocol,
+            format!(
+                "the answer has Content-Encoding '{}', identity was asked for",
+                printable(value.as_bytes())
+            ),
+        )),
         _ => Ok(()),
     }
+}
+
+/// Whether a label is a coding of HTTP's that changes the bytes.
+fn is_coding(label: &[u8]) -> bool {
+    const CODINGS: [&str; 6] = ["gzip", "x-gzip", "deflate", "br", "zstd", "compress"];
+    let label = label.trim_ascii();
+    CODINGS.iter().any(|coding| label.eq_ignore_ascii_case(coding.as_bytes()))
 }
 
 /// Bytes of a body that may be encoded all the same (Harbor and GAR gzip manifests, G-11): decoded, or nothing

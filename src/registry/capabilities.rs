@@ -20,6 +20,8 @@ pub(super) enum Strategy {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct HostCapabilities {
     pub(super) strategy: Strategy,
+    /// A mount does not fail there (Q48).
+    pub(super) mounts: bool,
     pub(super) mounts_from_itself: bool,
     /// A body whose length shows at its end.
     pub(super) takes_streamed: bool,
@@ -27,7 +29,7 @@ pub(super) struct HostCapabilities {
 
 impl Default for HostCapabilities {
     fn default() -> Self {
-        Self { strategy: Strategy::Whole, mounts_from_itself: true, takes_streamed: true }
+        Self { strategy: Strategy::Whole, mounts: true, mounts_from_itself: true, takes_streamed: true }
     }
 }
 

@@ -26,7 +26,7 @@ impl Repository {
             .collect())
     }
 
-    /// Nothing where the registry has no such API: a 404, 400 or 406, or a 200 that is no index (Q63, Q68a).
+    /// Nothing where the registry has no such API: a 400, 404, 405, 406, 410 or 501, or a 200 that is no index (Q63, Q68a).
     async fn referrers_by_api(
         &self,
         subject: &Digest,
@@ -47,7 +47,7 @@ impl Repository {
             let declared = media_type::essence(response.header(header::CONTENT_TYPE).unwrap_or(""));
             match response.status {
                 200 if declared == media_type::OCI_INDEX => {}
-                200 | 400 | 404 | 405 | 406 if first => {
+                200 | 400 | 404 | 405 | 406 | 410 | 501 if first => {
                     response.drain().await?;
                     return Ok(None);
                 }

@@ -212,9 +212,9 @@ impl Repository {
             if !redirected {
                 return Ok(response);
             }
-            let location = response.headers.get(header::LOCATION).cloned();
+            let location = response.location().map(str::to_owned);
             response.drain().await.map_err(Failure::last)?;
-            let location = location.as_ref().and_then(|value| value.to_str().ok()).ok_or_else(|| {
+            let location = location.as_deref().ok_or_else(|| {
                 Failure::last(Error::new(
                     Kind::Protocol,
                     format!("{}: a redirect without a usable Location", self.name()),

@@ -43,6 +43,11 @@ impl Response {
         self.headers.get(name)?.to_str().ok().filter(|text| text.len() <= HEADER_LIMIT)
     }
 
+    /// `Location`, whose bytes beyond ASCII are UTF-8 (Q101); nothing where they are not.
+    pub(crate) fn location(&self) -> Option<&str> {
+        std::str::from_utf8(self.headers.get(header::LOCATION)?.as_bytes()).ok()
+    }
+
     /// The body's length, where it is told.
     pub(crate) fn content_length(&self) -> Option<u64> {
         self.header(header::CONTENT_LENGTH)?.parse().ok()
@@ -144,7 +149,7 @@ impl ErrorResponse {
             (_, "SIZE_INVALID") => Kind::Size,
             (405, _) | (_, "UNSUPPORTED") => Kind::Unsupported,
             (413, _) => Kind::Limit,
-            (408 | 502..=504, _) => Kind::Network,
+            (408 | 499 | 502..=504 | 520..=524 | 529 | 530, _) => Kind::Network,
             _ => Kind::Protocol,
         };
         let mut error = Error::new(kind, format!("{what}: {}", self.words()))
@@ -179,7 +184,7 @@ impl ErrorResponse {
             }
             429 => "the registry asks to slow down",
             200..=399 => "an answer that the protocol has not here",
-            500..=599 => "the registry failed",
+            499 | 500..=599 => "the registry failed",
             _ => "the registry refuses it",
         };
         // ECR never makes a repository on push (Q74).

@@ -95,9 +95,9 @@ impl RetryBudget {
     }
 }
 
-/// Statuses that may pass by themselves.
+/// Statuses that may pass by themselves, those that gateways made up too (Q99).
 pub(crate) fn is_passing(status: u16) -> bool {
-    matches!(status, 408 | 429 | 500 | 502 | 503 | 504)
+    matches!(status, 408 | 429 | 499 | 500 | 502..=504 | 520..=524 | 529 | 530)
 }
 
 /// Doubles from [`FIRST`] to [`LONGEST`]; between half of that and all of it.

@@ -100,10 +100,13 @@ impl Repository {
 
     async fn begin(&self, descriptor: &Descriptor, mount_from: &[String]) -> Result<Begun> {
         let own = &self.reference.repository;
-        let others: Vec<&String> = mount_from.iter().filter(|from| *from != own).collect();
+        let capabilities = self.registry.capabilities(&self.reference.registry);
+        let others: Vec<&String> =
+            mount_from.iter().filter(|from| capabilities.mounts && *from != own).collect();
         let probing = others.is_empty()
             && descriptor.size <= SMALL
-            && self.registry.capabilities(&self.reference.registry).mounts_from_itself;
+            && capabilities.mounts
+            && capabilities.mounts_from_itself;
         if probing {
             return match self.mount(descriptor, own).await? {
                 Some(Begun::Mounted) => Ok(Begun::There),
@@ -172,7 +175,13 @@ impl Repository {
             202 => {
                 self.session_of(response).await.map(|(location, least)| Some(Begun::Session(location, least)))
             }
-            400..=499 => response.drain().await.map(|()| None),
+            status @ 400..=599 => {
+                // A server that fails at it, or has no such thing, need not be asked for the next blob.
+                if status == 405 || status >= 500 {
+                    self.registry.change_capabilities(&self.reference.registry, |host| host.mounts = false);
+                }
+                response.drain().await.map(|()| None)
+            }
             _ => Err(response.error_response().await?.into_error(&self.name())),
         }
     }
@@ -197,7 +206,7 @@ impl Repository {
 
     fn next_location(&self, response: &Response) -> Result<Location> {
         let location = response.headers.get(header::LOCATION).map(|value| {
-            value.to_str().map_err(|_| {
+            response.location().ok_or_else(|| {
                 let text = printable(value.as_bytes());
                 Error::new(Kind::Protocol, format!("the upload location '{text}' is no URL"))
             })

@@ -306,7 +306,9 @@ fn r_41_chunks_that_are_none() {
 #[test]
 fn g_11_an_encoded_blob_is_refused() {
     let bytes = noise(1_000);
-    for encoding in ["gzip", "br", "identity, gzip"] {
+    for encoding in
+        ["gzip", "x-gzip", "deflate", "br", "ZSTD", "compress", "identity, gzip", "aws-chunked,gzip"]
+    {
         let served = bytes.clone();
         let (found, log) = get(&bytes, &[], move |_| answer(200, &[("Content-Encoding", encoding)], &served));
         let error = found.unwrap_err();
@@ -314,11 +316,20 @@ fn g_11_an_encoded_blob_is_refused() {
         assert!(error.message().contains("Content-Encoding"), "{error}");
         assert!(log.iter().all(|seen| seen.header("accept-encoding") == Some("identity")), "{log:?}");
     }
-    let served = bytes.clone();
-    assert!(
-        get(&bytes, &[], move |_| answer(200, &[("Content-Encoding", "identity")], &served)).0.unwrap()
-            == bytes
-    );
+}
+
+#[test]
+fn q_98_a_label_that_is_no_coding_says_nothing_and_the_digest_decides() {
+    let bytes = noise(1_000);
+    for label in ["identity", "aws-chunked", "UTF-8", "none", "binary", ""] {
+        let served = bytes.clone();
+        let (found, _) = get(&bytes, &[], move |_| answer(200, &[("Content-Encoding", label)], &served));
+        assert!(found.unwrap() == bytes, "{label}");
+        let mut other = bytes.clone();
+        other[7] ^= 1;
+        let (found, _) = get(&bytes, &[], move |_| answer(200, &[("Content-Encoding", label)], &other));
+        assert_eq!(found.unwrap_err().kind(), Kind::Digest, "{label}");
+    }
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! What a caller adds to requests.
 
+use cldoci::oci::{Descriptor, media_type};
 use cldoci::options::Options;
 use cldoci::{Call, Kind, Operation};
 
-use super::help::{run, with_options};
-use crate::harness::evil::{Evil, answer};
+use super::help::{manifest, repository, run, with_options};
+use crate::harness::evil::{Act, Evil, answer};
 
 #[test]
 fn the_user_agent_and_extra_headers_are_sent_to_their_host_alone() {
@@ -74,4 +75,31 @@ fn a_19_headers_that_no_request_can_carry_are_refused_before_any_is_sent() {
         options.set_host(&server.host(), "username", "a:b")
     });
     assert!(server.log().is_empty());
+}
+
+#[test]
+fn q_100_folded_headers_and_a_blank_before_the_colon_are_read() {
+    let body = manifest(&Descriptor::of(media_type::EMPTY, b"{}"), &[]);
+    let get = |headers: &str| {
+        let mut bytes = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: {}\r\nContent-Length: {}\r\n{headers}\r\n",
+            media_type::OCI_MANIFEST,
+            body.len()
+        )
+        .into_bytes();
+        bytes.extend_from_slice(&body);
+        let server = Evil::start(move |_| vec![Act::Send(bytes.clone())]);
+        run(async { repository(&server.host(), &[("retries", "0")]).get_manifest("v1").await.map(drop) })
+    };
+    for right in [
+        "X-A: b\r\n",
+        "Set-Cookie: a=b;\r\n path=/;\r\n\tsecure\r\n",
+        "Content-Security-Policy: x\r\n  y\r\n",
+        "X-A : b\r\n",
+    ] {
+        get(right).unwrap_or_else(|error| panic!("{right:?}: {error}"));
+    }
+    for wrong in ["no colon\r\n", ": no name\r\n", "X-A: \x01\r\n"] {
+        assert_eq!(get(wrong).unwrap_err().kind(), Kind::Protocol, "{wrong:?}");
+    }
 }

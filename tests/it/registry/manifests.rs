@@ -362,6 +362,7 @@ fn g_11_an_encoded_manifest_is_decoded_within_its_limit() {
     assert_eq!(get(right.as_str(), &[], encoded("gzip", gzip(&good()))).unwrap(), good());
     assert_eq!(get("v1", &[], encoded("br", good())).unwrap_err().kind(), Kind::Protocol);
     assert_eq!(get("v1", &[], encoded("gzip", good())).unwrap_err().kind(), Kind::Protocol);
+    assert_eq!(get("v1", &[], encoded("aws-chunked", good())).unwrap(), good(), "Q98");
     let bomb = gzip(&vec![b' '; 50 << 20]);
     assert_eq!(get("v1", &[], encoded("gzip", bomb)).unwrap_err().kind(), Kind::Limit);
     let server = Evil::start(|_| answer(200, &[TYPE], good()));

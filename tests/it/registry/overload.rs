@@ -15,8 +15,8 @@ fn good() -> Vec<Act> {
 }
 
 #[test]
-fn passing_failures_are_tried_again_and_lasting_ones_are_not() {
-    for status in [408, 429, 500, 502, 503, 504] {
+fn q_99_passing_failures_are_tried_again_and_lasting_ones_are_not() {
+    for status in [408, 429, 500, 502, 503, 504, 499, 520, 521, 522, 523, 524, 529, 530] {
         let server = Evil::start(move |seen| if seen.index < 2 { error(status, "BUSY") } else { good() });
         run(async {
             let repository = repository(&server.host(), &[]);
@@ -28,7 +28,7 @@ fn passing_failures_are_tried_again_and_lasting_ones_are_not() {
             );
         });
     }
-    for status in [400, 403, 404, 405, 410, 416, 418, 501, 505] {
+    for status in [400, 403, 404, 405, 410, 416, 418, 425, 498, 501, 505, 519, 525, 526, 528, 531] {
         let server = Evil::start(move |_| error(status, "NO"));
         run(async {
             let error = repository(&server.host(), &[]).get_manifest("v1").await.unwrap_err();

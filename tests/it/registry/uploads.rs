@@ -333,3 +333,70 @@ fn r_39_a_least_length_of_chunks_that_makes_no_sense() {
         });
     }
 }
+
+#[test]
+fn q_48_a_mount_that_fails_at_the_server_becomes_an_upload_and_is_learnt() {
+    for status in [405, 500, 501, 502, 503] {
+        let server = Evil::start(move |seen| match seen.method.as_str() {
+            "POST" if seen.path.contains("mount=") => error(status, "NO"),
+            "POST" => answer(202, &[("Location", "/x")], ""),
+            "HEAD" => vec![Act::Send(head(404, &[("Content-Length", "0")]))],
+            _ => answer(201, &[], ""),
+        });
+        run(async {
+            let repository = repository(&server.host(), &[("retries", "0")]);
+            for bytes in [b"{}".as_slice(), b"[]"] {
+                assert_eq!(upload(&repository, bytes).await.unwrap().1, Uploaded::Sent, "{status}");
+            }
+        });
+        let mounts = server.lines().iter().filter(|line| line.contains("mount=")).count();
+        assert_eq!(mounts, 1, "{status}: {:?}", server.lines());
+    }
+    // The twin: where an upload can't be begun either, the push fails.
+    let server = Evil::start(|seen| match seen.method.as_str() {
+        "HEAD" => vec![Act::Send(head(404, &[("Content-Length", "0")]))],
+        _ => error(500, "NO"),
+    });
+    let failed =
+        run(async { upload(&repository(&server.host(), &[("retries", "0")]), b"{}").await.unwrap_err() });
+    assert_eq!(failed.http_status(), Some(500));
+}
+
+#[test]
+fn q_101_a_location_beyond_ascii_is_utf_8() {
+    let server = Evil::start(|seen| match seen.method.as_str() {
+        "POST" => answer(202, &[("Location", "/größe?a=ü")], ""),
+        "HEAD" => vec![Act::Send(head(404, &[("Content-Length", "0")]))],
+        _ => answer(201, &[], ""),
+    });
+    run(async { upload(&repository(&server.host(), &[]), b"{}").await.unwrap() });
+    let put = server.lines().pop().unwrap();
+    assert!(put.starts_with("PUT /gr%C3%B6%C3%9Fe?a=%C3%BC&digest="), "{put}");
+}
+
+#[test]
+fn q_63_no_referrers_api_is_told_in_six_ways() {
+    let subject = super::help::digest(b"subject");
+    for (status, lacks) in [
+        (400, true),
+        (404, true),
+        (405, true),
+        (406, true),
+        (410, true),
+        (501, true),
+        (403, false),
+        (418, false),
+        (500, false),
+    ] {
+        let server = Evil::start(move |seen| match seen.path.contains("/referrers/") {
+            true => error(status, "NO"),
+            false => error(404, "MANIFEST_UNKNOWN"),
+        });
+        let found =
+            run(async { repository(&server.host(), &[("retries", "0")]).referrers(&subject, None).await });
+        match found {
+            Ok(found) => assert!(lacks && found.is_empty(), "{status}"),
+            Err(error) => assert!(!lacks && error.http_status() == Some(status), "{status}: {error}"),
+        }
+    }
+}
