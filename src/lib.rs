@@ -73,6 +73,7 @@ mod fs;
 pub mod oci;
 mod operation;
 pub mod options;
+mod os;
 #[cfg(not(feature = "internals"))]
 mod registry;
 #[cfg(feature = "internals")]
@@ -81,7 +82,6 @@ pub mod registry;
 mod store;
 #[cfg(feature = "internals")]
 pub mod store;
-mod sys;
 mod thread;
 
 pub use archive::LeftOut;

@@ -3,11 +3,12 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
-use rustix::fs::{Mode, OFlags, ResolveFlags, openat, openat2};
+use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::{Errno, read};
 
 use super::identity::Identity;
 use crate::error::{Error, Kind, Result, printable};
+use crate::os::{Links, open_beneath};
 
 /// How files and directories of the tree are opened: what was swapped for a FIFO or a terminal harms nobody.
 pub(super) const OPEN: OFlags =
@@ -37,11 +38,9 @@ impl Content {
     /// Another file that came to this path by a link is told by its identity, where `openat2` is not to be had.
     fn open(&self) -> rustix::io::Result<OwnedFd> {
         let (root, path) = (self.root.as_fd(), self.path.as_slice());
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-        match openat2(root, path, OPEN, Mode::empty(), resolve) {
-            // Not there (ENOSYS), or a sandbox's answer to what it does not know (EPERM).
-            Err(Errno::NOSYS | Errno::PERM) => openat(root, path, OPEN | OFlags::NOFOLLOW, Mode::empty()),
-            result => result,
+        match open_beneath(root, path, OPEN, Links::None)? {
+            Some(file) => Ok(file),
+            None => openat(root, path, OPEN | OFlags::NOFOLLOW, Mode::empty()),
         }
     }
 }

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::mem::MaybeUninit;
 use std::os::fd::BorrowedFd;
 
-use rustix::fs::{AtFlags, FileType, RawDir, statat};
+use rustix::fs::{AtFlags, FileType, statat};
 use rustix::io::Errno;
+
+use crate::os::RawDir;
 
 /// How many bytes of entries one system call gives.
 const BUFFER: usize = 32 << 10;

@@ -8,6 +8,7 @@ use rustix::fs::{FileType, Mode, OFlags, fstat, openat, readlinkat};
 use rustix::io::Errno;
 
 use super::identity::Identity;
+use crate::os::THROUGH;
 
 /// Links that one path may lead through, as the kernel has it.
 const LINK_LIMIT: usize = 40;
@@ -36,7 +37,7 @@ pub(super) fn resolve(
     target: &[u8],
     left_out: impl Fn(&[u8], &Identity) -> bool,
 ) -> Result<Leads, Errno> {
-    let step = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let step = THROUGH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut names: VecDeque<Vec<u8>> = parts(target).collect();
     let mut at: OwnedFd = openat(parent, ".", step, Mode::empty())?;
     let mut path = parent_path.to_vec();

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Access, Mode, OFlags};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, WaitStatus};
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
@@ -19,7 +19,7 @@ use crate::error::{Error, Kind, Result, printable};
 use crate::fs::shown;
 use crate::operation::Operation;
 use crate::options::{Environment, Secret, Settings};
-use crate::sys::{self, Spawn};
+use crate::os::{self, Spawn, above_standard, pipe};
 
 /// The most that a helper may print (case A-21).
 const OUTPUT_LIMIT: usize = 64 << 10;
@@ -244,14 +244,14 @@ impl Child {
         rustix::fs::fcntl_setfl(&output, OFlags::NONBLOCK)?;
         let null =
             above_standard(rustix::fs::open("/dev/null", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?)?;
-        let pid = sys::spawn(&Spawn {
+        let pid = os::spawn(&Spawn {
             program: &path,
             arguments: &[path.clone(), text(verb.as_bytes())?],
             environment: &variables,
             standard: [their_input.as_fd(), their_output.as_fd(), null.as_fd()],
         })
         .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
-        let ended = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok();
+        let ended = os::ended(pid);
         Ok(Self { pid, ended, output, reaped: false })
     }
 
@@ -342,17 +342,6 @@ impl Drop for Child {
 
 fn exit(status: WaitStatus) -> i32 {
     status.exit_status().or_else(|| status.terminating_signal().map(|s| -s)).unwrap_or(i32::MAX)
-}
-
-/// A close-on-exec pipe, its read end first, both clear of the numbers 0 to 2, which the host may have
-/// closed.
-fn pipe() -> std::result::Result<(OwnedFd, OwnedFd), Errno> {
-    let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-    Ok((above_standard(read)?, above_standard(write)?))
-}
-
-fn above_standard(fd: OwnedFd) -> std::result::Result<OwnedFd, Errno> {
-    rustix::io::fcntl_dupfd_cloexec(&fd, 3)
 }
 
 #[cfg(test)]

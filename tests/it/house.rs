@@ -82,7 +82,7 @@ fn unsafe_code_is_in_ffi_and_the_one_module_of_system_calls() {
     let used = outside
         .filter(|(_, text)| tokens(text).windows(2).any(|pair| pair[0] == "unsafe" && begins(&pair[1])));
     let modules: Vec<_> = used.map(|(path, _)| path).collect();
-    assert!(modules.iter().all(|path| room(path) == "sys"), "{modules:?}");
+    assert!(modules.iter().all(|path| room(path) == "os"), "{modules:?}");
 }
 
 #[test]

@@ -6,10 +6,11 @@ use std::io;
 use std::sync::Arc;
 
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, mkdirat, openat, openat2, statat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, mkdirat, openat, statat};
 use rustix::io::Errno;
 
 use super::name;
+use crate::os::{Links, THROUGH, open_beneath};
 
 /// How a path is kept beneath a directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +41,7 @@ pub(super) struct Directories {
 
 impl Directories {
     pub(super) fn new(root: OwnedFd, confinement: Confinement) -> Self {
-        let flags = DIRECTORY | OFlags::PATH;
+        let flags = DIRECTORY | THROUGH;
         Self { root: Arc::new(root), confinement, flags, cached: VecDeque::with_capacity(CACHED), made: 0 }
     }
 
@@ -128,13 +129,11 @@ fn step(directory: &OwnedFd, component: &[u8], flags: OFlags) -> rustix::io::Res
 
 /// Opens the directory at a clean path beneath another.
 fn beneath(directory: &OwnedFd, path: &[u8], confinement: Confinement, flags: OFlags) -> io::Result<OwnedFd> {
-    if confinement == Confinement::Kernel && path.len() <= PATH {
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-        match openat2(directory, path, flags, Mode::empty(), resolve) {
-            // Not there (ENOSYS), or a sandbox's answer to what it does not know (EPERM).
-            Err(Errno::NOSYS | Errno::PERM) => {}
-            result => return Ok(result?),
-        }
+    if confinement == Confinement::Kernel
+        && path.len() <= PATH
+        && let Some(found) = open_beneath(directory, path, flags, Links::None)?
+    {
+        return Ok(found);
     }
     let mut at = None;
     for component in path.split(|&byte| byte == b'/') {

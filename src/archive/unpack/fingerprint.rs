@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use rustix::fd::OwnedFd;
 use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, RawDir, SeekFrom, Stat, fchmod, fstat, openat, readlinkat, seek, statat,
+    AtFlags, FileType, Mode, OFlags, SeekFrom, Stat, fchmod, fstat, openat, readlinkat, seek, statat,
 };
 use rustix::io::Errno;
 
@@ -17,6 +17,7 @@ use crate::error::{Error, Kind, Result, printable};
 use crate::fs::{FileId, duplicate, file_id, open_directory};
 use crate::oci::{Algorithm, Digest, Hasher, sha256};
 use crate::operation::Operation;
+use crate::os::RawDir;
 use crate::thread::spawn_scoped;
 
 use super::directories::{Confinement, Directories, readable};

@@ -5,9 +5,10 @@ use std::mem::MaybeUninit;
 use std::ops::ControlFlow;
 
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{FileType, RawDir, SeekFrom, seek};
+use rustix::fs::{FileType, SeekFrom, seek};
 
 use crate::error::{Error, Result, printable};
+use crate::os::RawDir;
 
 use super::directories::{Directories, kind_of, readable};
 use super::name;

@@ -5,10 +5,11 @@ use std::io::{self, BufRead, Write};
 use std::ops::ControlFlow;
 
 use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, openat, renameat, renameat_with, statat};
+use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, statat};
 use rustix::io::Errno;
 
 use super::listing::each;
+use crate::os::rename_new;
 
 /// The journal in the container: for each entry its inode and its name.
 const JOURNAL: &str = "moving";
@@ -53,20 +54,6 @@ pub(super) fn publish(
     moved();
     rustix::fs::unlinkat(container, JOURNAL, AtFlags::empty())?;
     Ok(())
-}
-
-/// Renames without ever replacing anything.
-fn rename_new(from: &OwnedFd, name: &[u8], into: &OwnedFd) -> io::Result<()> {
-    match renameat_with(from, name, into, name, RenameFlags::NOREPLACE) {
-        Err(Errno::INVAL | Errno::NOSYS) => {
-            // The file system has no such flag.
-            if statat(into, name, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
-                return Err(Errno::EXIST.into());
-            }
-            Ok(renameat(from, name, into, name)?)
-        }
-        result => Ok(result?),
-    }
 }
 
 /// Takes back, into the container, what the journal says was moved: an entry counts only if it is the same

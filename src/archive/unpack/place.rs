@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{
-    AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, Stat, StatxAttributes, StatxFlags, flock, fstat,
-    mkdirat, openat, statat, statx, unlinkat,
+    AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, Stat, flock, fstat, mkdirat, openat, statat,
+    unlinkat,
 };
 use rustix::io::Errno;
 
 use crate::error::{Error, Kind, Result, printable};
 use crate::fs::{file_id, shown};
 use crate::oci::Digest;
+use crate::os::{THROUGH, is_mount_root};
 
 use super::listing::has_other;
 use super::remove;
@@ -29,8 +30,7 @@ pub(super) fn failed(path: &Path) -> impl Fn(Errno) -> Error + '_ {
 
 /// Whether `directory` is the working directory or above it: it can't be swapped for another then.
 pub(super) fn holds_working_directory(directory: &Stat) -> bool {
-    let Ok(mut at) = openat(CWD, c".", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-    else {
+    let Ok(mut at) = openat(CWD, c".", THROUGH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) else {
         return false;
     };
     let Ok(mut stat) = fstat(&at) else { return false };
@@ -38,7 +38,7 @@ pub(super) fn holds_working_directory(directory: &Stat) -> bool {
         if file_id(&stat) == file_id(directory) {
             return true;
         }
-        let Ok(above) = openat(&at, c"..", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        let Ok(above) = openat(&at, c"..", THROUGH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         else {
             return false;
         };
@@ -81,13 +81,10 @@ fn unescaped(text: &[u8]) -> PathBuf {
 
 /// Whether a file system is mounted on `directory`, which lies in `parent`.
 pub(super) fn is_mount_point(directory: &OwnedFd, parent: &OwnedFd) -> bool {
-    let root = statx(directory, c"", AtFlags::EMPTY_PATH, StatxFlags::empty());
-    if let Ok(stat) = root
-        && stat.stx_attributes_mask.contains(StatxAttributes::MOUNT_ROOT)
-    {
-        return stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT);
+    if let Some(known) = is_mount_root(directory) {
+        return known;
     }
-    // Before Linux 5.8: at least another file system shows.
+    // At least another file system shows.
     match (fstat(directory), fstat(parent)) {
         (Ok(a), Ok(b)) => a.st_dev != b.st_dev || file_id(&a) == file_id(&b),
         _ => false,

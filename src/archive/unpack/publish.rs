@@ -1,12 +1,13 @@
 //! Makes a staged tree visible.
 
 use rustix::fd::OwnedFd;
-use rustix::fs::{Mode, RenameFlags, fchmod, fstat, fsync, renameat, renameat_with, syncfs};
+use rustix::fs::{Mode, fchmod, fstat, fsync, renameat};
 use rustix::io::Errno;
 
 use crate::error::{Error, Kind, Result};
 use crate::fs::{FileId, duplicate, file_id};
 use crate::operation::{Operation, Phase};
+use crate::os::{exchange, sync_file_system};
 
 use super::directories::Directories;
 use super::fingerprint::{self, Fingerprint};
@@ -88,18 +89,16 @@ impl Staging {
                 }
             }
             Target::Into(directory) => self.move_into(directory, note, operation),
-            Target::Exchange => {
-                match renameat_with(from, TREE, &self.parent, &*self.name, RenameFlags::EXCHANGE) {
-                    Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => Err(Error::new(
-                        Kind::Unsupported,
-                        format!(
-                            "{}: this file system can't exchange directories, which existing=replace needs",
-                            place::show(&self.destination)
-                        ),
-                    )),
-                    result => result.map_err(io),
-                }
-            }
+            Target::Exchange => match exchange(from, TREE, &self.parent, &*self.name) {
+                Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => Err(Error::new(
+                    Kind::Unsupported,
+                    format!(
+                        "{}: this file system can't exchange directories, which existing=replace needs",
+                        place::show(&self.destination)
+                    ),
+                )),
+                result => result.map_err(io),
+            },
             Target::Merge(directory) => {
                 let mut into = Directories::new(duplicate(directory)?, self.options.confinement);
                 tree::merge(staged, &mut into, Kind::Exists, operation)
@@ -134,7 +133,7 @@ impl Staging {
 
     fn sync_all(&self) -> Result<()> {
         if self.options.durable {
-            syncfs(&self.tree).map_err(place::failed(&self.destination))?;
+            sync_file_system(&self.tree).map_err(place::failed(&self.destination))?;
         }
         Ok(())
     }
@@ -145,7 +144,7 @@ impl Staging {
             return Ok(());
         }
         match &self.target {
-            Target::Merge(directory) | Target::Into(directory) => syncfs(directory),
+            Target::Merge(directory) | Target::Into(directory) => sync_file_system(directory),
             _ => fsync(&self.parent),
         }
         .map_err(place::failed(&self.destination))

@@ -8,6 +8,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, fchmod, openat, renameat, unli
 use rustix::io::Errno;
 
 use super::listing::each;
+use crate::os::THROUGH;
 
 /// Removes everything in `root`, a directory of ours alone. Directories that are not empty are moved up into
 /// the root before their own content is, so that depth costs neither stack nor descriptors (T-07).
@@ -69,7 +70,7 @@ fn open(at: impl AsFd, name: &[u8]) -> io::Result<OwnedFd> {
     let directory = match openat(&at, name, flags, Mode::empty()) {
         Err(Errno::ACCESS) => {
             // A descriptor that needs no permission does not take a change of mode; the way through /proc does.
-            let path = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let path = THROUGH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let closed = openat(&at, name, path, Mode::empty())?;
             let way = format!("/proc/self/fd/{}", closed.as_raw_fd());
             rustix::fs::chmod(way, Mode::RWXU)?;

@@ -6,15 +6,13 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use rustix::fd::OwnedFd;
-use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2, readlinkat, renameat, unlinkat,
-    utimensat,
-};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, openat, readlinkat, renameat, unlinkat, utimensat};
 use rustix::io::Errno;
 
 use crate::error::{Error, Kind, Result, printable};
 use crate::fs::duplicate;
 use crate::operation::Operation;
+use crate::os::{Links, THROUGH, open_beneath};
 
 use super::directories::{Confinement, Directories, kind_of};
 use super::listing::{each, each_directory};
@@ -152,15 +150,14 @@ enum Leads {
 }
 
 fn resolve(root: &Arc<OwnedFd>, path: &[u8], confinement: Confinement) -> io::Result<Leads> {
-    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let flags = THROUGH | OFlags::CLOEXEC;
     if confinement == Confinement::Kernel {
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-        match openat2(root, path, flags, Mode::empty(), resolve) {
-            Ok(_) | Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Leads::Inside),
+        match open_beneath(root, path, flags, Links::Beneath) {
+            Ok(Some(_)) | Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Leads::Inside),
             Err(Errno::XDEV) => return Ok(Leads::Outside),
             Err(Errno::LOOP) => return Ok(Leads::Loop),
             // Not to be had, or (AGAIN) not sure of a `..`, since something was renamed meanwhile, wherever it was.
-            Err(Errno::NOSYS | Errno::PERM | Errno::NAMETOOLONG | Errno::AGAIN) => {}
+            Ok(None) | Err(Errno::NAMETOOLONG | Errno::AGAIN) => {}
             Err(error) => return Err(error.into()),
         }
     }
@@ -183,7 +180,7 @@ fn resolve_by_components(root: &Arc<OwnedFd>, path: &[u8]) -> io::Result<Leads> 
             _ => {}
         }
         let at = stack.last().unwrap_or(root);
-        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags = THROUGH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let found = match openat(at, &*component, flags, Mode::empty()) {
             Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Leads::Inside),
             result => result?,

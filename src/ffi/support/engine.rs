@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
-use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::OwnedFd;
 use rustix::fs::fstat;
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -254,7 +253,7 @@ struct Sentinel {
 
 impl Sentinel {
     fn new() -> rustix::io::Result<Self> {
-        let descriptor = eventfd(0, EventfdFlags::CLOEXEC)?;
+        let descriptor = crate::os::sentinel()?;
         let stat = fstat(&descriptor)?;
         Ok(Self { descriptor, identity: (stat.st_dev, stat.st_ino) })
     }

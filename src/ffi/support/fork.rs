@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
-use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous};
+use crate::os::map_wiped_on_fork;
 
 /// How many handle types the live counts have room for.
 pub(crate) const TYPES: usize = 32;
@@ -44,7 +44,8 @@ static EPOCHS: AtomicU64 = AtomicU64::new(0);
 pub(crate) fn page() -> &'static Page {
     let mut page = PAGE.load(Ordering::Acquire);
     if page.is_null() {
-        let made = map_page().unwrap_or_else(wiped_by_handler);
+        let made =
+            map_wiped_on_fork(size_of::<Page>()).map_or_else(wiped_by_handler, |page| page.as_ptr().cast());
         page = match PAGE.compare_exchange(std::ptr::null_mut(), made, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => made,
             // Another thread was first; the lost page is some 4 KiB, once.
@@ -64,25 +65,6 @@ pub(crate) fn page() -> &'static Page {
         let _ = page.epoch.compare_exchange(0, epoch, Ordering::AcqRel, Ordering::Acquire);
     }
     page
-}
-
-fn map_page() -> Option<*mut Page> {
-    // SAFETY: a plain question. (rustix would read the auxiliary vector, which is a lie under valgrind.)
-    let size = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).ok()?.max(size_of::<Page>());
-    // SAFETY: a new anonymous mapping at an address of the kernel's choice overlaps nothing.
-    let page = unsafe {
-        mmap_anonymous(std::ptr::null_mut(), size, ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE)
-    }
-    .ok()?;
-    // SAFETY: the advice names exactly the mapping made above, which nothing refers to yet.
-    match unsafe { madvise(page, size, Advice::LinuxWipeOnFork) } {
-        Ok(()) => Some(page.cast()),
-        Err(_) => {
-            // SAFETY: the mapping was made above and nothing refers to it.
-            let _ = unsafe { rustix::mm::munmap(page, size) };
-            None
-        }
-    }
 }
 
 /// For kernels before 4.14, and where memory for a page is missing.

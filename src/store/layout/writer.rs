@@ -11,6 +11,7 @@ use super::{BLOBS_LOCK, INDEX, INDEX_LOCK, Layout};
 use crate::error::{Error, Kind, Result, printable};
 use crate::fs::{Directory, Lock, Mode, Temporary, for_each_chunk, shown};
 use crate::oci::{Descriptor, Digest, Document, parse_document};
+use crate::os::clone_file;
 
 /// Adds to a layout. While one lives, no garbage is collected, so that what it added and not yet listed stays.
 #[derive(Debug)]
@@ -129,7 +130,7 @@ impl LayoutWriter {
     /// Adds the rest of a file; its extents are shared where the file system can.
     pub fn add_file(&self, expected: &Descriptor, source: &File) -> Result<()> {
         let mut writer = self.create_blob(expected)?;
-        let cloned = rustix::fs::ioctl_ficlone(writer.file(), source).is_ok();
+        let cloned = clone_file(writer.file(), source);
         let mut source: &File = source;
         self.copy(expected, &mut source, |bytes| match cloned {
             true => Ok(writer.take_in(bytes)?),

@@ -1,9 +1,6 @@
-//! The one module of system calls outside `ffi`: to start a child process the way a guest in somebody
-//! else's process must. `std::process` hands our threads' blocked signals and every descriptor that the
-//! host forgot to mark close-on-exec on to the child, and panics where the host ignores SIGCHLD and the
-//! program can't be run.
-
-#![allow(unsafe_code)]
+//! Starts a child process the way a guest in somebody else's process must. `std::process` hands our threads' blocked
+//! signals and every descriptor that the host forgot to mark close-on-exec on to the child, and panics where the host
+//! ignores SIGCHLD and the program can't be run.
 
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::io;
