@@ -5,7 +5,6 @@ mod auth_file;
 mod cache;
 mod chain;
 mod helper;
-mod json_edit;
 mod key;
 mod places;
 mod secret_file;

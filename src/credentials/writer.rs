@@ -14,11 +14,12 @@ use zeroize::Zeroizing;
 use super::auth_file::{AuthFile, server};
 use super::helper::Helpers;
 use super::places::Places;
-use super::{json_edit, secret_file};
+use super::secret_file;
 use crate::call::Call;
 use crate::credential::TOKEN_USER;
 use crate::error::{Error, Kind, Result};
 use crate::fs::{Access, Directory, Mode, Temporary, shown, try_lock, wait_for};
+use crate::oci::json_edit;
 use crate::operation::Operation;
 use crate::options::Secret;
 

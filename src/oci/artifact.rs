@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 use super::digest::Digest;
+use super::json_edit::{self, Object};
 use super::media_type;
 use crate::error::{Error, Kind, Result, printable};
+use serde::de::IgnoredAny;
 
 /// Which entries of a directory go into an artifact before `.cldignore` is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -217,31 +218,19 @@ pub struct ModuleConfig {
 /// Puts the layer's digest into a config object whose `sourceHash` is absent or empty; all other bytes stay
 /// as they are. A config that is no JSON object is left alone.
 pub fn fill_source_hash(config: &[u8], digest: &Digest) -> Vec<u8> {
-    // Values stay raw text, so that numbers and escapes are not rewritten; key order is kept by hand.
-    let Ok(object) = serde_json::from_slice::<BTreeMap<String, &RawValue>>(config) else {
-        return config.to_vec();
-    };
-    let Ok(text) = std::str::from_utf8(config) else { return config.to_vec() };
-    match object.get("sourceHash") {
-        Some(value) if value.get() == "\"\"" => {
-            // The raw value borrows from `config`, so its place is known exactly.
-            let start = value.get().as_ptr() as usize - text.as_ptr() as usize;
-            let (before, after) = (text.get(..start), text.get(start + 2..));
-            match (before, after) {
-                (Some(before), Some(after)) => format!("{before}\"{digest}\"{after}").into_bytes(),
-                _ => config.to_vec(),
+    let filled = || {
+        serde_json::from_slice::<IgnoredAny>(config).ok()?;
+        let text = std::str::from_utf8(config).ok()?;
+        let object = Object::read(text, 0)?;
+        match object.members.iter().rev().find(|member| member.key == "sourceHash") {
+            None => Some(json_edit::append(text, &object, &format!("\"sourceHash\":\"{digest}\""))),
+            Some(member) if text.get(member.value.clone()) == Some("\"\"") => {
+                Some(json_edit::replace(text, member.value.clone(), &format!("\"{digest}\"")))
             }
+            Some(_) => None,
         }
-        Some(_) => config.to_vec(),
-        None => match text.rfind('}') {
-            Some(end) => {
-                let (before, after) = text.split_at(end);
-                let comma = if object.is_empty() { "" } else { "," };
-                format!("{}{comma}\"sourceHash\":\"{digest}\"{after}", before.trim_end()).into_bytes()
-            }
-            None => config.to_vec(),
-        },
-    }
+    };
+    filled().map_or_else(|| config.to_vec(), String::into_bytes)
 }
 
 #[cfg(test)]

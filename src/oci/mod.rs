@@ -5,6 +5,7 @@ mod artifact_manifest;
 mod descriptor;
 mod digest;
 mod json;
+pub(crate) mod json_edit;
 mod manifest;
 pub mod media_type;
 mod platform;

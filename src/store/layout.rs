@@ -90,7 +90,7 @@ impl Layout {
         let _lock = Lock::wait(&own, INDEX_LOCK, Mode::Exclusive, &call.operation)?;
         layout.root.child_or_create("blobs")?;
         if layout.root.stat(INDEX)?.is_none() {
-            layout.replace(&own, INDEX, &Index::empty().to_bytes()?)?;
+            layout.replace(&own, INDEX, &Index::empty().to_bytes())?;
         }
         if !layout.has_marker()? {
             layout.replace(&own, MARKER, MARKER_BYTES)?;

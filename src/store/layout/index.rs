@@ -4,12 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde::ser::{SerializeMap, Serializer};
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::error::{Error, Kind, Result, printable};
+use crate::oci::json_edit::{Member, Object, elements};
 use crate::oci::{Descriptor, Digest, media_type};
 
 const MANIFESTS: &str = "manifests";
@@ -20,9 +19,9 @@ const CONTAINERD_NAME: &str = "io.containerd.image.name";
 
 /// The file: its fields in order, and the entries of `manifests`.
 pub(super) struct Index {
-    before: Vec<(String, Box<RawValue>)>,
-    entries: Vec<Box<RawValue>>,
-    after: Vec<(String, Box<RawValue>)>,
+    before: Vec<(String, Box<str>)>,
+    entries: Vec<Box<str>>,
+    after: Vec<(String, Box<str>)>,
 }
 
 /// One entry of `manifests`.
@@ -74,15 +73,15 @@ pub(super) fn tags(entries: &[Entry]) -> BTreeSet<String> {
     names.map(|name| short_name(name).filter(alone).unwrap_or(name).to_owned()).collect()
 }
 
-fn read(raw: &RawValue) -> Entry {
-    let annotated: Option<Annotated> = serde_json::from_str(raw.get()).ok();
+fn read(raw: &str) -> Entry {
+    let annotated: Option<Annotated> = serde_json::from_str(raw).ok();
     let annotations = annotated.and_then(|annotated| annotated.annotations).unwrap_or_default();
     let text = |key: &str| {
         let name = annotations.get(key).and_then(serde_json::Value::as_str);
         name.filter(|name| !name.is_empty() && !name.chars().any(char::is_control)).map(str::to_owned)
     };
     Entry {
-        descriptor: serde_json::from_str(raw.get()).map_err(|e| printable(e.to_string())),
+        descriptor: serde_json::from_str(raw).map_err(|e| printable(e.to_string())),
         name: text(media_type::ANNOTATION_REF_NAME).or_else(|| text(CONTAINERD_NAME)),
     }
 }
@@ -90,35 +89,65 @@ fn read(raw: &RawValue) -> Entry {
 impl Index {
     /// That of a layout without manifests.
     pub(super) fn empty() -> Self {
-        let raw = |text: &str| serde_json::from_str::<Box<RawValue>>(text).ok();
         let media_type = format!("\"{}\"", media_type::OCI_INDEX);
-        let fields = [("schemaVersion", raw("2")), ("mediaType", raw(&media_type))];
-        let before = fields.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect();
+        let before = [("schemaVersion", "2"), ("mediaType", &media_type)];
+        let before = before.map(|(key, value)| (key.to_owned(), value.into())).into();
         Self { before, entries: Vec::new(), after: Vec::new() }
     }
 
     pub(super) fn parse(bytes: &[u8], limit: usize) -> Result<Self> {
-        let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-        let mut over = false;
-        let read = Fields { limit, over: &mut over }
-            .deserialize(&mut deserializer)
-            .and_then(|index| deserializer.end().map(|()| index));
-        match read {
-            Ok(index) => Ok(index),
-            Err(_) if over => Err(Self::too_many(limit)),
-            Err(error) => Err(Error::new(
-                Kind::Protocol,
-                format!("is not an image index: {}", printable(error.to_string())),
-            )),
+        let bad = |why: &dyn fmt::Display| {
+            let why = printable(why.to_string());
+            Error::new(Kind::Protocol, format!("is not an image index: {why}"))
+        };
+        serde_json::from_slice::<IgnoredAny>(bytes).map_err(|error| bad(&error))?;
+        let text = std::str::from_utf8(bytes).map_err(|error| bad(&error))?;
+        let object = Object::read(text, 0).ok_or_else(|| bad(&"it is no object"))?;
+        let raw = |range| text.get(range).unwrap_or_default();
+        let mut index = Self { before: Vec::new(), entries: Vec::new(), after: Vec::new() };
+        let mut seen = BTreeSet::new();
+        for Member { key, value, .. } in object.members {
+            if !seen.insert(key.clone()) {
+                return Err(bad(&"the object has a key twice"));
+            }
+            if key == MANIFESTS {
+                // Go writes an empty list as `null`.
+                let list = match raw(value.clone()) {
+                    NULL => Vec::new(),
+                    _ => elements(text, value.start, limit + 1)
+                        .ok_or_else(|| bad(&"its manifests are no list"))?,
+                };
+                if list.len() > limit {
+                    return Err(Self::too_many(limit));
+                }
+                index.entries = list.into_iter().map(|range| raw(range).into()).collect();
+                if index.entries.iter().any(|entry| **entry == *NULL) {
+                    return Err(bad(&"it has null in the list of manifests"));
+                }
+                continue;
+            }
+            let value = raw(value);
+            if key == "schemaVersion" && value == NULL {
+                return Err(bad(&"it has null for 'schemaVersion'"));
+            }
+            let fields = if seen.contains(MANIFESTS) { &mut index.after } else { &mut index.before };
+            fields.push((key, value.into()));
         }
+        Ok(index)
     }
 
     fn too_many(limit: usize) -> Error {
         Error::new(Kind::Limit, format!("lists more than {limit} manifests (option max_descriptors)"))
     }
 
-    pub(super) fn to_bytes(&self) -> Result<Vec<u8>> {
-        serde_json::to_vec(self).map_err(|e| Error::new(Kind::Internal, format!("index.json: {e}")))
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let member = |key: &str, value: &str| format!("{}:{value}", serde_json::Value::from(key));
+        let fields = |fields: &[(String, Box<str>)]| -> Vec<String> {
+            fields.iter().map(|(key, value)| member(key, value)).collect()
+        };
+        let list = member(MANIFESTS, &format!("[{}]", self.entries.join(",")));
+        let members = [fields(&self.before), vec![list], fields(&self.after)].concat();
+        format!("{{{}}}", members.join(",")).into_bytes()
     }
 
     pub(super) fn entries(&self) -> Vec<Entry> {
@@ -161,107 +190,9 @@ impl Index {
         if self.entries.len() >= limit {
             return Err(Self::too_many(limit));
         }
-        let raw = serde_json::value::to_raw_value(&listed)
+        let raw = serde_json::to_string(&listed)
             .map_err(|e| Error::new(Kind::Internal, format!("index.json: {e}")))?;
-        self.entries.push(raw);
+        self.entries.push(raw.into());
         Ok(true)
-    }
-}
-
-impl Serialize for Index {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        for (key, value) in &self.before {
-            map.serialize_entry(key, value)?;
-        }
-        map.serialize_entry(MANIFESTS, &self.entries)?;
-        for (key, value) in &self.after {
-            map.serialize_entry(key, value)?;
-        }
-        map.end()
-    }
-}
-
-struct Fields<'a> {
-    limit: usize,
-    over: &'a mut bool,
-}
-
-impl<'de> DeserializeSeed<'de> for Fields<'_> {
-    type Value = Index;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<Index, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Fields<'_> {
-    type Value = Index;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Index, A::Error> {
-        let mut index = Index { before: Vec::new(), entries: Vec::new(), after: Vec::new() };
-        let mut seen = BTreeSet::new();
-        while let Some(key) = map.next_key::<String>()? {
-            if !seen.insert(key.clone()) {
-                return Err(de::Error::custom("the object has a key twice"));
-            }
-            if key == MANIFESTS {
-                index.entries = map.next_value_seed(Entries { limit: self.limit, over: self.over })?;
-            } else {
-                let value: Box<RawValue> = map.next_value()?;
-                if key == "schemaVersion" && value.get() == NULL {
-                    return Err(de::Error::custom("it has null for 'schemaVersion'"));
-                }
-                let fields = if seen.contains(MANIFESTS) { &mut index.after } else { &mut index.before };
-                fields.push((key, value));
-            }
-        }
-        Ok(index)
-    }
-}
-
-struct Entries<'a> {
-    limit: usize,
-    over: &'a mut bool,
-}
-
-impl<'de> DeserializeSeed<'de> for Entries<'_> {
-    type Value = Vec<Box<RawValue>>;
-    fn deserialize<D: Deserializer<'de>>(
-        self,
-        deserializer: D,
-    ) -> std::result::Result<Self::Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Entries<'_> {
-    type Value = Vec<Box<RawValue>>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of manifests")
-    }
-
-    /// Go writes an empty list as `null`.
-    fn visit_unit<E>(self) -> std::result::Result<Self::Value, E> {
-        Ok(Vec::new())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> std::result::Result<Self::Value, A::Error> {
-        let mut entries = Vec::new();
-        while let Some(raw) = seq.next_element::<Box<RawValue>>()? {
-            if entries.len() >= self.limit {
-                *self.over = true;
-                return Err(de::Error::custom("too many"));
-            }
-            if raw.get() == NULL {
-                return Err(de::Error::custom("it has null in the list of manifests"));
-            }
-            entries.push(raw);
-        }
-        Ok(entries)
     }
 }

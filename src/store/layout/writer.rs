@@ -64,7 +64,7 @@ impl Layout {
         let mut index = self.index()?;
         let changed = change(&mut index)?;
         if changed {
-            let bytes = index.to_bytes()?;
+            let bytes = index.to_bytes();
             if bytes.len() > self.max_manifest_bytes() {
                 return Err(Error::new(
                     Kind::Limit,

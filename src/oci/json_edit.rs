@@ -1,26 +1,26 @@
-//! Changes one member of one object in a JSON text and leaves every other byte as it is: people keep these
-//! files by hand, and other programs keep their own keys in them. Pure.
+//! Changes a JSON text in one place and leaves every other byte as it is: people keep such files by hand, and other
+//! programs keep their own keys in them. Pure.
 
 use std::ops::Range;
 
 /// A member of an object in a text.
-struct Member {
-    key: String,
+pub(crate) struct Member {
+    pub(crate) key: String,
     /// Where its key begins.
     start: usize,
-    value: Range<usize>,
+    pub(crate) value: Range<usize>,
 }
 
 /// An object in a text: its braces and its members.
-struct Object {
+pub(crate) struct Object {
     open: usize,
     close: usize,
-    members: Vec<Member>,
+    pub(crate) members: Vec<Member>,
 }
 
 /// Sets `object.key` to the members `fields`, each a JSON text with its name. `None` where the text is not a
 /// JSON object, or `object` is there and is none.
-pub(super) fn set(text: &str, object: &str, key: &str, fields: &[(&str, String)]) -> Option<String> {
+pub(crate) fn set(text: &str, object: &str, key: &str, fields: &[(&str, String)]) -> Option<String> {
     if text.trim().is_empty() {
         return set("{\n}\n", object, key, fields);
     }
@@ -49,7 +49,7 @@ pub(super) fn set(text: &str, object: &str, key: &str, fields: &[(&str, String)]
 }
 
 /// Removes `object.key`; the same text where it is not there.
-pub(super) fn remove(text: &str, object: &str, key: &str) -> Option<String> {
+pub(crate) fn remove(text: &str, object: &str, key: &str) -> Option<String> {
     if text.trim().is_empty() {
         return Some(text.to_owned());
     }
@@ -70,7 +70,14 @@ pub(super) fn remove(text: &str, object: &str, key: &str) -> Option<String> {
     remove(&replace(text, cut, ""), object, key)
 }
 
-fn replace(text: &str, range: Range<usize>, with: &str) -> String {
+/// Adds `member`, a JSON text, at the end of the object, close to what is before it.
+pub(crate) fn append(text: &str, object: &Object, member: &str) -> String {
+    let (end, comma) = object.members.last().map_or((object.open + 1, ""), |last| (last.value.end, ","));
+    replace(text, end..object.close, &format!("{comma}{member}"))
+}
+
+/// Puts `with` where the range is.
+pub(crate) fn replace(text: &str, range: Range<usize>, with: &str) -> String {
     let (before, after) = (text.get(..range.start), text.get(range.end..));
     [before.unwrap_or_default(), with, after.unwrap_or_default()].concat()
 }
@@ -136,9 +143,30 @@ impl Space {
     }
 }
 
+/// Where the elements of the array are that is the next thing from `at` on, up to `most` of them.
+pub(crate) fn elements(text: &str, at: usize, most: usize) -> Option<Vec<Range<usize>>> {
+    let bytes = text.as_bytes();
+    let mut at = skip_space(bytes, at);
+    if *bytes.get(at)? != b'[' {
+        return None;
+    }
+    let mut found = Vec::new();
+    at = skip_space(bytes, at + 1);
+    while *bytes.get(at)? != b']' && found.len() < most {
+        let end = skip_value(bytes, at)?;
+        found.push(at..end);
+        at = skip_space(bytes, end);
+        if *bytes.get(at)? == b',' {
+            at = skip_space(bytes, at + 1);
+        }
+    }
+    Some(found)
+}
+
 impl Object {
-    /// The object whose brace is the next thing from `at` on.
-    fn read(text: &str, at: usize) -> Option<Self> {
+    /// The object whose brace is the next thing from `at` on. The text is known to be JSON, or what comes of it is
+    /// looked at.
+    pub(crate) fn read(text: &str, at: usize) -> Option<Self> {
         let bytes = text.as_bytes();
         let open = skip_space(bytes, at);
         let mut members = Vec::new();
@@ -215,6 +243,18 @@ mod tests {
     #[test]
     fn a_new_file_looks_as_docker_writes_it() {
         assert_eq!(auth("", "r.test"), "{\n\t\"auths\": {\n\t\t\"r.test\": {\"auth\": \"x\"}\n\t}\n}\n");
+    }
+
+    #[test]
+    fn elements_are_found_whatever_they_are() {
+        let text = r#" [ 1 ,"a,]\"" ,{"b":[2,3]}, [ ] ,null]"#;
+        let found = |most| -> Vec<&str> {
+            elements(text, 0, most).unwrap().into_iter().map(|range| &text[range]).collect()
+        };
+        assert_eq!(found(9), ["1", r#""a,]\"""#, r#"{"b":[2,3]}"#, "[ ]", "null"]);
+        assert_eq!(found(2), ["1", r#""a,]\"""#]);
+        assert_eq!(elements("[]", 0, 9), Some(Vec::new()));
+        assert!(elements("{}", 0, 9).is_none() && elements("[1", 0, 9).is_none());
     }
 
     #[test]
