@@ -83,8 +83,8 @@ def closing(text, at, opens, closes):
 
 
 def passing_on(files):
-    """Functions that take an operation, or the call that has it, and do nothing with it but hand it to others."""
-    handed = re.compile(r"\b(\w+)\s*:\s*&(?:'\w+\s+)?(?:Operation|Call|Verb)\b")
+    """Functions that take an operation and do nothing with it but hand it to others."""
+    handed = re.compile(r"\b(\w+)\s*:\s*&(?:'\w+\s+)?Operation\b")
     count = 0
     for text in rust(files).values():
         for parameters, body in functions(code(text)):
@@ -184,7 +184,7 @@ def report(revision):
     figures = [
         ("lines of src/ffi by hand", ffi_lines(files)),
         ("look-ups of a setting by its name in quotes", look_ups(files)),
-        ("functions that only pass an operation or a call on", passing_on(files)),
+        ("functions that only pass an operation on", passing_on(files)),
         ("circles between the files of a room", len(round_trips)),
         ("lines of the header", files["include/cldoci.h"].count("\n")),
         ("citations of what is in no page here", len(dead)),

@@ -337,7 +337,7 @@ impl Note {
     /// Publishes, and notes it.
     fn publish(&self, staging: Staging) -> Result<()> {
         let operation = &self.verb.call.operation;
-        staging.publish_noting(&mut |identity, print| drop(self.save(identity, print)), operation)
+        staging.publish_noting(Some(&mut |identity, print| drop(self.save(identity, print))), operation)
     }
 
     fn save(&self, (device, inode): (u64, u64), print: Fingerprint) -> Result<()> {

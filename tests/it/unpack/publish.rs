@@ -192,7 +192,7 @@ fn a_cancel_that_comes_just_before_the_rename_publishes_nothing() {
                     operation.cancel();
                 }
             };
-            let result = staging.publish_noting(&mut note, &operation);
+            let result = staging.publish_noting(Some(&mut note), &operation);
             if cancelled {
                 assert_eq!(kind(&result), Some(Kind::Cancelled), "{existing:?}");
                 assert_eq!(world.dest().exists(), !old.is_empty());
