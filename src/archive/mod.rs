@@ -4,6 +4,7 @@ mod blocks;
 mod content;
 mod deflate_code;
 mod deflate_walk;
+mod exclusions;
 mod filter;
 mod gzip;
 mod gzip_block;
@@ -12,7 +13,6 @@ mod link;
 mod listing;
 mod options;
 mod pack;
-mod report;
 mod resolve;
 mod state;
 mod tar_header;
@@ -20,12 +20,12 @@ mod unpack;
 mod walk;
 
 pub use blocks::BlockTable;
+pub use exclusions::LeftOut;
 #[doc(hidden)]
 pub use gzip_block::BlockCompressor;
 pub use link::link_stays_inside;
 pub use options::PackOptions;
 pub use pack::{Packed, pack};
-pub use report::LeftOut;
 pub use state::{TreeState, tree_state};
 pub use unpack::{
     Confinement, Fingerprint, OtherLayers, Staging, UnpackOptions, destination_identity, extraction,

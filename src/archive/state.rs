@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use super::exclusions::LeftOut;
 use super::identity::Identity;
 use super::options::PackOptions;
-use super::report::LeftOut;
 use super::walk::{Found, Walk};
 use crate::error::Result;
 use crate::oci::{Algorithm, Digest, Hasher};

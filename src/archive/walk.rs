@@ -9,11 +9,11 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, openat, readlinkat, stata
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 
 use super::content::{self, Content, OPEN};
+use super::exclusions::Exclusions;
 use super::filter::{Filter, IGNORE_FILE};
 use super::identity::Identity;
 use super::listing::Listing;
 use super::options::PackOptions;
-use super::report::Report;
 use super::resolve::{Leads, resolve};
 use super::{LeftOut, link_stays_inside};
 use crate::error::{Error, Kind, Result, printable};
@@ -51,7 +51,7 @@ pub(super) struct Walk<'a> {
     options: &'a PackOptions,
     operation: &'a Operation,
     filter: Filter,
-    report: Report,
+    report: Exclusions,
     frames: Vec<Frame>,
     root: Arc<OwnedFd>,
     /// The directory of the last frame.
@@ -71,7 +71,7 @@ impl<'a> Walk<'a> {
             options,
             operation,
             filter: Filter::new(options.profile, &read_ignore_file(&current)?)?,
-            report: Report::default(),
+            report: Exclusions::default(),
             frames: Vec::new(),
             root: Arc::new(root),
             current,

@@ -11,11 +11,11 @@ use crate::error::{Error, Kind, Result, printable};
 use crate::operation::Operation;
 
 use super::UnpackOptions;
-use super::chunk::Piece;
+use super::buffer_pool::Piece;
 use super::directories::Directories;
 use super::name;
 use super::read::{Entry, Reader, Type};
-use super::tree::Notes;
+use super::tree::DeferredChecks;
 use super::write::{NewFile, Writers, make_way, taken};
 
 /// Files up to this size are handed to a writer whole.
@@ -29,7 +29,7 @@ pub(super) struct Extract<'a> {
     pub(super) options: &'a UnpackOptions,
     pub(super) directories: &'a mut Directories,
     pub(super) writers: Writers<'a>,
-    pub(super) notes: &'a mut Notes,
+    pub(super) deferred: &'a mut DeferredChecks,
     pub(super) operation: &'a Operation,
     /// The permission bits that the umask leaves.
     pub(super) mask: u32,
@@ -152,7 +152,7 @@ impl Extract<'_> {
             Err(error) => return Err(system(error.into())),
         }
         if self.options.preserve_mtime {
-            self.notes.directory_times.push((path.to_vec(), entry.mtime));
+            self.deferred.directory_times.push((path.to_vec(), entry.mtime));
         }
         Ok(())
     }
@@ -177,7 +177,7 @@ impl Extract<'_> {
         }
         let parent = self.parent(path)?;
         self.place(path, &parent, "symbolic link", || symlinkat(&*entry.link, &parent, name::split(path).1))?;
-        self.notes.link(path);
+        self.deferred.link(path);
         Ok(())
     }
 

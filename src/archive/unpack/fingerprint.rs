@@ -21,7 +21,7 @@ use crate::os::RawDir;
 use crate::thread::spawn_scoped;
 
 use super::directories::{Confinement, Directories, readable};
-use super::{name, place};
+use super::{name, staging_container};
 
 /// The device and inode of the directory at a path; `None` where there is none, or a link.
 pub fn destination_identity(path: &Path) -> Option<FileId> {
@@ -87,9 +87,12 @@ pub fn fingerprint(
     threads: usize,
     operation: &Operation,
 ) -> Result<Fingerprint> {
-    let root = open_directory(destination).map_err(place::failed(destination))?;
+    let root = open_directory(destination).map_err(staging_container::failed(destination))?;
     if destination_identity(destination) != fstat(&root).ok().map(|stat| file_id(&stat)) {
-        return Err(Error::new(Kind::Unsafe, format!("{} is a symbolic link", place::show(destination))));
+        return Err(Error::new(
+            Kind::Unsafe,
+            format!("{} is a symbolic link", staging_container::show(destination)),
+        ));
     }
     let own = destination.file_name().map_or(&b"root"[..], OsStrExt::as_bytes);
     of_tree(&root, own, since, threads, operation)
@@ -117,7 +120,7 @@ pub(super) fn of_tree(
     let start = Waiting { above: Arc::from([]), own: Box::default(), inode, place: 0 };
     let walk = Walk {
         root: &root,
-        container: place::container_name(own),
+        container: staging_container::container_name(own),
         since,
         operation,
         state: Mutex::new(State { waiting: vec![start], ..State::default() }),
@@ -301,7 +304,10 @@ impl Walk<'_> {
             }
             let failed = |error: Errno| failed(&name::join(&here, own.to_bytes()), error.into());
             let stat = statat(&directory, own, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
-            if here.is_empty() && own.to_bytes() == self.container.as_bytes() && place::is_staging(&stat) {
+            if here.is_empty()
+                && own.to_bytes() == self.container.as_bytes()
+                && staging_container::is_staging(&stat)
+            {
                 continue;
             }
             entry.clear();
@@ -407,7 +413,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         std::fs::write(place.path().join("a"), "1").unwrap();
         let before = print(place.path(), None);
-        let left = place.path().join(place::container_name(b"dest"));
+        let left = place.path().join(staging_container::container_name(b"dest"));
         std::fs::create_dir(&left).unwrap();
         assert_ne!(print(place.path(), None), before, "without the mark it is anybody's");
         std::fs::set_permissions(&left, std::os::unix::fs::PermissionsExt::from_mode(0o1700)).unwrap();

@@ -12,7 +12,7 @@ use crate::archive::blocks::{BLOCK_SIZE, HEADER};
 use crate::error::{Error, Kind, Result};
 use crate::thread::spawn_scoped;
 
-use super::chunk::Chunk;
+use super::buffer_pool::Chunk;
 use super::gzip::{self, Begun, Source};
 use super::stream::Output;
 

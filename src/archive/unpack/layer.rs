@@ -14,15 +14,15 @@ use crate::operation::Operation;
 use crate::thread::spawn_scoped;
 
 use super::UnpackOptions;
-use super::chunk::Pool;
+use super::buffer_pool::Pool;
 use super::directories::Directories;
 use super::extract::Extract;
-use super::form::LayerForm;
 use super::gzip::{self, Source};
+use super::layer_kind::LayerKind;
 use super::name;
 use super::read::{Reader, Rules};
 use super::stream::{Input, Output, over};
-use super::tree::Notes;
+use super::tree::DeferredChecks;
 use super::write::{NewFile, Shared, Writers, work};
 use super::{inflate, zstd};
 
@@ -32,22 +32,22 @@ const SMALL_CHUNK: usize = 256 << 10;
 /// Unpacks one layer into an empty directory. Gives the decoded content's digest where the options want it and
 /// the layer is an archive.
 pub(super) fn unpack(
-    form: &LayerForm,
+    form: &LayerKind,
     layer: &Descriptor,
     input: &mut (dyn Read + Send),
     options: &UnpackOptions,
     directories: &mut Directories,
-    notes: &mut Notes,
+    deferred: &mut DeferredChecks,
     operation: &Operation,
 ) -> Result<Option<Digest>> {
-    if let LayerForm::File(path) = form {
+    if let LayerKind::File(path) = form {
         file(path, input, options, directories, operation)?;
         return Ok(None);
     }
     let table = layer
         .annotations
         .get(media_type::ANNOTATION_BLOCKS)
-        .filter(|_| *form == LayerForm::TarGzip)
+        .filter(|_| *form == LayerKind::TarGzip)
         .and_then(|value| BlockTable::parse(value, layer.size))
         .filter(inflate::usable);
     let threads = options.threads.max(1);
@@ -70,11 +70,11 @@ pub(super) fn unpack(
         let decode = move || {
             let mut source = Source::new(input);
             let result = match (form, &table) {
-                (LayerForm::TarGzip, table) => gzip::check_type(&mut source).and_then(|()| match table {
+                (LayerKind::TarGzip, table) => gzip::check_type(&mut source).and_then(|()| match table {
                     Some(table) => inflate::stream(&mut source, &mut output, table, threads),
                     None => gzip::stream(&mut source, &mut output),
                 }),
-                (LayerForm::TarZstd, _) => {
+                (LayerKind::TarZstd, _) => {
                     zstd::stream(&mut source, &mut output, options.max_zstd_window_bytes)
                 }
                 _ => plain(&mut source, &mut output),
@@ -95,7 +95,7 @@ pub(super) fn unpack(
             }
             let mut reader = Reader::new(reading, options.rules());
             let writers = Writers::new(jobs, &shared);
-            Extract { options, directories, writers, notes, operation, mask }.run(&mut reader)
+            Extract { options, directories, writers, deferred, operation, mask }.run(&mut reader)
         };
         let result = run();
         pool.close();

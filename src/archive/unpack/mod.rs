@@ -1,24 +1,24 @@
 //! Layers → directory: decode, read the archive, write confined to a staging directory, publish.
 
-mod chunk;
+mod buffer_pool;
 mod directories;
 mod extract;
 mod fingerprint;
-mod form;
 mod gzip;
 mod header;
 mod inflate;
 mod layer;
+mod layer_kind;
 mod listing;
 mod move_entries;
 mod name;
 mod pax;
-mod place;
 mod plan;
 mod publish;
 mod read;
 mod remove;
 mod staging;
+mod staging_container;
 mod stream;
 mod tree;
 mod write;
@@ -30,7 +30,7 @@ use crate::options::{self, Duplicates, Existing, Settings, SpecialEntries};
 
 pub use directories::Confinement;
 pub use fingerprint::{Fingerprint, destination_identity, fingerprint};
-pub use form::is_tar_gzip;
+pub use layer_kind::is_tar_gzip;
 pub use plan::{OtherLayers, extraction};
 pub use staging::Staging;
 

@@ -6,7 +6,7 @@ use crate::operation::Operation;
 use crate::options::Settings;
 
 use super::UnpackOptions;
-use super::form::LayerForm;
+use super::layer_kind::LayerKind;
 
 /// What becomes of layers that are neither titled files nor archives (Q85).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,15 +29,15 @@ pub struct Plan {
 }
 
 impl UnpackOptions {
-    fn plain_form(&self, layer: &Descriptor) -> Result<LayerForm> {
-        LayerForm::of(layer, &self.names(), self.strip_leading_slash)
+    fn plain_form(&self, layer: &Descriptor) -> Result<LayerKind> {
+        LayerKind::of(layer, &self.names(), self.strip_leading_slash)
     }
 
     /// The form of a layer under these options.
-    pub(super) fn form(&self, layer: &Descriptor) -> Result<LayerForm> {
+    pub(super) fn form(&self, layer: &Descriptor) -> Result<LayerKind> {
         Ok(match (self.plain_form(layer)?, self.other_layers) {
-            (LayerForm::Other, OtherLayers::File) => {
-                LayerForm::File(layer.digest.as_str().replace(':', "-").into_bytes())
+            (LayerKind::Other, OtherLayers::File) => {
+                LayerKind::File(layer.digest.as_str().replace(':', "-").into_bytes())
             }
             (form, _) => form,
         })
@@ -50,12 +50,12 @@ impl UnpackOptions {
         for layer in layers {
             let form = self.plain_form(layer)?;
             let wanted = match &form {
-                LayerForm::Nothing => false,
-                LayerForm::Other => self.other_layers == OtherLayers::File,
+                LayerKind::Nothing => false,
+                LayerKind::Other => self.other_layers == OtherLayers::File,
                 _ => true,
             };
             plan.wanted.push(wanted);
-            if form == LayerForm::Other {
+            if form == LayerKind::Other {
                 plan.others = true;
                 others.extend((!wanted).then_some(layer));
             }

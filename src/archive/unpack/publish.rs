@@ -12,7 +12,7 @@ use crate::os::{exchange, sync_file_system};
 use super::directories::Directories;
 use super::fingerprint::{self, Fingerprint};
 use super::staging::{Staging, TREE, Target};
-use super::{move_entries, place, tree};
+use super::{move_entries, staging_container, tree};
 
 /// Who wants to hear what is published.
 type Note<'a> = Option<&'a mut dyn FnMut(FileId, Fingerprint)>;
@@ -29,7 +29,7 @@ impl Publishing<'_, '_> {
     fn note(&mut self, root: &OwnedFd) -> Result<()> {
         let staging = self.staging;
         let Some(note) = &mut self.note else { return Ok(()) };
-        let stat = fstat(root).map_err(place::failed(&staging.destination))?;
+        let stat = fstat(root).map_err(staging_container::failed(&staging.destination))?;
         let since = fingerprint::young_since(staging.container.directory(), staging.bytes)?;
         let print =
             fingerprint::of_tree(root, &staging.name, Some(since), staging.options.threads, self.operation)?;
@@ -39,7 +39,7 @@ impl Publishing<'_, '_> {
 
     fn put(&mut self, staged: &mut Directories) -> Result<()> {
         let staging = self.staging;
-        let io = place::failed(&staging.destination);
+        let io = staging_container::failed(&staging.destination);
         let from = staging.container.directory();
         match &staging.target {
             Target::Rename { old } => {
@@ -65,7 +65,7 @@ impl Publishing<'_, '_> {
                     Kind::Unsupported,
                     format!(
                         "{}: this file system can't exchange directories, which existing=replace needs",
-                        place::show(&staging.destination)
+                        staging_container::show(&staging.destination)
                     ),
                 )),
                 result => result.map_err(io),
@@ -73,7 +73,7 @@ impl Publishing<'_, '_> {
             Target::Merge(directory) => {
                 let mut into = Directories::new(duplicate(directory)?, staging.options.confinement);
                 tree::merge(staged, &mut into, Kind::Exists, self.operation)
-                    .map_err(|error| error.context(place::show(&staging.destination)))?;
+                    .map_err(|error| error.context(staging_container::show(&staging.destination)))?;
                 // What can't be noted costs the next pull its short cut, no more.
                 let _ = self.note(directory);
                 Ok(())
@@ -89,7 +89,7 @@ impl Publishing<'_, '_> {
                 if error.kind() == std::io::ErrorKind::AlreadyExists {
                     staging.filled()
                 } else {
-                    Error::io(place::show(&staging.destination), error)
+                    Error::io(staging_container::show(&staging.destination), error)
                 }
             },
         )
@@ -110,8 +110,8 @@ impl Staging {
         let confinement = self.options.confinement;
         let mut directories = Directories::new(duplicate(&self.tree)?, confinement);
         let skip = self.options.skip_special;
-        tree::prove_links(&mut directories, &self.notes, confinement, skip, operation)?;
-        tree::set_times(&mut directories, &self.notes)?;
+        tree::prove_links(&mut directories, &self.deferred, confinement, skip, operation)?;
+        tree::set_times(&mut directories, &self.deferred)?;
         self.sync_all()?;
         let mut publishing = Publishing { staging: &self, note, operation };
         if let Target::Rename { .. } | Target::Exchange = &self.target {
@@ -134,14 +134,14 @@ impl Staging {
             Kind::Busy,
             format!(
                 "the destination {} was filled by somebody else meanwhile",
-                place::show(&self.destination)
+                staging_container::show(&self.destination)
             ),
         )
     }
 
     fn sync_all(&self) -> Result<()> {
         if self.options.durable {
-            sync_file_system(&self.tree).map_err(place::failed(&self.destination))?;
+            sync_file_system(&self.tree).map_err(staging_container::failed(&self.destination))?;
         }
         Ok(())
     }
@@ -155,6 +155,6 @@ impl Staging {
             Target::Merge(directory) | Target::Into(directory) => sync_file_system(directory),
             _ => fsync(&self.parent),
         }
-        .map_err(place::failed(&self.destination))
+        .map_err(staging_container::failed(&self.destination))
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::error::{Error, Kind, Result, printable};
 
-use super::chunk::Piece;
+use super::buffer_pool::Piece;
 use super::header::{self, BLOCK, Header};
 use super::pax::{self, Records};
 use super::stream::Input;

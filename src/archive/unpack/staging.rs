@@ -14,10 +14,10 @@ use crate::oci::{Descriptor, Digest};
 use crate::operation::Operation;
 
 use super::directories::Directories;
-use super::form::LayerForm;
 use super::layer;
-use super::place::{self, Container, There};
-use super::tree::{self, Notes};
+use super::layer_kind::LayerKind;
+use super::staging_container::{self, Container, There};
+use super::tree::{self, DeferredChecks};
 use super::{UnpackOptions, move_entries};
 use crate::options::Existing;
 
@@ -47,7 +47,7 @@ pub struct Staging {
     pub(super) target: Target,
     pub(super) container: Container,
     pub(super) tree: OwnedFd,
-    pub(super) notes: Notes,
+    pub(super) deferred: DeferredChecks,
     pub(super) made: Vec<PathBuf>,
     layers: u64,
     /// The layers' bytes as they are stored.
@@ -63,9 +63,9 @@ impl Staging {
             return Self::into_root(&destination, options);
         };
         let name = name.as_bytes().to_vec();
-        let made = place::make_parents(above)?;
+        let made = staging_container::make_parents(above)?;
         let prepared = open_directory(above)
-            .map_err(place::failed(above))
+            .map_err(staging_container::failed(above))
             .and_then(|parent| choose(&destination, &parent, &name, options).map(|chosen| (parent, chosen)));
         let staged = prepared.and_then(|(parent, (target, container))| {
             let tree = container.make(TREE)?;
@@ -80,13 +80,13 @@ impl Staging {
                 target,
                 container,
                 tree,
-                notes: Notes::default(),
+                deferred: DeferredChecks::default(),
                 made,
                 layers: 0,
                 bytes: 0,
             }),
             Err(error) => {
-                place::remove_made(&made);
+                staging_container::remove_made(&made);
                 Err(error)
             }
         }
@@ -94,17 +94,17 @@ impl Staging {
 
     /// `/` has no parent and no name: only ever filled from inside.
     fn into_root(destination: &Path, options: &UnpackOptions) -> Result<Self> {
-        let root = open_directory(destination).map_err(place::failed(destination))?;
+        let root = open_directory(destination).map_err(staging_container::failed(destination))?;
         let empty = !super::listing::has_other(&root, None)
-            .map_err(|error| Error::io(place::show(destination), error))?;
+            .map_err(|error| Error::io(staging_container::show(destination), error))?;
         let target = match (empty, options.existing) {
             (true, _) => Target::Into(duplicate(&root)?),
             (false, Existing::Merge) => Target::Merge(duplicate(&root)?),
             (false, Existing::Refuse) => return Err(exists(destination)),
             (false, Existing::Replace) => return Err(never(destination, "the root directory")),
         };
-        let container =
-            acquire(duplicate(&root)?, b"root", destination)?.map_err(place::failed(destination))?;
+        let container = acquire(duplicate(&root)?, b"root", destination)?
+            .map_err(staging_container::failed(destination))?;
         let tree = container.make(TREE)?;
         Ok(Self {
             options: options.clone(),
@@ -114,7 +114,7 @@ impl Staging {
             target,
             container,
             tree,
-            notes: Notes::default(),
+            deferred: DeferredChecks::default(),
             made: Vec::new(),
             layers: 0,
             bytes: 0,
@@ -128,14 +128,16 @@ impl Staging {
         let (Some(above), Some(name)) = (destination.parent(), destination.file_name()) else {
             return Ok(());
         };
-        let failed = place::failed(above);
+        let failed = staging_container::failed(above);
         let name = name.as_bytes();
-        let container = place::container_name(name);
+        let container = staging_container::container_name(name);
         for at in [above, &destination] {
             let at = open_directory(at).map_err(&failed)?;
-            if place::is_left_over(&at, &container).map_err(&failed)? {
+            if staging_container::is_left_over(&at, &container).map_err(&failed)? {
                 let mut container = Container::acquire(at, name, |_| Ok(())).map_err(&failed)??;
-                container.remove().map_err(|error| Error::io(place::show(&destination), error))?;
+                container
+                    .remove()
+                    .map_err(|error| Error::io(staging_container::show(&destination), error))?;
             }
         }
         Ok(())
@@ -167,10 +169,10 @@ impl Staging {
     ) -> Result<Option<Digest>> {
         let form = self.options.form(layer)?;
         match &form {
-            LayerForm::Nothing => return Ok(None),
-            LayerForm::Other => return Err(super::plan::other(layer)),
-            LayerForm::File(path) => self.warn_of_other(path, layer, operation),
-            LayerForm::Tar | LayerForm::TarGzip | LayerForm::TarZstd => {}
+            LayerKind::Nothing => return Ok(None),
+            LayerKind::Other => return Err(super::plan::other(layer)),
+            LayerKind::File(path) => self.warn_of_other(path, layer, operation),
+            LayerKind::Tar | LayerKind::TarGzip | LayerKind::TarZstd => {}
         }
         self.layers += 1;
         self.bytes = self.bytes.saturating_add(layer.size);
@@ -178,8 +180,9 @@ impl Staging {
         // A tree of its own keeps one layer's entries apart from those of the layers before it.
         let root = if first { duplicate(&self.tree)? } else { self.container.make(LAYER)? };
         let mut directories = Directories::new(root, self.options.confinement);
-        let notes = &mut self.notes;
-        let content = layer::unpack(&form, layer, input, &self.options, &mut directories, notes, operation)?;
+        let deferred = &mut self.deferred;
+        let content =
+            layer::unpack(&form, layer, input, &self.options, &mut directories, deferred, operation)?;
         if !first {
             let mut tree = Directories::new(duplicate(&self.tree)?, self.options.confinement);
             tree::merge(&mut directories, &mut tree, Kind::Unsafe, operation)
@@ -214,7 +217,7 @@ impl Drop for Staging {
     fn drop(&mut self) {
         // What can't be removed now, the next pull to this destination removes.
         let _ = self.clear();
-        place::remove_made(&self.made);
+        staging_container::remove_made(&self.made);
     }
 }
 
@@ -223,13 +226,15 @@ fn resolve(destination: &Path, follow: bool) -> Result<PathBuf> {
     if !destination.is_absolute() {
         return Err(Error::new(
             Kind::Argument,
-            format!("the destination {} is not an absolute path", place::show(destination)),
+            format!("the destination {} is not an absolute path", staging_container::show(destination)),
         ));
     }
     let ends_in_parent = destination.file_name().is_none() && destination.parent().is_some();
     let link = std::fs::symlink_metadata(destination).is_ok_and(|found| found.is_symlink());
     if ends_in_parent || follow && link {
-        return destination.canonicalize().map_err(|error| Error::io(place::show(destination), error));
+        return destination
+            .canonicalize()
+            .map_err(|error| Error::io(staging_container::show(destination), error));
     }
     // Without a slash or dot at its end.
     Ok(destination.components().collect())
@@ -240,7 +245,7 @@ fn exists(destination: &Path) -> Error {
         Kind::Exists,
         format!(
             "the destination {} is not empty (option existing: merge, replace)",
-            place::show(destination)
+            staging_container::show(destination)
         ),
     )
 }
@@ -248,7 +253,10 @@ fn exists(destination: &Path) -> Error {
 fn never(destination: &Path, what: &str) -> Error {
     Error::new(
         Kind::Argument,
-        format!("the destination {} is {what}, which is never replaced", place::show(destination)),
+        format!(
+            "the destination {} is {what}, which is never replaced",
+            staging_container::show(destination)
+        ),
     )
 }
 
@@ -271,38 +279,42 @@ fn choose(
     name: &[u8],
     options: &UnpackOptions,
 ) -> Result<(Target, Container)> {
-    let io = place::failed(destination);
+    let io = staging_container::failed(destination);
     let beside = || acquire(duplicate(parent)?, name, destination);
     let inside = |directory: &OwnedFd| acquire(duplicate(directory)?, name, destination)?.map_err(&io);
-    let mut there = place::look(parent, name, destination)?;
+    let mut there = staging_container::look(parent, name, destination)?;
     if let There::Directory { directory, empty: false, .. } = &there {
         // A pull that was killed while it moved entries into it: taking them back may leave it empty.
-        let container = place::container_name(name);
-        let stale = |at: &OwnedFd| place::is_left_over(at, &container).map_err(&io);
+        let container = staging_container::container_name(name);
+        let stale = |at: &OwnedFd| staging_container::is_left_over(at, &container).map_err(&io);
         if stale(directory)? {
-            inside(directory)?.remove().map_err(|error| Error::io(place::show(destination), error))?;
+            inside(directory)?
+                .remove()
+                .map_err(|error| Error::io(staging_container::show(destination), error))?;
         }
         if stale(parent)? {
             let mut container = beside()?.map_err(&io)?;
-            container.remove().map_err(|error| Error::io(place::show(destination), error))?;
+            container.remove().map_err(|error| Error::io(staging_container::show(destination), error))?;
         }
-        there = place::look(parent, name, destination)?;
+        there = staging_container::look(parent, name, destination)?;
     }
     let There::Directory { directory, stat, empty } = there else {
-        let container = beside()?.map_err(|error| Error::io(place::show(destination), error.into()))?;
+        let container =
+            beside()?.map_err(|error| Error::io(staging_container::show(destination), error.into()))?;
         return Ok((Target::Rename { old: None }, container));
     };
-    let mounted = place::is_mount_point(&directory, parent);
-    let working = place::holds_working_directory(&stat);
+    let mounted = staging_container::is_mount_point(&directory, parent);
+    let working = staging_container::holds_working_directory(&stat);
     match (empty, options.existing) {
         (false, Existing::Refuse) => Err(exists(destination)),
         (false, Existing::Replace) => {
-            let own =
-                destination.canonicalize().map_err(|error| Error::io(place::show(destination), error))?;
+            let own = destination
+                .canonicalize()
+                .map_err(|error| Error::io(staging_container::show(destination), error))?;
             let above = |path: &PathBuf| path.canonicalize().is_ok_and(|path| path.starts_with(&own));
             let within = |path: &PathBuf| path.canonicalize().is_ok_and(|path| own.starts_with(path));
             let refused = [
-                (mounted || place::holds_mount_point(&own), "a mount point or above one"),
+                (mounted || staging_container::holds_mount_point(&own), "a mount point or above one"),
                 (working, "the working directory or above it"),
                 (options.home.iter().any(above), "the home directory or above it"),
                 (

@@ -7,7 +7,7 @@ use crate::error::{Error, Kind, Result};
 use crate::oci::Hasher;
 use crate::operation::Operation;
 
-use super::chunk::{Chunk, Piece, Pool};
+use super::buffer_pool::{Chunk, Piece, Pool};
 
 /// The decoder's end. Counts what goes through against `max_unpacked_bytes`, wherever in the archive it lies
 /// (G-01, G-02).

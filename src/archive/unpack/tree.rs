@@ -21,7 +21,7 @@ use super::write::timestamps;
 
 /// What has to be seen to once everything is in its place.
 #[derive(Default)]
-pub(super) struct Notes {
+pub(super) struct DeferredChecks {
     links: Vec<Vec<u8>>,
     bytes: usize,
     /// More links than are worth remembering: the tree is searched for them.
@@ -33,7 +33,7 @@ pub(super) struct Notes {
 /// The most that the remembered links take.
 const LINK_BYTES: usize = 256 << 10;
 
-impl Notes {
+impl DeferredChecks {
     /// A symbolic link was made.
     pub(super) fn link(&mut self, path: &[u8]) {
         self.bytes += path.len() + size_of::<Vec<u8>>();
@@ -51,7 +51,7 @@ impl Notes {
 /// with a warning where `skip` says so, else UNSAFE.
 pub(super) fn prove_links(
     directories: &mut Directories,
-    notes: &Notes,
+    deferred: &DeferredChecks,
     confinement: Confinement,
     skip: bool,
     operation: &Operation,
@@ -81,7 +81,7 @@ pub(super) fn prove_links(
         unlinkat(directory, name::split(path).1, AtFlags::empty())
             .map_err(|error| Error::io(printable(path), error.into()))
     };
-    if notes.many {
+    if deferred.many {
         return each_directory(directories, |directory, above| {
             each(directory, |own, kind| {
                 operation.check()?;
@@ -94,7 +94,7 @@ pub(super) fn prove_links(
             Ok(true)
         });
     }
-    for path in &notes.links {
+    for path in &deferred.links {
         operation.check()?;
         let directory =
             directories.open(name::split(path).0).map_err(|error| Error::io(printable(path), error))?;
@@ -104,8 +104,8 @@ pub(super) fn prove_links(
 }
 
 /// Sets the times of directories, after which nothing may be put into them.
-pub(super) fn set_times(directories: &mut Directories, notes: &Notes) -> Result<()> {
-    for (path, mtime) in &notes.directory_times {
+pub(super) fn set_times(directories: &mut Directories, deferred: &DeferredChecks) -> Result<()> {
+    for (path, mtime) in &deferred.directory_times {
         let failed = |error| Error::io(format_args!("directory '{}'", printable(path)), error);
         let (above, own) = name::split(path);
         let directory = directories.open(above).map_err(failed)?;

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 use crate::error::{Error, Kind, Result, printable};
 
-use super::chunk::Piece;
+use super::buffer_pool::Piece;
 use super::directories::kind_of;
 use super::name;
 

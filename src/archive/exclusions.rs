@@ -18,12 +18,12 @@ pub struct LeftOut {
 
 /// Collects them.
 #[derive(Default)]
-pub(super) struct Report {
+pub(super) struct Exclusions {
     left_out: Vec<LeftOut>,
     total: u64,
 }
 
-impl Report {
+impl Exclusions {
     pub(super) fn add(&mut self, path: &[u8], reason: String) {
         self.total += 1;
         if self.left_out.len() < LIMIT {

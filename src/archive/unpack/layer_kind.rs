@@ -7,7 +7,7 @@ use super::name::{self, Limits};
 
 /// The form of a layer's content.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum LayerForm {
+pub(super) enum LayerKind {
     /// Without content: the empty descriptor's, or an empty file without a name (Q84).
     Nothing,
     /// A plain tar archive.
@@ -22,7 +22,7 @@ pub(super) enum LayerForm {
     Other,
 }
 
-impl LayerForm {
+impl LayerKind {
     /// A titled layer is a file, and with `io.deis.oras.content.unpack: "true"` what oras makes of a directory:
     /// tar through gzip, unless the media type says zstd (Q83). Of all others the media type's suffix says what
     /// they are. The title is checked as an entry's name is (T-17).
@@ -55,7 +55,7 @@ impl LayerForm {
 /// Whether an untitled layer of this type is read as what a build writes, tar through gzip.
 pub fn is_tar_gzip(media_type: &str) -> bool {
     let layer = Descriptor::of(media_type, b"-");
-    LayerForm::of(&layer, &Limits { path: 0, depth: 0 }, false).is_ok_and(|form| form == LayerForm::TarGzip)
+    LayerKind::of(&layer, &Limits { path: 0, depth: 0 }, false).is_ok_and(|form| form == LayerKind::TarGzip)
 }
 
 fn file_name(title: &str, limits: &Limits, strip_leading_slash: bool) -> Result<Vec<u8>> {
@@ -77,38 +77,38 @@ mod tests {
     use super::*;
     const LIMITS: Limits = Limits { path: 4096, depth: 256 };
 
-    fn form(media_type: &str, annotations: &[(&str, &str)]) -> Result<LayerForm> {
+    fn form(media_type: &str, annotations: &[(&str, &str)]) -> Result<LayerKind> {
         let mut layer = Descriptor::of(media_type, b"content");
         layer.annotations = annotations.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        LayerForm::of(&layer, &LIMITS, false)
+        LayerKind::of(&layer, &LIMITS, false)
     }
 
     #[test]
     fn g_09_the_media_type_says_what_a_layer_is() {
         for (media_type, want) in [
-            ("application/vnd.oci.image.layer.v1.tar", LayerForm::Tar),
-            ("application/vnd.oci.image.layer.v1.tar+gzip", LayerForm::TarGzip),
-            ("application/vnd.oci.image.layer.v1.tar+zstd", LayerForm::TarZstd),
-            ("application/vnd.docker.image.rootfs.diff.tar.gzip", LayerForm::TarGzip),
-            ("application/vnd.architect.component.layer.v1.tar+gzip", LayerForm::TarGzip),
-            ("Application/X-Tar; charset=utf-8", LayerForm::Tar),
+            ("application/vnd.oci.image.layer.v1.tar", LayerKind::Tar),
+            ("application/vnd.oci.image.layer.v1.tar+gzip", LayerKind::TarGzip),
+            ("application/vnd.oci.image.layer.v1.tar+zstd", LayerKind::TarZstd),
+            ("application/vnd.docker.image.rootfs.diff.tar.gzip", LayerKind::TarGzip),
+            ("application/vnd.architect.component.layer.v1.tar+gzip", LayerKind::TarGzip),
+            ("Application/X-Tar; charset=utf-8", LayerKind::Tar),
         ] {
             assert_eq!(form(media_type, &[]).unwrap(), want, "{media_type}");
         }
-        assert_eq!(form("text/plain", &[]).unwrap(), LayerForm::Other);
+        assert_eq!(form("text/plain", &[]).unwrap(), LayerKind::Other);
     }
 
     #[test]
     fn q84_what_has_no_content_is_nothing() {
-        let of = |layer: &Descriptor| LayerForm::of(layer, &LIMITS, false).unwrap();
-        assert_eq!(of(&Descriptor::of(media_type::EMPTY, b"{}")), LayerForm::Nothing);
-        assert_eq!(of(&Descriptor::of("a/b", b"")), LayerForm::Nothing);
+        let of = |layer: &Descriptor| LayerKind::of(layer, &LIMITS, false).unwrap();
+        assert_eq!(of(&Descriptor::of(media_type::EMPTY, b"{}")), LayerKind::Nothing);
+        assert_eq!(of(&Descriptor::of("a/b", b"")), LayerKind::Nothing);
         // Another content, an archive that lacks all, a file that is meant to be there.
-        assert_eq!(of(&Descriptor::of(media_type::EMPTY, b"[]")), LayerForm::Other);
-        assert_eq!(of(&Descriptor::of(media_type::OCI_LAYER, b"")), LayerForm::TarGzip);
+        assert_eq!(of(&Descriptor::of(media_type::EMPTY, b"[]")), LayerKind::Other);
+        assert_eq!(of(&Descriptor::of(media_type::OCI_LAYER, b"")), LayerKind::TarGzip);
         for mut layer in [Descriptor::of("a/b", b""), Descriptor::of(media_type::EMPTY, b"{}")] {
             layer.annotations.insert(media_type::ANNOTATION_TITLE.to_owned(), "f".to_owned());
-            assert_eq!(of(&layer), LayerForm::File(b"f".to_vec()));
+            assert_eq!(of(&layer), LayerKind::File(b"f".to_vec()));
         }
     }
 
@@ -117,9 +117,9 @@ mod tests {
         let tar = "application/vnd.oci.image.layer.v1.tar";
         let title = media_type::ANNOTATION_TITLE;
         let unpack = media_type::ANNOTATION_UNPACK;
-        assert_eq!(form(tar, &[(title, "./a/b.txt")]).unwrap(), LayerForm::File(b"a/b.txt".to_vec()));
-        assert_eq!(form(tar, &[(title, "d"), (unpack, "yes")]).unwrap(), LayerForm::File(b"d".to_vec()));
-        assert_eq!(form(tar, &[(unpack, "true")]).unwrap(), LayerForm::Tar);
+        assert_eq!(form(tar, &[(title, "./a/b.txt")]).unwrap(), LayerKind::File(b"a/b.txt".to_vec()));
+        assert_eq!(form(tar, &[(title, "d"), (unpack, "yes")]).unwrap(), LayerKind::File(b"d".to_vec()));
+        assert_eq!(form(tar, &[(unpack, "true")]).unwrap(), LayerKind::Tar);
     }
 
     #[test]
@@ -131,21 +131,21 @@ mod tests {
         for media_type in
             ["application/vnd.acme.rocket.docs.layer.v1+tar", "a/b", "a/b.tar", media_type::OCI_LAYER]
         {
-            assert_eq!(form(media_type), LayerForm::TarGzip, "{media_type}");
+            assert_eq!(form(media_type), LayerKind::TarGzip, "{media_type}");
         }
-        assert_eq!(form("a/b.tar+zstd"), LayerForm::TarZstd);
+        assert_eq!(form("a/b.tar+zstd"), LayerKind::TarZstd);
     }
 
     #[test]
     fn q88_an_absolute_title_obeys_strip_leading_slash() {
         let mut layer = Descriptor::of("text/plain", b"content");
         layer.annotations.insert(media_type::ANNOTATION_TITLE.to_owned(), "/etc/motd".to_owned());
-        let file = LayerForm::of(&layer, &LIMITS, true).unwrap();
-        assert_eq!(file, LayerForm::File(b"etc/motd".to_vec()));
-        let error = LayerForm::of(&layer, &LIMITS, false).unwrap_err();
+        let file = LayerKind::of(&layer, &LIMITS, true).unwrap();
+        assert_eq!(file, LayerKind::File(b"etc/motd".to_vec()));
+        let error = LayerKind::of(&layer, &LIMITS, false).unwrap_err();
         assert!(error.message().contains("strip_leading_slash"), "{error}");
         layer.annotations.insert(media_type::ANNOTATION_TITLE.to_owned(), "/../etc/motd".to_owned());
-        assert_eq!(LayerForm::of(&layer, &LIMITS, true).unwrap_err().kind(), Kind::Unsafe);
+        assert_eq!(LayerKind::of(&layer, &LIMITS, true).unwrap_err().kind(), Kind::Unsafe);
     }
 
     #[test]
