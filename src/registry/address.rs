@@ -27,7 +27,7 @@ pub(crate) fn classify(address: IpAddr) -> Class {
 
 fn classify_v4(address: Ipv4Addr) -> Class {
     match address.octets() {
-        [169, 254, _, _] | [100, 100, 100, 200] | [192, 0, 0, 192] => Class::LinkLocal,
+        [169, 254, _, _] | [100, 100, 100, 200] | [192, 0, 0, 192] | [168, 63, 129, 16] => Class::LinkLocal,
         [127, _, _, _] => Class::Loopback,
         [10, _, _, _]
         | [172, 16..=31, _, _]
@@ -59,7 +59,9 @@ fn classify_v6(address: Ipv6Addr) -> Class {
         [0x2002, high, low, ..] => embedded(high, low),
         [0, 0, 0, 0, 0, 0, 0, 0] => Class::Unusable,
         [0, 0, 0, 0, 0, 0, high, low] => embedded(high, low),
-        [0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254] => Class::LinkLocal,
+        // Teredo: its IPv4 address is the client's, and what it leads to is not to be seen from here.
+        [0x2001, 0, ..] => Class::Unusable,
+        [0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254] | [0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x0254] => Class::LinkLocal,
         [first, ..] => match first {
             0xfe80..=0xfebf => Class::LinkLocal,
             0xfc00..=0xfdff | 0xfec0..=0xfeff => Class::Private,

@@ -184,7 +184,7 @@ impl ErrorResponse {
             }
             429 => "the registry asks to slow down",
             200..=399 => "an answer that the protocol has not here",
-            499 | 500..=599 => "the registry failed",
+            499..=599 => "the registry failed",
             _ => "the registry refuses it",
         };
         // ECR never makes a repository on push (Q74).

@@ -29,9 +29,13 @@ fn addresses_have_their_class() {
         ),
         (
             Class::LinkLocal,
-            "169.254.169.254 fe80::1 fd00:ec2::254 ::ffff:169.254.169.254 ::ffff:0:a9fe:a9fe 100.100.100.200",
+            "169.254.169.254 fe80::1 fd00:ec2::254 ::ffff:169.254.169.254 ::ffff:0:a9fe:a9fe 100.100.100.200 \
+             168.63.129.16 ::ffff:168.63.129.16 fd20:ce::254",
         ),
-        (Class::Unusable, "0.0.0.0 0.1.2.3 224.0.0.1 255.255.255.255 240.0.0.1 :: ff02::1"),
+        (
+            Class::Unusable,
+            "0.0.0.0 0.1.2.3 224.0.0.1 255.255.255.255 240.0.0.1 :: ff02::1 2001:0:4136:e378::1",
+        ),
     ];
     for (class, addresses) in table {
         for address in addresses.split(' ') {
