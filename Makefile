@@ -89,7 +89,7 @@ deny: ## licences, bans (with the floors of known advisories) and sources of the
 	checked fuzz/Cargo.toml --allow license-not-encountered; \
 	checked tests/loom/Cargo.toml --allow license-not-encountered --allow license-exception-not-encountered
 
-header: ## writes include/cldoci.h and include/cldoci.symbols anew
+header: ## writes include/cldoci.h, its lists and docs/options.md anew
 	@CLDOCI_HEADER=write cargo build --quiet --lib --locked
 
 third-party: ## writes THIRD-PARTY anew

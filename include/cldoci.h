@@ -72,8 +72,12 @@
  * The comments below do not say it again:
  *
  * - `error` is an output that may be NULL: set to NULL, on failure to an error that you free.
+ * - Of a verb, `client` is borrowed, not NULL; `options` are borrowed, may be NULL, and beat the client's for this call;
+ *   `result` is an output that may be NULL: set to NULL, on success to a result that you free.
  * - A `_start` form takes the inputs of its verb, and `operation`, an output, not NULL: set to NULL, on success to an
  *   operation that you free. It returns CLDOCI_OK, or why the verb could not be started.
+ * - A `_free` function takes a handle, which is consumed; NULL is fine. It returns CLDOCI_OK, or CLDOCI_ERROR_HANDLE or
+ *   CLDOCI_ERROR_FORKED for a bad handle.
  * - A function may be called on any thread, and on several at once; those of options, builders and configs on one at
  *   a time for one handle. Where a comment has a line that begins with "Threads:", that line holds.
  *
@@ -340,9 +344,6 @@ int64_t cldoci_error_retry_after_ms(const cldoci_error *error);
 
 /**
  * Frees an error and all that was borrowed from it.
- *
- * @param error  consumed; NULL is fine
- * @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
  */
 cldoci_status cldoci_error_free(cldoci_error *error);
 
@@ -695,9 +696,6 @@ cldoci_status cldoci_options_set_log_callback(cldoci_options *options,
 
 /**
  * Frees options. Clients and operations that they were given to keep their copies.
- *
- * @param options  consumed; NULL is fine
- * @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
  */
 cldoci_status cldoci_options_free(cldoci_options *options);
 
@@ -1533,9 +1531,6 @@ const char *cldoci_reference_digest(const cldoci_reference *reference, size_t *l
 
 /**
  * Frees a reference and all that was borrowed from it. Operations that were started with it go on.
- *
- * @param reference  consumed; NULL is fine
- * @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
  */
 cldoci_status cldoci_reference_free(cldoci_reference *reference);
 
@@ -1556,9 +1551,6 @@ cldoci_status cldoci_client_new(const cldoci_options *options, cldoci_client **c
 /**
  * Frees a client. Never waits: operations under way go on, and the library's threads end soon after the
  * last client and operation.
- *
- * @param client  consumed; NULL is fine
- * @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
  */
 cldoci_status cldoci_client_free(cldoci_client *client);
 
@@ -1569,14 +1561,11 @@ cldoci_status cldoci_client_free(cldoci_client *client);
  *
  * The result has the artifact, the digest, and what was left out and why.
  *
- * @param client         borrowed, not NULL
  * @param directory      borrowed, not NULL, a path of any bytes; copied
  * @param artifact_type  borrowed, not NULL, UTF-8; copied: `component`, `datacenter`, `module`, or a media
  *                       type of your own
  * @param config         borrowed, may be NULL where `config_size` is 0 (an empty config `{}`); copied
  * @param config_size    how many bytes
- * @param options        borrowed, may be NULL: for this call; they beat the client's
- * @param result         out, may be NULL: set to NULL, on success to a result that you free
  * @return CLDOCI_OK, or what it failed with
  */
 cldoci_status cldoci_build(const cldoci_client *client,
@@ -1609,15 +1598,12 @@ cldoci_status cldoci_build_start(const cldoci_client *client,
  *
  * The result has the artifact, the digest, what was left out and why, counters and warnings.
  *
- * @param client         borrowed, not NULL
  * @param directory      borrowed, not NULL, a path of any bytes; copied
  * @param artifact_type  borrowed, not NULL, UTF-8; copied: `component`, `datacenter`, `module`, or a media
  *                       type of your own
  * @param config         borrowed, may be NULL where `config_size` is 0 (an empty config `{}`); copied
  * @param config_size    how many bytes
  * @param reference      borrowed, not NULL: where it is to be
- * @param options        borrowed, may be NULL: for this call; they beat the client's
- * @param result         out, may be NULL: set to NULL, on success to a result that you free
  * @return CLDOCI_OK, or what it failed with
  */
 cldoci_status cldoci_build_and_push(const cldoci_client *client,
@@ -1649,11 +1635,8 @@ cldoci_status cldoci_build_and_push_start(const cldoci_client *client,
  *
  * The result has the digest, counters and warnings.
  *
- * @param client     borrowed, not NULL
  * @param artifact   borrowed, not NULL
  * @param reference  borrowed, not NULL
- * @param options    borrowed, may be NULL: for this call; they beat the client's
- * @param result     out, may be NULL: set to NULL, on success to a result that you free
  * @return CLDOCI_OK, or what it failed with
  */
 cldoci_status cldoci_push(const cldoci_client *client,
@@ -1680,11 +1663,8 @@ cldoci_status cldoci_push_start(const cldoci_client *client,
  *
  * The result has the artifact, the digest, counters and warnings.
  *
- * @param client       borrowed, not NULL
  * @param reference    borrowed, not NULL
  * @param destination  borrowed, not NULL, a path of any bytes; copied
- * @param options      borrowed, may be NULL: for this call; they beat the client's
- * @param result       out, may be NULL: set to NULL, on success to a result that you free
  * @return CLDOCI_OK, or what it failed with
  */
 cldoci_status cldoci_pull(const cldoci_client *client,
@@ -1708,11 +1688,8 @@ cldoci_status cldoci_pull_start(const cldoci_client *client,
  * Gives the artifact at `source` the name `target` too: the same manifest bytes. In one repository no blob
  * is sent; across repositories they are mounted, across registries copied. The result has the digest.
  *
- * @param client   borrowed, not NULL
  * @param source   borrowed, not NULL: where it is
  * @param target   borrowed, not NULL: where it is to be
- * @param options  borrowed, may be NULL: for this call; they beat the client's
- * @param result   out, may be NULL: set to NULL, on success to a result that you free
  * @return CLDOCI_OK, or what it failed with
  */
 cldoci_status cldoci_tag(const cldoci_client *client,
@@ -1736,11 +1713,8 @@ cldoci_status cldoci_tag_start(const cldoci_client *client,
  * Copies an artifact, or an index with all it lists, from one place to another; blobs that are there are
  * skipped. The result has the digest.
  *
- * @param client   borrowed, not NULL
  * @param source   borrowed, not NULL: where it is
  * @param target   borrowed, not NULL: where it is to be
- * @param options  borrowed, may be NULL: for this call; they beat the client's
- * @param result   out, may be NULL: set to NULL, on success to a result that you free
  * @return CLDOCI_OK, or what it failed with
  */
 cldoci_status cldoci_copy(const cldoci_client *client,
@@ -1764,11 +1738,8 @@ cldoci_status cldoci_copy_start(const cldoci_client *client,
  * Pushes an artifact that refers to the one at `subject`, beside it in the same repository: a signature, a
  * list of materials. The result has the artifact as it was pushed and its digest.
  *
- * @param client    borrowed, not NULL
  * @param artifact  borrowed, not NULL
  * @param subject   borrowed, not NULL: what it refers to
- * @param options   borrowed, may be NULL: for this call; they beat the client's
- * @param result    out, may be NULL: set to NULL, on success to a result that you free
  * @return CLDOCI_OK, or what it failed with
  */
 cldoci_status cldoci_attach(const cldoci_client *client,
@@ -1791,10 +1762,7 @@ cldoci_status cldoci_attach_start(const cldoci_client *client,
 /**
  * Deletes a tag, or, for a reference with a digest, a manifest with all its tags.
  *
- * @param client     borrowed, not NULL
  * @param reference  borrowed, not NULL
- * @param options    borrowed, may be NULL: for this call; they beat the client's
- * @param result     out, may be NULL: set to NULL, on success to a result that you free
  * @return CLDOCI_OK, or what it failed with
  */
 cldoci_status cldoci_delete(const cldoci_client *client,
@@ -1817,10 +1785,7 @@ cldoci_status cldoci_delete_start(const cldoci_client *client,
  * stays until then. Waits until nobody adds to the layout, so a push beside it loses nothing. The result's
  * size is the bytes that were freed. CLDOCI_ERROR_UNSUPPORTED for a registry, which collects its own.
  *
- * @param client     borrowed, not NULL
  * @param reference  borrowed, not NULL: any of the layout (ocidir://PATH); its tag and digest don't matter
- * @param options    borrowed, may be NULL: for this call; they beat the client's
- * @param result     out, may be NULL: set to NULL, on success to a result that you free
  * @return CLDOCI_OK, or what it failed with
  */
 cldoci_status cldoci_collect_garbage(const cldoci_client *client,
@@ -1842,10 +1807,7 @@ cldoci_status cldoci_collect_garbage_start(const cldoci_client *client,
  * Gets the config's bytes as they were pushed; no layer is touched. The result has the bytes, their media
  * type, digest and size.
  *
- * @param client     borrowed, not NULL
  * @param reference  borrowed, not NULL
- * @param options    borrowed, may be NULL: for this call; they beat the client's
- * @param result     out, may be NULL: set to NULL, on success to a result that you free
  * @return CLDOCI_OK, or what it failed with
  */
 cldoci_status cldoci_pull_config(const cldoci_client *client,
@@ -1867,10 +1829,7 @@ cldoci_status cldoci_pull_config_start(const cldoci_client *client,
  * Asks whether an artifact is there. "No" is a well-formed "not found"; when it can't be told (no access,
  * no connection, a server's failure) that is an error. The result has the answer: `cldoci_result_exists`.
  *
- * @param client     borrowed, not NULL
  * @param reference  borrowed, not NULL
- * @param options    borrowed, may be NULL: for this call; they beat the client's
- * @param result     out, may be NULL: set to NULL, on success to a result that you free
  * @return CLDOCI_OK, or what it failed with
  */
 cldoci_status cldoci_exists(const cldoci_client *client,
@@ -1892,10 +1851,7 @@ cldoci_status cldoci_exists_start(const cldoci_client *client,
  * Asks for the digest, media type and size of what a reference names, without a download. The result has
  * them.
  *
- * @param client     borrowed, not NULL
  * @param reference  borrowed, not NULL
- * @param options    borrowed, may be NULL: for this call; they beat the client's
- * @param result     out, may be NULL: set to NULL, on success to a result that you free
  * @return CLDOCI_OK, CLDOCI_ERROR_NOT_FOUND where there is none, or what it failed with
  */
 cldoci_status cldoci_resolve(const cldoci_client *client,
@@ -1917,10 +1873,7 @@ cldoci_status cldoci_resolve_start(const cldoci_client *client,
  * Lists the tags of a repository or a layout; the reference's own tag means nothing. The result has them,
  * sorted by their bytes.
  *
- * @param client     borrowed, not NULL
  * @param reference  borrowed, not NULL
- * @param options    borrowed, may be NULL: for this call; they beat the client's
- * @param result     out, may be NULL: set to NULL, on success to a result that you free
  * @return CLDOCI_OK, or what it failed with
  */
 cldoci_status cldoci_list_tags(const cldoci_client *client,
@@ -1941,10 +1894,7 @@ cldoci_status cldoci_list_tags_start(const cldoci_client *client,
 /**
  * Gets an artifact without its layers' bytes: manifest and config. The result has the artifact.
  *
- * @param client     borrowed, not NULL
  * @param reference  borrowed, not NULL
- * @param options    borrowed, may be NULL: for this call; they beat the client's
- * @param result     out, may be NULL: set to NULL, on success to a result that you free
  * @return CLDOCI_OK, or what it failed with
  */
 cldoci_status cldoci_inspect(const cldoci_client *client,
@@ -1965,10 +1915,7 @@ cldoci_status cldoci_inspect_start(const cldoci_client *client,
 /**
  * Lists the manifests that refer to an artifact. The result has their descriptors.
  *
- * @param client     borrowed, not NULL
  * @param reference  borrowed, not NULL
- * @param options    borrowed, may be NULL: for this call; they beat the client's
- * @param result     out, may be NULL: set to NULL, on success to a result that you free
  * @return CLDOCI_OK, or what it failed with
  */
 cldoci_status cldoci_referrers(const cldoci_client *client,
@@ -1989,11 +1936,8 @@ cldoci_status cldoci_referrers_start(const cldoci_client *client,
 /**
  * Gets one layer's bytes as they are stored (compressed), verified, into memory. The result has the bytes.
  *
- * @param client    borrowed, not NULL
  * @param artifact  borrowed, not NULL
  * @param layer     from 0
- * @param options   borrowed, may be NULL: for this call; they beat the client's
- * @param result    out, may be NULL: set to NULL, on success to a result that you free
  * @return CLDOCI_OK, or what it failed with
  */
 cldoci_status cldoci_read_layer(const cldoci_client *client,
@@ -2018,13 +1962,10 @@ cldoci_status cldoci_read_layer_start(const cldoci_client *client,
  * They are verified as they pass: on failure, what was written is not to be used. The result has digest and
  * size.
  *
- * @param client    borrowed, not NULL
  * @param artifact  borrowed, not NULL
  * @param layer     from 0
  * @param fd        borrowed: an open descriptor to write to; duplicated, so that yours may be closed at
  *                  once
- * @param options   borrowed, may be NULL: for this call; they beat the client's
- * @param result    out, may be NULL: set to NULL, on success to a result that you free
  * @return CLDOCI_OK, or what it failed with
  */
 cldoci_status cldoci_save_layer(const cldoci_client *client,
@@ -2051,12 +1992,9 @@ cldoci_status cldoci_save_layer_start(const cldoci_client *client,
  * in the credential helper that its config names, else in the config file (mode 0600).
  * `cldoci_result_credential_source` says where.
  *
- * @param client    borrowed, not NULL
  * @param registry  borrowed, not NULL, UTF-8; copied: `HOST` or `HOST:PORT`
  * @param username  borrowed, not NULL, UTF-8; copied
  * @param password  borrowed, not NULL, UTF-8; copied
- * @param options   borrowed, may be NULL: for this call; they beat the client's
- * @param result    out, may be NULL: set to NULL, on success to a result that you free
  * @return CLDOCI_OK, CLDOCI_ERROR_UNAUTHORIZED where the registry refuses them, or what it failed with; the
  *         message never holds the password
  */
@@ -2083,10 +2021,7 @@ cldoci_status cldoci_login_start(const cldoci_client *client,
  * Removes a registry's credential from where docker keeps it. The result says whether there was one:
  * `cldoci_result_exists`.
  *
- * @param client    borrowed, not NULL
  * @param registry  borrowed, not NULL, UTF-8; copied: `HOST` or `HOST:PORT`
- * @param options   borrowed, may be NULL: for this call; they beat the client's
- * @param result    out, may be NULL: set to NULL, on success to a result that you free
  * @return CLDOCI_OK, or what it failed with
  */
 cldoci_status cldoci_logout(const cldoci_client *client,
@@ -2193,9 +2128,6 @@ const char *cldoci_result_credential_source(const cldoci_result *result, size_t 
 
 /**
  * Frees a result and all that was borrowed from it; artifacts that were taken out stay.
- *
- * @param result  consumed; NULL is fine
- * @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
  */
 cldoci_status cldoci_result_free(cldoci_result *result);
 
@@ -2423,9 +2355,6 @@ cldoci_status cldoci_operation_result(const cldoci_operation *operation,
  * Frees the handle. An operation that still runs is cancelled and ends by itself; those that wait for it get
  * CLDOCI_ERROR_CANCELLED. Never waits. No callback of the operation begins after it returned; one that runs
  * at this moment on another thread comes to its end, and the finaliser is called after it.
- *
- * @param operation  consumed; NULL is fine
- * @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
  * Threads: any; callbacks, too.
  */
 cldoci_status cldoci_operation_free(cldoci_operation *operation);
@@ -2649,9 +2578,6 @@ const char *cldoci_artifact_subject(const cldoci_artifact *artifact, size_t *len
 
 /**
  * Frees an artifact and all that was borrowed from it. Operations that were started with it go on.
- *
- * @param artifact  consumed; NULL is fine
- * @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
  */
 cldoci_status cldoci_artifact_free(cldoci_artifact *artifact);
 
@@ -2712,9 +2638,6 @@ const uint8_t *cldoci_config_json(const cldoci_config *config,
 
 /**
  * Frees a config and the JSON that was borrowed from it.
- *
- * @param config  consumed; NULL is fine
- * @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
  */
 cldoci_status cldoci_config_free(cldoci_config *config);
 
@@ -2859,9 +2782,6 @@ cldoci_status cldoci_artifact_builder_finish(const cldoci_artifact_builder *buil
 
 /**
  * Frees a builder; artifacts that it made stay.
- *
- * @param builder  consumed; NULL is fine
- * @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
  */
 cldoci_status cldoci_artifact_builder_free(cldoci_artifact_builder *builder);
 

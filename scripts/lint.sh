@@ -21,7 +21,7 @@ text() {
   fi
   if need doxygen "the look at the header's comments"; then
     mkdir -p "$build/doxygen"
-    # That each parameter but `error`, which the opening page explains, is explained, tests/it/abi.rs looks.
+    # What the header says once, on its opening page, no function says again; tests/it/abi.rs knows of what.
     doxygen - <<END
 INPUT = include/cldoci.h
 OUTPUT_DIRECTORY = $build/doxygen

@@ -348,9 +348,6 @@ pub unsafe extern "C" fn cldoci_artifact_subject(
 }
 
 /// Frees an artifact and all that was borrowed from it. Operations that were started with it go on.
-///
-/// @param artifact  consumed; NULL is fine
-/// @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_free(artifact: *mut cldoci_artifact) -> cldoci_status {
     guard::free::<ArtifactObject>(artifact)

@@ -333,9 +333,6 @@ pub unsafe extern "C" fn cldoci_artifact_builder_finish(
 }
 
 /// Frees a builder; artifacts that it made stay.
-///
-/// @param builder  consumed; NULL is fine
-/// @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_builder_free(
     builder: *mut cldoci_artifact_builder,

@@ -39,9 +39,6 @@ pub unsafe extern "C" fn cldoci_client_new(
 
 /// Frees a client. Never waits: operations under way go on, and the library's threads end soon after the
 /// last client and operation.
-///
-/// @param client  consumed; NULL is fine
-/// @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_client_free(client: *mut cldoci_client) -> cldoci_status {
     guard::free::<ClientObject>(client)

@@ -121,9 +121,6 @@ pub unsafe extern "C" fn cldoci_config_json(config: *const cldoci_config, size: 
 }
 
 /// Frees a config and the JSON that was borrowed from it.
-///
-/// @param config  consumed; NULL is fine
-/// @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_config_free(config: *mut cldoci_config) -> cldoci_status {
     guard::free::<ConfigObject>(config)

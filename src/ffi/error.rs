@@ -81,9 +81,6 @@ pub unsafe extern "C" fn cldoci_error_retry_after_ms(error: *const cldoci_error)
 }
 
 /// Frees an error and all that was borrowed from it.
-///
-/// @param error  consumed; NULL is fine
-/// @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_error_free(error: *mut cldoci_error) -> cldoci_status {
     guard::free::<ErrorObject>(error)

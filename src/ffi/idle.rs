@@ -16,11 +16,8 @@ use super::types::cldoci_error;
 ///         CLDOCI_ERROR_REENTRANT inside a callback
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_wait_idle(timeout_ms: i64, error: *mut *mut cldoci_error) -> cldoci_status {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    unsafe {
-        guard::status(error, || {
-            let timeout = u64::try_from(timeout_ms).ok().map(Duration::from_millis);
-            Ok(if engine::wait_idle(timeout)? { CLDOCI_OK } else { CLDOCI_PENDING })
-        })
-    }
+    guard::status(error, || {
+        let timeout = u64::try_from(timeout_ms).ok().map(Duration::from_millis);
+        Ok(if engine::wait_idle(timeout)? { CLDOCI_OK } else { CLDOCI_PENDING })
+    })
 }

@@ -155,9 +155,6 @@ pub unsafe extern "C" fn cldoci_operation_result(
 /// Frees the handle. An operation that still runs is cancelled and ends by itself; those that wait for it get
 /// CLDOCI_ERROR_CANCELLED. Never waits. No callback of the operation begins after it returned; one that runs
 /// at this moment on another thread comes to its end, and the finaliser is called after it.
-///
-/// @param operation  consumed; NULL is fine
-/// @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
 /// Threads: any; callbacks, too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_operation_free(operation: *mut cldoci_operation) -> cldoci_status {

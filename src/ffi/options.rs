@@ -253,9 +253,6 @@ pub unsafe extern "C" fn cldoci_options_set_log_callback(
 }
 
 /// Frees options. Clients and operations that they were given to keep their copies.
-///
-/// @param options  consumed; NULL is fine
-/// @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_options_free(options: *mut cldoci_options) -> cldoci_status {
     guard::free::<OptionsObject>(options)

@@ -72,8 +72,12 @@
  * The comments below do not say it again:
  *
  * - `error` is an output that may be NULL: set to NULL, on failure to an error that you free.
+ * - Of a verb, `client` is borrowed, not NULL; `options` are borrowed, may be NULL, and beat the client's for this call;
+ *   `result` is an output that may be NULL: set to NULL, on success to a result that you free.
  * - A `_start` form takes the inputs of its verb, and `operation`, an output, not NULL: set to NULL, on success to an
  *   operation that you free. It returns CLDOCI_OK, or why the verb could not be started.
+ * - A `_free` function takes a handle, which is consumed; NULL is fine. It returns CLDOCI_OK, or CLDOCI_ERROR_HANDLE or
+ *   CLDOCI_ERROR_FORKED for a bad handle.
  * - A function may be called on any thread, and on several at once; those of options, builders and configs on one at
  *   a time for one handle. Where a comment has a line that begins with "Threads:", that line holds.
  *

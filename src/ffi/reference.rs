@@ -173,9 +173,6 @@ pub unsafe extern "C" fn cldoci_reference_digest(
 }
 
 /// Frees a reference and all that was borrowed from it. Operations that were started with it go on.
-///
-/// @param reference  consumed; NULL is fine
-/// @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_reference_free(reference: *mut cldoci_reference) -> cldoci_status {
     guard::free::<ReferenceObject>(reference)

@@ -201,9 +201,6 @@ pub unsafe extern "C" fn cldoci_result_credential_source(
 }
 
 /// Frees a result and all that was borrowed from it; artifacts that were taken out stay.
-///
-/// @param result  consumed; NULL is fine
-/// @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_free(result: *mut cldoci_result) -> cldoci_status {
     guard::free::<ResultObject>(result)

@@ -29,14 +29,11 @@ include!(concat!(env!("OUT_DIR"), "/verbs_start.rs"));
 ///
 /// The result has the artifact, the digest, and what was left out and why.
 ///
-/// @param client         borrowed, not NULL
 /// @param directory      borrowed, not NULL, a path of any bytes; copied
 /// @param artifact_type  borrowed, not NULL, UTF-8; copied: `component`, `datacenter`, `module`, or a media
 ///                       type of your own
 /// @param config         borrowed, may be NULL where `config_size` is 0 (an empty config `{}`); copied
 /// @param config_size    how many bytes
-/// @param options        borrowed, may be NULL: for this call; they beat the client's
-/// @param result         out, may be NULL: set to NULL, on success to a result that you free
 /// @return CLDOCI_OK, or what it failed with
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_build(
@@ -70,15 +67,12 @@ pub unsafe extern "C" fn cldoci_build(
 ///
 /// The result has the artifact, the digest, what was left out and why, counters and warnings.
 ///
-/// @param client         borrowed, not NULL
 /// @param directory      borrowed, not NULL, a path of any bytes; copied
 /// @param artifact_type  borrowed, not NULL, UTF-8; copied: `component`, `datacenter`, `module`, or a media
 ///                       type of your own
 /// @param config         borrowed, may be NULL where `config_size` is 0 (an empty config `{}`); copied
 /// @param config_size    how many bytes
 /// @param reference      borrowed, not NULL: where it is to be
-/// @param options        borrowed, may be NULL: for this call; they beat the client's
-/// @param result         out, may be NULL: set to NULL, on success to a result that you free
 /// @return CLDOCI_OK, or what it failed with
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_build_and_push(
@@ -113,11 +107,8 @@ pub unsafe extern "C" fn cldoci_build_and_push(
 ///
 /// The result has the digest, counters and warnings.
 ///
-/// @param client     borrowed, not NULL
 /// @param artifact   borrowed, not NULL
 /// @param reference  borrowed, not NULL
-/// @param options    borrowed, may be NULL: for this call; they beat the client's
-/// @param result     out, may be NULL: set to NULL, on success to a result that you free
 /// @return CLDOCI_OK, or what it failed with
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_push(
@@ -143,11 +134,8 @@ pub unsafe extern "C" fn cldoci_push(
 ///
 /// The result has the artifact, the digest, counters and warnings.
 ///
-/// @param client       borrowed, not NULL
 /// @param reference    borrowed, not NULL
 /// @param destination  borrowed, not NULL, a path of any bytes; copied
-/// @param options      borrowed, may be NULL: for this call; they beat the client's
-/// @param result       out, may be NULL: set to NULL, on success to a result that you free
 /// @return CLDOCI_OK, or what it failed with
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_pull(
@@ -170,11 +158,8 @@ pub unsafe extern "C" fn cldoci_pull(
 /// Gives the artifact at `source` the name `target` too: the same manifest bytes. In one repository no blob
 /// is sent; across repositories they are mounted, across registries copied. The result has the digest.
 ///
-/// @param client   borrowed, not NULL
 /// @param source   borrowed, not NULL: where it is
 /// @param target   borrowed, not NULL: where it is to be
-/// @param options  borrowed, may be NULL: for this call; they beat the client's
-/// @param result   out, may be NULL: set to NULL, on success to a result that you free
 /// @return CLDOCI_OK, or what it failed with
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_tag(
@@ -197,11 +182,8 @@ pub unsafe extern "C" fn cldoci_tag(
 /// Copies an artifact, or an index with all it lists, from one place to another; blobs that are there are
 /// skipped. The result has the digest.
 ///
-/// @param client   borrowed, not NULL
 /// @param source   borrowed, not NULL: where it is
 /// @param target   borrowed, not NULL: where it is to be
-/// @param options  borrowed, may be NULL: for this call; they beat the client's
-/// @param result   out, may be NULL: set to NULL, on success to a result that you free
 /// @return CLDOCI_OK, or what it failed with
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_copy(
@@ -224,11 +206,8 @@ pub unsafe extern "C" fn cldoci_copy(
 /// Pushes an artifact that refers to the one at `subject`, beside it in the same repository: a signature, a
 /// list of materials. The result has the artifact as it was pushed and its digest.
 ///
-/// @param client    borrowed, not NULL
 /// @param artifact  borrowed, not NULL
 /// @param subject   borrowed, not NULL: what it refers to
-/// @param options   borrowed, may be NULL: for this call; they beat the client's
-/// @param result    out, may be NULL: set to NULL, on success to a result that you free
 /// @return CLDOCI_OK, or what it failed with
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_attach(
@@ -250,10 +229,7 @@ pub unsafe extern "C" fn cldoci_attach(
 
 /// Deletes a tag, or, for a reference with a digest, a manifest with all its tags.
 ///
-/// @param client     borrowed, not NULL
 /// @param reference  borrowed, not NULL
-/// @param options    borrowed, may be NULL: for this call; they beat the client's
-/// @param result     out, may be NULL: set to NULL, on success to a result that you free
 /// @return CLDOCI_OK, or what it failed with
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_delete(
@@ -276,10 +252,7 @@ pub unsafe extern "C" fn cldoci_delete(
 /// stays until then. Waits until nobody adds to the layout, so a push beside it loses nothing. The result's
 /// size is the bytes that were freed. CLDOCI_ERROR_UNSUPPORTED for a registry, which collects its own.
 ///
-/// @param client     borrowed, not NULL
 /// @param reference  borrowed, not NULL: any of the layout (ocidir://PATH); its tag and digest don't matter
-/// @param options    borrowed, may be NULL: for this call; they beat the client's
-/// @param result     out, may be NULL: set to NULL, on success to a result that you free
 /// @return CLDOCI_OK, or what it failed with
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_collect_garbage(

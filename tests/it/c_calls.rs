@@ -47,7 +47,12 @@ fn x_01_x_03_x_17_a_null_for_every_pointer_and_a_panic_in_every_function() {
         let error = has_error(function);
         writeln!(calls, "  begin(); {{ {} }} end();", checked_call(function, &[])).unwrap();
         let all: Vec<_> = pointers.iter().map(|at| (*at, "NULL".to_owned())).collect();
-        let fails = if error { " expect_null(status, 0, \"all of them\");" } else { "" };
+        let required = |at: &usize| said(function, &function.parameters[*at].1).contains("not NULL");
+        let fails = if error && pointers.iter().any(required) {
+            " expect_null(status, 0, \"all of them\");"
+        } else {
+            ""
+        };
         writeln!(calls, "  begin(); {{ {}{fails} }} end();", checked_call(function, &all)).unwrap();
         for at in pointers {
             let (kind, parameter) = &function.parameters[at];
@@ -254,6 +259,11 @@ fn x_11_integers_out_of_range() {
                 if name == "fd" && value.parse::<u8>().is_ok() {
                     continue;
                 }
+                // The credential callback that `calls.c` keeps open goes on: it would wait for ever.
+                let waits = function.name == "cldoci_wait_idle";
+                if waits && !["0", "1"].contains(value) {
+                    continue;
+                }
                 let call = checked_call(function, &[(at, (*value).to_owned())]);
                 // What is started fails when it is waited for.
                 let started = function.name.ends_with("_start");
@@ -271,6 +281,7 @@ fn x_11_integers_out_of_range() {
                         numbers += 1;
                         format!("check_number(status, {value}, \"{option}\");")
                     }
+                    _ if waits => "check_is(status, CLDOCI_PENDING, \"cldoci_wait_idle\");".to_owned(),
                     _ if name == "level" => {
                         let known = ["1", "2", "3", "4"].contains(value);
                         let status = if known { "CLDOCI_OK" } else { "CLDOCI_ERROR_ARGUMENT" };

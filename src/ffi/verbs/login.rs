@@ -15,12 +15,9 @@ include!(concat!(env!("OUT_DIR"), "/verbs_login_start.rs"));
 /// in the credential helper that its config names, else in the config file (mode 0600).
 /// `cldoci_result_credential_source` says where.
 ///
-/// @param client    borrowed, not NULL
 /// @param registry  borrowed, not NULL, UTF-8; copied: `HOST` or `HOST:PORT`
 /// @param username  borrowed, not NULL, UTF-8; copied
 /// @param password  borrowed, not NULL, UTF-8; copied
-/// @param options   borrowed, may be NULL: for this call; they beat the client's
-/// @param result    out, may be NULL: set to NULL, on success to a result that you free
 /// @return CLDOCI_OK, CLDOCI_ERROR_UNAUTHORIZED where the registry refuses them, or what it failed with; the
 ///         message never holds the password
 #[unsafe(no_mangle)]
@@ -48,10 +45,7 @@ pub unsafe extern "C" fn cldoci_login(
 /// Removes a registry's credential from where docker keeps it. The result says whether there was one:
 /// `cldoci_result_exists`.
 ///
-/// @param client    borrowed, not NULL
 /// @param registry  borrowed, not NULL, UTF-8; copied: `HOST` or `HOST:PORT`
-/// @param options   borrowed, may be NULL: for this call; they beat the client's
-/// @param result    out, may be NULL: set to NULL, on success to a result that you free
 /// @return CLDOCI_OK, or what it failed with
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_logout(

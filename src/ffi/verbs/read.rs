@@ -31,10 +31,7 @@ fn duplicate(fd: i32) -> Result<File> {
 /// Gets the config's bytes as they were pushed; no layer is touched. The result has the bytes, their media
 /// type, digest and size.
 ///
-/// @param client     borrowed, not NULL
 /// @param reference  borrowed, not NULL
-/// @param options    borrowed, may be NULL: for this call; they beat the client's
-/// @param result     out, may be NULL: set to NULL, on success to a result that you free
 /// @return CLDOCI_OK, or what it failed with
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_pull_config(
@@ -56,10 +53,7 @@ pub unsafe extern "C" fn cldoci_pull_config(
 /// Asks whether an artifact is there. "No" is a well-formed "not found"; when it can't be told (no access,
 /// no connection, a server's failure) that is an error. The result has the answer: `cldoci_result_exists`.
 ///
-/// @param client     borrowed, not NULL
 /// @param reference  borrowed, not NULL
-/// @param options    borrowed, may be NULL: for this call; they beat the client's
-/// @param result     out, may be NULL: set to NULL, on success to a result that you free
 /// @return CLDOCI_OK, or what it failed with
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_exists(
@@ -81,10 +75,7 @@ pub unsafe extern "C" fn cldoci_exists(
 /// Asks for the digest, media type and size of what a reference names, without a download. The result has
 /// them.
 ///
-/// @param client     borrowed, not NULL
 /// @param reference  borrowed, not NULL
-/// @param options    borrowed, may be NULL: for this call; they beat the client's
-/// @param result     out, may be NULL: set to NULL, on success to a result that you free
 /// @return CLDOCI_OK, CLDOCI_ERROR_NOT_FOUND where there is none, or what it failed with
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_resolve(
@@ -106,10 +97,7 @@ pub unsafe extern "C" fn cldoci_resolve(
 /// Lists the tags of a repository or a layout; the reference's own tag means nothing. The result has them,
 /// sorted by their bytes.
 ///
-/// @param client     borrowed, not NULL
 /// @param reference  borrowed, not NULL
-/// @param options    borrowed, may be NULL: for this call; they beat the client's
-/// @param result     out, may be NULL: set to NULL, on success to a result that you free
 /// @return CLDOCI_OK, or what it failed with
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_list_tags(
@@ -130,10 +118,7 @@ pub unsafe extern "C" fn cldoci_list_tags(
 
 /// Gets an artifact without its layers' bytes: manifest and config. The result has the artifact.
 ///
-/// @param client     borrowed, not NULL
 /// @param reference  borrowed, not NULL
-/// @param options    borrowed, may be NULL: for this call; they beat the client's
-/// @param result     out, may be NULL: set to NULL, on success to a result that you free
 /// @return CLDOCI_OK, or what it failed with
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_inspect(
@@ -154,10 +139,7 @@ pub unsafe extern "C" fn cldoci_inspect(
 
 /// Lists the manifests that refer to an artifact. The result has their descriptors.
 ///
-/// @param client     borrowed, not NULL
 /// @param reference  borrowed, not NULL
-/// @param options    borrowed, may be NULL: for this call; they beat the client's
-/// @param result     out, may be NULL: set to NULL, on success to a result that you free
 /// @return CLDOCI_OK, or what it failed with
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_referrers(
@@ -178,11 +160,8 @@ pub unsafe extern "C" fn cldoci_referrers(
 
 /// Gets one layer's bytes as they are stored (compressed), verified, into memory. The result has the bytes.
 ///
-/// @param client    borrowed, not NULL
 /// @param artifact  borrowed, not NULL
 /// @param layer     from 0
-/// @param options   borrowed, may be NULL: for this call; they beat the client's
-/// @param result    out, may be NULL: set to NULL, on success to a result that you free
 /// @return CLDOCI_OK, or what it failed with
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_read_layer(
@@ -206,13 +185,10 @@ pub unsafe extern "C" fn cldoci_read_layer(
 /// They are verified as they pass: on failure, what was written is not to be used. The result has digest and
 /// size.
 ///
-/// @param client    borrowed, not NULL
 /// @param artifact  borrowed, not NULL
 /// @param layer     from 0
 /// @param fd        borrowed: an open descriptor to write to; duplicated, so that yours may be closed at
 ///                  once
-/// @param options   borrowed, may be NULL: for this call; they beat the client's
-/// @param result    out, may be NULL: set to NULL, on success to a result that you free
 /// @return CLDOCI_OK, or what it failed with
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_save_layer(

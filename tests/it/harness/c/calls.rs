@@ -24,27 +24,32 @@ pub(crate) fn handle(kind: &str) -> Option<String> {
     HANDLES.contains(&name).then(|| format!("CLDOCI_HANDLE_{}", name.to_uppercase()))
 }
 
-/// What the header says of a parameter: the function's comment; for a `_start` form the verb's; for an error and an
-/// operation its opening page. Empty where none of them says anything.
+/// What the header says of a parameter: the function's comment; for a `_start` form the verb's; else its opening page,
+/// of what all functions, all verbs or all that free share. Empty where none of them says anything.
 pub(crate) fn said(function: &Function, name: &str) -> String {
     let own = said_by(&function.text, name);
-    let verb = function.name.strip_suffix("_start");
-    match (verb, name) {
+    let verb = function.name.trim_end_matches("_start");
+    let is_verb = super::functions().iter().any(|other| other.name == format!("{verb}_start"));
+    match name {
         _ if !own.is_empty() => own,
-        (_, "error") => said_once("`error` is an "),
-        (Some(_), "operation") => said_once("and `operation`, an "),
-        (Some(verb), _) => said_by(&super::function(verb).text, name),
-        (None, _) => own,
+        _ if function.name.ends_with("_free") => said_once("A `_free` function takes a handle, which is "),
+        "error" => said_once("`error` is an "),
+        "client" if is_verb => said_once("Of a verb, `client` is "),
+        "options" if is_verb => said_once("`options` are "),
+        "result" if is_verb => said_once("`result` is an "),
+        "operation" if is_verb => said_once("and `operation`, an "),
+        _ if is_verb => said_by(&super::function(verb).text, name),
+        _ => own,
     }
 }
 
-/// What the opening page says behind this, to the end of the sentence.
+/// What the opening page says behind this, to the end of the bullet or to the next parameter.
 fn said_once(before: &str) -> String {
     let header = super::header();
-    let page = header.split("*/").next().unwrap().replace("\n *", " ");
-    let page = page.split_whitespace().collect::<Vec<_>>().join(" ");
+    let page = header.split("*/").next().unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+    let page = page.replace(" * ", " ");
     let (_, said) = page.split_once(before).unwrap_or_else(|| panic!("the header does not say: {before}"));
-    said.split('.').next().unwrap().to_owned()
+    said.split(". ").next().unwrap().split("; `").next().unwrap().to_owned()
 }
 
 /// What this comment says of a parameter.
