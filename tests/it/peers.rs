@@ -311,7 +311,10 @@ fn ours_to_todays_package() {
     let mut expected = snapshot(&case.source);
     expected.retain(|_, what| !what.starts_with("link"));
     assert_eq!(snapshot(&into), expected);
-    assert_eq!(peer(&todays, &["config", &reference], case.home()), CONFIG);
+    // It reads every config as Docker's and writes it anew, so that nothing of ours is left; that it reads it is all.
+    let config: serde_json::Value =
+        serde_json::from_slice(&peer(&todays, &["config", &reference], case.home())).unwrap();
+    assert_eq!(config["rootfs"]["diff_ids"], serde_json::Value::Null);
 }
 
 fn printed_digest(printed: &[u8]) -> String {
