@@ -67,9 +67,10 @@ slope() {
 
 "${CC:-cc}" -std=c99 -O2 benches/macro/launch.c -o "$work/launch"
 bound "build: system calls a file" "$(slope calls build $few $many)" 5.2
-bound "pull: system calls a file" "$(slope calls pull $few $many)" 4.2
+bound "pull: system calls a file" "$(slope calls pull $few $many)" 4.5
 bound "build: system calls of $few files" "$(calls build $few)" 1500
-bound "pull: system calls of $few files" "$(calls pull $few)" 1400
+# Files younger than a step of the file system's clock are read once more, for the note of what was published.
+bound "pull: system calls of $few files" "$(calls pull $few)" 1700
 bound "build: allocations a file" "$(slope allocations build $few $many)" 9
 bound "pull: allocations a file" "$(slope allocations pull $few $many)" 6.5
 bound "build: instructions a file" "$(slope instructions build $few $many)" 50000
@@ -79,5 +80,5 @@ bound "pull: instructions a byte of a large file" "$(slope instructions pull $fe
 limit=$((24 + 4 * $(nproc)))
 bound "build of $((huge >> 20)) MiB: peak memory, MiB" "$(memory build $huge)" $limit
 bound "pull of $((huge >> 20)) MiB: peak memory, MiB" "$(memory pull $huge)" $limit
-bound "the stripped library, KB" $(($(stat -Lc %s target/release/libcldoci.so) / 1000)) 8000
+bound "the stripped library, KB" $(($(stat -Lc %s target/release/libcldoci.so) / 1000)) 8200
 exit $failed

@@ -185,9 +185,14 @@ func (v *verb) failed(ctx context.Context, err error) error {
 // ended gives an error the context's part in it.
 func (e *Error) ended(ctx context.Context) {
 	ended := ctx.Err()
-	// The library's clock may be ahead of the context's timer by a moment.
-	if deadline, ok := ctx.Deadline(); ok && ended == nil && !time.Now().Before(deadline) {
-		ended = context.DeadlineExceeded
+	// The library's clock may be ahead of the context's timer by a moment, and before that one there is no cause.
+	if deadline, ok := ctx.Deadline(); ok && ended == nil && time.Until(deadline) < 20*time.Millisecond {
+		select {
+		case <-ctx.Done():
+			ended = ctx.Err()
+		case <-time.After(time.Second):
+			ended = context.DeadlineExceeded
+		}
 	}
 	if ended == nil {
 		return
