@@ -69,8 +69,8 @@ slope() {
 bound "build: system calls a file" "$(slope calls build $few $many)" 5.2
 bound "pull: system calls a file" "$(slope calls pull $few $many)" 4.5
 bound "build: system calls of $few files" "$(calls build $few)" 1500
-# Files younger than a step of the file system's clock are read once more, for the note of what was published.
-bound "pull: system calls of $few files" "$(calls pull $few)" 1700
+# Files younger than a step of the clock are read once more, for the note of what was published: up to four calls each.
+bound "pull: system calls of $few files" "$(calls pull $few)" 2200
 bound "build: allocations a file" "$(slope allocations build $few $many)" 9
 bound "pull: allocations a file" "$(slope allocations pull $few $many)" 6.5
 bound "build: instructions a file" "$(slope instructions build $few $many)" 50000

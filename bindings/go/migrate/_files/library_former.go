@@ -162,6 +162,9 @@ func parseReference(ref string) (*Reference, error) {
 
 func listOptions() []OptionInfo { return nil }
 
+// waitIdle has nothing to wait for: the former package ends its work before it returns.
+func waitIdle(context.Context) error { return nil }
+
 func version() string { return "" }
 
 // What only the library uses, named so that no linter takes it for forgotten.
