@@ -188,7 +188,17 @@ impl Walk<'_> {
                         format!("{}: too many referrers (option max_descriptors)", self.from.reference),
                     ));
                 }
-                let manifest = self.from.child(&descriptor).await?;
+                let manifest = match self.from.child(&descriptor).await {
+                    // Clients that delete a referrer may leave it in the list.
+                    Err(error) if error.kind() == Kind::NotFound => {
+                        self.verb.call.operation.warn(format!(
+                            "the referrer {} was left out: {} lists it and does not hold it",
+                            descriptor.digest, self.from.reference
+                        ));
+                        continue;
+                    }
+                    manifest => manifest?,
+                };
                 self.children(&manifest).await?;
                 self.put(&manifest, None).await?;
                 pending.push((descriptor, depth + 1));

@@ -212,6 +212,19 @@ impl Directory {
         }
     }
 
+    /// Removes what has this name and is of another kind, a directory with all that is in it; whether it did.
+    pub(crate) fn remove_unless(&self, wanted: FileType, name: &str) -> Result<bool> {
+        let Some(stat) = self.stat(name)? else { return Ok(false) };
+        match FileType::from_raw_mode(stat.st_mode) {
+            found if found == wanted => Ok(false),
+            FileType::Directory => {
+                let path = self.path.join(name);
+                std::fs::remove_dir_all(&path).map_err(|e| Error::io(shown(&path), e)).map(|()| true)
+            }
+            _ => self.remove(name),
+        }
+    }
+
     /// Moves a file of this directory to `target`, over what is there.
     pub(crate) fn rename(&self, name: &str, target: &Self, to: impl AsRef<Path>) -> Result<()> {
         let to = to.as_ref();

@@ -10,7 +10,7 @@ use super::request::{Request, Target};
 use super::response::Response;
 use super::transport::RequestBody;
 use crate::error::{Error, Kind, Result, printable};
-use crate::oci::{Descriptor, Digest, Hasher, media_type};
+use crate::oci::{Descriptor, Digest, Hasher, media_type, parse_document};
 use crate::operation::Count;
 
 const DIGEST_HEADER: &str = "docker-content-digest";
@@ -162,8 +162,42 @@ impl Repository {
         .with_http_status(status))
     }
 
-    /// Deletes a tag, or by digest a manifest.
+    /// Deletes a tag, or by digest a manifest, which goes from its subject's fallback tag too
+    /// (distribution-spec, "Deleting Manifests").
     pub async fn delete_manifest(&self, target: &str) -> Result<()> {
+        let listed = match target.parse::<Digest>() {
+            Ok(digest) => self.subject_of(target).await?.map(|subject| (subject, digest)),
+            Err(_) => None,
+        };
+        self.delete_only(target).await?;
+        let Some((subject, digest)) = listed else { return Ok(()) };
+        let Err(error) = self.remove_referrer(&subject, &digest).await else { return Ok(()) };
+        self.call.operation.check()?;
+        let label = self.label(target);
+        let why = error.message();
+        self.call
+            .operation
+            .warn(format!("{label} is deleted, and still listed as a referrer of {subject}: {why}"));
+        Ok(())
+    }
+
+    /// What a manifest refers to, as far as the registry shows it.
+    async fn subject_of(&self, target: &str) -> Result<Option<Digest>> {
+        let (descriptor, bytes) = match self.get_manifest(target).await {
+            Ok(found) => found,
+            // The DELETE has the answer to that.
+            Err(error) if error.http_status().is_some() => return Ok(None),
+            Err(error) if matches!(error.kind(), Kind::Digest | Kind::Limit | Kind::Protocol) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        let limit = self.call.settings.max_descriptors;
+        let document = parse_document(&bytes, &descriptor.media_type, limit).ok();
+        Ok(document.and_then(|document| Some(document.subject()?.digest.clone())))
+    }
+
+    async fn delete_only(&self, target: &str) -> Result<()> {
         let path = Target::Path(self.path(&format!("manifests/{target}")));
         let scope = Scope::delete(&self.reference.repository);
         let response = self.exchange(&Request::new(Method::DELETE, path, scope)).await?;

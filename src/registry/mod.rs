@@ -5,6 +5,7 @@ mod auth;
 mod blobs;
 mod body;
 mod capabilities;
+mod fallback;
 mod login;
 mod manifests;
 mod origin;

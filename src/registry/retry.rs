@@ -89,7 +89,7 @@ impl RetryBudget {
             return Next::Stop;
         }
         self.left -= 1;
-        let pause = asked.unwrap_or_else(|| back_off(self.done, dice()));
+        let pause = asked.unwrap_or_else(|| jittered(self.done));
         self.done += 1;
         Next::Wait(pause)
     }
@@ -98,6 +98,11 @@ impl RetryBudget {
 /// Statuses that may pass by themselves, those that gateways made up too (Q99).
 pub(crate) fn is_passing(status: u16) -> bool {
     matches!(status, 408 | 429 | 499 | 500 | 502..=504 | 520..=524 | 529 | 530)
+}
+
+/// A pause after so many failures, of a length that no two clients share.
+pub(crate) fn jittered(failures: u32) -> Duration {
+    back_off(failures, dice())
 }
 
 /// Doubles from [`FIRST`] to [`LONGEST`]; between half of that and all of it.

@@ -20,9 +20,14 @@ pub(super) fn directory_of(root: &Directory, digest: &Digest) -> Result<Option<D
     }
 }
 
-/// Where a blob is, from a store's or a layout's root.
+/// Where a blob is, from a store's or a layout's root: name by name.
+pub(super) fn names_of(digest: &Digest) -> [&str; 3] {
+    [BLOBS, digest.algorithm().name(), digest.hex()]
+}
+
+/// The same as a path.
 pub(super) fn path_of(digest: &Digest) -> PathBuf {
-    [BLOBS, digest.algorithm().name(), digest.hex()].iter().collect()
+    names_of(digest).iter().collect()
 }
 
 /// The same, made where it is absent.

@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use rustix::fs::FileType;
+
 use crate::error::{Error, Kind, Result};
 use crate::fs::{Access, Directory, is_absent, shown};
 use crate::oci::{Descriptor, Digest};
@@ -110,16 +112,44 @@ impl Store {
         work()
     }
 
+    /// Does `work` again without what stood in its way: on the path of a file, below the store's root, whatever
+    /// is neither a directory of the store nor its file. Nobody else has anything to lose there.
+    fn healing<T>(
+        &self,
+        directories: &[&str],
+        file: Option<&str>,
+        mut work: impl FnMut() -> Result<T>,
+    ) -> Result<T> {
+        match work() {
+            Err(error) if !is_absent(&error) && self.heal(directories, file).unwrap_or(false) => work(),
+            other => other,
+        }
+    }
+
+    fn heal(&self, directories: &[&str], file: Option<&str>) -> Result<bool> {
+        let mut directory = self.root()?;
+        for name in directories {
+            if directory.remove_unless(FileType::Directory, name)? {
+                return Ok(true);
+            }
+            let Some(child) = directory.child(name)? else { return Ok(false) };
+            directory = child;
+        }
+        file.map_or(Ok(false), |file| directory.remove_unless(FileType::RegularFile, file))
+    }
+
     fn workplace(&self) -> Result<Arc<Workplace>> {
         let mut held = self.0.workplace.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(workplace) = held.as_ref().filter(|workplace| workplace.is_there()) {
             return Ok(workplace.clone());
         }
         let parent = self.0.root.join(SPOOL);
-        Workplace::collect(&parent, "")?;
-        let workplace = Arc::new(Self::retrying(|| {
-            self.root()?;
-            Ok(Workplace::create(&parent, "")?.within(self.0.private.clone()))
+        let workplace = Arc::new(self.healing(&[SPOOL], None, || {
+            Workplace::collect(&parent, "")?;
+            Self::retrying(|| {
+                self.root()?;
+                Ok(Workplace::create(&parent, "")?.within(self.0.private.clone()))
+            })
         })?);
         *held = Some(workplace.clone());
         Ok(workplace)
@@ -140,7 +170,9 @@ impl Store {
 
     /// Opens a kept blob; its digest is the reader's to verify. One of a wrong size counts as absent.
     pub fn open_blob(&self, descriptor: &Descriptor) -> Result<Option<File>> {
-        match blob::open(&self.root()?, descriptor) {
+        let [blobs, algorithm, hex] = blob::names_of(&descriptor.digest);
+        let open = || blob::open(&self.root()?, descriptor);
+        match self.healing(&[blobs, algorithm], Some(hex), open) {
             Ok(Some(file)) => {
                 touch(&file);
                 Ok(Some(file))

@@ -30,7 +30,7 @@ impl Store {
     pub fn partial(&self, descriptor: &Descriptor) -> Result<Option<Partial>> {
         let digest = &descriptor.digest;
         let name = format!("{}-{}", digest.algorithm().name(), digest.hex());
-        Self::retrying(|| {
+        let open = || {
             let root = self.root()?;
             let directory = root.child_or_create(PARTIAL)?;
             loop {
@@ -58,7 +58,8 @@ impl Store {
                     length,
                 }));
             }
-        })
+        };
+        Self::retrying(|| self.healing(&[PARTIAL], Some(&name), &open))
     }
 }
 

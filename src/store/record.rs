@@ -116,25 +116,28 @@ fn key_of(destination: &Path) -> Result<String> {
 
 impl Store {
     fn load<T: DeserializeOwned>(&self, kind: &str, name: &str) -> Result<Option<T>> {
-        let Some(directory) = self.root()?.child(kind)? else { return Ok(None) };
-        let Some(file) = directory.open_file(name)? else { return Ok(None) };
-        touch(&file);
-        let mut bytes = Vec::new();
-        file.take(LIMIT)
-            .read_to_end(&mut bytes)
-            .map_err(|e| Error::io(shown(&directory.path().join(name)), e))?;
-        Ok(serde_json::from_slice(&bytes).ok())
+        self.healing(&[kind], Some(name), || {
+            let Some(directory) = self.root()?.child(kind)? else { return Ok(None) };
+            let Some(file) = directory.open_file(name)? else { return Ok(None) };
+            touch(&file);
+            let mut bytes = Vec::new();
+            file.take(LIMIT)
+                .read_to_end(&mut bytes)
+                .map_err(|e| Error::io(shown(&directory.path().join(name)), e))?;
+            Ok(serde_json::from_slice(&bytes).ok())
+        })
     }
 
     fn save(&self, kind: &str, name: &str, value: &impl Serialize) -> Result<()> {
         let bytes =
             serde_json::to_vec(value).map_err(|e| Error::new(Kind::Internal, format!("a record: {e}")))?;
-        Self::retrying(|| {
+        let write = || {
             let temporary = self.workplace()?.temporary()?;
             temporary.file().write_all(&bytes).map_err(|e| temporary.failed(e))?;
             let directory = self.root()?.child_or_create(kind)?;
             temporary.rename(&directory, name)
-        })
+        };
+        Self::retrying(|| self.healing(&[kind], Some(name), write))
     }
 
     fn remove(&self, kind: &str, name: &str) -> Result<()> {

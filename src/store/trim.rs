@@ -3,6 +3,8 @@
 use std::cmp::Reverse;
 use std::time::{Duration, SystemTime};
 
+use rustix::fs::FileType;
+
 use super::partial::PARTIAL;
 use super::record::{BUILT, PUBLISHED, UPLOADS};
 use super::spool::Workplace;
@@ -37,6 +39,7 @@ impl Store {
     /// or another is at it. `None` = it was not done.
     pub fn trim(&self, settings: &Settings) -> Result<Option<TrimReport>> {
         let root = self.root()?;
+        root.remove_unless(FileType::RegularFile, STAMP)?;
         if let Some(stat) = root.stat(STAMP)? {
             let age = SystemTime::now().duration_since(modified(&stat));
             if stat.st_size > 0 && age.is_ok_and(|age| age < INTERVAL) {
@@ -59,7 +62,7 @@ impl Store {
         let now = SystemTime::now();
         let mut report = TrimReport::default();
         for kind in [BUILT, PUBLISHED, UPLOADS] {
-            let Some(directory) = root.child(kind)? else { continue };
+            let Some(directory) = room(&root, kind)? else { continue };
             for item in items(&directory, 0, now)? {
                 if item.used > max_age && directory.remove(&item.name)? {
                     report.removed += 1;
@@ -67,12 +70,12 @@ impl Store {
             }
         }
         let mut directories = Vec::new();
-        if let Some(blobs) = root.child("blobs")? {
+        if let Some(blobs) = room(&root, "blobs")? {
             for name in blobs.names()? {
-                directories.extend(blobs.child(&name)?);
+                directories.extend(room(&blobs, &name)?);
             }
         }
-        directories.extend(root.child(PARTIAL)?);
+        directories.extend(room(&root, PARTIAL)?);
         let mut all = Vec::new();
         for (at, directory) in directories.iter().enumerate() {
             all.extend(items(directory, at, now)?);
@@ -90,6 +93,12 @@ impl Store {
     }
 }
 
+/// A directory of the store. What stands in its place goes.
+fn room(root: &Directory, name: &str) -> Result<Option<Directory>> {
+    root.remove_unless(FileType::Directory, name)?;
+    root.child(name)
+}
+
 fn modified(stat: &rustix::fs::Stat) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(stat.st_mtime).unwrap_or(0))
 }
@@ -97,6 +106,7 @@ fn modified(stat: &rustix::fs::Stat) -> SystemTime {
 fn items(directory: &Directory, at: usize, now: SystemTime) -> Result<Vec<Item>> {
     let mut found = Vec::new();
     for name in directory.names()? {
+        directory.remove_unless(FileType::RegularFile, &name)?;
         let Some(stat) = directory.stat(&name)? else { continue };
         found.push(Item {
             used: now.duration_since(modified(&stat)).unwrap_or_default(),

@@ -11,5 +11,6 @@ mod proxy;
 mod ranges;
 mod real;
 mod redirects;
+mod referrers;
 mod tls;
 mod uploads;

@@ -1,5 +1,7 @@
 //! The store: where it is, what it keeps, and what happens when it is deleted, full, or left by the dead.
 
+mod planted;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};

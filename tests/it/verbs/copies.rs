@@ -125,3 +125,29 @@ fn attach_brings_the_config_along_that_inspect_did_not_fetch() {
         assert_eq!(to.blob("from", &Digest::of(config)).as_deref(), Some(config.as_slice()));
     }
 }
+
+#[test]
+fn a_referrer_that_is_listed_and_gone_is_left_out_of_a_recursive_copy_with_a_warning() {
+    let from = Registry::with(Manners { referrers: false, ..Manners::default() }, |_| None);
+    let subject = image(&from, r#"{"subject":1}"#, None);
+    let kept = image(&from, r#"{"kept":1}"#, Some(subject.clone()));
+    let gone = Descriptor::of(media_type::OCI_MANIFEST, b"gone");
+    let list = |entries: &[&Descriptor]| {
+        index(&from, &format!("sha256-{}", subject.digest.hex()), entries);
+    };
+    let to = Registry::with(Manners { referrers: false, ..Manners::default() }, |_| None);
+    let ours = Ours::new();
+    let source = format!("{}/from@{}", from.host(), subject.digest);
+    for (entries, warned) in [(&[&kept][..], false), (&[&gone, &kept], true)] {
+        list(entries);
+        let layout = format!("ocidir://{}", ours.path(&format!("layout {warned}")).display());
+        for target in [layout, format!("{}/to-{warned}", to.host())] {
+            let copied = ours.given(&[("recursive", "true")]).copy(&source, &format!("{target}:v1")).unwrap();
+            let about = copied.warnings.iter().any(|warning| warning.contains(gone.digest.as_str()));
+            assert_eq!((about, copied.warnings.len()), (warned, usize::from(warned)), "{target}");
+            let found = ours.referrers(&format!("{target}@{}", subject.digest)).unwrap().outcome.referrers;
+            assert_eq!(found.len(), 1, "{target}");
+            assert_eq!(found[0].digest, kept.digest);
+        }
+    }
+}
