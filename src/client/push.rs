@@ -94,10 +94,12 @@ impl Verb {
     /// Pushes an artifact that refers to what is at `subject`, by its digest.
     pub(super) async fn attach(&self, artifact: &Artifact, subject: &Reference) -> Result<Outcome> {
         let endpoint = self.endpoint(subject)?;
-        let found = endpoint
-            .resolve()
-            .await?
-            .ok_or_else(|| Error::new(Kind::NotFound, format!("{subject}: there is nothing to attach to")))?;
+        // All of it, since its size is kept, and what a HEAD says need not be that (Q105).
+        let (found, _) =
+            endpoint.backend.manifest(&endpoint.target).await.map_err(|error| match error.kind() {
+                Kind::NotFound => error.context(format!("{subject}: there is nothing to attach to")),
+                _ => error,
+            })?;
         let mut builder = ArtifactBuilder::new(artifact.kind.clone()).subject(Descriptor::new(
             found.media_type,
             found.digest,

@@ -63,6 +63,7 @@ impl Repository {
             budget: RetryBudget::new(&self.call),
             ranges: true,
             spreads: true,
+            has_end: false,
             meter: self.call.operation.meter(),
             start: offset,
             opened_at: offset,
@@ -110,6 +111,8 @@ pub struct BlobReader {
     ranges: bool,
     /// It may come over several connections.
     spreads: bool,
+    /// The answer says itself where it ends, and a broken connection can't be taken for that.
+    has_end: bool,
     meter: Meter,
     start: u64,
     /// Where the newest attempt began.
@@ -151,6 +154,11 @@ impl BlobReader {
                         }
                     }
                     Ok(None) if self.position == self.size && self.skip == 0 => return self.finish(),
+                    // It ends where the connection does, which may just have broken (Q104).
+                    Ok(None) if !self.has_end => {
+                        let error = Error::new(Kind::Size, "the answer ends early").with_retryable(true);
+                        self.broken(error).await?;
+                    }
                     Ok(None) => {
                         return Err(self.wrong_size(format!("the registry sent {} bytes", self.position)));
                     }
@@ -267,6 +275,7 @@ impl BlobReader {
             }
             let takes_ranges =
                 response.status == 206 || response.header(header::ACCEPT_RANGES) == Some("bytes");
+            self.has_end = response.headers.contains_key(header::TRANSFER_ENCODING);
             let Some(answer) = response.into_raw() else {
                 return Err(Error::new(Kind::Internal, "a body was read before"));
             };

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, header};
+use zeroize::Zeroizing;
 
 use super::transport::{RawResponse, body_failure, too_slow};
 use crate::error::{Error, Kind, Result, printable};
@@ -135,18 +136,35 @@ fn is_coding(label: &[u8]) -> bool {
 /// where that is more than `limit`.
 pub(crate) fn decode(headers: &HeaderMap, bytes: Vec<u8>, limit: usize) -> Result<Option<Vec<u8>>> {
     use std::io::Read;
-    match headers.get(header::CONTENT_ENCODING) {
-        Some(value) if value.as_bytes().eq_ignore_ascii_case(b"gzip") => {
-            let mut decoded = Vec::new();
-            let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-            flate2::read::MultiGzDecoder::new(bytes.as_slice())
-                .take(most)
-                .read_to_end(&mut decoded)
-                .map_err(|error| {
-                    Error::new(Kind::Protocol, format!("the answer's gzip encoding is broken: {error}"))
-                })?;
-            Ok((decoded.len() <= limit).then_some(decoded))
-        }
-        _ => check_encoding(headers).map(|()| Some(bytes)),
+    if !is_gzip(headers) {
+        return check_encoding(headers).map(|()| Some(bytes));
     }
+    // A token may be in it, in both forms.
+    let bytes = Zeroizing::new(bytes);
+    let mut decoded = Vec::with_capacity(FIRST_ROOM.min(limit) + 1);
+    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    flate2::read::MultiGzDecoder::new(bytes.as_slice()).take(most).read_to_end(&mut decoded).map_err(
+        |error| Error::new(Kind::Protocol, format!("the answer's gzip encoding is broken: {error}")),
+    )?;
+    Ok((decoded.len() <= limit).then_some(decoded))
+}
+
+/// The start of a body that is only quoted, decoded as far as that goes (Q103).
+pub(crate) fn decode_some(headers: &HeaderMap, bytes: Vec<u8>, limit: usize) -> Vec<u8> {
+    use std::io::Read;
+    if !is_gzip(headers) {
+        return bytes;
+    }
+    let mut decoded = Vec::new();
+    let most = u64::try_from(limit).unwrap_or(u64::MAX);
+    // What came before an error was read all the same.
+    let _ = flate2::read::MultiGzDecoder::new(bytes.as_slice()).take(most).read_to_end(&mut decoded);
+    decoded
+}
+
+fn is_gzip(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_ENCODING).is_some_and(|value| {
+        let label = value.as_bytes().trim_ascii();
+        label.eq_ignore_ascii_case(b"gzip") || label.eq_ignore_ascii_case(b"x-gzip")
+    })
 }

@@ -135,7 +135,11 @@ impl Repository {
         let (claim, status) = (Claim::of(&response.headers), response.status);
         // Q41 has 200 and 202 too.
         if !matches!(status, 200..=202) {
-            return Err(self.error_of(response, target).await?);
+            let error = self.error_of(response, target).await?;
+            return match self.is_there_already(target, bytes, &error).await? {
+                true => Ok(Put { subject_known: false }),
+                false => Err(error),
+            };
         }
         claim.check(bytes, &label)?;
         let put = Put { subject_known: response.headers.contains_key("oci-subject") };
@@ -147,9 +151,37 @@ impl Repository {
         Ok(put)
     }
 
+    /// Whether a PUT was refused because the tag can't be changed, and it names this manifest already: each
+    /// registry has a status of its own for that (Q106).
+    async fn is_there_already(&self, target: &str, bytes: &[u8], error: &Error) -> Result<bool> {
+        let fixed = matches!(error.http_status(), Some(400 | 403 | 405 | 409 | 412 | 422));
+        let lacks = matches!(error.registry_code(), Some("MANIFEST_BLOB_UNKNOWN" | "BLOB_UNKNOWN"));
+        if !fixed || lacks || target.contains(':') {
+            return Ok(false);
+        }
+        match self.head_manifest(target).await {
+            Ok(found) => Ok(found.is_some_and(|found| found.digest.verify(bytes))),
+            Err(error) if error.kind() == Kind::Cancelled => Err(error),
+            // The refusal says more.
+            Err(_) => Ok(false),
+        }
+    }
+
     /// Looks whether a manifest is there after a PUT whose answer did not say what it stored (R-13, R-37).
     async fn confirm_manifest(&self, target: &str, bytes: &[u8], status: u16) -> Result<()> {
-        let (kind, found) = match self.head_manifest(target).await? {
+        let found = match self.head_manifest(target).await {
+            // Who may write need not be one who may read (Q107).
+            Err(error) if matches!(error.http_status(), Some(401 | 403)) => {
+                self.call.operation.warn(format!(
+                    "{}: the registry took it (HTTP {status}) and did not say what it stored, and it can't be read back: {}",
+                    self.label(target),
+                    error.message()
+                ));
+                return Ok(());
+            }
+            found => found?,
+        };
+        let (kind, found) = match found {
             Some(found) if found.digest.verify(bytes) => return Ok(()),
             Some(found) => (Kind::Digest, format!("has the digest {} afterwards", found.digest)),
             None => (Kind::Protocol, "is not there afterwards".to_owned()),
@@ -291,8 +323,20 @@ fn described(response: &Response, target: &str) -> Option<Descriptor> {
         return None;
     }
     let media_type = media_type::essence(response.header(header::CONTENT_TYPE)?);
+    // The length can be that of the encoded bytes (Q54), of nothing, or of something else (Q105).
     let size = response.header(header::CONTENT_LENGTH)?.parse::<u64>().ok()?;
-    media_type::is_manifest(&media_type).then(|| Descriptor::new(media_type, claimed, size))
+    let plausible =
+        size >= least_size(&media_type) && !response.headers.contains_key(header::CONTENT_ENCODING);
+    (plausible && media_type::is_manifest(&media_type)).then(|| Descriptor::new(media_type, claimed, size))
+}
+
+/// No manifest of this type is shorter: what it must have takes as much.
+fn least_size(media_type: &str) -> u64 {
+    match media_type::is_index(media_type) {
+        true => r#"{"schemaVersion":2,"manifests":[]}"#.len() as u64,
+        // With one digest, the config's.
+        false => 128,
+    }
 }
 
 /// The header's media type if it is a manifest's, else the body's own.

@@ -11,6 +11,7 @@ use super::response::Response;
 use super::retry::{Next, RetryBudget, pause_for, too_long};
 use super::transport::{Failure, Outgoing, Permit, RawResponse, RequestBody, Stage};
 use crate::error::{Error, Kind, Result};
+use crate::operation::Count;
 
 /// The most redirects of one request.
 const HOPS: usize = 5;
@@ -67,6 +68,11 @@ impl<'a> Request<'a> {
         self
     }
 
+    /// Whether a read was refused by a server that the registry sent it to.
+    fn is_refused_elsewhere(&self, response: &Response) -> bool {
+        self.method == Method::GET && !response.own && matches!(response.status, 400 | 403)
+    }
+
     pub(crate) fn body(mut self, body: &'a (dyn Fn() -> Result<RequestBody> + Send + Sync)) -> Self {
         self.body = body;
         self
@@ -77,7 +83,7 @@ impl Repository {
     /// Sends a request until it has an answer that is worth the caller's look.
     pub(crate) async fn exchange(&self, request: &Request<'_>) -> Result<Response> {
         let mut budget = RetryBudget::new(&self.call);
-        let (mut answered, mut fresh) = (false, None);
+        let (mut answered, mut fresh, mut renewed) = (false, None, false);
         let auth = self.registry.auth();
         loop {
             let own = !matches!(request.target, Target::Url { own: false, .. });
@@ -103,6 +109,13 @@ impl Repository {
                         }
                     }
                     return Err(auth.refused(access, used, error_response.into_error(&self.name())).await);
+                }
+                // Storage that a read was sent to: a signed URL ends, and the registry has another (Q108).
+                Ok(response) if own && !renewed && request.is_refused_elsewhere(&response) => {
+                    renewed = true;
+                    response.drain().await?;
+                    self.call.operation.count(Count::Retry);
+                    continue;
                 }
                 Ok(response) if request.safe => match budget.after_status(response.status, &response.headers)
                 {

@@ -64,7 +64,10 @@ impl Response {
     /// The same with its body read, at most [`ERROR_LIMIT`] of it.
     pub(crate) async fn read(self) -> Result<Self> {
         let bytes = match self.body {
-            Body::Flowing(answer) => body::read_some(*answer, ERROR_LIMIT).await?,
+            Body::Flowing(answer) => {
+                let bytes = body::read_some(*answer, ERROR_LIMIT).await?;
+                body::decode_some(&self.headers, bytes, ERROR_LIMIT)
+            }
             Body::Read(bytes) => bytes,
         };
         Ok(Self { body: Body::Read(bytes), ..self })

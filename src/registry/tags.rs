@@ -74,9 +74,17 @@ impl<'a> Pages<'a> {
         request.headers = headers;
         let response = repository.exchange(&request).await?;
         self.seen.insert(response.url.to_string());
-        if let Some(link) = next_link(&response.headers) {
-            let url = self.check(&response.url, &link).map_err(|error| error.context(repository.name()))?;
-            self.next = Some(Target::Url { url, own: true });
+        match next_link(&response.headers) {
+            Next::None => {}
+            Next::At(link) => {
+                let url =
+                    self.check(&response.url, &link).map_err(|error| error.context(repository.name()))?;
+                self.next = Some(Target::Url { url, own: true });
+            }
+            Next::Unreadable => repository.call.operation.warn(format!(
+                "{}: the header Link of a page can't be read: the list may go on",
+                repository.name()
+            )),
         }
         Ok(Some(response))
     }
@@ -117,36 +125,55 @@ impl<'a> Pages<'a> {
     }
 }
 
-/// The target of the `Link` whose relation is `next` (RFC 8288); what can't be read is none.
-fn next_link(headers: &HeaderMap) -> Option<String> {
-    headers.get_all(header::LINK).iter().filter_map(|value| value.to_str().ok()).find_map(|text| {
-        let mut rest = text;
-        loop {
-            let (target, after) =
-                rest.trim_start_matches([',', ' ', '\t']).strip_prefix('<')?.split_once('>')?;
-            // A comma outside of quotes ends the link's parameters.
-            let mut quoted = false;
-            let end = after.find(|c: char| {
-                quoted ^= c == '"';
-                c == ',' && !quoted
-            });
-            let (parameters, more) = after.split_at(end.unwrap_or(after.len()));
-            let is_next = parameters.split(';').any(|parameter| {
-                parameter.split_once('=').is_some_and(|(name, value)| {
-                    name.trim().eq_ignore_ascii_case("rel")
-                        && value
-                            .trim()
-                            .trim_matches('"')
-                            .split(' ')
-                            .any(|rel| rel.eq_ignore_ascii_case("next"))
-                })
-            });
-            if is_next {
-                return Some(target.to_owned());
-            }
-            rest = more;
+/// What the headers `Link` say about the next page.
+#[derive(Debug, PartialEq, Eq)]
+enum Next {
+    None,
+    At(String),
+    /// It can't be read: there may be one.
+    Unreadable,
+}
+
+/// The target of the `Link` whose relation is `next` (RFC 8288). Gateways cut the relation off, or quote it in
+/// another way: a link without any is the next page, since a list has no other (Q109).
+fn next_link(headers: &HeaderMap) -> Next {
+    let mut found = Next::None;
+    for value in headers.get_all(header::LINK) {
+        match value.to_str().ok().and_then(next_in) {
+            Some(Next::At(target)) => return Next::At(target),
+            Some(_) => {}
+            None => found = Next::Unreadable,
         }
-    })
+    }
+    found
+}
+
+/// One header's; none where it can't be read.
+fn next_in(text: &str) -> Option<Next> {
+    let mut rest = text;
+    loop {
+        rest = rest.trim_start_matches([',', ' ', '\t']);
+        if rest.is_empty() {
+            return Some(Next::None);
+        }
+        let (target, after) = rest.strip_prefix('<')?.split_once('>')?;
+        // A comma outside of quotes ends the link's parameters.
+        let mut quoted = false;
+        let end = after.find(|c: char| {
+            quoted ^= c == '"';
+            c == ',' && !quoted
+        });
+        let (parameters, more) = after.split_at(end.unwrap_or(after.len()));
+        let mut relations = parameters.split(';').filter_map(|parameter| {
+            let (name, value) = parameter.split_once('=')?;
+            name.trim().eq_ignore_ascii_case("rel").then(|| value.trim().trim_matches(['"', '\'']))
+        });
+        let is_next = |relation: &str| relation.split(' ').any(|one| one.eq_ignore_ascii_case("next"));
+        if relations.next().is_none_or(is_next) {
+            return Some(Next::At(target.to_owned()));
+        }
+        rest = more;
+    }
 }
 
 #[cfg(test)]
@@ -156,10 +183,24 @@ mod tests {
     #[test]
     fn r_31_links_good_and_bad() {
         let next = |text: &str| next_link(&HeaderMap::from_iter([(header::LINK, text.parse().unwrap())]));
-        assert_eq!(next(r#"</v2/x?last=a,b>; rel="next""#).unwrap(), "/v2/x?last=a,b");
-        assert_eq!(next(r#"<a>; rel=prev, <b>; title="x,y"; rel=next"#).unwrap(), "b");
-        for text in ["", "/v2/x", "<unclosed", r#"<a>; rel="prev""#, "<a>", ",,,<", "<a>;rel"] {
-            assert_eq!(next(text), None, "{text}");
+        for (text, target) in [
+            (r#"</v2/x?last=a,b>; rel="next""#, "/v2/x?last=a,b"),
+            (r#"<a>; rel=prev, <b>; title="x,y"; rel=next"#, "b"),
+            ("<a>; rel='next'", "a"),
+            ("<a>", "a"),
+            ("<a>;rel", "a"),
+            ("<a>; title=x", "a"),
+        ] {
+            assert_eq!(next(text), Next::At(target.to_owned()), "{text}");
         }
+        for text in ["", ",, ,", r#"<a>; rel="prev""#, "<a>; rel='last', <b>; rel=first"] {
+            assert_eq!(next(text), Next::None, "{text}");
+        }
+        for text in ["/v2/x", "<unclosed", ",,,<", r#"</v2/x; rel="next""#, r#"/v2/x; rel="next""#] {
+            assert_eq!(next(text), Next::Unreadable, "{text}");
+        }
+        let two: HeaderMap =
+            ["nothing", "<b>; rel=next"].map(|t| (header::LINK, t.parse().unwrap())).into_iter().collect();
+        assert_eq!(next_link(&two), Next::At("b".to_owned()));
     }
 }

@@ -3,6 +3,7 @@
 
 mod clients;
 mod failure;
+mod no_proxy;
 mod request_body;
 mod resolver;
 mod tls;

@@ -5,6 +5,7 @@ mod floods;
 mod headers;
 mod help;
 mod manifests;
+mod others;
 mod overload;
 mod polite;
 mod proxy;

@@ -51,8 +51,12 @@ pub(super) async fn request(
     };
     let answer = access.transport.send(outgoing, access.call).await.map_err(|failure| failure.error)?;
     let (status, headers) = (answer.response.status().as_u16(), answer.response.headers().clone());
-    let body = body::read_all(answer, LIMIT)
-        .await?
-        .ok_or_else(|| Error::new(Kind::Limit, "the token endpoint's answer is longer than 64 KiB"))?;
+    let too_long = || Error::new(Kind::Limit, "the token endpoint's answer is longer than 64 KiB");
+    let body = body::read_all(answer, LIMIT).await?.ok_or_else(too_long)?;
+    // Some gzip it unasked (Q103). Of an answer that is no success, only its words would be lost.
+    let body = match status {
+        200..=299 => body::decode(&headers, body, LIMIT)?.ok_or_else(too_long)?,
+        _ => body::decode_some(&headers, body, LIMIT),
+    };
     Ok((status, headers, body))
 }

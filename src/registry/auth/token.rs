@@ -16,7 +16,7 @@ use crate::credential::{Credential, Form, TOKEN_USER};
 use crate::error::{Error, Kind, printable};
 use crate::options::Secret;
 use crate::registry::policy::Realm;
-use crate::registry::retry::pause_for;
+use crate::registry::retry::{self, pause_for};
 use crate::registry::retry::{Next, RetryBudget};
 
 /// How token servers know this program.
@@ -178,7 +178,7 @@ fn unusable(status: u16, request: &Request<'_>) -> Error {
     let kind = if status == 429 { Kind::RateLimited } else { Kind::Protocol };
     Error::new(kind, format!("the token endpoint {} answers {status}", name(request)))
         .with_http_status(status)
-        .with_retryable(status == 429 || status >= 500)
+        .with_retryable(retry::is_passing(status))
 }
 
 /// What the realm has for a query stays; what is added is percent-encoded.

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::{Client, Proxy, redirect};
 use url::Url;
 
+use super::no_proxy::NoProxy;
 use super::resolver::{Classes, Names, Resolver};
 use super::tls::Tls;
 use crate::error::{Error, Kind, Result, printable};
@@ -162,12 +162,12 @@ impl Clients {
 struct Proxies {
     http: Option<Url>,
     https: Option<Url>,
-    except: String,
+    except: NoProxy,
 }
 
 impl Proxies {
     fn new(settings: &Settings) -> Result<Self> {
-        let none = || Self { http: None, https: None, except: String::new() };
+        let none = || Self { http: None, https: None, except: NoProxy::default() };
         let environment = settings.environment();
         let variable = |names: [&str; 2]| names.iter().find_map(|name| environment.text(name));
         let parse = |text: &str| {
@@ -196,7 +196,7 @@ impl Proxies {
                 Ok(Self {
                     http: http.or(all).map(parse).transpose()?,
                     https: https.or(all).map(parse).transpose()?,
-                    except: variable(["no_proxy", "NO_PROXY"]).unwrap_or("").to_owned(),
+                    except: NoProxy::parse(variable(["no_proxy", "NO_PROXY"]).unwrap_or("")),
                 })
             }
             text => {
@@ -230,11 +230,8 @@ impl Proxies {
             _ => self.http.as_ref()?,
         };
         // What is on this machine is not behind a proxy.
-        if Origin::of(url).ok()?.is_loopback() {
-            return None;
-        }
+        let origin = Origin::of(url).ok()?;
         // reqwest asks no list of exceptions for a proxy that a function chooses.
-        let reached = Matcher::builder().all("http://proxy").no(self.except.as_str()).build();
-        reached.intercept(&url.as_str().parse().ok()?).map(|_| proxy)
+        (!origin.is_loopback() && !self.except.names(&origin)).then_some(proxy)
     }
 }

@@ -3,7 +3,7 @@
 
 use super::bench::{CProgram, Home, auth};
 use crate::harness::c;
-use crate::harness::evil::{Act, Evil, Seen, answer};
+use crate::harness::evil::{Act, Evil, Seen, answer, head};
 
 /// What the program said: how often each needle was there before and after.
 #[derive(Debug)]
@@ -30,17 +30,13 @@ fn count(kind: &str, server: &Evil, needles: &[&str], home: &Home) -> Counts {
 }
 
 fn found() -> Vec<Act> {
-    answer(
-        200,
-        &[
-            ("Content-Type", "application/vnd.oci.image.manifest.v1+json"),
-            (
-                "Docker-Content-Digest",
-                "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
-            ),
-        ],
-        "",
-    )
+    let headers = [
+        ("Content-Type", "application/vnd.oci.image.manifest.v1+json"),
+        ("Content-Length", "300"),
+        ("Docker-Content-Digest", "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"),
+    ];
+    // To a HEAD.
+    vec![Act::Send(head(200, &headers))]
 }
 
 fn challenge(what: &str) -> Vec<Act> {
