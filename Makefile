@@ -13,7 +13,7 @@ SHELL := bash
 lib := . scripts/lib.sh;
 
 .DEFAULT_GOAL := help
-.PHONY: help demo registry cli test-cli examples release portable wheel tools test test-rust test-demo loom test-install test-upgrade lint deny header third-party asan valgrind golden abi counts measure bench bench-full fuzz soak install uninstall ci
+.PHONY: help demo registry cli test-cli examples release portable wheel tools test test-rust test-demo loom test-install test-release test-bindings test-upgrade lint deny header third-party asan valgrind golden abi counts measure bench bench-full fuzz soak install uninstall ci
 
 help: ## lists the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -52,7 +52,9 @@ tools: ## installs what the tests need into build/tools, pinned
 	@scripts/install-tools.sh
 
 test: ## runs every test; installs what it needs
-	@scripts/test.sh
+	@scripts/install-tools.sh go debian zig
+	@scripts/test-rust.sh
+	@$(MAKE) --no-print-directory loom test-install test-release test-demo test-cli test-upgrade test-bindings
 
 test-rust: ## runs the Rust tests alone, with what is installed
 	@scripts/test-rust.sh
@@ -74,6 +76,14 @@ test-cli: cli ## tests the tool as its users do, on layouts and on a real regist
 
 test-install: ## installs into a temporary prefix and links against it
 	@scripts/test-install.sh
+
+test-release: ## what only the release of the library can show
+	@scripts/test-release.sh
+
+test-bindings: cli ## the bindings and the snippets of the documents, against one installation
+	@$(lib) prefix=$$(mktemp -d)/prefix; trap 'rm -rf "$${prefix%/prefix}"' EXIT; \
+	scripts/install.sh install "$$prefix"; \
+	for part in go python docs; do scripts/test-$$part.sh "$$prefix"; done
 
 test-upgrade: release ## programs that were compiled at the first commit of this soname, on the library as it is now
 	@scripts/test-upgrade.sh
@@ -101,8 +111,14 @@ asan: ## the C programs and the library under AddressSanitizer and UBSan
 valgrind: ## the C programs under valgrind
 	@scripts/sanitize.sh valgrind
 
-golden: ## the golden digests on a plain x86-64 (qemu)
-	@scripts/golden.sh
+# The test programs are the newest, as cargo names them; --no-run builds nothing that the tests did not.
+golden: ## the golden digests on a plain x86-64 without any newer instruction (qemu)
+	@$(lib) need qemu-x86_64 "the golden digests on a plain x86-64" || exit 0; count=0; \
+	for program in $$(cargo test --locked --no-run --message-format=json 2>/dev/null | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p'); do \
+	  listed=$$("$$program" --list 2>/dev/null | grep -c 'golden.*: test$$' || true); ((listed)) || continue; \
+	  say "qemu64: $$listed golden tests of $$(basename "$$program")"; \
+	  qemu-x86_64 -cpu qemu64 "$$program" golden --test-threads=1; count=$$((count + listed)); \
+	done; ((count)) || fail "no golden test was found"
 
 abi: ## compares the ABI with the checked-in baseline
 	@scripts/abi.sh

@@ -2,9 +2,10 @@
 # The C programs under a checker, then the demo on a layout and on a real registry.
 #   scripts/sanitize.sh asan       AddressSanitizer, LeakSanitizer and UBSan, the library's Rust side instrumented too
 #   scripts/sanitize.sh valgrind   no invalid access, no use of what was not set, no leak
+# With `build` behind it, it only builds what it needs.
 . "$(dirname "$0")/lib.sh"
 
-name=${1:-}
+name=${1:-} step=${2:-all}
 out=$build/$name
 checker=()
 case $name in
@@ -21,8 +22,9 @@ case $name in
     ;;
   valgrind)
     need valgrind "the C programs under valgrind" || exit 0
-    cargo build --quiet --lib --locked
-    compile_c_programs target/debug "$out"
+    # The library as the Rust tests have it.
+    cargo test --quiet --locked --no-run 2>/dev/null
+    compile_c_programs target/debug/deps "$out"
     export UNDER_VALGRIND=1
     # Reachable memory is the runtime's own, which lives as long as the process.
     checker=(
@@ -33,45 +35,50 @@ case $name in
   *) fail "asan or valgrind" ;;
 esac
 
+[[ $step == all ]] || exit 0
 home=$(mktemp -d)
 trap 'rm -rf "$home"' EXIT
 export HOME=$home
 unset XDG_CACHE_HOME
 
-# checked WHAT COMMAND...
+# checked WHAT COMMAND...: one check, with a home of its own.
 checked() {
-  local what=$1 from=$SECONDS
+  local what=$1 from=$SECONDS log=$out/${1// /-}.log
   shift
-  timeout 900 "$@" >"$out/log" 2>&1 || { cat "$out/log"; fail "$what under $name"; }
+  mkdir -p "$home/$what"
+  HOME=$home/$what timeout 900 "$@" >"$log" 2>&1 || { : >"$home/failed"; cat "$log"; fail "$what under $name"; }
   say "$name: $what: clean ($((SECONDS - from)) s)"
 }
 
-# program PROGRAM [ARGUMENT...]: one of tests/c, with a home of its own.
-program() {
-  local program=$1
-  shift
-  mkdir -p "$home/$program"
-  checked "$program" "${checker[@]}" "$out/tests/$program" "$@"
+# They run beside each other, as many as there are processors: a checker keeps a program to one of them.
+beside() {
+  while (($(jobs -rp | wc -l) >= $(nproc))); do wait -n || true; done
+  checked "$@" &
 }
+
+# program PROGRAM [ARGUMENT...]: one of tests/c.
+program() { beside "$1" "${checker[@]}" "$out/tests/$1" "${@:2}"; }
 
 mkdir -p "$home/guest/tree" "$home/thousand/tree"
 echo content >"$home/thousand/tree/file"
 head -c 3M /dev/zero >"$home/guest/tree/file"
 cp -L "$out/lib/libcldoci.so" "$home/another-version.so"
+export CLDOCI="${checker[*]} $out/cli/cldoci"
 
 # Left out: `fork`, whose children leave what they inherited behind (a leak, to a checker), have no time for valgrind,
 # and hang in the allocator of ASan, as it is where another thread was when they were made. helgrind and drd take every
 # lock and every atomic of Rust's for a race, as they know the C library's alone.
+program callbacks
+beside "demo on a layout" scripts/demo.sh
+if need registry3 "the demo on a registry under $name"; then
+  # shellcheck disable=SC2016 # the shell that the registry's script starts is what reads it
+  beside "demo on a registry" scripts/registry.sh run sh -c 'scripts/demo.sh examples/component "$REGISTRY"'
+fi
 for tested in builder misuse guest limits; do program "$tested" "$home/$tested"; done
-for tested in options operations signals callbacks reentrant credential; do program "$tested"; done
+for tested in options operations signals reentrant credential; do program "$tested"; done
 program handles 2000
 program dlopen "$out/lib/libcldoci.so" "$home/another-version.so"
 # Its limit of descriptors is below those that valgrind keeps for itself.
 [[ $name == valgrind ]] || program thousand "$home/thousand"
-
-export CLDOCI="${checker[*]} $out/cli/cldoci"
-checked "demo on a layout" scripts/demo.sh
-if need registry3 "the demo on a registry under $name"; then
-  # shellcheck disable=SC2016 # the shell that the registry's script starts is what reads it
-  checked "demo on a registry" scripts/registry.sh run sh -c 'scripts/demo.sh examples/component "$REGISTRY"'
-fi
+wait
+[[ ! -e $home/failed ]]
