@@ -61,7 +61,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     symbols.sort_unstable();
     let symbols = symbols.join("\n") + "\n";
     let list = interface::json(&header, false);
-    for (name, text) in [("cldoci.h", &header), ("cldoci.symbols", &symbols), ("cldoci.json", &list)] {
+    let declarations = declarations(&header);
+    let made = [
+        ("cldoci.h", &header),
+        ("cldoci.ffi.h", &declarations),
+        ("cldoci.symbols", &symbols),
+        ("cldoci.json", &list),
+    ];
+    for (name, text) in made {
         fs::write(out.join(name), text)?;
         check(&root.join("include").join(name), text)?;
     }
@@ -110,6 +117,43 @@ fn header(root: &Path, out: &Path) -> Result<String, Box<dyn Error>> {
     }
     text.push_str("\n#ifdef __cplusplus\n}\n#endif\n\n#endif /* CLDOCI_H */\n");
     Ok(one_line_comments(&text))
+}
+
+/// The header's declarations alone, for readers of C that have no preprocessor: constants as enums of one type.
+fn declarations(header: &str) -> String {
+    let mut text = String::from(
+        "/* What cldoci.h declares, without directives: for cffi, LuaJIT and PHP. cldoci.h explains it. */\n\n",
+    );
+    let mut lines = header.lines();
+    let mut constants = Vec::new();
+    while let Some(line) = lines.next() {
+        // A comment at a line's begin, or of one member.
+        if line.trim_start().starts_with("/*") {
+            if !line.ends_with("*/") {
+                lines.by_ref().find(|line| line.ends_with("*/"));
+            }
+        } else if let Some(define) = line.strip_prefix("#define ") {
+            let number = define.split_once(' ').filter(|(name, number)| {
+                !name.contains('(') && (number.starts_with("0x") || number.parse::<i32>().is_ok())
+            });
+            constants.extend(number.map(|(name, number)| format!("  {name} = {number}")));
+            let mut continued = line;
+            while continued.ends_with('\\') {
+                continued = lines.next().unwrap_or_default();
+            }
+        } else if !line.starts_with('#') && !line.is_empty() && line != "}" && line != "extern \"C\" {" {
+            if !constants.is_empty() {
+                text.push_str(&format!("enum {{\n{}\n}};\n", constants.join(",\n")));
+                constants.clear();
+            }
+            text.push_str(line);
+            text.push('\n');
+        }
+    }
+    if !constants.is_empty() {
+        text.push_str(&format!("enum {{\n{}\n}};\n", constants.join(",\n")));
+    }
+    text
 }
 
 /// The version's macros, from the one place that says it.

@@ -30,6 +30,7 @@ debian_tools=(
   "pass pass usr/bin/pass the test with a real credential helper"
   "shellcheck shellcheck usr/bin/shellcheck the look at the shell scripts"
   "doxygen doxygen usr/bin/doxygen the look at the header's comments"
+  "luajit luajit usr/bin/luajit the declarations for generators read by LuaJIT"
 )
 
 deny_version=0.20.2
@@ -87,7 +88,7 @@ install_debian() {
   # shellcheck disable=SC1091 # a file of the system's
   release=$(. /etc/os-release 2>/dev/null || true; printf '%s' "${VERSION_CODENAME:-none}")
   # The number goes up with the list above.
-  stamp=$stamps/debian-$release-2
+  stamp=$stamps/debian-$release-3
   if [[ ! -e $stamp ]]; then
     if ! have apt-get || ! have dpkg; then
       for entry in "${debian_tools[@]}"; do

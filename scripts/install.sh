@@ -16,7 +16,7 @@ library=lib/libcldoci.so.$abi.$version
 # Every file and link that is installed, in one list for both ways.
 files=(
   "$library" "lib/libcldoci.so.$abi" lib/libcldoci.so lib/libcldoci.a lib/pkgconfig/cldoci.pc
-  lib/cmake/cldoci/cldoci-config.cmake lib/cmake/cldoci/cldoci-config-version.cmake include/cldoci.h include/cldoci.hpp
+  lib/cmake/cldoci/cldoci-config.cmake lib/cmake/cldoci/cldoci-config-version.cmake include/cldoci.h include/cldoci.hpp include/cldoci.ffi.h
   bin/cldoci share/man/man1/cldoci.1 share/man/man3/libcldoci.3 share/bash-completion/completions/cldoci
   share/zsh/site-functions/_cldoci share/fish/vendor_completions.d/cldoci.fish
   share/licenses/cldoci/LICENSE-APACHE share/licenses/cldoci/LICENSE-MIT share/licenses/cldoci/THIRD-PARTY
@@ -39,8 +39,7 @@ case $action in
     ln -sf "${library##*/}" "$target/lib/libcldoci.so.$abi"
     ln -sf "libcldoci.so.$abi" "$target/lib/libcldoci.so"
     put 0644 target/release/libcldoci.a lib/libcldoci.a
-    put 0644 include/cldoci.h include/cldoci.h
-    put 0644 include/cldoci.hpp include/cldoci.hpp
+    for file in cldoci.h cldoci.hpp cldoci.ffi.h; do put 0644 "include/$file" "include/$file"; done
     put 0755 "$tool/cldoci" bin/cldoci
     put 0644 "$tool/cldoci.1" share/man/man1/cldoci.1
     put 0644 "$tool/libcldoci.3" share/man/man3/libcldoci.3

@@ -6,15 +6,30 @@ use std::process::{Command, Stdio};
 
 use crate::harness::c::calls::said;
 use crate::harness::c::{self, Function, functions, header, installed, library, root, run, soname};
+use crate::harness::servers::tool;
 
 #[test]
 fn the_checked_in_header_and_symbols_are_those_of_the_source() {
     let made = Path::new(env!("OUT_DIR"));
-    for name in ["cldoci.h", "cldoci.symbols", "cldoci.json"] {
+    for name in ["cldoci.h", "cldoci.ffi.h", "cldoci.symbols", "cldoci.json"] {
         let fresh = std::fs::read_to_string(made.join(name)).unwrap();
         let checked_in = std::fs::read_to_string(root().join("include").join(name)).unwrap();
         assert!(fresh == checked_in, "include/{name} is stale: run  CLDOCI_HEADER=write cargo build");
     }
+}
+
+/// The compiler takes a program that includes the header.
+fn compiles(compiler: &str, flags: &[&str], language: &str, source: &str) {
+    let mut child = Command::new(compiler)
+        .args(flags)
+        .args(["-fsyntax-only", "-x", language, "-I"])
+        .arg(root().join("include"))
+        .arg("-")
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), source.as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success(), "{flags:?}: {source}");
 }
 
 #[test]
@@ -27,18 +42,43 @@ fn the_header_compiles_alone_and_twice_in_every_language_it_promises() {
         ("c++", "c++", "c++17", &[]),
     ] {
         for source in ["#include <cldoci.h>\n", "#include <cldoci.h>\n#include <cldoci.h>\nint unused;\n"] {
-            let mut child = Command::new(compiler)
-                .args(flags)
-                .args(more)
-                .args(["-fsyntax-only", &format!("-std={standard}"), "-x", language, "-I"])
-                .arg(root().join("include"))
-                .arg("-")
-                .stdin(Stdio::piped())
-                .spawn()
-                .unwrap();
-            std::io::Write::write_all(&mut child.stdin.take().unwrap(), source.as_bytes()).unwrap();
-            assert!(child.wait().unwrap().success(), "{standard}: {source}");
+            let standard = format!("-std={standard}");
+            let flags: Vec<_> = flags.iter().chain(more).copied().chain([standard.as_str()]).collect();
+            compiles(compiler, &flags, language, source);
         }
+    }
+}
+
+#[test]
+fn the_declarations_for_generators_are_those_of_the_header() {
+    let text = std::fs::read_to_string(root().join("include/cldoci.ffi.h")).unwrap();
+    assert!(!text.contains('#'), "a directive");
+    let list = std::fs::read_to_string(root().join("include/cldoci.json")).unwrap();
+    let list: serde_json::Value = serde_json::from_str(&list).unwrap();
+    let constants = list["constants"].as_object().unwrap();
+    assert!(constants.len() > 70 && functions().len() > 100);
+    // A declaration that says otherwise is an error to the compiler, after which of the two it comes.
+    let mut source = String::from(
+        "#include <stdbool.h>\n#include <stddef.h>\n#include <stdint.h>\n#include \"cldoci.ffi.h\"\n",
+    );
+    for (name, number) in constants {
+        source += &format!("_Static_assert({name} == {number} && sizeof({name}) == 4, \"{name}\");\n");
+    }
+    for function in functions() {
+        let parameters: Vec<_> = function.parameters.iter().map(|(kind, _)| kind.as_str()).collect();
+        let parameters = if parameters.is_empty() { "void".to_owned() } else { parameters.join(", ") };
+        source += &format!("{} {}({parameters});\n", function.returns, function.name);
+    }
+    compiles("cc", &["-std=c11"], "c", &source);
+    if let Some(luajit) = tool("luajit") {
+        let script = format!(
+            "local ffi = require('ffi') ffi.cdef(io.open('{}'):read('*a')) local cldoci = ffi.load('{}') \
+             io.write(ffi.string(cldoci.cldoci_version_string()), ' ', cldoci.CLDOCI_ERROR_SIZE)",
+            root().join("include/cldoci.ffi.h").display(),
+            library().display(),
+        );
+        let output = run(Command::new(luajit).args(["-e", &script]));
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), concat!(env!("CARGO_PKG_VERSION"), " -50"));
     }
 }
 
