@@ -45,19 +45,36 @@ pub(crate) fn not_started(error: std::io::Error) -> Error {
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
+    told(work, Rank::Usual).await
+}
+
+/// The same for what other work on these threads may wait for: a name's addresses, a credential. It never waits for
+/// their end.
+pub(crate) async fn blocking_ahead<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    told(work, Rank::Ahead).await
+}
+
+/// [`blocking`] without a result.
+pub(crate) fn post(work: impl FnOnce() + Send + 'static) -> Result<()> {
+    hand_over(work, Rank::Usual)
+}
+
+async fn told<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static, rank: Rank) -> Result<T> {
     let (sender, receiver) = oneshot::channel();
-    post(move || {
+    let work = move || {
         let result = catch_unwind(AssertUnwindSafe(work));
         let defect = || Error::new(Kind::Panic, "a defect was caught in a worker thread");
         let _ = sender.send(result.unwrap_or_else(|_| Err(defect())));
-    })?;
+    };
+    hand_over(work, rank)?;
     receiver.await.unwrap_or_else(|_| Err(Error::new(Kind::Cancelled, "cancelled: the runtime ended")))
 }
 
-/// The same without a result.
-pub(crate) fn post(work: impl FnOnce() + Send + 'static) -> Result<()> {
+fn hand_over(work: impl FnOnce() + Send + 'static, rank: Rank) -> Result<()> {
     match POOL.with_borrow(Clone::clone) {
-        Some(pool) => pool.post(Box::new(work)),
+        Some(pool) => pool.post(rank, Box::new(work)),
         None => {
             drop(tokio::task::spawn_blocking(work));
             Ok(())
@@ -66,6 +83,23 @@ pub(crate) fn post(work: impl FnOnce() + Send + 'static) -> Result<()> {
 }
 
 type Job = Box<dyn FnOnce() + Send>;
+
+/// Whether a job may wait for others, or others for it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rank {
+    Usual,
+    /// Of these some always find a thread.
+    Ahead,
+}
+
+/// How many threads a pool has at most.
+#[derive(Clone, Copy)]
+pub(crate) struct Most {
+    /// For usual jobs.
+    pub(crate) usual: usize,
+    /// Besides, for jobs that usual ones may wait for.
+    pub(crate) ahead: usize,
+}
 
 thread_local! {
     /// The pool that serves this thread.
@@ -157,7 +191,7 @@ impl Activity {
 /// it panics where the system has no thread to give, or leaves the work to threads that may wait for it (F-12).
 pub(crate) struct Pool {
     name: &'static str,
-    most: usize,
+    most: Most,
     activity: Arc<Activity>,
     queue: Mutex<Queue>,
     posted: Condvar,
@@ -165,17 +199,39 @@ pub(crate) struct Pool {
 
 #[derive(Default)]
 struct Queue {
-    jobs: VecDeque<Job>,
+    ahead: VecDeque<Job>,
+    usual: VecDeque<Job>,
+    /// Usual jobs that run.
+    running: usize,
     threads: usize,
     idle: usize,
     closed: bool,
+}
+
+impl Queue {
+    /// How many jobs could begin if there were threads.
+    fn ready(&self, most: Most) -> usize {
+        self.ahead.len() + self.usual.len().min(most.usual.saturating_sub(self.running))
+    }
+
+    fn next(&mut self, most: Most) -> Option<(Rank, Job)> {
+        if let Some(job) = self.ahead.pop_front() {
+            return Some((Rank::Ahead, job));
+        }
+        if self.running >= most.usual {
+            return None;
+        }
+        let job = self.usual.pop_front()?;
+        self.running += 1;
+        Some((Rank::Usual, job))
+    }
 }
 
 /// An idle thread ends after this time.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 impl Pool {
-    pub(crate) fn new(name: &'static str, most: usize, activity: Arc<Activity>) -> Arc<Self> {
+    pub(crate) fn new(name: &'static str, most: Most, activity: Arc<Activity>) -> Arc<Self> {
         Arc::new(Self { name, most, activity, queue: Mutex::default(), posted: Condvar::new() })
     }
 
@@ -190,18 +246,24 @@ impl Pool {
 
     /// Runs a job on an idle thread, else on a new one, else, where there are as many as may be, on the first that
     /// is free. Fails where a new one can't be started: those that run may wait for this very job.
-    fn post(self: &Arc<Self>, job: Job) -> Result<()> {
+    fn post(self: &Arc<Self>, rank: Rank, job: Job) -> Result<()> {
         let busy = self.activity.begin();
+        let job: Job = Box::new(move || {
+            let _busy = busy;
+            job();
+        });
         let mut queue = self.queue();
-        if queue.idle <= queue.jobs.len() && queue.threads < self.most {
+        let ready = queue.ready(self.most);
+        let begins = rank == Rank::Ahead || queue.running + queue.usual.len() < self.most.usual;
+        if begins && queue.idle <= ready && queue.threads < self.most.usual + self.most.ahead {
             let pool = self.clone();
             self.activity.spawn(self.name, move || pool.serve())?;
             queue.threads += 1;
         }
-        queue.jobs.push_back(Box::new(move || {
-            let _busy = busy;
-            job();
-        }));
+        match rank {
+            Rank::Ahead => queue.ahead.push_back(job),
+            Rank::Usual => queue.usual.push_back(job),
+        }
         drop(queue);
         self.posted.notify_one();
         Ok(())
@@ -211,11 +273,12 @@ impl Pool {
         self.serve_this_thread();
         let mut queue = self.queue();
         loop {
-            if let Some(job) = queue.jobs.pop_front() {
+            if let Some((rank, job)) = queue.next(self.most) {
                 drop(queue);
                 // Who waits for a job hears of its panic; it must not cost the thread.
                 let _ = catch_unwind(AssertUnwindSafe(job));
                 queue = self.queue();
+                queue.running -= usize::from(rank == Rank::Usual);
                 continue;
             }
             if queue.closed {
@@ -226,7 +289,7 @@ impl Pool {
                 self.posted.wait_timeout(queue, KEEP_ALIVE).unwrap_or_else(PoisonError::into_inner);
             queue = back;
             queue.idle -= 1;
-            if waited.timed_out() && queue.jobs.is_empty() {
+            if waited.timed_out() && queue.ready(self.most) == 0 {
                 break;
             }
         }
@@ -247,16 +310,16 @@ mod tests {
 
     #[test]
     fn jobs_that_wait_for_one_another_get_a_thread_each() {
-        let pool = Pool::new("cldoci-test", 8, Arc::default());
+        let pool = Pool::new("cldoci-test", Most { usual: 8, ahead: 1 }, Arc::default());
         let (sender, receiver) = mpsc::sync_channel(0);
         for n in 0..4 {
             let (sender, pool2) = (sender.clone(), pool.clone());
             let job = move || {
                 let (inner, done) = mpsc::sync_channel(0);
-                pool2.post(Box::new(move || inner.send(n).unwrap())).unwrap();
+                pool2.post(Rank::Usual, Box::new(move || inner.send(n).unwrap())).unwrap();
                 sender.send(done.recv().unwrap()).unwrap();
             };
-            pool.post(Box::new(job)).unwrap();
+            pool.post(Rank::Usual, Box::new(job)).unwrap();
         }
         let mut seen: Vec<i32> = (0..4).map(|_| receiver.recv().unwrap()).collect();
         seen.sort_unstable();
@@ -265,8 +328,28 @@ mod tests {
     }
 
     #[test]
+    fn what_others_wait_for_finds_a_thread_where_they_hold_all() {
+        let pool = Pool::new("cldoci-test", Most { usual: 2, ahead: 1 }, Arc::default());
+        let (sender, receiver) = mpsc::channel();
+        for n in 0..6 {
+            let (sender, pool2) = (sender.clone(), pool.clone());
+            let job = move || {
+                let (inner, done) = mpsc::sync_channel(0);
+                pool2.post(Rank::Ahead, Box::new(move || inner.send(n).unwrap())).unwrap();
+                sender.send(done.recv().unwrap()).unwrap();
+            };
+            pool.post(Rank::Usual, Box::new(job)).unwrap();
+        }
+        let mut seen: Vec<i32> = (0..6).map(|_| receiver.recv().unwrap()).collect();
+        seen.sort_unstable();
+        assert_eq!(seen, [0, 1, 2, 3, 4, 5]);
+        assert!(pool.queue().threads <= 3);
+        pool.close();
+    }
+
+    #[test]
     fn a_panic_is_told_to_who_waits_and_costs_no_thread() {
-        let pool = Pool::new("cldoci-test", 1, Arc::default());
+        let pool = Pool::new("cldoci-test", Most { usual: 1, ahead: 1 }, Arc::default());
         pool.serve_this_thread();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let told = runtime.block_on(blocking(|| -> Result<()> { std::panic::panic_any("a test's panic") }));

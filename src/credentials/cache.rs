@@ -12,7 +12,7 @@ use crate::credential::{CredentialProvider, Credentials, Found, Lookup};
 use crate::error::Result;
 use crate::operation::Operation;
 use crate::options::Settings;
-use crate::thread::blocking;
+use crate::thread::blocking_ahead;
 
 /// The most repositories that are remembered.
 const REMEMBERED: usize = 4096;
@@ -76,7 +76,8 @@ impl Credentials for CredentialCache {
                     }
                     let (chain, registry, repository, asked_by) =
                         (self.chain.clone(), registry.to_owned(), repository.to_owned(), operation.clone());
-                    let answer = blocking(move || chain.find(&registry, &repository, &asked_by)).await?;
+                    let answer =
+                        blocking_ahead(move || chain.find(&registry, &repository, &asked_by)).await?;
                     *known = Some((Instant::now(), answer.clone()));
                     Ok(answer)
                 })

@@ -27,13 +27,14 @@ pub(super) struct Source<'a> {
     buffer: Vec<u8>,
     at: usize,
     end: usize,
+    /// How much is read at once.
+    piece: usize,
 }
 
-const BUFFER: usize = 256 << 10;
-
 impl<'a> Source<'a> {
-    pub(super) fn new(input: &'a mut (dyn Read + Send)) -> Self {
-        Self { input, buffer: Vec::new(), at: 0, end: 0 }
+    /// Reads at most `piece` bytes at once.
+    pub(super) fn new(input: &'a mut (dyn Read + Send), piece: usize) -> Self {
+        Self { input, buffer: Vec::new(), at: 0, end: 0, piece: piece.max(1) }
     }
 
     /// Puts bytes back in front of what is still unread.
@@ -49,8 +50,8 @@ impl<'a> Source<'a> {
     /// What is there, read if nothing is; empty at the end.
     pub(super) fn peek(&mut self) -> Result<&[u8]> {
         if self.at >= self.end {
-            if self.buffer.len() < BUFFER {
-                self.buffer = vec![0; BUFFER];
+            if self.buffer.len() < self.piece {
+                self.buffer = vec![0; self.piece];
             }
             (self.at, self.end) = (0, 0);
             self.end = read(self.input, &mut self.buffer)?;
@@ -91,6 +92,11 @@ impl<'a> Source<'a> {
         }
         Ok(filled)
     }
+}
+
+/// Fills `into` as far as the input goes and says how far.
+pub(super) fn fill(input: &mut (dyn Read + Send), into: &mut [u8]) -> Result<usize> {
+    Source::new(input, 1).fill(into)
 }
 
 /// One read, interruptions tried again.

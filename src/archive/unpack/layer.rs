@@ -1,9 +1,10 @@
 //! One layer through the pipeline: read and decode | read the archive | write files. Every stage has its own
-//! threads, every queue between them an end.
+//! threads, every queue between them an end; for a small layer, which is over before threads have started, the stages
+//! follow one another on the thread that asks.
 
 use std::io::Read;
 use std::sync::mpsc::sync_channel;
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use rustix::fs::{Mode, fchmod, fstat};
 
@@ -27,7 +28,12 @@ use super::write::{NewFile, Shared, Writers, work};
 use super::{inflate, zstd};
 
 /// Buffers of what has no blocks of its own.
-const SMALL_CHUNK: usize = 256 << 10;
+const CHUNK: usize = 256 << 10;
+
+/// A layer of at most so many bytes, of at most so many chunks of content, needs no threads.
+const SMALL_LAYER: u64 = 128 << 10;
+const SMALL_CONTENT: usize = 32;
+const SMALL_CHUNK: usize = 32 << 10;
 
 /// Unpacks one layer into an empty directory. Gives the decoded content's digest where the options want it and
 /// the layer is an archive.
@@ -41,74 +47,156 @@ pub(super) fn unpack(
     operation: &Operation,
 ) -> Result<Option<Digest>> {
     if let LayerKind::File(path) = form {
-        file(path, input, options, directories, operation)?;
+        file(path, layer.size, input, options, directories, operation)?;
         return Ok(None);
     }
-    let table = layer
-        .annotations
-        .get(media_type::ANNOTATION_BLOCKS)
-        .filter(|_| *form == LayerKind::TarGzip)
-        .and_then(|value| BlockTable::parse(value, layer.size))
-        .filter(inflate::usable);
-    let threads = options.threads.max(1);
-    // Enough that no stage waits for want of a buffer: some wait for each writer and for each that inflates.
-    let pool = match table {
-        Some(_) => Pool::new(BLOCK_SIZE, 3 * threads + 4),
-        None => Pool::new(SMALL_CHUNK, 4 * threads + 16),
-    };
-    let (sender, receiver) = sync_channel(2);
-    let (jobs, queue) = sync_channel(2 * threads);
-    let (queue, shared) = (Mutex::new(queue), Shared::default());
-    let limit = options.max_unpacked_bytes;
-    let hasher = options.hash_content.then(|| Hasher::new(Algorithm::Sha256));
-    let mut output =
-        Output { pool: pool.clone(), sender, left: limit, limit, operation: operation.clone(), hasher };
-    let content = OnceLock::new();
     let mask = permissions_left(directories)?;
-    let result = std::thread::scope(|scope| {
-        let hashed = &content;
-        let decode = move || {
-            let mut source = Source::new(input);
-            let result = match (form, &table) {
-                (LayerKind::TarGzip, table) => gzip::check_type(&mut source).and_then(|()| match table {
-                    Some(table) => inflate::stream(&mut source, &mut output, table, threads),
-                    None => gzip::stream(&mut source, &mut output),
-                }),
-                (LayerKind::TarZstd, _) => {
-                    zstd::stream(&mut source, &mut output, options.max_zstd_window_bytes)
-                }
-                _ => plain(&mut source, &mut output),
-            };
-            match (result, output.hasher.take()) {
-                (Ok(()), Some(hasher)) => drop(hashed.set(hasher.finish())),
-                (Ok(()), None) => {}
-                // Where nobody listens, there is an error already.
-                (Err(error), _) => drop(output.sender.send(Err(error))),
-            }
-        };
-        let reading = Input::new(receiver, operation.clone());
-        let run = || -> Result<()> {
-            spawn_scoped(scope, "cldoci-decode", decode)?;
-            // The last of two entries wins only if they are written in order.
-            for _ in 0..if options.last_wins { 1 } else { threads } {
-                spawn_scoped(scope, "cldoci-write", || work(&queue, &shared))?;
-            }
-            let mut reader = Reader::new(reading, options.rules());
-            let writers = Writers::new(jobs, &shared);
-            Extract { options, directories, writers, deferred, operation, mask }.run(&mut reader)
-        };
-        let result = run();
-        pool.close();
-        result
-    });
-    match shared.failure() {
-        Some(error) => return Err(error),
-        None => result?,
-    }
-    match content.into_inner() {
+    let mut layer = Layer { form, layer, options, directories, deferred, operation, mask };
+    let start = layer.start(input)?;
+    let content = match layer.alone(&start)? {
+        Some(content) => content,
+        None => layer.in_threads(&mut start.as_slice().chain(input))?,
+    };
+    match content {
         // A check that was asked for must not be left out.
         None if options.hash_content => Err(Error::new(Kind::Internal, "the layer was not read to its end")),
         digest => Ok(digest),
+    }
+}
+
+struct Layer<'a> {
+    form: &'a LayerKind,
+    layer: &'a Descriptor,
+    options: &'a UnpackOptions,
+    directories: &'a mut Directories,
+    deferred: &'a mut DeferredChecks,
+    operation: &'a Operation,
+    /// The permission bits that the umask leaves.
+    mask: u32,
+}
+
+impl Layer<'_> {
+    /// All of a small layer, and nothing of a larger one.
+    fn start(&self, input: &mut (dyn Read + Send)) -> Result<Vec<u8>> {
+        if self.layer.size > SMALL_LAYER {
+            return Ok(Vec::new());
+        }
+        // One more than it should have, to see its end.
+        let mut start = vec![0; self.layer.size as usize + 1];
+        let length = gzip::fill(input, &mut start)?;
+        start.truncate(length);
+        Ok(start)
+    }
+
+    fn output(&self, pool: &Arc<Pool>, waits: bool, queue: usize) -> (Output, Input) {
+        let (sender, receiver) = sync_channel(queue);
+        let (limit, operation) = (self.options.max_unpacked_bytes, self.operation.clone());
+        let hasher = self.options.hash_content.then(|| Hasher::new(Algorithm::Sha256));
+        let output = Output {
+            pool: pool.clone(),
+            waits,
+            sender,
+            left: limit,
+            limit,
+            operation: operation.clone(),
+            hasher,
+        };
+        (output, Input::new(receiver, operation))
+    }
+
+    /// Unpacks a small layer on this thread. Nothing where `whole` is not that, or holds more than fits into memory;
+    /// else its content's digest, if it is wanted.
+    fn alone(&mut self, whole: &[u8]) -> Result<Option<Option<Digest>>> {
+        if self.layer.size > SMALL_LAYER || whole.len() as u64 > self.layer.size {
+            return Ok(None);
+        }
+        let pool = Pool::new(SMALL_CHUNK, SMALL_CONTENT);
+        let (mut output, input) = self.output(&pool, false, SMALL_CONTENT + 1);
+        let mut bytes = whole;
+        let decoded =
+            decode(self.form, None, 1, self.options, &mut Source::new(&mut bytes, whole.len()), &mut output);
+        if decoded.is_err() && pool.try_get().is_none() {
+            return Ok(None);
+        }
+        let content = output.end(decoded);
+        self.extract(input, Writers::here())?;
+        Ok(Some(content))
+    }
+
+    fn in_threads(&mut self, input: &mut (dyn Read + Send)) -> Result<Option<Digest>> {
+        let table = self
+            .layer
+            .annotations
+            .get(media_type::ANNOTATION_BLOCKS)
+            .filter(|_| *self.form == LayerKind::TarGzip)
+            .and_then(|value| BlockTable::parse(value, self.layer.size))
+            .filter(inflate::usable);
+        let (form, options) = (self.form, self.options);
+        let threads = options.threads.max(1);
+        // Enough that no stage waits for want of a buffer: some wait for each writer and for each that inflates.
+        let pool = match table {
+            Some(_) => Pool::new(BLOCK_SIZE, 3 * threads + 4),
+            None => Pool::new(CHUNK, 4 * threads + 16),
+        };
+        let (mut output, reading) = self.output(&pool, true, 2);
+        let (jobs, queue) = sync_channel(2 * threads);
+        let (queue, shared) = (Mutex::new(queue), Shared::default());
+        let content = OnceLock::new();
+        let result = std::thread::scope(|scope| {
+            let hashed = &content;
+            let decode = move || {
+                let mut source = Source::new(input, CHUNK);
+                let decoded = decode(form, table.as_ref(), threads, options, &mut source, &mut output);
+                if let Some(digest) = output.end(decoded) {
+                    let _ = hashed.set(digest);
+                }
+            };
+            let run = || -> Result<()> {
+                spawn_scoped(scope, "cldoci-decode", decode)?;
+                // The last of two entries wins only if they are written in order.
+                for _ in 0..if options.last_wins { 1 } else { threads } {
+                    spawn_scoped(scope, "cldoci-write", || work(&queue, &shared))?;
+                }
+                self.extract(reading, Writers::new(jobs, &shared))
+            };
+            let result = run();
+            pool.close();
+            result
+        });
+        match shared.failure() {
+            Some(error) => return Err(error),
+            None => result?,
+        }
+        Ok(content.into_inner())
+    }
+
+    fn extract(&mut self, input: Input, writers: Writers<'_>) -> Result<()> {
+        let Self { options, operation, mask, .. } = *self;
+        let mut reader = Reader::new(input, options.rules());
+        let (directories, deferred) = (&mut *self.directories, &mut *self.deferred);
+        Extract { options, directories, writers, deferred, operation, mask }.run(&mut reader)
+    }
+}
+
+/// Decodes all of a layer.
+fn decode(
+    form: &LayerKind,
+    table: Option<&BlockTable>,
+    threads: usize,
+    options: &UnpackOptions,
+    source: &mut Source<'_>,
+    output: &mut Output,
+) -> Result<()> {
+    match (form, table) {
+        (LayerKind::TarGzip, table) => {
+            gzip::check_type(source)?;
+            match table {
+                Some(table) => inflate::stream(source, output, table, threads),
+                None => gzip::stream(source, output),
+            }
+        }
+        (LayerKind::TarZstd, _) => zstd::stream(source, output, options.max_zstd_window_bytes),
+        _ => plain(source, output),
     }
 }
 
@@ -137,6 +225,7 @@ fn plain(source: &mut Source<'_>, output: &mut Output) -> Result<()> {
 /// A layer that is one file.
 fn file(
     path: &[u8],
+    size: u64,
     input: &mut (dyn Read + Send),
     options: &UnpackOptions,
     directories: &mut Directories,
@@ -146,7 +235,7 @@ fn file(
     let directory = directories.open_or_make(name::split(path).0).map_err(failed)?;
     let new = NewFile { directory, path: path.to_vec(), mode: 0o644, mtime: None, replace: false };
     let handle = super::write::create(&new)?;
-    let mut buffer = vec![0; SMALL_CHUNK];
+    let mut buffer = vec![0; (size as usize).clamp(1, CHUNK)];
     let mut total: u64 = 0;
     loop {
         operation.check()?;

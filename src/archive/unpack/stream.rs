@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
 
 use crate::error::{Error, Kind, Result};
-use crate::oci::Hasher;
+use crate::oci::{Digest, Hasher};
 use crate::operation::Operation;
 
 use super::buffer_pool::{Chunk, Piece, Pool};
@@ -13,6 +13,8 @@ use super::buffer_pool::{Chunk, Piece, Pool};
 /// (G-01, G-02).
 pub(super) struct Output {
     pub(super) pool: Arc<Pool>,
+    /// For a buffer; else what finds none fails.
+    pub(super) waits: bool,
     pub(super) sender: SyncSender<Result<Chunk>>,
     pub(super) left: u64,
     pub(super) limit: u64,
@@ -22,10 +24,10 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// An empty buffer, waited for.
+    /// An empty buffer.
     pub(super) fn buffer(&self) -> Result<Chunk> {
         self.operation.check()?;
-        self.pool.get().ok_or_else(stopped)
+        if self.waits { self.pool.get() } else { self.pool.try_get() }.ok_or_else(stopped)
     }
 
     /// Passes data on.
@@ -42,6 +44,18 @@ impl Output {
             hasher.update(chunk.data());
         }
         self.sender.send(Ok(chunk)).map_err(|_| stopped())
+    }
+
+    /// Tells the reader how it ended; the digest of what went through, where that is wanted.
+    pub(super) fn end(self, decoded: Result<()>) -> Option<Digest> {
+        match decoded {
+            Ok(()) => self.hasher.map(Hasher::finish),
+            Err(error) => {
+                // Where nobody listens, there is an error already.
+                let _ = self.sender.send(Err(error));
+                None
+            }
+        }
     }
 }
 

@@ -102,10 +102,10 @@ pub(super) fn work(queue: &Mutex<Receiver<Vec<Job>>>, shared: &Shared) {
     }
 }
 
-/// The archive reader's end: collects jobs into batches.
+/// The archive reader's end: collects jobs into batches for threads, or does them at once.
 pub(super) struct Writers<'a> {
-    queue: SyncSender<Vec<Job>>,
-    shared: &'a Shared,
+    /// None where the reader's own thread writes.
+    threads: Option<(SyncSender<Vec<Job>>, &'a Shared)>,
     batch: Vec<Job>,
     bytes: usize,
     directories: usize,
@@ -114,16 +114,27 @@ pub(super) struct Writers<'a> {
 
 impl<'a> Writers<'a> {
     pub(super) fn new(queue: SyncSender<Vec<Job>>, shared: &'a Shared) -> Self {
-        Self { queue, shared, batch: Vec::new(), bytes: 0, directories: 0, chunks: 0 }
+        Self { threads: Some((queue, shared)), ..Self::here() }
+    }
+
+    /// Without threads.
+    pub(super) fn here() -> Self {
+        Self { threads: None, batch: Vec::new(), bytes: 0, directories: 0, chunks: 0 }
     }
 
     /// An error, of no account itself, once a writer has failed.
     pub(super) fn check(&self) -> Result<()> {
-        if self.shared.failed.load(Ordering::Acquire) { Err(stopped()) } else { Ok(()) }
+        match self.threads {
+            Some((_, shared)) if shared.failed.load(Ordering::Acquire) => Err(stopped()),
+            _ => Ok(()),
+        }
     }
 
     /// Takes a small file.
     pub(super) fn whole(&mut self, file: NewFile, pieces: Vec<Piece>) -> Result<()> {
+        if self.threads.is_none() {
+            return whole(&file, &pieces);
+        }
         let another = match self.batch.last() {
             Some(Job::Whole(last, _)) => !Arc::ptr_eq(&last.directory, &file.directory),
             _ => true,
@@ -157,6 +168,9 @@ impl<'a> Writers<'a> {
 
     /// Takes a part of a large file.
     pub(super) fn part(&mut self, large: &Arc<Large>, offset: u64, piece: Piece) -> Result<()> {
+        if self.threads.is_none() {
+            return part(large, offset, &piece);
+        }
         self.batch.push(Job::Part(large.clone(), offset, piece));
         self.send()
     }
@@ -170,20 +184,21 @@ impl<'a> Writers<'a> {
     }
 
     fn send(&mut self) -> Result<()> {
-        if self.batch.is_empty() {
+        let Some((queue, shared)) = self.threads.as_ref().filter(|_| !self.batch.is_empty()) else {
             return Ok(());
-        }
-        *self.shared.busy.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        };
+        *shared.busy.lock().unwrap_or_else(PoisonError::into_inner) += 1;
         (self.bytes, self.directories, self.chunks) = (0, 0, 0);
-        self.queue.send(std::mem::take(&mut self.batch)).map_err(|_| stopped())
+        queue.send(std::mem::take(&mut self.batch)).map_err(|_| stopped())
     }
 
     /// Waits until everything that was taken is written.
     pub(super) fn flush(&mut self) -> Result<()> {
         self.send()?;
-        let mut busy = self.shared.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((_, shared)) = self.threads else { return Ok(()) };
+        let mut busy = shared.busy.lock().unwrap_or_else(PoisonError::into_inner);
         while *busy > 0 {
-            busy = self.shared.idle.wait(busy).unwrap_or_else(PoisonError::into_inner);
+            busy = shared.idle.wait(busy).unwrap_or_else(PoisonError::into_inner);
         }
         drop(busy);
         self.check()

@@ -20,12 +20,12 @@ use super::fork::Local;
 use super::panic::{self, Observer};
 use super::{callbacks, lock, signals};
 use crate::error::{Error, Kind, Result};
-use crate::thread::Pool;
+use crate::thread::{Most, Pool};
 
 /// The name of the thread that waits for sockets, and of those for work that blocks.
 const IO_THREAD: &str = "cldoci-io";
-/// Threads for work that blocks: files, name look-ups.
-const BLOCKING: usize = 32;
+/// Threads for work that blocks: files, and what that may wait for, name look-ups and credentials.
+const BLOCKING: Most = Most { usual: 24, ahead: 4 };
 
 /// How many operations that move layers run at once: each has some files, connections and threads.
 const TRANSFERS: usize = 6;

@@ -9,7 +9,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use crate::error::{Error, Kind, Result, printable};
 use crate::registry::address::{Class, classify};
 use crate::registry::policy::AddressPolicy;
-use crate::thread::blocking;
+use crate::thread::blocking_ahead;
 
 /// Looks names up: the system, or a caller's own table.
 pub trait Names: Send + Sync {
@@ -82,7 +82,7 @@ async fn look_up(host: &str, names: Option<Arc<dyn Names>>) -> Result<Vec<IpAddr
     }
     let name = host.to_owned();
     // It may block: a name server that is silent costs no thread that others need.
-    let found: std::io::Result<Vec<IpAddr>> = blocking(move || {
+    let found: std::io::Result<Vec<IpAddr>> = blocking_ahead(move || {
         Ok(match names {
             Some(names) => names.look_up(&name),
             None => (name.as_str(), 0).to_socket_addrs().map(|all| all.map(|a| a.ip()).collect()),

@@ -3,7 +3,7 @@
 use std::io::{Cursor, Read};
 
 use cldoci::archive::{Staging, UnpackOptions};
-use cldoci::oci::{Descriptor, media_type};
+use cldoci::oci::{Descriptor, Digest, media_type};
 use cldoci::options::Existing;
 use cldoci::{Kind, Operation};
 
@@ -438,6 +438,40 @@ fn g_07_blocks_that_are_corrupt_are_found() {
     let error = world.pull_described(&options(), &[(layer, &more)]).unwrap_err();
     assert!(error.message().contains("follows the end"), "{error}");
     world.check();
+}
+
+/// Small layers are unpacked without threads, unless they hold more than fits into memory at once.
+#[test]
+fn a_small_layer_becomes_the_same_tree_however_much_it_holds() {
+    let want = |count: usize| (0..count).map(|n| format!("{n:03}")).collect::<Vec<_>>();
+    // Up to 1 MiB of content, a little more, and a file on both sides of that.
+    for (count, length) in [(3, 10), (30, 33_000), (31, 33_000), (40, 33_000), (2, 700_000), (1, 5 << 20)] {
+        let content = "x".repeat(length);
+        let files: Vec<_> = want(count).iter().map(|name| file(name, &content)).collect();
+        let archive = tar(&files);
+        let forms = [(GZIP, gzip(&archive)), (ZSTD, zstd(&archive)), (TAR, archive.clone())];
+        for (media_type, bytes) in forms {
+            for last_wins in [false, true] {
+                let world = World::new();
+                let options = UnpackOptions { hash_content: true, last_wins, ..options() };
+                let mut staging = Staging::prepare(&world.dest(), &options).unwrap();
+                let layer = Descriptor::of(media_type, &bytes);
+                let found = staging.unpack(&layer, &mut &bytes[..], &Operation::new()).unwrap();
+                assert_eq!(found, Some(Digest::of(&archive)), "{media_type} {count} {length}");
+                staging.publish(&Operation::new()).unwrap();
+                let mut names: Vec<_> = std::fs::read_dir(world.dest())
+                    .unwrap()
+                    .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                    .collect();
+                names.sort();
+                assert_eq!(names, want(count));
+                for name in names {
+                    assert!(std::fs::read(world.dest().join(name)).unwrap() == content.as_bytes());
+                }
+                world.check();
+            }
+        }
+    }
 }
 
 #[test]
