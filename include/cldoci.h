@@ -125,7 +125,9 @@
  * by an event loop (cldoci_operation_open_descriptor), cancelled from any thread, and freed at any time, which
  * cancels it. A thousand at once are fine: those that can't run yet have the phase CLDOCI_PHASE_WAITING.
  *
- * Callbacks run on threads of their own, one call at a time for an operation. They must not unwind.
+ * Callbacks of an operation run on threads of their own, those of a blocking verb on the thread that calls it,
+ * while it waits: a runtime with one interpreter thread can't hang. One call at a time for an operation. They must
+ * not unwind or jump (exceptions, longjmp).
  *
  * fork
  * ----
@@ -486,13 +488,14 @@ typedef struct cldoci_counters {
 /* Callbacks ---------------------------------------------------------------------------------------------- */
 
 /**
- * Called with `user_data` once it is not needed any more, on any thread but the library's I/O threads.
+ * Called with `user_data` once it is not needed any more, on any thread but the library's I/O threads; where options
+ * for blocking verbs alone had it, on the thread that frees them or in the verb.
  */
 typedef void (*cldoci_finalizer)(void *user_data);
 
 /**
- * Called now and then while an operation runs, and once when it has ended. `progress` lives for the time of
- * the call. Return 0 to go on, anything else to cancel.
+ * Called now and then while an operation runs, and once when it has ended, but for one that was cancelled.
+ * `progress` lives for the time of the call. Return 0 to go on, anything else to cancel.
  */
 typedef int32_t (*cldoci_progress_callback)(const cldoci_progress *progress, void *user_data);
 
@@ -632,8 +635,8 @@ cldoci_status cldoci_options_set_host(cldoci_options *options,
 /**
  * A function that is told the progress of the operations that these options are given to (those of a
  * client: all of its operations). It is called about ten times a second and once at the end, one call at a
- * time, on a thread that only runs callbacks: when it blocks, nothing but its own operation's end waits for
- * it. Non-zero from it cancels the operation.
+ * time: of a blocking verb on the thread that calls it, else on one that only runs callbacks. When it blocks,
+ * nothing but its own operation's end waits for it. Non-zero from it cancels the operation.
  *
  * It may cancel and free its own operation and start others; waiting for its own operation is
  * CLDOCI_ERROR_REENTRANT. It must not unwind (C++ exceptions, longjmp): that ends the process. When an
@@ -654,8 +657,9 @@ cldoci_status cldoci_options_set_progress_callback(cldoci_options *options,
 
 /**
  * A function that is asked for credentials, after those that the options of a host give and before docker's
- * and podman's files and helpers. It belongs to a client. It is called on a thread that only runs
- * callbacks, possibly on several at once. It must not unwind.
+ * and podman's files and helpers. It belongs to a client. For a blocking verb it is called on the thread that
+ * calls the verb, which comes back when the callback has; else on one that only runs callbacks. Several may call
+ * it at once. It must not unwind.
  *
  * It may cancel and free operations and start others; waiting for an operation of its own client, which may wait
  * for the callback, is CLDOCI_ERROR_REENTRANT, as are that client's blocking verbs: another client is free to.
@@ -675,9 +679,9 @@ cldoci_status cldoci_options_set_credential_callback(cldoci_options *options,
 
 /**
  * A function that takes the log of the operations that these options are given to (those of a client: all
- * of its operations). It is called on a thread that only runs callbacks, one line at a time; lines are left
- * out when it is slow, and some may come after their operation has ended. No line holds a secret. It must
- * not unwind.
+ * of its operations). The lines of a blocking verb come on the thread that calls it, all before it comes back;
+ * those of operations on a thread that only runs callbacks, one at a time, some after their operation has ended.
+ * Lines are left out when it is slow. No line holds a secret. It must not unwind.
  *
  * @param options    borrowed, not NULL
  * @param level      CLDOCI_LOG_…: the last level that is wanted

@@ -30,7 +30,7 @@ use crate::credential::{CredentialProvider, Credentials};
 use crate::credentials::CredentialCache;
 use crate::error::{Error, Kind, Result};
 use crate::oci::{ArtifactKind, Reference};
-use crate::operation::{Logger, Operation};
+use crate::operation::{Logger, Operation, Waiter};
 use crate::options::{Environment, Options, Secret, Settings, registry_name};
 use crate::registry::{Registry, Session, UploadSessions};
 use crate::store::{Store, UploadSession};
@@ -96,8 +96,18 @@ impl Client {
 
     /// The same, with a logger.
     pub fn call_with_logger(&self, options: Option<&Options>, logger: Option<Logger>) -> Result<Call> {
+        self.call_waited_for(options, logger, None)
+    }
+
+    /// The same, with the thread that waits for it.
+    pub(crate) fn call_waited_for(
+        &self,
+        options: Option<&Options>,
+        logger: Option<Logger>,
+        waiter: Option<Arc<Waiter>>,
+    ) -> Result<Call> {
         let settings = self.0.settings.for_call(options)?;
-        let operation = Operation::with(settings.deadline(), logger);
+        let operation = Operation::with(settings.deadline(), logger, waiter);
         Ok(Call::new(settings, operation))
     }
 

@@ -1,5 +1,7 @@
 //! One running verb, as every layer of the house sees it: cancel, deadline, progress, counters, warnings.
 
+mod waiter;
+
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,6 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use crate::error::{Error, Kind, Result};
+pub(crate) use waiter::{Job, Waiter};
 
 /// Where an operation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,6 +123,7 @@ struct Inner {
     started: Instant,
     deadline: Option<Instant>,
     logger: Option<Logger>,
+    waiter: Option<Arc<Waiter>>,
     elapsed_ms: AtomicU64,
     phase: AtomicU8,
     bytes_done: AtomicU64,
@@ -145,6 +149,7 @@ impl Default for Inner {
             started: Instant::now(),
             deadline: None,
             logger: None,
+            waiter: None,
             elapsed_ms: AtomicU64::new(u64::MAX),
             phase: AtomicU8::new(0),
             bytes_done: AtomicU64::new(0),
@@ -176,14 +181,23 @@ impl Operation {
     /// An operation that ends with [`Kind::Timeout`] once `timeout` has passed. A time-out too long for the
     /// clock is none (case F-26).
     pub fn with_timeout(timeout: Option<Duration>) -> Self {
-        Self::with(timeout, None)
+        Self::with(timeout, None, None)
     }
 
-    /// The same, with a logger.
-    pub fn with(timeout: Option<Duration>, logger: Option<Logger>) -> Self {
+    /// The same, with a logger, and with the thread that waits for it, if one does.
+    pub(crate) fn with(
+        timeout: Option<Duration>,
+        logger: Option<Logger>,
+        waiter: Option<Arc<Waiter>>,
+    ) -> Self {
         let started = Instant::now();
         let deadline = timeout.and_then(|t| started.checked_add(t));
-        Self(Arc::new(Inner { started, deadline, logger, ..Inner::default() }))
+        Self(Arc::new(Inner { started, deadline, logger, waiter, ..Inner::default() }))
+    }
+
+    /// The thread on which its callbacks run; `None`: on threads of their own.
+    pub(crate) fn waiter(&self) -> Option<&Arc<Waiter>> {
+        self.0.waiter.as_ref()
     }
 
     /// Writes a log line, which is only made where somebody wants it. It must hold no secret and no query of a
@@ -421,7 +435,7 @@ mod tests {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let kept = lines.clone();
         let write = Arc::new(move |level, line: &str| kept.lock().unwrap().push((level, line.to_owned())));
-        let operation = Operation::with(None, Some(Logger { level: Level::Warning, write }));
+        let operation = Operation::with(None, Some(Logger { level: Level::Warning, write }), None);
         operation.warn("careful");
         operation.log(Level::Info, || unreachable!("a line that nobody wants is not made"));
         operation.log(Level::Error, || "broken".to_owned());

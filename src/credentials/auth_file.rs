@@ -171,11 +171,13 @@ fn bad(why: impl Into<String>) -> Error {
 mod tests {
     use super::*;
     use crate::credentials::helper::Helpers;
+    use crate::operation::Operation;
     use crate::options::{Environment, Options, Settings};
 
     fn find(text: &str, registry: &str, repository: &str) -> Result<Option<Hit>> {
         let settings = Settings::for_client(&Options::new(), Environment::default()).unwrap();
-        let asked = Asked { registry, repository, helpers: &Helpers::new(&settings) };
+        let asked =
+            Asked { registry, repository, helpers: &Helpers::new(&settings), operation: &Operation::new() };
         AuthFile::parse(text.as_bytes())?.find(&asked)
     }
 

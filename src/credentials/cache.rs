@@ -2,7 +2,7 @@
 //! each request: a credential until a registry refuses it, any other answer for the verbs that were running.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use futures_util::future::BoxFuture;
@@ -18,7 +18,17 @@ use crate::thread::blocking_ahead;
 const REMEMBERED: usize = 4096;
 
 #[derive(Default)]
-struct Slot(tokio::sync::Mutex<Option<(Instant, Lookup)>>);
+struct Slot {
+    known: Mutex<Option<(Instant, Lookup)>>,
+    /// Held by who finds it out.
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl Slot {
+    fn known(&self) -> MutexGuard<'_, Option<(Instant, Lookup)>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// The chain of sources, and what it answered.
 pub struct CredentialCache {
@@ -56,7 +66,8 @@ impl CredentialCache {
 }
 
 impl Credentials for CredentialCache {
-    /// Many may ask at once: one of them finds it out.
+    /// Many may ask at once: one of them finds it out. But a call that calls back on the thread that waits for it
+    /// and another one never wait for each other, as the threads of their callbacks may do so, too.
     fn look_up<'a>(
         &'a self,
         registry: &'a str,
@@ -67,8 +78,11 @@ impl Credentials for CredentialCache {
             let slot = self.slot(registry, repository);
             operation
                 .run(async {
-                    let mut known = slot.0.lock().await;
-                    match &*known {
+                    let _turn = match operation.waiter() {
+                        Some(waiter) => waiter.turn.lock().await,
+                        None => slot.turn.lock().await,
+                    };
+                    match &*slot.known() {
                         Some((_, found @ Lookup::Found(_))) => return Ok(found.clone()),
                         // It was found out while this verb was running: asking again would only take time.
                         Some((when, outcome)) if *when >= operation.started() => return Ok(outcome.clone()),
@@ -78,7 +92,7 @@ impl Credentials for CredentialCache {
                         (self.chain.clone(), registry.to_owned(), repository.to_owned(), operation.clone());
                     let answer =
                         blocking_ahead(move || chain.find(&registry, &repository, &asked_by)).await?;
-                    *known = Some((Instant::now(), answer.clone()));
+                    *slot.known() = Some((Instant::now(), answer.clone()));
                     Ok(answer)
                 })
                 .await
@@ -94,7 +108,7 @@ impl Credentials for CredentialCache {
     ) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             let slot = self.slot(registry, repository);
-            let mut known = slot.0.lock().await;
+            let mut known = slot.known();
             if matches!(&*known, Some((_, Lookup::Found(now))) if now.credential == found.credential) {
                 *known = Some((Instant::now(), Lookup::Refused(found.clone())));
             }

@@ -1,7 +1,7 @@
 //! The one chain of places that are asked for a credential. To add a source, add it in [`Chain::new`].
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use super::auth_file::{AuthFile, Hit};
 use super::helper::Helpers;
@@ -52,7 +52,8 @@ impl Chain {
 
     /// The first credential for the repository. It reads files and runs helpers, so it blocks.
     pub(super) fn find(&self, registry: &str, repository: &str, operation: &Operation) -> Result<Lookup> {
-        let asked = Asked { registry, repository, helpers: &self.helpers.during(operation) };
+        let helpers = &self.helpers.during(operation);
+        let asked = Asked { registry, repository, helpers, operation };
         for source in &self.sources {
             match source.find(&asked)? {
                 Lookup::None => {}
@@ -91,10 +92,21 @@ struct Callback(Arc<dyn CredentialProvider>);
 
 impl Source for Callback {
     fn find(&self, asked: &Asked<'_>) -> Result<Lookup> {
-        let found = self
-            .0
-            .credential(asked.registry, asked.repository)
-            .map_err(|e| Error::new(Kind::Credentials, format!("the credential callback: {e}")))?;
+        let answer = match asked.operation.waiter() {
+            None => self.0.credential(asked.registry, asked.repository),
+            Some(waiter) => {
+                let (sender, receiver) = mpsc::sync_channel(1);
+                let (provider, registry, repository) =
+                    (self.0.clone(), asked.registry.to_owned(), asked.repository.to_owned());
+                waiter.post(Box::new(move || {
+                    // Nobody listens where the operation has ended.
+                    let _ = sender.send(provider.credential(&registry, &repository));
+                }));
+                receiver.recv().unwrap_or_else(|_| Err(Error::new(Kind::Credentials, "did not come back")))
+            }
+        };
+        let found =
+            answer.map_err(|e| Error::new(Kind::Credentials, format!("the credential callback: {e}")))?;
         Ok(found.map_or(Lookup::None, |credential| {
             let source = "the credential callback".to_owned();
             Lookup::found(Found { credential, source, explicit: true })

@@ -3,6 +3,7 @@
 use super::helper::Helpers;
 use crate::credential::Lookup;
 use crate::error::Result;
+use crate::operation::Operation;
 
 /// What a source is asked.
 pub(super) struct Asked<'a> {
@@ -10,6 +11,7 @@ pub(super) struct Asked<'a> {
     pub(super) registry: &'a str,
     pub(super) repository: &'a str,
     pub(super) helpers: &'a Helpers,
+    pub(super) operation: &'a Operation,
 }
 
 /// A place that may have a credential. An error of it ends the search; so does anything but `Lookup::None`.

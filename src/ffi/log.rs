@@ -3,9 +3,9 @@
 use std::ffi::{CString, c_char, c_void};
 
 use super::callback::UserData;
-use super::support::log;
+use super::support::log::LogCallback;
 use crate::error::{Error, Kind, Result};
-use crate::operation::{Level, Logger};
+use crate::operation::Level;
 
 /// A verb failed.
 pub const CLDOCI_LOG_ERROR: i32 = 1;
@@ -26,7 +26,7 @@ pub(super) fn logger(
     level: i32,
     function: unsafe extern "C" fn(i32, *const c_char, *mut c_void),
     user_data: UserData,
-) -> Result<Logger> {
+) -> Result<LogCallback> {
     let level = match level {
         CLDOCI_LOG_ERROR => Level::Error,
         CLDOCI_LOG_WARNING => Level::Warning,
@@ -34,7 +34,7 @@ pub(super) fn logger(
         CLDOCI_LOG_DEBUG => Level::Debug,
         _ => return Err(Error::new(Kind::Argument, format!("argument 'level' is {level}, wants 1 to 4"))),
     };
-    Ok(log::logger(level, move |level, line| {
+    Ok(LogCallback::new(level, move |level, line| {
         // Text that could hold a NUL went through `printable` before.
         let line = CString::new(line.replace('\0', "\\0")).unwrap_or_default();
         // SAFETY: the caller gave this function for this user_data, and `line` lives as long as the call.

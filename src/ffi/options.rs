@@ -168,8 +168,8 @@ pub unsafe extern "C" fn cldoci_options_set_host(
 
 /// A function that is told the progress of the operations that these options are given to (those of a
 /// client: all of its operations). It is called about ten times a second and once at the end, one call at a
-/// time, on a thread that only runs callbacks: when it blocks, nothing but its own operation's end waits for
-/// it. Non-zero from it cancels the operation.
+/// time: of a blocking verb on the thread that calls it, else on one that only runs callbacks. When it blocks,
+/// nothing but its own operation's end waits for it. Non-zero from it cancels the operation.
 ///
 /// It may cancel and free its own operation and start others; waiting for its own operation is
 /// CLDOCI_ERROR_REENTRANT. It must not unwind (C++ exceptions, longjmp): that ends the process. When an
@@ -197,8 +197,9 @@ pub unsafe extern "C" fn cldoci_options_set_progress_callback(
 }
 
 /// A function that is asked for credentials, after those that the options of a host give and before docker's
-/// and podman's files and helpers. It belongs to a client. It is called on a thread that only runs
-/// callbacks, possibly on several at once. It must not unwind.
+/// and podman's files and helpers. It belongs to a client. For a blocking verb it is called on the thread that
+/// calls the verb, which comes back when the callback has; else on one that only runs callbacks. Several may call
+/// it at once. It must not unwind.
 ///
 /// It may cancel and free operations and start others; waiting for an operation of its own client, which may wait
 /// for the callback, is CLDOCI_ERROR_REENTRANT, as are that client's blocking verbs: another client is free to.
@@ -225,9 +226,9 @@ pub unsafe extern "C" fn cldoci_options_set_credential_callback(
 }
 
 /// A function that takes the log of the operations that these options are given to (those of a client: all
-/// of its operations). It is called on a thread that only runs callbacks, one line at a time; lines are left
-/// out when it is slow, and some may come after their operation has ended. No line holds a secret. It must
-/// not unwind.
+/// of its operations). The lines of a blocking verb come on the thread that calls it, all before it comes back;
+/// those of operations on a thread that only runs callbacks, one at a time, some after their operation has ended.
+/// Lines are left out when it is slow. No line holds a secret. It must not unwind.
 ///
 /// @param options    borrowed, not NULL
 /// @param level      CLDOCI_LOG_…: the last level that is wanted

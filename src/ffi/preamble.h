@@ -125,7 +125,9 @@
  * by an event loop (cldoci_operation_open_descriptor), cancelled from any thread, and freed at any time, which
  * cancels it. A thousand at once are fine: those that can't run yet have the phase CLDOCI_PHASE_WAITING.
  *
- * Callbacks run on threads of their own, one call at a time for an operation. They must not unwind.
+ * Callbacks of an operation run on threads of their own, those of a blocking verb on the thread that calls it,
+ * while it waits: a runtime with one interpreter thread can't hang. One call at a time for an operation. They must
+ * not unwind or jump (exceptions, longjmp).
  *
  * fork
  * ----

@@ -68,9 +68,7 @@ impl Output for *mut *mut cldoci_result {
     }
 
     unsafe fn finish(self, task: Arc<Task>) -> Result<()> {
-        let Some(outcome) = task.wait(None)? else {
-            return Err(Error::new(Kind::Internal, "an endless wait came to its end"));
-        };
+        let outcome = task.wait_here()?;
         task.detach();
         if !self.is_null() {
             self.write(handle::insert(ResultObject::new(outcome, &task.operation))?);

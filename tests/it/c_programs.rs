@@ -109,6 +109,43 @@ fn x_14_every_callback_calls_back() {
 }
 
 #[test]
+fn x_14_callbacks_of_a_verb_that_is_waited_for_run_on_the_thread_that_waits() {
+    let program = Program::new("waiting");
+    tree(&program);
+    run(program.command().arg(program.scratch()));
+}
+
+/// Interpreters whose lock is held while a verb is waited for: `ctypes.PyDLL` keeps Python's.
+#[test]
+fn callbacks_of_a_verb_that_is_waited_for_enter_a_runtime_with_one_thread() {
+    let installed = installed();
+    let library = installed.path().join("libcldoci.so");
+    let runtimes = [
+        ("python3", "waiting.py", ["-c", "import ctypes"]),
+        ("node", "waiting.js", ["-e", "require('koffi')"]),
+        ("ruby", "waiting.rb", ["-e", "require 'ffi'"]),
+    ];
+    for (runtime, program, needs) in runtimes {
+        let there = Command::new(runtime).args(needs).output().is_ok_and(|output| output.status.success());
+        if !there {
+            assert_ne!(runtime, "python3", "Python is missing");
+            println!("left out: {runtime}, or what it needs to call C, is missing");
+            continue;
+        }
+        let scratch = tempfile::tempdir().unwrap();
+        std::fs::create_dir(scratch.path().join("tree")).unwrap();
+        std::fs::write(scratch.path().join("tree/file"), "content").unwrap();
+        // A hang is what it looks for.
+        run(Command::new("timeout")
+            .args(["60", runtime])
+            .arg(root().join("tests/runtimes").join(program))
+            .arg(&library)
+            .arg(scratch.path())
+            .env("HOME", scratch.path()));
+    }
+}
+
+#[test]
 fn x_25_fork() {
     run(&mut Program::new("fork").command());
 }

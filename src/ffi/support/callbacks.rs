@@ -1,8 +1,9 @@
-//! Functions of the caller's that cldoci calls: on threads of their own, so that one that blocks stalls
-//! nothing but its own operation.
+//! Functions of the caller's that cldoci calls. Those of an operation run on threads of their own, so that one that
+//! blocks stalls nothing but its own operation; those of a verb that is waited for on the thread that waits.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -11,11 +12,8 @@ use tokio::sync::Notify;
 use super::activity::activity;
 use super::fork::Local;
 use super::{lock, signals};
-use crate::operation::{Operation, Progress};
+use crate::operation::{Job, Operation, Phase, Progress, Waiter};
 use crate::thread::PREFIX;
-
-/// Work for a thread for callbacks.
-pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
 /// The most threads for callbacks; more of them wait for one that is free.
 const THREADS: usize = 16;
@@ -44,13 +42,20 @@ struct Queue {
 }
 
 thread_local! {
-    /// Whether this is a thread for callbacks.
+    /// Whether callbacks run on this thread now.
     static HERE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether this is a thread for callbacks.
+/// Whether callbacks run on this thread now.
 pub(crate) fn is_here() -> bool {
     HERE.get()
+}
+
+/// Runs what is waiting for the thread that waits.
+pub(crate) fn run_jobs(waiter: &Waiter) {
+    let before = HERE.replace(true);
+    waiter.run_jobs();
+    HERE.set(before);
 }
 
 /// Ends the threads that have nothing to do.
@@ -120,6 +125,8 @@ pub(crate) struct Reporter {
     /// Until no call will begin any more: its finaliser comes then, whoever still holds this.
     callback: Mutex<Option<Arc<ProgressCallback>>>,
     state: Mutex<State>,
+    /// The caller knows that the operation has ended.
+    told_end: AtomicBool,
     settled: Notify,
     /// What comes after the call that is under way, where no task waits for it.
     then: Mutex<Option<Job>>,
@@ -151,6 +158,7 @@ impl Reporter {
             operation,
             callback: Mutex::new(Some(callback)),
             state: Mutex::new(State::Idle),
+            told_end: AtomicBool::new(false),
             settled: Notify::new(),
             then: Mutex::new(None),
         })
@@ -175,7 +183,11 @@ impl Reporter {
             *state = State::Posted;
         }
         let reporter = self.clone();
-        post(Box::new(move || reporter.call()));
+        let call: Job = Box::new(move || reporter.call());
+        match self.operation.waiter() {
+            Some(waiter) => waiter.post(call),
+            None => post(call),
+        }
     }
 
     fn call(&self) {
@@ -188,6 +200,7 @@ impl Reporter {
             *state = State::Running;
         }
         let progress = self.operation.progress();
+        self.told_end.store(progress.phase == Phase::Done, Ordering::Relaxed);
         let before = CALLING.replace(self.identity());
         let goes_on = callback(&progress);
         CALLING.set(before);
@@ -255,14 +268,18 @@ impl Reporter {
     pub(crate) async fn finish(self: &Arc<Self>) {
         // The first round waits out a call that is under way, the second is the last call.
         for last in [false, true] {
-            if self.operation.is_cancelled() {
+            // A call that was asked for before the end may have told it.
+            if self.operation.is_cancelled() || self.told_end.load(Ordering::Relaxed) {
                 break;
             }
             if last {
                 self.report();
             }
             let begun = self.until(|state| state != State::Posted);
-            if tokio::time::timeout(LAST_CALL, begun).await.is_err() {
+            // The thread that waits comes for it: it has nothing else to do.
+            if self.operation.waiter().is_some() {
+                begun.await;
+            } else if tokio::time::timeout(LAST_CALL, begun).await.is_err() {
                 break;
             }
             self.until(|state| matches!(state, State::Idle | State::Closed)).await;

@@ -1,5 +1,5 @@
-//! The way from a client to its caller's credential function: asked on a thread for callbacks, never on one that does
-//! I/O.
+//! The way from a client to its caller's credential function: asked on a thread for callbacks, or on the one that waits
+//! for the verb, never on one that does I/O.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,15 +43,21 @@ impl CallbackProvider {
 
 impl CredentialProvider for CallbackProvider {
     fn credential(&self, registry: &str, repository: &str) -> Result<Option<Credential>> {
-        let (sender, receiver) = mpsc::sync_channel(1);
         let (callback, client) = (self.callback.clone(), self.client);
+        let ask = move |registry: &str, repository: &str| {
+            let before = ASKING.replace(Some(client));
+            let answer = callback(registry, repository);
+            ASKING.set(before);
+            answer
+        };
+        if callbacks::is_here() {
+            return ask(registry, repository);
+        }
+        let (sender, receiver) = mpsc::sync_channel(1);
         let (registry, repository) = (registry.to_owned(), repository.to_owned());
         callbacks::post(Box::new(move || {
-            let before = ASKING.replace(Some(client));
-            let answer = callback(&registry, &repository);
-            ASKING.set(before);
-            // Nobody listens where the operation has ended meanwhile.
-            let _ = sender.send(answer);
+            // Nobody listens where the operation has ended.
+            let _ = sender.send(ask(&registry, &repository));
         }));
         let lost = |_| Error::new(Kind::Credentials, "did not come back");
         receiver.recv().map_err(lost)?

@@ -1,17 +1,59 @@
-//! Log lines for the caller's function. They wait in a short queue until a thread for callbacks takes them, so that a
-//! function that blocks stalls nothing.
+//! Log lines for the caller's function. They wait in a short queue until a thread for callbacks takes them, or the one
+//! that waits for the verb, so that a function that blocks stalls nothing.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 use super::{callbacks, lock};
-use crate::operation::{Level, Logger};
+use crate::operation::{Job, Level, LogWriter, Logger, Waiter};
 
 /// Lines that wait at most; those beyond are counted and left out.
 const WAITING: usize = 1000;
 
-struct Lines<F> {
-    write: F,
+/// The caller's function.
+type Write = dyn Fn(Level, &str) + Send + Sync;
+
+/// The caller's function, and which lines it wants.
+#[derive(Clone)]
+pub(crate) struct LogCallback {
+    level: Level,
+    write: Arc<Write>,
+    /// Of the operations; one at a time also of several.
+    lines: Arc<Lines>,
+}
+
+impl LogCallback {
+    pub(crate) fn new(level: Level, write: impl Fn(Level, &str) + Send + Sync + 'static) -> Self {
+        let write: Arc<Write> = Arc::new(write);
+        Self { level, lines: Lines::new(write.clone(), None), write }
+    }
+
+    /// What hands it the lines of one call: on a thread for callbacks, or on the one that waits.
+    pub(crate) fn logger(&self, waiter: Option<&Arc<Waiter>>) -> Logger {
+        let write: LogWriter = match waiter {
+            None => {
+                let lines = self.lines.clone();
+                Arc::new(move |level, line: &str| lines.post(level, line))
+            }
+            Some(waiter) => {
+                let lines = Lines::new(self.write.clone(), Some(waiter));
+                let held = Arc::downgrade(&lines);
+                waiter.keep(lines);
+                // What is written after the call has no reader.
+                Arc::new(move |level, line: &str| {
+                    if let Some(lines) = held.upgrade() {
+                        lines.post(level, line);
+                    }
+                })
+            }
+        };
+        Logger { level: self.level, write }
+    }
+}
+
+struct Lines {
+    write: Arc<Write>,
+    waiter: Option<Weak<Waiter>>,
     queue: Mutex<Queue>,
 }
 
@@ -23,13 +65,11 @@ struct Queue {
     served: bool,
 }
 
-/// A logger that hands its lines to `write`, one at a time.
-pub(crate) fn logger(level: Level, write: impl Fn(Level, &str) + Send + Sync + 'static) -> Logger {
-    let lines = Arc::new(Lines { write, queue: Mutex::default() });
-    Logger { level, write: Arc::new(move |level, line| lines.post(level, line)) }
-}
+impl Lines {
+    fn new(write: Arc<Write>, waiter: Option<&Arc<Waiter>>) -> Arc<Self> {
+        Arc::new(Self { write, waiter: waiter.map(Arc::downgrade), queue: Mutex::default() })
+    }
 
-impl<F: Fn(Level, &str) + Send + Sync + 'static> Lines<F> {
     fn post(self: &Arc<Self>, level: Level, line: &str) {
         let mut queue = lock(&self.queue);
         if queue.lines.len() < WAITING {
@@ -40,7 +80,11 @@ impl<F: Fn(Level, &str) + Send + Sync + 'static> Lines<F> {
         if !std::mem::replace(&mut queue.served, true) {
             drop(queue);
             let lines = self.clone();
-            callbacks::post(Box::new(move || lines.serve()));
+            let serve: Job = Box::new(move || lines.serve());
+            match &self.waiter {
+                None => callbacks::post(serve),
+                Some(waiter) => drop(waiter.upgrade().map(|waiter| waiter.post(serve))),
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt as _;
 
 use super::activity::activity;
-use super::callbacks::{ProgressCallback, Reporter};
+use super::callbacks::{self, ProgressCallback, Reporter};
 use super::credentials::ClientId;
 use super::engine::{self, Driven, Engine, Weight};
 use super::{lock, panic};
@@ -140,6 +140,9 @@ impl Task {
             std::mem::take(&mut state.watched)
         };
         self.changed.notify_all();
+        if let Some(waiter) = self.operation.waiter() {
+            waiter.wake();
+        }
         for stream in watched {
             hang_up(&stream);
         }
@@ -148,6 +151,26 @@ impl Task {
     /// Its end, if it has ended.
     pub(crate) fn end(&self) -> Option<Result<Arc<Outcome>>> {
         lock(&self.state).end.clone()
+    }
+
+    /// Waits for the end on the thread that asked for the verb, and runs its callbacks meanwhile. All that was to be
+    /// told before the end is told when this comes back.
+    pub(crate) fn wait_here(&self) -> Result<Arc<Outcome>> {
+        let Some(waiter) = self.operation.waiter() else {
+            return Err(Error::new(Kind::Internal, "nobody was to wait for it"));
+        };
+        engine::check_health();
+        loop {
+            let end = self.end();
+            callbacks::run_jobs(waiter);
+            if let Some(end) = end {
+                waiter.close();
+                return end;
+            }
+            if !waiter.wait(CHECK_EVERY) {
+                engine::check_health();
+            }
+        }
     }
 
     /// Waits for the end; none once `timeout` has passed. No time-out waits for ever.

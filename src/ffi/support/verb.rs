@@ -7,13 +7,14 @@ use super::callbacks::ProgressCallback;
 use super::credentials::{ClientId, CredentialCallback};
 use super::engine::{self, Engine, Weight};
 use super::handle::{self, Object, Pinned};
+use super::log::LogCallback;
 use super::task::{self, Callbacks, Task};
 use super::{guard, lock};
 use crate::client::{Client, Outcome};
 use crate::error::{Error, Kind, Result};
 use crate::ffi::status::cldoci_status;
 use crate::ffi::types::{cldoci_client, cldoci_error, cldoci_options};
-use crate::operation::Logger;
+use crate::operation::Waiter;
 use crate::options::Options;
 
 /// Where a verb's end goes: a result that is waited for, or an operation.
@@ -39,7 +40,7 @@ pub(crate) struct ClientObject {
     pub(crate) client: Client,
     /// For calls that bring none of their own.
     progress: Option<Arc<ProgressCallback>>,
-    logger: Option<Logger>,
+    logger: Option<LogCallback>,
     /// What its credential callback is known by.
     asks: Option<ClientId>,
     /// Kept from the first verb on, so that connections outlive each of them.
@@ -79,7 +80,7 @@ pub(crate) struct OptionsObject(pub(crate) Mutex<OptionSet>);
 pub(crate) struct OptionSet {
     pub(crate) options: Options,
     pub(crate) progress: Option<Arc<ProgressCallback>>,
-    pub(crate) logger: Option<Logger>,
+    pub(crate) logger: Option<LogCallback>,
     pub(crate) credentials: Option<Arc<CredentialCallback>>,
 }
 
@@ -136,7 +137,7 @@ struct Caller {
     client: Pinned<ClientObject>,
     options: Option<Options>,
     progress: Option<Arc<ProgressCallback>>,
-    logger: Option<Logger>,
+    logger: Option<LogCallback>,
 }
 
 impl Caller {
@@ -171,7 +172,9 @@ impl Caller {
             return Err(task::waits_for_itself("credential"));
         }
         let client = &self.client.client;
-        let call = client.call_with_logger(self.options.as_ref(), self.logger)?;
+        let waiter = waits.then(Arc::<Waiter>::default);
+        let logger = self.logger.map(|callback| callback.logger(waiter.as_ref()));
+        let call = client.call_waited_for(self.options.as_ref(), logger, waiter)?;
         let engine = self.client.engine()?;
         let work = engine.enter(|| Box::pin(verb(client, &call)));
         let callbacks = Callbacks { progress: self.progress, asks };
