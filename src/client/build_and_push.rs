@@ -11,11 +11,12 @@ use super::backend::Unfinished;
 use super::build::Built;
 use super::endpoint::Endpoint;
 use super::{Outcome, Verb};
-use crate::archive::pack;
+use crate::archive::{Packed, pack};
 use crate::error::{Error, Kind, Result};
 use crate::fs::CHUNK;
 use crate::oci::{Algorithm, ArtifactKind, Descriptor, Hasher, Reference};
-use crate::operation::Phase;
+use crate::operation::{Count, Phase};
+use crate::store::{Layout, LayoutWriter};
 use crate::thread::blocking;
 
 /// Chunks that wait to be sent.
@@ -34,21 +35,20 @@ impl Verb {
         let to = self.endpoint(reference)?;
         // A digest must be known before anything is sent; a layer that is taken again is not packed.
         let at_once = to.target.digest.is_none() && !self.call.settings.reuse_unchanged;
-        let streamed = match at_once {
-            true => self.stream(&directory, &kind, &to).await?,
-            false => None,
+        let sent = match (at_once, to.layout()) {
+            (false, _) => None,
+            (true, None) => self.stream(&directory, &kind, &to).await?.map(|layer| (layer, None)),
+            (true, Some(_)) => self.pack_into(&directory, &kind, &to).await?,
         };
-        let (built, pushed) = match streamed {
-            Some(layer) => {
+        let (built, pushed) = match sent {
+            // No garbage is collected before the manifest names the layer.
+            Some((layer, _writer)) => {
                 let built = self.artifact(kind, &config, layer)?;
                 let pushed = self.push_all_but_layers(&to, made(&built)?).await?;
                 (built, pushed)
             }
             None => {
-                let layout = match reference {
-                    Reference::Layout(layout) => Some(layout.path.clone()),
-                    Reference::Registry(_) => None,
-                };
+                let layout = to.layout().map(Path::to_owned);
                 let built = self.build(directory, kind, config, layout).await?;
                 let pushed = self.push(made(&built)?, reference).await?;
                 (built, pushed)
@@ -86,20 +86,51 @@ impl Verb {
         });
         let (packed, sent) = tokio::join!(packing, sending);
         match (packed, sent) {
-            (Ok((packed, layer)), Ok(true)) => Ok(Some(Built {
-                layer: Content::Remote(to.reference.clone()),
-                digest: layer.digest,
-                size: layer.size,
-                blocks: packed.blocks,
-                left_out: packed.left_out,
-                left_out_total: packed.left_out_total,
-                unchanged: false,
-            })),
+            (Ok((packed, layer)), Ok(true)) => Ok(Some(there(to, layer, packed))),
             // The end of the upload ends the packing, not the other way round.
             (Err(error), _) if error.kind() != Kind::Cancelled => Err(error),
             (_, Err(error)) => Err(error),
             (_, Ok(_)) => Ok(None),
         }
+    }
+}
+
+/// A layer that lies at the target already.
+fn there(to: &Endpoint, layer: Descriptor, packed: Packed) -> Built {
+    let Packed { blocks, left_out, left_out_total, .. } = packed;
+    let (digest, size) = (layer.digest, layer.size);
+    let layer = Content::Remote(to.reference.clone());
+    Built { layer, digest, size, blocks, left_out, left_out_total, unchanged: false }
+}
+
+impl Verb {
+    /// Packs into a layout that is there, so that the layer's file is made where all others are, with their group and
+    /// access; nothing where there is none yet.
+    async fn pack_into(
+        &self,
+        directory: &Path,
+        kind: &ArtifactKind,
+        to: &Endpoint,
+    ) -> Result<Option<(Built, Option<LayoutWriter>)>> {
+        let (inner, place, of, to) = (self.clone(), directory.to_owned(), kind.clone(), to.clone());
+        blocking(move || {
+            let call = &inner.call;
+            let Some(path) = to.layout() else { return Ok(None) };
+            let layout = match Layout::open(path, call) {
+                Err(error) if error.kind() == Kind::NotFound => return Ok(None),
+                opened => opened?,
+            };
+            let options = inner.pack_options(&place, &of, Some(path))?;
+            let writer = layout.begin()?;
+            let mut layer = writer.create_layer()?;
+            let packed = pack(&place, &options, &call.operation, &mut layer)?;
+            let (layer, new) = layer.commit(of.layer_media_type())?;
+            call.operation.expect_bytes(layer.size);
+            call.operation.advance_bytes(layer.size);
+            call.operation.count(if new { Count::Uploaded } else { Count::Skipped });
+            Ok(Some((there(&to, layer, packed), Some(writer))))
+        })
+        .await
     }
 }
 

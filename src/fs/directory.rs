@@ -13,13 +13,14 @@ use rustix::io::{Errno, retry_on_intr};
 use super::identity::{FileId, file_id};
 use super::path::shown;
 use crate::error::{Error, Kind, Result};
+use crate::os::{Links, open_beneath};
 
 /// How a directory and the files made in it are accessible; the umask takes away from it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Access {
     /// 0700 and 0600.
     Private,
-    /// 0777 and 0644.
+    /// 0777 and 0666.
     Shared,
 }
 
@@ -28,9 +29,23 @@ impl Access {
         Mode::from_raw_mode(if matches!(self, Self::Private) { 0o700 } else { 0o777 })
     }
     fn file(self) -> Mode {
-        Mode::from_raw_mode(if matches!(self, Self::Private) { 0o600 } else { 0o644 })
+        Mode::from_raw_mode(if matches!(self, Self::Private) { 0o600 } else { 0o666 })
     }
 }
+
+/// What a path beneath a directory leads to.
+pub(crate) enum Found {
+    /// A regular file that lies beneath it.
+    File(File),
+    /// Links that lead out of it.
+    Outside,
+}
+
+/// The mode of what nobody writes to any more.
+const FIXED: Mode = Mode::RUSR.union(Mode::RGRP).union(Mode::ROTH);
+
+/// How a file is opened to be read: no FIFO's writer is waited for, no terminal becomes ours.
+const READ: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
 
 /// A directory held open.
 #[derive(Debug)]
@@ -133,13 +148,77 @@ impl Directory {
 
     /// A regular file in it, for reading; absent = `None`.
     pub(crate) fn open_file(&self, name: &str) -> Result<Option<File>> {
-        // Not to wait for a FIFO's writer.
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        match self.open_at(name, flags) {
+        match self.open_at(name, READ | OFlags::NOFOLLOW) {
             Ok(fd) => self.regular(name, fd).map(Some),
             Err(Errno::NOENT) => Ok(None),
             Err(errno) => Err(self.refused(name, errno)),
         }
+    }
+
+    /// The regular file at a path beneath it, for reading, where links lead to too; absent = `None`.
+    pub(crate) fn find_file(&self, names: &[&str]) -> Result<Option<Found>> {
+        let path = names.join("/");
+        match retry_on_intr(|| open_beneath(&self.fd, path.as_bytes(), READ, Links::Beneath)) {
+            Ok(Some(fd)) => self.regular(&path, fd).map(|file| Some(Found::File(file))),
+            Ok(None) => self.find_unlinked(names),
+            Err(Errno::NOENT) => Ok(None),
+            // AGAIN: names on the way were being moved, so that it can't be told.
+            Err(Errno::XDEV | Errno::AGAIN) => Ok(Some(Found::Outside)),
+            Err(errno) => Err(self.refused(&path, errno)),
+        }
+    }
+
+    /// The same where the system can't tell where a link leads: any may lead outside.
+    fn find_unlinked(&self, names: &[&str]) -> Result<Option<Found>> {
+        let Some((name, directories)) = names.split_last() else { return Ok(None) };
+        let mut below: Option<Self> = None;
+        let found = directories.iter().try_for_each(|name| {
+            below = below.as_ref().unwrap_or(self).child(name)?;
+            below.as_ref().map(|_| ()).ok_or_else(|| failed(&self.path, Errno::NOENT))
+        });
+        match found.and_then(|()| below.as_ref().unwrap_or(self).open_file(name)) {
+            Ok(file) => Ok(file.map(Found::File)),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(error) if error.kind() == Kind::Unsafe => Ok(Some(Found::Outside)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The regular file at a path beneath it, for reading, wherever links lead to; absent = `None`.
+    pub(crate) fn open_outside(&self, names: &[&str]) -> Result<Option<File>> {
+        let path = names.join("/");
+        // Looked at before, since to open a device can do something.
+        match rustix::fs::statat(&self.fd, &path, AtFlags::empty()) {
+            Ok(stat) if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile => {
+                return Err(self.not_regular(&path));
+            }
+            Ok(_) => {}
+            Err(Errno::NOENT) => return Ok(None),
+            Err(errno) => return Err(failed(&self.path.join(path), errno)),
+        }
+        match self.open_at(&path, READ) {
+            Ok(fd) => self.regular(&path, fd).map(Some),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(failed(&self.path.join(path), errno)),
+        }
+    }
+
+    /// A regular file in it that is there to be locked, made where it is absent. One of another user that can be read
+    /// alone serves as well.
+    pub(crate) fn open_lock(&self, name: &str) -> Result<File> {
+        let plain = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        // What is there is opened without CREATE, which is refused in directories that are sticky.
+        let tries = [OFlags::RDWR, OFlags::RDWR | OFlags::CREATE, OFlags::RDONLY];
+        let mut last = Errno::NOENT;
+        for flags in tries {
+            match self.open_at(name, plain | flags) {
+                Ok(fd) => return self.regular(name, fd),
+                Err(Errno::NOENT) => {}
+                Err(errno @ (Errno::ACCESS | Errno::PERM)) => last = errno,
+                Err(errno) => return Err(self.refused(name, errno)),
+            }
+        }
+        Err(self.refused(name, last))
     }
 
     /// A regular file in it, for reading and appending, made where it is absent.
@@ -154,10 +233,12 @@ impl Directory {
         self.regular(name, fd)
     }
 
-    /// A new file in it, for reading and writing; `None` = the name is taken.
-    pub(crate) fn create_file(&self, name: &str) -> Result<Option<File>> {
+    /// A new file in it, for reading and writing; `None` = the name is taken. A fixed one can be read alone, once it
+    /// is closed.
+    pub(crate) fn create_file(&self, name: &str, fixed: bool) -> Result<Option<File>> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        match self.open_at(name, flags) {
+        let mode = self.access.file() & if fixed { FIXED } else { Mode::all() };
+        match retry_on_intr(|| rustix::fs::openat(&self.fd, name, flags, mode)) {
             Ok(fd) => Ok(Some(File::from(fd))),
             Err(Errno::EXIST) => Ok(None),
             Err(errno) => Err(failed(&self.path.join(name), errno)),
@@ -173,14 +254,22 @@ impl Directory {
         let path = self.path.join(name);
         let stat = rustix::fs::fstat(&fd).map_err(|errno| failed(&path, errno))?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Err(Error::new(Kind::Unsafe, format!("{} is not a regular file", shown(&path))));
+            return Err(self.not_regular(name));
         }
         Ok(File::from(fd))
+    }
+
+    fn not_regular(&self, name: &str) -> Error {
+        Error::new(Kind::Unsafe, format!("{} is not a regular file", shown(&self.path.join(name))))
     }
 
     /// The error of an open that `NOFOLLOW` or `DIRECTORY` may have refused.
     fn refused(&self, name: &str, errno: Errno) -> Error {
         let path = self.path.join(name);
+        // A socket, or a device that nothing serves.
+        if errno == Errno::NXIO {
+            return self.not_regular(name);
+        }
         let link = matches!(errno, Errno::LOOP | Errno::NOTDIR)
             && self.stat(name).is_ok_and(|stat| {
                 stat.is_some_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Symlink)

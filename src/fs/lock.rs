@@ -33,7 +33,7 @@ impl Lock {
     /// Takes the lock if it is free.
     pub(crate) fn attempt(directory: &Directory, name: &str, mode: Mode) -> Result<Option<Self>> {
         loop {
-            let file = directory.open_or_create_file(name)?;
+            let file = directory.open_lock(name)?;
             let failed = |error| Error::io(shown(&directory.path().join(name)), error);
             if !try_lock(&file, mode).map_err(failed)? {
                 return Ok(None);

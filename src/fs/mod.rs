@@ -9,7 +9,7 @@ mod path;
 mod temporary;
 
 pub(crate) use copy::{CHUNK, for_each_chunk};
-pub(crate) use directory::{Access, Directory, duplicate, is_absent, open_directory};
+pub(crate) use directory::{Access, Directory, Found, duplicate, is_absent, open_directory};
 pub(crate) use identity::{FileId, file_id, id_at};
 pub(crate) use lock::{Lock, Mode, is_named, try_lock, wait_for};
 pub(crate) use path::shown;

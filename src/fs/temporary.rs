@@ -32,9 +32,18 @@ pub(crate) fn is_unique_name(name: &str) -> bool {
 impl Temporary {
     /// A new empty file in `directory`.
     pub(crate) fn create(directory: Arc<Directory>) -> Result<Self> {
+        Self::made(directory, false)
+    }
+
+    /// The same with a mode that lets nobody write to it later.
+    pub(crate) fn create_fixed(directory: Arc<Directory>) -> Result<Self> {
+        Self::made(directory, true)
+    }
+
+    fn made(directory: Arc<Directory>, fixed: bool) -> Result<Self> {
         loop {
             let name = unique_name();
-            if let Some(file) = directory.create_file(&name)? {
+            if let Some(file) = directory.create_file(&name, fixed)? {
                 return Ok(Self { directory, name, file });
             }
         }
@@ -43,7 +52,7 @@ impl Temporary {
     /// The same with a name of the caller's, who alone may use it: one that a crash left behind is replaced.
     pub(crate) fn create_as(directory: Arc<Directory>, name: String) -> Result<Self> {
         directory.remove(&name)?;
-        match directory.create_file(&name)? {
+        match directory.create_file(&name, false)? {
             Some(file) => Ok(Self { directory, name, file }),
             None => {
                 Err(Error::new(Kind::Busy, format!("{} is in use", shown(&directory.path().join(&name)))))

@@ -59,6 +59,12 @@ pub(crate) fn clone_file(to: &File, from: &File) -> bool {
     rustix::fs::ioctl_ficlone(to, from).is_ok()
 }
 
+/// Whether a file has an access control list, as far as that can be told.
+pub(crate) fn has_acl(file: impl AsFd) -> bool {
+    let length = rustix::fs::fgetxattr_query(file, c"system.posix_acl_access");
+    !matches!(length, Err(Errno::NODATA | Errno::NOTSUP | Errno::NOSYS))
+}
+
 /// Makes all of a file system survive a loss of power.
 pub(crate) fn sync_file_system(on: impl AsFd) -> rustix::io::Result<()> {
     rustix::fs::syncfs(on)

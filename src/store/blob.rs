@@ -10,7 +10,7 @@ use crate::error::{Error, Kind, Result};
 use crate::fs::{Directory, Temporary, is_absent, shown};
 use crate::oci::{Algorithm, Descriptor, Digest, Hasher};
 
-const BLOBS: &str = "blobs";
+pub(super) const BLOBS: &str = "blobs";
 
 /// The directory of the blobs of a digest's algorithm, below a store's or a layout's root.
 pub(super) fn directory_of(root: &Directory, digest: &Digest) -> Result<Option<Directory>> {
@@ -37,9 +37,14 @@ pub(super) fn make_directory_of(root: &Directory, digest: &Digest) -> Result<Dir
 
 /// Makes the names of the blobs of these algorithms survive a loss of power.
 pub(super) fn sync_directories(root: &Directory, algorithms: HashSet<Algorithm>) -> Result<()> {
-    let Some(blobs) = root.child(BLOBS)? else { return Ok(()) };
+    let unlinked = |found: Result<Option<Directory>>| match found {
+        // Nothing was written through a link.
+        Err(error) if error.kind() == Kind::Unsafe => Ok(None),
+        found => found,
+    };
+    let Some(blobs) = unlinked(root.child(BLOBS))? else { return Ok(()) };
     for algorithm in algorithms {
-        if let Some(directory) = blobs.child(algorithm.name())? {
+        if let Some(directory) = unlinked(blobs.child(algorithm.name()))? {
             directory.sync()?;
         }
     }

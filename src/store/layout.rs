@@ -2,24 +2,22 @@
 
 mod gc;
 mod index;
+mod read;
 mod writer;
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::blob;
 use crate::call::Call;
 use crate::error::{Error, Kind, Result, printable};
 use crate::fs::{Access, Directory, Lock, Mode, is_absent, shown};
 use crate::oci::{Descriptor, Digest, Document, Wish, media_type, parse_document};
 pub use gc::GcReport;
 use index::{Entry, Index};
-pub use writer::LayoutWriter;
+pub use writer::{LayerWriter, LayoutWriter};
 
 const MARKER: &str = "oci-layout";
 const MARKER_BYTES: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
@@ -130,7 +128,7 @@ impl Layout {
     }
 
     fn has_marker(&self) -> Result<bool> {
-        let Some(file) = self.root.open_file(MARKER)? else { return Ok(false) };
+        let Some(file) = self.root_file(MARKER)? else { return Ok(false) };
         let bytes = self.take(file, MARKER, 4096)?;
         let marker: Marker =
             serde_json::from_slice(&bytes).map_err(|_| self.broken(MARKER, "is not JSON"))?;
@@ -152,25 +150,8 @@ impl Layout {
         Error::new(Kind::Protocol, format!("{} {}", shown(&path), printable(why)))
     }
 
-    /// The whole of a file that may have `limit` bytes.
-    fn take(&self, file: File, name: &str, limit: usize) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-        file.take(most).read_to_end(&mut bytes).map_err(|e| Error::io(shown(&self.path().join(name)), e))?;
-        if bytes.len() > limit {
-            return Err(Error::new(
-                Kind::Limit,
-                format!(
-                    "{} has more than {limit} bytes (option max_manifest_bytes)",
-                    shown(&self.path().join(name))
-                ),
-            ));
-        }
-        Ok(bytes)
-    }
-
     fn index(&self) -> Result<Index> {
-        let Some(file) = self.root.open_file(INDEX)? else {
+        let Some(file) = self.root_file(INDEX)? else {
             return Err(self.broken(INDEX, "is missing: the layout is not whole"));
         };
         let bytes = self.take(file, INDEX, self.max_manifest_bytes())?;
@@ -270,7 +251,7 @@ impl Layout {
             return self.whole(entry).map(Some);
         }
         // An index's child, or what a tag named before it was moved.
-        let Some(file) = self.blob_file(digest)? else { return Ok(None) };
+        let Some((file, _)) = self.find_blob(digest)? else { return Ok(None) };
         let size = file.metadata().map_err(|e| Error::io(digest, e))?.len();
         if size > self.max_manifest_bytes() as u64 {
             return Ok(None);
@@ -281,66 +262,6 @@ impl Layout {
             Ok(document) => Ok(Some(Descriptor::new(document.media_type(), digest.clone(), size))),
             Err(_) => Ok(None),
         }
-    }
-
-    fn blob_file(&self, digest: &Digest) -> Result<Option<File>> {
-        match blob::directory_of(&self.root, digest)? {
-            Some(directory) => directory.open_file(digest.hex()),
-            None => Ok(None),
-        }
-    }
-
-    /// A blob of at most `limit` bytes, verified.
-    pub fn read(&self, descriptor: &Descriptor, limit: usize) -> Result<Vec<u8>> {
-        let digest = &descriptor.digest;
-        if descriptor.size > limit as u64 {
-            return Err(Error::new(
-                Kind::Limit,
-                format!("{digest} has {} bytes, more than the limit of {limit}", descriptor.size),
-            ));
-        }
-        let Some(file) = self.open_blob(descriptor)? else { return Err(self.no_blob(digest)) };
-        let bytes = self.take(file, digest.as_str(), limit)?;
-        if !digest.verify(&bytes) {
-            return Err(Error::new(
-                Kind::Digest,
-                format!(
-                    "{} does not hold the content of {digest}: the layout is damaged",
-                    shown(self.path())
-                ),
-            ));
-        }
-        Ok(bytes)
-    }
-
-    fn no_blob(&self, digest: &Digest) -> Error {
-        Error::new(Kind::NotFound, format!("the image layout {} does not hold {digest}", shown(self.path())))
-    }
-
-    /// Opens a blob, its size checked; its digest is the reader's to verify. Absent = `None`.
-    pub fn open_blob(&self, descriptor: &Descriptor) -> Result<Option<File>> {
-        blob::open(&self.root, descriptor)
-    }
-
-    /// Whether a blob of this digest and size is there.
-    pub fn has_blob(&self, descriptor: &Descriptor) -> Result<bool> {
-        match self.open_blob(descriptor) {
-            Ok(file) => Ok(file.is_some()),
-            // A damaged one is written again.
-            Err(error) if error.kind() == Kind::Size => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// A manifest or index, verified and parsed; `None` = its blob is not there.
-    fn document(&self, descriptor: &Descriptor) -> Result<Option<Document>> {
-        if self.open_blob(descriptor)?.is_none() {
-            return Ok(None);
-        }
-        let bytes = self.read(descriptor, self.max_manifest_bytes())?;
-        parse_document(&bytes, &descriptor.media_type, self.max_descriptors())
-            .map_err(|e| e.context(&descriptor.digest))
-            .map(Some)
     }
 
     /// The tags, sorted by bytes. A full reference, as crane writes it, is given as its tag where no other

@@ -20,7 +20,7 @@ use crate::fs::{Access, Directory, is_absent, shown};
 use crate::oci::{Descriptor, Digest};
 use crate::options::Settings;
 pub use blob::BlobWriter;
-pub use layout::{GcReport, Layout, LayoutWriter};
+pub use layout::{GcReport, LayerWriter, Layout, LayoutWriter};
 pub use partial::{Partial, Prefix};
 pub use record::{BuildRecord, PublishRecord, UploadSession, boot_id, seconds_now};
 use spool::Workplace;

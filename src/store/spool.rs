@@ -1,7 +1,7 @@
 //! Spools: content on its way, kept as long as somebody refers to it.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -190,6 +190,33 @@ impl Store {
         // Where the file system has no links, nothing is kept.
         directory.link(&spool.path(), spool.digest().hex());
         Ok(())
+    }
+
+    /// A copy of what is the descriptor's content, which has no name and so nobody else can change; `None` = it is
+    /// other content.
+    pub(super) fn verified_copy(
+        &self,
+        from: File,
+        expected: &Descriptor,
+        operation: &Operation,
+    ) -> Result<Option<File>> {
+        let copy = self.workplace()?.temporary()?;
+        let mut hasher = Hasher::new(expected.digest.algorithm());
+        let failed = |error| Error::io(&expected.digest, error);
+        let mut size = 0u64;
+        for_each_chunk(&mut from.take(expected.size.saturating_add(1)), failed, |chunk| {
+            operation.check()?;
+            copy.file().write_all(chunk).map_err(|e| copy.failed(e))?;
+            hasher.update(chunk);
+            size = size.saturating_add(chunk.len() as u64);
+            Ok(())
+        })?;
+        if size != expected.size || hasher.finish() != expected.digest {
+            return Ok(None);
+        }
+        let mut file = copy.file().try_clone().map_err(|e| copy.failed(e))?;
+        file.rewind().map_err(|e| copy.failed(e))?;
+        Ok(Some(file))
     }
 
     /// A kept blob as a spool, which shares its bytes; none where it is gone or damaged.

@@ -5,8 +5,10 @@ mod collect;
 mod faults;
 mod interop;
 mod limits;
+mod linked;
 mod peers;
 mod processes;
+mod shared;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};

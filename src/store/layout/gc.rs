@@ -1,11 +1,16 @@
 //! Garbage collection: what no entry of `index.json` leads to is removed.
 
 use std::collections::HashSet;
+use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
 
+use rustix::fs::{FileType, Stat};
+
+use super::super::blob::BLOBS;
 use super::index::Entry;
 use super::{BLOBS_LOCK, INDEX_LOCK, Layout};
 use crate::error::{Error, Kind, Result};
-use crate::fs::{Lock, Mode};
+use crate::fs::{FileId, Lock, Mode};
 use crate::oci::{Descriptor, Digest, media_type};
 
 /// How deep indexes may lie in indexes.
@@ -124,24 +129,47 @@ impl Layout {
     }
 
     fn sweep(&self, kept: &HashSet<Digest>, report: &mut GcReport) -> Result<()> {
-        let Some(blobs) = self.root.child("blobs")? else { return Ok(()) };
+        let Some(blobs) = self.root.child(BLOBS)? else { return Ok(()) };
+        let mut spare = Vec::new();
+        let mut linked = HashSet::new();
         for algorithm in ["sha256", "sha512"] {
-            let Some(directory) = blobs.child(algorithm)? else { continue };
+            let Some(directory) = blobs.child(algorithm)?.map(Arc::new) else { continue };
             for name in directory.names()? {
                 self.call.operation.check()?;
                 // What is not named by a digest is not ours.
                 let Ok(digest) = format!("{algorithm}:{name}").parse::<Digest>() else { continue };
-                if kept.contains(&digest) {
-                    report.kept += 1;
+                if !kept.contains(&digest) {
+                    spare.push((directory.clone(), digest));
                     continue;
                 }
-                let size = directory.stat(&name)?.map_or(0, |stat| stat.st_size);
-                if directory.remove(&name)? {
-                    report.removed += 1;
-                    report.removed_bytes += u64::try_from(size).unwrap_or(0);
+                report.kept += 1;
+                if directory.stat(&name)?.is_some_and(|stat| is_link(&stat)) {
+                    linked.extend(self.file_of(&digest));
                 }
+            }
+        }
+        for (directory, digest) in spare {
+            self.call.operation.check()?;
+            // A blob that stays is a link to this one.
+            if !linked.is_empty() && self.file_of(&digest).is_some_and(|file| linked.contains(&file)) {
+                continue;
+            }
+            let size = directory.stat(digest.hex())?.map_or(0, |stat| stat.st_size);
+            if directory.remove(digest.hex())? {
+                report.removed += 1;
+                report.removed_bytes += u64::try_from(size).unwrap_or(0);
             }
         }
         Ok(())
     }
+
+    /// The file that a blob's name leads to, if any.
+    fn file_of(&self, digest: &Digest) -> Option<FileId> {
+        let (file, _) = self.find_blob(digest).ok().flatten()?;
+        file.metadata().ok().map(|data| (data.dev(), data.ino()))
+    }
+}
+
+fn is_link(stat: &Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::Symlink
 }

@@ -1,7 +1,8 @@
 //! Adding to a layout, and changing what it lists.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
 use super::super::blob::{self, BlobWriter};
@@ -10,8 +11,8 @@ use super::index::Index;
 use super::{BLOBS_LOCK, INDEX, INDEX_LOCK, Layout};
 use crate::error::{Error, Kind, Result, printable};
 use crate::fs::{Directory, Lock, Mode, Temporary, for_each_chunk, shown};
-use crate::oci::{Descriptor, Digest, Document, parse_document};
-use crate::os::clone_file;
+use crate::oci::{Algorithm, Descriptor, Digest, Document, Hasher, parse_document};
+use crate::os::{clone_file, has_acl};
 
 /// Adds to a layout. While one lives, no garbage is collected, so that what it added and not yet listed stays.
 #[derive(Debug)]
@@ -99,6 +100,41 @@ impl Layout {
     }
 }
 
+/// Takes in a blob whose size and digest show at its end.
+pub struct LayerWriter<'a> {
+    writer: &'a LayoutWriter,
+    temporary: Temporary,
+    hasher: Hasher,
+    size: u64,
+}
+
+impl LayerWriter<'_> {
+    /// Gives the blob its name, unless it is there; what it is, and whether it is new.
+    pub fn commit(self, media_type: &str) -> Result<(Descriptor, bool)> {
+        let layer = Descriptor::new(media_type, self.hasher.finish(), self.size);
+        let layout = &self.writer.layout;
+        let new = !layout.has_blob(&layer)?;
+        if new {
+            self.temporary.sync()?;
+            let target = blob::make_directory_of(&layout.root, &layer.digest)?;
+            self.temporary.rename(&target, layer.digest.hex())?;
+        }
+        Ok((layer, new))
+    }
+}
+
+impl Write for LayerWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.temporary.write(bytes)?;
+        self.hasher.update(bytes.get(..count).unwrap_or(bytes));
+        self.size = self.size.saturating_add(count as u64);
+        Ok(count)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 impl LayoutWriter {
     /// The layout.
     pub fn layout(&self) -> &Layout {
@@ -107,8 +143,14 @@ impl LayoutWriter {
 
     /// Begins a blob.
     pub fn create_blob(&self, expected: &Descriptor) -> Result<BlobWriter> {
-        let temporary = Temporary::create(self.own.clone())?;
+        let temporary = Temporary::create_fixed(self.own.clone())?;
         Ok(BlobWriter::create(self.layout.root.clone(), temporary, expected, true))
+    }
+
+    /// Begins a blob whose size and digest show at its end.
+    pub fn create_layer(&self) -> Result<LayerWriter<'_>> {
+        let temporary = Temporary::create_fixed(self.own.clone())?;
+        Ok(LayerWriter { writer: self, temporary, hasher: Hasher::new(Algorithm::Sha256), size: 0 })
     }
 
     /// Adds a small blob.
@@ -160,7 +202,7 @@ impl LayoutWriter {
     }
 
     /// Adds a spool of ours. Its bytes were hashed when they were written, so on the same file system it is
-    /// given a second name and nothing is copied.
+    /// given a second name and nothing is copied, where it comes out as a file that is made here would.
     pub fn add_spool(&self, expected: &Descriptor, spool: &Spool) -> Result<()> {
         if (spool.digest(), spool.size()) != (&expected.digest, expected.size) {
             return Err(Error::new(Kind::Internal, format!("the spool does not hold {}", expected.digest)));
@@ -173,15 +215,20 @@ impl LayoutWriter {
     }
 
     fn link_spool(&self, spool: &Spool) -> Result<bool> {
-        let model = Temporary::create(self.own.clone())?;
+        let model = Temporary::create_fixed(self.own.clone())?;
         let file = spool.open()?;
-        if file.metadata().map_err(|e| model.failed(e))?.len() != spool.size() {
+        let data = |file: &File| file.metadata().map_err(|e| model.failed(e));
+        let (wanted, found) = (data(model.file())?, data(&file)?);
+        let alike = (wanted.uid(), wanted.gid()) == (found.uid(), found.gid());
+        let plain = !has_acl(model.file()) && !has_acl(&file);
+        // A mode that it was given for another layout stays, for it has that name too.
+        let fits = found.mode() == wanted.mode() || found.mode() & 0o7777 == 0o600;
+        if found.len() != spool.size() || !(alike && plain && fits) {
             return Ok(false);
         }
         let Some(linked) = Temporary::link(self.own.clone(), &spool.path(), file)? else { return Ok(false) };
         // A new file's mode is what the umask leaves; a spool is its owner's alone.
-        let mode = model.file().metadata().map_err(|e| model.failed(e))?.permissions();
-        linked.file().set_permissions(mode).map_err(|e| linked.failed(e))?;
+        linked.file().set_permissions(wanted.permissions()).map_err(|e| linked.failed(e))?;
         linked.sync()?;
         let target = blob::make_directory_of(&self.layout.root, spool.digest())?;
         linked.rename(&target, spool.digest().hex())?;

@@ -92,6 +92,7 @@ fn first(call: &str) -> usize {
 
 const FAULTS: &[(&str, &[&str])] = &[
     ("openat", &["EMFILE", "EACCES", "EINTR"]),
+    ("openat2", &["EMFILE", "EINTR", "ENOSYS"]),
     ("write", &["ENOSPC", "EDQUOT", "EINTR"]),
     ("fsync", &["EIO", "EINTR"]),
     ("fdatasync", &["EIO", "ENOSPC"]),
