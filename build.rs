@@ -75,6 +75,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // With the comments, for the tests that read them.
     fs::write(out.join("functions.json"), interface::json(&header, true))?;
 
+    println!("cargo:rustc-env=CLDOCI_TARGET={}", env::var("TARGET")?);
     if env::var("CARGO_CFG_TARGET_OS")? == "linux" {
         let abi = interface::constants(&header).find(|(name, _)| *name == "CLDOCI_ABI_VERSION");
         let (_, abi) = abi.ok_or("the header has no CLDOCI_ABI_VERSION")?;

@@ -67,11 +67,17 @@ void run_version(void) {
     json_text("library", cldoci_version_string());
     json_signed("abi", cldoci_abi_version());
     json_text("compiler", COMPILER);
+    json_object("features");
+    for (size_t i = 0; cldoci_feature_name(i) != NULL; i++) json_text(cldoci_feature_name(i), cldoci_feature_value(i));
+    json_end();
     json_end();
     return;
   }
   printf("cldoci %s\nlibrary %s, ABI %d\nbuilt with %s\n", CLDOCI_VERSION_STRING, cldoci_version_string(),
          (int)cldoci_abi_version(), COMPILER);
+  for (size_t i = 0; cldoci_feature_name(i) != NULL; i++) {
+    printf("%s: %s\n", cldoci_feature_name(i), cldoci_feature_value(i));
+  }
 }
 
 void run_help(void) {

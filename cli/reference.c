@@ -91,23 +91,12 @@ static bool is_tag(const char *text) {
 }
 
 cldoci_reference *tag_beside(const cldoci_reference *source, const char *text) {
-  const char *path = cldoci_reference_path(source, NULL);
   cldoci_reference *target = NULL;
   if (strchr(text, '/') != NULL) return reference(text, TARGET);
   if (!is_tag(text)) {
     usage_error("'%s' is neither a tag nor a whole reference: write a tag alone (v2) or REGISTRY/REPOSITORY:TAG", text);
   }
-  if (path != NULL) {
-    check(cldoci_reference_layout(path, text, NULL, &target, &tool.error));
-  } else {
-    const char *registry = cldoci_reference_registry(source, NULL);
-    const char *repository = cldoci_reference_repository(source, NULL);
-    size_t size = strlen(registry) + strlen(repository) + strlen(text) + 3;
-    char *whole = grown(NULL, size);
-    snprintf(whole, size, "%s/%s:%s", registry, repository, text);
-    check(cldoci_reference_parse(whole, &target, &tool.error));
-    free(whole);
-  }
+  check(cldoci_reference_with(source, text, NULL, &target, &tool.error));
   return target;
 }
 

@@ -61,6 +61,8 @@ enum {
 int32_t cldoci_version_number(void);
 const char *cldoci_version_string(void);
 int32_t cldoci_abi_version(void);
+const char *cldoci_feature_name(size_t index);
+const char *cldoci_feature_value(size_t index);
 enum {
   CLDOCI_PHASE_WAITING = 0,
   CLDOCI_PHASE_RESOLVING = 1,
@@ -271,6 +273,9 @@ cldoci_status cldoci_options_set_fill_source_hash(cldoci_options *options,
 cldoci_status cldoci_options_set_reuse_unchanged(cldoci_options *options,
                                                  int32_t value,
                                                  cldoci_error **error);
+cldoci_status cldoci_options_set_block_annotation(cldoci_options *options,
+                                                  int32_t value,
+                                                  cldoci_error **error);
 cldoci_status cldoci_options_set_leave_out(cldoci_options *options, const char *value, cldoci_error **error);
 cldoci_status cldoci_options_set_mount_from(cldoci_options *options, const char *value, cldoci_error **error);
 cldoci_status cldoci_options_set_recursive(cldoci_options *options, int32_t value, cldoci_error **error);
@@ -291,6 +296,7 @@ cldoci_status cldoci_options_set_strip_leading_slash(cldoci_options *options,
 cldoci_status cldoci_options_set_lenient_end(cldoci_options *options, int32_t value, cldoci_error **error);
 cldoci_status cldoci_options_set_other_layers(cldoci_options *options, int32_t value, cldoci_error **error);
 cldoci_status cldoci_options_set_platform(cldoci_options *options, const char *value, cldoci_error **error);
+cldoci_status cldoci_options_set_fallback_tags(cldoci_options *options, int32_t value, cldoci_error **error);
 cldoci_status cldoci_options_set_artifact_type(cldoci_options *options,
                                                const char *value,
                                                cldoci_error **error);
@@ -307,6 +313,17 @@ cldoci_status cldoci_reference_layout(const char *directory,
                                       const char *digest,
                                       cldoci_reference **reference,
                                       cldoci_error **error);
+cldoci_status cldoci_reference_from_parts(const char *registry,
+                                          const char *repository,
+                                          const char *tag,
+                                          const char *digest,
+                                          cldoci_reference **reference,
+                                          cldoci_error **error);
+cldoci_status cldoci_reference_with(const cldoci_reference *of,
+                                    const char *tag,
+                                    const char *digest,
+                                    cldoci_reference **reference,
+                                    cldoci_error **error);
 const char *cldoci_reference_string(const cldoci_reference *reference, size_t *length);
 const char *cldoci_reference_registry(const cldoci_reference *reference, size_t *length);
 const char *cldoci_reference_repository(const cldoci_reference *reference, size_t *length);

@@ -393,6 +393,23 @@ const char *cldoci_version_string(void);
  */
 int32_t cldoci_abi_version(void);
 
+/**
+ * The name of a feature of the library that runs: `target`, `tls`, `http`, `proxy`, `compression`, `digest`,
+ * `archive_format` (docs/archive-format.md). Later versions may have more.
+ *
+ * @param index  from 0
+ * @return static text; NULL beyond the last
+ */
+const char *cldoci_feature_name(size_t index);
+
+/**
+ * What a feature is: for `target` the triple that the library was built for, else what it has, separated by `, `.
+ *
+ * @param index  from 0
+ * @return static text for people; NULL beyond the last
+ */
+const char *cldoci_feature_value(size_t index);
+
 /* Progress and counters ---------------------------------------------------------------------------------- */
 
 /** Not begun: it waits for its turn. */
@@ -1240,6 +1257,18 @@ cldoci_status cldoci_options_set_reuse_unchanged(cldoci_options *options,
                                                  cldoci_error **error);
 
 /**
+ * Build: annotate a layer of several blocks with where they begin, so that a pull unpacks them on several
+ * threads. Belongs to a client or a call. Default: 1.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    1 or 0
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ */
+cldoci_status cldoci_options_set_block_annotation(cldoci_options *options,
+                                                  int32_t value,
+                                                  cldoci_error **error);
+
+/**
  * Build: paths, relative to the directory, that are left out (a layout inside the tree, say). Belongs to a
  * call. Default: empty.
  *
@@ -1382,6 +1411,16 @@ cldoci_status cldoci_options_set_other_layers(cldoci_options *options, int32_t v
 cldoci_status cldoci_options_set_platform(cldoci_options *options, const char *value, cldoci_error **error);
 
 /**
+ * List_tags: also the tags ALGORITHM-HEX, under which registries without a referrers API have a manifest's
+ * referrers. Belongs to a client or a call. Default: 1.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    1 or 0
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ */
+cldoci_status cldoci_options_set_fallback_tags(cldoci_options *options, int32_t value, cldoci_error **error);
+
+/**
  * Referrers: only those of this artifact type. Belongs to a call. Default: empty.
  *
  * @param options  borrowed, not NULL
@@ -1478,6 +1517,38 @@ cldoci_status cldoci_reference_layout(const char *directory,
                                       const char *digest,
                                       cldoci_reference **reference,
                                       cldoci_error **error);
+
+/**
+ * A reference to a registry from its parts.
+ *
+ * @param registry    borrowed, not NULL, UTF-8: a host with or without a port; copied
+ * @param repository  borrowed, not NULL, UTF-8; copied
+ * @param tag         borrowed, may be NULL, UTF-8: without tag and digest it is `latest`
+ * @param digest      borrowed, may be NULL, UTF-8
+ * @param reference   out, not NULL: set to NULL, on success to a reference that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says which part is wrong and why
+ */
+cldoci_status cldoci_reference_from_parts(const char *registry,
+                                          const char *repository,
+                                          const char *tag,
+                                          const char *digest,
+                                          cldoci_reference **reference,
+                                          cldoci_error **error);
+
+/**
+ * The same repository or layout with another tag or digest.
+ *
+ * @param of         borrowed, not NULL: where the repository or the layout comes from
+ * @param tag        borrowed, may be NULL, UTF-8
+ * @param digest     borrowed, may be NULL, UTF-8; without both it is what a reference without them means
+ * @param reference  out, not NULL: set to NULL, on success to a reference that you free
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says which part is wrong and why
+ */
+cldoci_status cldoci_reference_with(const cldoci_reference *of,
+                                    const char *tag,
+                                    const char *digest,
+                                    cldoci_reference **reference,
+                                    cldoci_error **error);
 
 /**
  * The whole reference as text, in its full form.

@@ -358,6 +358,23 @@ class reference : public detail::owned<cldoci_reference, cldoci_reference_free> 
     }));
   }
 
+  /** A repository on a registry from its parts; an empty tag or digest is none. */
+  static reference from_parts(const std::string &registry, const std::string &repository, const std::string &tag = {},
+                              const std::string &digest = {}) {
+    return reference(detail::made<cldoci_reference>([&](auto handle, auto failure) {
+      return cldoci_reference_from_parts(registry.c_str(), repository.c_str(), tag.empty() ? nullptr : tag.c_str(),
+                                         digest.empty() ? nullptr : digest.c_str(), handle, failure);
+    }));
+  }
+
+  /** The same repository or layout with another tag or digest. */
+  reference with(const std::string &tag, const std::string &digest = {}) const {
+    return reference(detail::made<cldoci_reference>([&](auto handle, auto failure) {
+      return cldoci_reference_with(get(), tag.empty() ? nullptr : tag.c_str(),
+                                   digest.empty() ? nullptr : digest.c_str(), handle, failure);
+    }));
+  }
+
   std::string_view string() const noexcept { return detail::view_of(cldoci_reference_string, as_const()); }
   std::string_view registry() const noexcept { return detail::view_of(cldoci_reference_registry, as_const()); }
   std::string_view repository() const noexcept { return detail::view_of(cldoci_reference_repository, as_const()); }

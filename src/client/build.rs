@@ -114,7 +114,7 @@ impl Verb {
         let Built { layer, digest, size, blocks, left_out, left_out_total, unchanged } = built;
         let mut descriptor = Descriptor::new(kind.layer_media_type(), digest, size);
         descriptor.annotations = self.call.settings.layer_annotation.clone();
-        if let Some(blocks) = blocks {
+        if let Some(blocks) = blocks.filter(|_| self.call.settings.block_annotation) {
             descriptor.annotations.insert(media_type::ANNOTATION_BLOCKS.to_owned(), blocks);
         }
         let config = match config {

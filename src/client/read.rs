@@ -11,6 +11,7 @@ use crate::error::{Error, Kind, Result};
 use crate::fs::for_each_chunk;
 use crate::oci::{Hasher, Reference};
 use crate::operation::Phase;
+use crate::registry::is_fallback_tag;
 use crate::thread::blocking;
 
 impl Verb {
@@ -51,6 +52,9 @@ impl Verb {
     pub(super) async fn list_tags(&self, reference: &Reference) -> Result<Outcome> {
         let endpoint = self.endpoint(reference)?;
         let mut tags = endpoint.backend.tags().await?;
+        if !self.call.settings.fallback_tags {
+            tags.retain(|tag| !is_fallback_tag(tag));
+        }
         tags.sort_unstable();
         tags.dedup();
         Ok(Outcome { tags, ..Outcome::default() })

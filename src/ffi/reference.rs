@@ -4,7 +4,7 @@ use std::ffi::c_char;
 use std::os::unix::ffi::OsStrExt as _;
 
 use super::status::cldoci_status;
-use super::support::handle::Object;
+use super::support::handle::{self, Object};
 use super::support::strings::{OwnedCStr, optional_text, path, text};
 use super::support::{accessor, guard};
 use super::types::{cldoci_error, cldoci_reference};
@@ -91,6 +91,52 @@ pub unsafe extern "C" fn cldoci_reference_layout(
         let directory = path(directory, "directory")?;
         let (tag, digest) = (optional_text(tag, "tag")?, optional_text(digest, "digest")?);
         Ok(ReferenceObject::new(Reference::layout(directory, tag, digest)?))
+    })
+}
+
+/// A reference to a registry from its parts.
+///
+/// @param registry    borrowed, not NULL, UTF-8: a host with or without a port; copied
+/// @param repository  borrowed, not NULL, UTF-8; copied
+/// @param tag         borrowed, may be NULL, UTF-8: without tag and digest it is `latest`
+/// @param digest      borrowed, may be NULL, UTF-8
+/// @param reference   out, not NULL: set to NULL, on success to a reference that you free
+/// @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says which part is wrong and why
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_reference_from_parts(
+    registry: *const c_char,
+    repository: *const c_char,
+    tag: *const c_char,
+    digest: *const c_char,
+    reference: *mut *mut cldoci_reference,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    guard::new_handle(error, reference, "reference", || {
+        let (registry, repository) = (text(registry, "registry")?, text(repository, "repository")?);
+        let (tag, digest) = (optional_text(tag, "tag")?, optional_text(digest, "digest")?);
+        Ok(ReferenceObject::new(Reference::registry(registry, repository, tag, digest)?))
+    })
+}
+
+/// The same repository or layout with another tag or digest.
+///
+/// @param of         borrowed, not NULL: where the repository or the layout comes from
+/// @param tag        borrowed, may be NULL, UTF-8
+/// @param digest     borrowed, may be NULL, UTF-8; without both it is what a reference without them means
+/// @param reference  out, not NULL: set to NULL, on success to a reference that you free
+/// @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says which part is wrong and why
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_reference_with(
+    of: *const cldoci_reference,
+    tag: *const c_char,
+    digest: *const c_char,
+    reference: *mut *mut cldoci_reference,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    guard::new_handle(error, reference, "reference", || {
+        let of = handle::get::<ReferenceObject>(of)?;
+        let (tag, digest) = (optional_text(tag, "tag")?, optional_text(digest, "digest")?);
+        Ok(ReferenceObject::new(of.reference.with(tag, digest)?))
     })
 }
 

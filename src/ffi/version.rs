@@ -36,3 +36,37 @@ pub extern "C" fn cldoci_version_string() -> *const c_char {
 pub extern "C" fn cldoci_abi_version() -> i32 {
     guard::value(-1, || Some(CLDOCI_ABI_VERSION))
 }
+
+/// What the library that runs was built with, each a name and a value, both ending with a NUL.
+const FEATURES: &[(&str, &str)] = &[
+    ("target\0", concat!(env!("CLDOCI_TARGET"), "\0")),
+    ("tls\0", "rustls, ring\0"),
+    ("http\0", "1.1, 2\0"),
+    ("proxy\0", "http, https, socks5, socks5h\0"),
+    ("compression\0", "gzip, zstd (read only)\0"),
+    ("digest\0", "sha256, sha512\0"),
+    ("archive_format\0", "1\0"),
+];
+
+fn feature(index: usize, pick: impl FnOnce(&(&'static str, &'static str)) -> &'static str) -> *const c_char {
+    guard::value(std::ptr::null(), || FEATURES.get(index).map(|feature| pick(feature).as_ptr().cast()))
+}
+
+/// The name of a feature of the library that runs: `target`, `tls`, `http`, `proxy`, `compression`, `digest`,
+/// `archive_format` (docs/archive-format.md). Later versions may have more.
+///
+/// @param index  from 0
+/// @return static text; NULL beyond the last
+#[unsafe(no_mangle)]
+pub extern "C" fn cldoci_feature_name(index: usize) -> *const c_char {
+    feature(index, |feature| feature.0)
+}
+
+/// What a feature is: for `target` the triple that the library was built for, else what it has, separated by `, `.
+///
+/// @param index  from 0
+/// @return static text for people; NULL beyond the last
+#[unsafe(no_mangle)]
+pub extern "C" fn cldoci_feature_value(index: usize) -> *const c_char {
+    feature(index, |feature| feature.1)
+}

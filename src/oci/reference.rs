@@ -2,6 +2,8 @@
 //! distribution/reference), and local image layouts.
 
 mod grammar;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -81,6 +83,24 @@ impl Reference {
         made
     }
 
+    /// The same repository or layout with another tag or digest; without both, as where a reference has neither.
+    pub fn with(&self, tag: Option<&str>, digest: Option<&str>) -> Result<Self> {
+        match self {
+            Self::Registry(place) => Self::registry(&place.registry, &place.repository, tag, digest),
+            Self::Layout(place) => Self::layout(&place.path, tag, digest),
+        }
+    }
+
+    /// A registry reference from its parts.
+    pub fn registry(
+        registry: &str,
+        repository: &str,
+        tag: Option<&str>,
+        digest: Option<&str>,
+    ) -> Result<Self> {
+        RegistryReference::new(registry, repository, tag, digest).map(Self::Registry)
+    }
+
     /// A layout reference from its parts, for paths that the string form cannot say.
     pub fn layout(path: impl Into<PathBuf>, tag: Option<&str>, digest: Option<&str>) -> Result<Self> {
         let path = path.into();
@@ -127,6 +147,32 @@ impl Reference {
 }
 
 impl RegistryReference {
+    fn new(registry: &str, name: &str, tag: Option<&str>, digest: Option<&str>) -> Result<Self> {
+        if let Some(digest) = digest {
+            check_digest_grammar(digest)?;
+        }
+        if let Some(tag) = tag {
+            check_tag(tag)?;
+        }
+        check_domain(registry)?;
+        let registry = if DOCKER_HUB_ALIASES.contains(&registry) { DOCKER_HUB } else { registry };
+        let repository = if registry == DOCKER_HUB && !name.contains('/') {
+            format!("library/{name}")
+        } else {
+            name.to_owned()
+        };
+        check_repository(name)?;
+        if repository.len() > REPOSITORY_LIMIT {
+            return Err(bad(format!(
+                "the repository has {} characters, at most {REPOSITORY_LIMIT}",
+                repository.len()
+            )));
+        }
+        let tag = if tag.is_none() && digest.is_none() { Some("latest") } else { tag };
+        let [tag, digest] = [tag, digest].map(|part| part.map(str::to_owned));
+        Ok(Self { registry: registry.to_owned(), repository, tag, digest })
+    }
+
     /// The reference's tag or digest as the manifests endpoint takes it; the digest wins.
     pub fn target(&self) -> Result<String> {
         match &self.digest {
@@ -186,13 +232,10 @@ impl FromStr for Reference {
 
 fn parse_registry(text: &str) -> Result<RegistryReference> {
     let (rest, digest) = match text.split_once('@') {
-        Some((rest, digest)) => {
-            check_digest_grammar(digest)?;
-            (rest, Some(digest.to_owned()))
-        }
+        Some((rest, digest)) => (rest, Some(digest)),
         None => (text, None),
     };
-    let (domain, remainder) = match rest.split_once('/') {
+    let (registry, remainder) = match rest.split_once('/') {
         // The rule of docker: without a dot, a colon or a capital it is no host, but for localhost.
         Some((first, remainder))
             if first.contains(['.', ':', '['])
@@ -203,26 +246,11 @@ fn parse_registry(text: &str) -> Result<RegistryReference> {
         }
         _ => (DOCKER_HUB, rest),
     };
-    let (name, tag) = match remainder.rsplit_once(':') {
-        Some((name, tag)) => {
-            check_tag(tag)?;
-            (name, Some(tag.to_owned()))
-        }
+    let (repository, tag) = match remainder.rsplit_once(':') {
+        Some((repository, tag)) => (repository, Some(tag)),
         None => (remainder, None),
     };
-    check_domain(domain)?;
-    let domain = if DOCKER_HUB_ALIASES.contains(&domain) { DOCKER_HUB } else { domain };
-    let repository =
-        if domain == DOCKER_HUB && !name.contains('/') { format!("library/{name}") } else { name.to_owned() };
-    check_repository(name)?;
-    if repository.len() > REPOSITORY_LIMIT {
-        return Err(bad(format!(
-            "the repository has {} characters, at most {REPOSITORY_LIMIT}",
-            repository.len()
-        )));
-    }
-    let tag = if tag.is_none() && digest.is_none() { Some("latest".to_owned()) } else { tag };
-    Ok(RegistryReference { registry: domain.to_owned(), repository, tag, digest })
+    RegistryReference::new(registry, repository, tag, digest)
 }
 
 impl fmt::Display for RegistryReference {
@@ -254,198 +282,6 @@ impl fmt::Display for Reference {
         match self {
             Self::Registry(reference) => reference.fmt(f),
             Self::Layout(reference) => reference.fmt(f),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::error::Kind;
-
-    fn parts(text: &str) -> (String, String, Option<String>, Option<String>) {
-        match text.parse().unwrap() {
-            Reference::Registry(r) => (r.registry, r.repository, r.tag, r.digest),
-            Reference::Layout(_) => panic!("{text} is a layout"),
-        }
-    }
-
-    #[test]
-    fn the_rows_of_the_seed() {
-        for (text, registry, repository, tag, digest) in [
-            ("nginx", "docker.io", "library/nginx", Some("latest"), None),
-            ("nginx:1.21", "docker.io", "library/nginx", Some("1.21"), None),
-            ("myorg/myapp", "docker.io", "myorg/myapp", Some("latest"), None),
-            ("myorg/myapp:v1.0.0", "docker.io", "myorg/myapp", Some("v1.0.0"), None),
-            ("ghcr.io/myorg/myapp:latest", "ghcr.io", "myorg/myapp", Some("latest"), None),
-            ("localhost:5000/myapp:v1", "localhost:5000", "myapp", Some("v1"), None),
-            ("gcr.io/my-project/my-image:tag", "gcr.io", "my-project/my-image", Some("tag"), None),
-            ("nginx@sha256:abc123", "docker.io", "library/nginx", None, Some("sha256:abc123")),
-            (
-                "nginx:latest@sha256:abc123",
-                "docker.io",
-                "library/nginx",
-                Some("latest"),
-                Some("sha256:abc123"),
-            ),
-            (
-                "ghcr.io/myorg/myapp:v1.0.0@sha256:abc123def456",
-                "ghcr.io",
-                "myorg/myapp",
-                Some("v1.0.0"),
-                Some("sha256:abc123def456"),
-            ),
-            ("localhost/myapp:test", "localhost", "myapp", Some("test"), None),
-            (
-                "123456789012.dkr.ecr.us-west-2.amazonaws.com/my-repo:latest",
-                "123456789012.dkr.ecr.us-west-2.amazonaws.com",
-                "my-repo",
-                Some("latest"),
-                None,
-            ),
-            (
-                "myregistry.azurecr.io/samples/hello-world:v1",
-                "myregistry.azurecr.io",
-                "samples/hello-world",
-                Some("v1"),
-                None,
-            ),
-        ] {
-            let want = (
-                registry.to_owned(),
-                repository.to_owned(),
-                tag.map(str::to_owned),
-                digest.map(str::to_owned),
-            );
-            assert_eq!(parts(text), want, "{text}");
-        }
-        let shown: Reference = "ghcr.io/myorg/mycomponent:v1.0.0".parse().unwrap();
-        assert_eq!(shown.to_string(), "ghcr.io/myorg/mycomponent:v1.0.0");
-    }
-
-    #[test]
-    fn the_spellings_of_docker_hub_name_one_registry() {
-        for text in
-            ["nginx", "docker.io/nginx", "index.docker.io/library/nginx", "registry-1.docker.io/nginx:latest"]
-        {
-            assert_eq!(text.parse::<Reference>().unwrap().to_string(), "docker.io/library/nginx:latest");
-        }
-    }
-
-    #[test]
-    fn a_digest_that_is_not_whole_parses_and_is_refused_where_it_is_used() {
-        let reference: Reference = "nginx@sha256:abc123".parse().unwrap();
-        let error = reference.digest().unwrap_err();
-        assert_eq!(error.message(), "sha256:abc123 has 6 hex digits, needs 64");
-    }
-
-    #[test]
-    fn layouts() {
-        for (text, path, tag, digest) in [
-            ("ocidir:///srv/layout", "/srv/layout", None, None),
-            ("ocidir:///srv/layout:v1", "/srv/layout", Some("v1"), None),
-            ("ocidir://rel/dir:v1", "rel/dir", Some("v1"), None),
-            ("ocidir:///a:b/c", "/a:b/c", None, None),
-            ("ocidir:///a/user@host", "/a/user@host", None, None),
-            ("ocidir:///a/%20b", "/a/%20b", None, None),
-            ("ocidir:///a b/c:v1", "/a b/c", Some("v1"), None),
-            ("ocidir:///a/c:v1@sha256:00", "/a/c", Some("v1"), Some("sha256:00")),
-        ] {
-            let want = Reference::Layout(LayoutReference {
-                path: path.into(),
-                tag: tag.map(str::to_owned),
-                digest: digest.map(str::to_owned),
-            });
-            let parsed: Reference = text.parse().unwrap();
-            assert_eq!(parsed, want, "{text}");
-            assert_eq!(parsed.to_string(), text);
-        }
-    }
-
-    #[test]
-    fn bad_references_say_which_part_is_wrong_and_why() {
-        for (text, why) in [
-            ("", "the reference is empty"),
-            ("oci:dir:tag", "ocidir://PATH"),
-            ("oci-layout:dir", "ocidir://PATH"),
-            ("https://ghcr.io/a/b", "write 'ghcr.io/a/b'"),
-            ("docker://ghcr.io/a/b:1", "a registry has none"),
-            ("ghcr.io/Org/app", "the repository 'Org/app' has the character 'O': a repository is lower case"),
-            ("ghcr.io/a//b", "has an empty part"),
-            ("ghcr.io/a..b", "has the separator '..'"),
-            ("ghcr.io/a___b", "has the separator '___'"),
-            ("ghcr.io/-a", "must begin and end"),
-            ("ghcr.io/", "the repository is empty"),
-            ("ghcr.io/a:", "the tag is empty"),
-            ("ghcr.io/a:.x", "at its start"),
-            ("ghcr.io/a:é", "has the character 'é'"),
-            ("ghcr.io/a@", "is not of the form algorithm:hex"),
-            ("ghcr.io/a@sha256", "is not of the form algorithm:hex"),
-            ("ghcr.io:99999/a", "has a port that is no number up to 65535"),
-            ("ghcr.io:/a", "has a port that is no number"),
-            ("-x.io/a", "is no host name"),
-            ("a..b/c", "is no host name"),
-            ("[::1/a", "without a ']'"),
-            ("[::g]/a", "no IPv6 address"),
-            ("ghcr.io/a b", "has the character ' '"),
-            ("ghcr.io/a\nb", "has the character '\\n'"),
-            ("ocidir://", "path is empty"),
-            ("ocidir:///a:b c", "constructor from parts"),
-            ("ocidir:///a\0", "has the character '\\u{0}'"),
-            ("ocidir:///a b\0", "has the character '\\u{0}'"),
-        ] {
-            let error = text.parse::<Reference>().expect_err(text);
-            assert_eq!(error.kind(), Kind::Argument);
-            assert!(error.message().contains(why), "{text}: {error}");
-        }
-        let long = format!("ghcr.io/{}", "a".repeat(256));
-        let tag = format!("ghcr.io/a:{}", "t".repeat(129));
-        for (text, why) in [(long, "at most 255"), (tag, "at most 128")] {
-            let error = text.parse::<Reference>().unwrap_err();
-            assert_eq!(error.kind(), Kind::Argument);
-            assert!(error.message().contains(why), "{error}");
-        }
-        assert!(format!("ghcr.io/a:{}", "t".repeat(128)).parse::<Reference>().is_ok());
-    }
-
-    #[test]
-    fn facts_of_distribution_reference_and_go_containerregistry() {
-        for good in [
-            "test_com",
-            "test.com:tag",
-            "test.com:5000",
-            "test.com/repo:tag",
-            "test:5000/repo",
-            "test:5000/repo:tag",
-            "a/b/c/d",
-            "foo/foo_bar.com:8080",
-            "foo_bar.com:8080/foo",
-            "[2001:db8::1]:5000/a:v1",
-            "[fe80::1]/a",
-            "xn--7o8h.com/myimage:xn--7o8h.com",
-            "lowercase:Uppercase",
-            "Uppercase/lowercase:tag",
-            "a--b/c",
-            "b.gcr.io/test.example.com/my-app:test.example.com",
-            "aa/asdf$$^/aa".trim_end_matches("$$^/aa"),
-        ] {
-            // `foo_bar.com:8080/foo` has a host that is no host name.
-            let parsed = good.parse::<Reference>();
-            assert_eq!(parsed.is_ok(), !good.starts_with("foo_bar.com"), "{good}: {parsed:?}");
-        }
-        for (wrong, why) in [
-            (":justtag", "the repository is empty"),
-            ("@sha256:ff", "the repository is empty"),
-            ("repo@sha256:ff@x", "the digest 'sha256:ff@x'"),
-            ("Uppercase:tag", "lower case"),
-            ("aa/asdf$$^/aa", "the character '$'"),
-            ("-foo/bar", "the part '-foo'"),
-            ("foo/bar-", "the part 'bar-'"),
-            ("a/-b", "the part '-b'"),
-        ] {
-            let error = wrong.parse::<Reference>().expect_err(wrong);
-            assert_eq!(error.kind(), Kind::Argument, "{wrong}");
-            assert!(error.message().contains(why), "{wrong}: {error}");
         }
     }
 }

@@ -159,6 +159,7 @@ pub static OPTIONS: &[OptionSpec] = &[
     row("source_date_epoch", Type::Int(0, 8_589_934_591), Scope::Both, "0", "build: the modification time of every entry, in seconds; SOURCE_DATE_EPOCH in the environment"),
     row("fill_source_hash", Type::Bool, Scope::Call, "false", "build: put the layer's digest into an empty sourceHash of the config"),
     row("reuse_unchanged", Type::Bool, Scope::Both, "false", "build: keep the layer in the store, and take it again, without reading a file of the tree, while every path, every link and every file's device, inode, mode, size, mtime and ctime are as they were; a tree that was changed in the last seconds before a build is not remembered; a write through a memory map, or a clock that was set back, can go unseen"),
+    row("block_annotation", Type::Bool, Scope::Both, "true", "build: annotate a layer of several blocks with where they begin, so that a pull unpacks them on several threads"),
     row("leave_out", Type::List, Scope::Call, "", "build: paths, relative to the directory, that are left out (a layout inside the tree, say)"),
     // Push, tag, copy.
     row("mount_from", Type::List, Scope::Call, "", "push: repositories of the same registry to mount blobs from"),
@@ -175,7 +176,8 @@ pub static OPTIONS: &[OptionSpec] = &[
     row("lenient_end", Type::Bool, Scope::Both, "false", "pull: accept a layer without the end-of-archive blocks, or without the padding before them"),
     row("other_layers", Type::Choice(&["default", "refuse", "skip", "file"]), Scope::Both, "default", "pull: layers that are neither titled files nor archives; skip leaves them out with a warning where something else is published, file names them by their digest; default = refuse for component, datacenter and module and with existing=merge or replace, else skip"),
     row("platform", Type::Text, Scope::Both, "linux/amd64", "which manifest of an index is meant: os/architecture[/variant]"),
-    // Referrers.
+    // Lists.
+    row("fallback_tags", Type::Bool, Scope::Both, "true", "list_tags: also the tags ALGORITHM-HEX, under which registries without a referrers API have a manifest's referrers"),
     row("artifact_type", Type::Text, Scope::Call, "", "referrers: only those of this artifact type"),
     // One host.
     row("username", Type::Text, Scope::Host, "", "user name"),

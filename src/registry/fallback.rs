@@ -181,6 +181,12 @@ fn turn(tag: String) -> Arc<Turn> {
 }
 
 /// `sha256-<hex>`, cut as the specification has it.
+/// Whether a tag has the form of one that lists referrers.
+pub(crate) fn is_fallback_tag(tag: &str) -> bool {
+    let hex = tag.split_once('-').filter(|(algorithm, _)| matches!(*algorithm, "sha256" | "sha512"));
+    hex.is_some_and(|(_, hex)| hex.len() == 64 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
+}
+
 fn fallback_tag(subject: &Digest) -> String {
     let hex: String = subject.hex().chars().take(64).collect();
     format!("{}-{hex}", subject.algorithm().name())

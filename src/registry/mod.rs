@@ -21,6 +21,7 @@ mod transport;
 mod upload;
 
 pub use blobs::BlobReader;
+pub(crate) use fallback::is_fallback_tag;
 pub use manifests::Put;
 pub use repository::{Registry, Repository};
 pub use transport::Names;

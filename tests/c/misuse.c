@@ -66,6 +66,8 @@ static void strings(const cldoci_client *client) {
 
   FAILS(cldoci_reference_parse("", &reference, &error), ARGUMENT, "");
   FAILS(cldoci_reference_layout("", "v1", NULL, &reference, &error), ARGUMENT, "empty path");
+  FAILS(cldoci_reference_from_parts("ghcr.io", "Org/app", "v1", NULL, &reference, &error), ARGUMENT, "repository");
+  FAILS(cldoci_reference_from_parts("ghcr.io", "org/app", "v 1", NULL, &reference, &error), ARGUMENT, "tag");
   FAILS(cldoci_reference_layout("layout", "", NULL, &reference, &error), ARGUMENT, "'' is no name");
   FAILS(cldoci_build(client, "", "component", NULL, 0, NULL, &result, &error), ARGUMENT, "empty path");
   FAILS(cldoci_build(client, work, "", NULL, 0, NULL, &result, &error), ARGUMENT, "");

@@ -356,3 +356,37 @@ fn r_44_blobs_named_by_sha512_are_verified() {
         assert!(registry.server.log().iter().all(|seen| !is_layer(seen)));
     }
 }
+
+#[test]
+fn tags_that_list_referrers_are_left_out_of_the_tags_where_that_is_said() {
+    let registry = serve(Manners::default(), |_| (), |_| None);
+    let (manifest, _) = artifact(|_| ());
+    let fallback = format!("sha256-{}", Digest::of(LAYER).hex());
+    let others = [format!("{fallback}.sig"), "sha256-v1".to_owned()];
+    for tag in others.iter().chain([&fallback]) {
+        registry.put_manifest("org/app", tag, media_type::OCI_MANIFEST, &manifest);
+    }
+    let (ours, at) = (Ours::new(), format!("{}/org/app", registry.host()));
+    let mut all = vec![fallback.clone(), others[0].clone(), others[1].clone(), "v1".to_owned()];
+    all.sort_unstable();
+    assert_eq!(ours.list_tags(&at).unwrap().outcome.tags, all);
+    all.retain(|tag| *tag != fallback);
+    assert_eq!(ours.given(&[("fallback_tags", "false")]).list_tags(&at).unwrap().outcome.tags, all);
+}
+
+#[test]
+fn the_block_annotation_can_be_left_out() {
+    let ours = Ours::new();
+    let tree = ours.path("tree");
+    fs::create_dir(&tree).unwrap();
+    let text: String = (0..600_000).map(|line| format!("{line}\n")).collect();
+    fs::write(tree.join("file"), text).unwrap();
+    let annotated = |ours: &Ours| {
+        let artifact = ours.build(&tree).unwrap().artifact();
+        (artifact.layers[0].descriptor.annotations.clone(), artifact.layers[0].descriptor.digest.clone())
+    };
+    let (with, digest) = annotated(&ours);
+    assert!(with.contains_key(media_type::ANNOTATION_BLOCKS));
+    let (without, same) = annotated(&ours.given(&[("block_annotation", "false")]));
+    assert!(without.is_empty() && same == digest, "{without:?}");
+}
