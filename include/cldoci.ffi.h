@@ -194,6 +194,9 @@ cldoci_status cldoci_options_set_resume_after_ms(cldoci_options *options,
                                                  cldoci_error **error);
 cldoci_status cldoci_options_set_threads(cldoci_options *options, int64_t value, cldoci_error **error);
 cldoci_status cldoci_options_set_retries(cldoci_options *options, int64_t value, cldoci_error **error);
+cldoci_status cldoci_options_set_retry_window_ms(cldoci_options *options,
+                                                 int64_t value,
+                                                 cldoci_error **error);
 cldoci_status cldoci_options_set_connect_timeout_ms(cldoci_options *options,
                                                     int64_t value,
                                                     cldoci_error **error);

@@ -880,6 +880,19 @@ cldoci_status cldoci_options_set_threads(cldoci_options *options, int64_t value,
 cldoci_status cldoci_options_set_retries(cldoci_options *options, int64_t value, cldoci_error **error);
 
 /**
+ * How long a registry is waited for that is gone in the middle of a transfer (refuses connections, or a
+ * gateway says 502, 503 or 504 for it); 0 = as for a first contact, and so where retries is 0. Belongs to a
+ * client or a call. Default: 30000.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    the number, from 0 to 86400000
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ */
+cldoci_status cldoci_options_set_retry_window_ms(cldoci_options *options,
+                                                 int64_t value,
+                                                 cldoci_error **error);
+
+/**
  * Time for a connection, TLS included. Belongs to a client. Default: 10000.
  *
  * @param options  borrowed, not NULL

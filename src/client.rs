@@ -401,6 +401,10 @@ impl UploadSessions for Client {
             let _ = store.remove_upload_session(key);
         }
     }
+
+    fn keeps(&self) -> bool {
+        self.store().is_ok_and(|store| store.is_some_and(|store| !store.is_private()))
+    }
 }
 
 /// An absolute path, so that a later change of the working directory changes nothing.

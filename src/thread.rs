@@ -82,6 +82,25 @@ fn hand_over(work: impl FnOnce() + Send + 'static, rank: Rank) -> Result<()> {
     }
 }
 
+/// Runs a task beside asynchronous code, which nobody waits for but who waits until nothing goes on. On our own
+/// threads it runs to its end, so it must have one.
+pub(crate) fn background(task: impl Future<Output = ()> + Send + 'static) {
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+    match POOL.with_borrow(Clone::clone) {
+        Some(pool) => {
+            let busy = pool.activity.begin();
+            let task = runtime.spawn(async move {
+                task.await;
+                drop(busy);
+            });
+            let mut tasks = pool.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+            tasks.retain(|task| !task.is_finished());
+            tasks.push(task);
+        }
+        None => drop(runtime.spawn(task)),
+    }
+}
+
 type Job = Box<dyn FnOnce() + Send>;
 
 /// Whether a job may wait for others, or others for it.
@@ -195,7 +214,11 @@ pub(crate) struct Pool {
     activity: Arc<Activity>,
     queue: Mutex<Queue>,
     posted: Condvar,
+    /// What goes on in the background of its runtime.
+    tasks: Mutex<Vec<JoinTask>>,
 }
+
+type JoinTask = tokio::task::JoinHandle<()>;
 
 #[derive(Default)]
 struct Queue {
@@ -232,7 +255,25 @@ const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 impl Pool {
     pub(crate) fn new(name: &'static str, most: Most, activity: Arc<Activity>) -> Arc<Self> {
-        Arc::new(Self { name, most, activity, queue: Mutex::default(), posted: Condvar::new() })
+        Arc::new(Self {
+            name,
+            most,
+            activity,
+            queue: Mutex::default(),
+            posted: Condvar::new(),
+            tasks: Mutex::default(),
+        })
+    }
+
+    /// Waits for the tasks of the background.
+    pub(crate) async fn end_background(&self) {
+        loop {
+            let task = self.tasks.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            match task {
+                Some(task) => drop(task.await),
+                None => return,
+            }
+        }
     }
 
     /// From here on [`blocking`] on this thread runs on this pool.

@@ -121,6 +121,7 @@ pub static OPTIONS: &[OptionSpec] = &[
     row("resume_after_ms", Type::Millis(0, DAY), Scope::Both, "1000", "a large layer that would come within these milliseconds, at the rate of its first bytes, is not written to the store meanwhile: if it is interrupted, the next pull begins it anew; 0 = all are"),
     row("threads", Type::Size(0, 256), Scope::Both, "0", "threads that compress and inflate; 0 = one for each core"),
     row("retries", Type::Int(0, 100), Scope::Both, "5", "how often one request is tried again"),
+    row("retry_window_ms", Type::Millis(0, DAY), Scope::Both, "30000", "how long a registry is waited for that is gone in the middle of a transfer (refuses connections, or a gateway says 502, 503 or 504 for it); 0 = as for a first contact, and so where retries is 0"),
     row("connect_timeout_ms", Type::Millis(1, DAY), Scope::Client, "10000", "time for a connection, TLS included"),
     row("header_timeout_ms", Type::Millis(1, DAY), Scope::Client, "60000", "time for the head of an answer"),
     row("commit_timeout_ms", Type::Millis(1, DAY), Scope::Client, "600000", "time for the answer to an upload's commit, which scanners delay"),

@@ -15,7 +15,7 @@ use crate::operation::{Count, Meter};
 
 /// What an attempt must bring for the breaks before it to be forgotten: a server that gives a few bytes at a
 /// time is not waited for.
-const PROGRESS: u64 = 256 << 10;
+pub(super) const PROGRESS: u64 = 256 << 10;
 
 impl Repository {
     /// Whether a blob is there.
@@ -60,7 +60,7 @@ impl Repository {
             skip: 0,
             hasher: (offset == 0).then(|| Hasher::new(descriptor.digest.algorithm())),
             source: Source::Waiting,
-            budget: RetryBudget::new(&self.call),
+            budget: RetryBudget::new(&self.call, &self.outage),
             ranges: true,
             spreads: true,
             has_end: false,
@@ -229,6 +229,9 @@ impl BlobReader {
         if self.position == self.size {
             // All bytes, but the answer has no end.
             return Err(self.wrong_size("and the answer has no end".to_owned()));
+        }
+        if self.position > self.start {
+            self.repository.outage.begins();
         }
         let pause = match self.budget.again(None) {
             Next::Wait(pause) if error.retryable() => pause,

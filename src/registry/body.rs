@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, header};
 use zeroize::Zeroizing;
 
-use super::transport::{RawResponse, body_failure, too_slow};
+use super::transport::{RawResponse, body_failure, ended_early, too_slow};
 use crate::error::{Error, Kind, Result, printable};
 use crate::operation::Count;
 
@@ -17,6 +17,8 @@ pub(crate) struct ResponseBody {
     window: Duration,
     since: Instant,
     received: u64,
+    /// What the answer said that it has, and what is to come of it.
+    promised: Option<u64>,
 }
 
 impl ResponseBody {
@@ -27,6 +29,7 @@ impl ResponseBody {
             window: settings.min_rate_window,
             since: Instant::now(),
             received: 0,
+            promised: answer.response.content_length(),
             answer,
         }
     }
@@ -34,7 +37,8 @@ impl ResponseBody {
     /// The next chunk; nothing at the end. A body shorter than its `Content-Length` is an error of the
     /// connection.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>> {
-        let Self { answer: RawResponse { response, call, .. }, rate, window, since, received } = self;
+        let Self { answer: RawResponse { response, call, .. }, rate, window, since, received, promised } =
+            self;
         loop {
             let left = window.saturating_sub(since.elapsed());
             let next = call.operation.run(async {
@@ -48,6 +52,7 @@ impl ResponseBody {
             if let Some(Some(bytes)) = &next {
                 let length = bytes.len() as u64;
                 *received += length;
+                *promised = promised.map(|left| left.saturating_sub(length));
                 call.operation.count(Count::Received(length));
             }
             if since.elapsed() >= *window {
@@ -60,8 +65,11 @@ impl ResponseBody {
                 }
                 (*since, *received) = (Instant::now(), 0);
             }
-            if let Some(chunk) = next {
-                return Ok(chunk);
+            match next {
+                // HTTP/2 may end an answer so when its server goes.
+                Some(None) if promised.is_some_and(|left| left > 0) => return Err(ended_early()),
+                Some(chunk) => return Ok(chunk),
+                None => {}
             }
         }
     }

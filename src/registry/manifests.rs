@@ -198,12 +198,16 @@ impl Repository {
     /// (distribution-spec, "Deleting Manifests").
     pub async fn delete_manifest(&self, target: &str) -> Result<()> {
         let listed = match target.parse::<Digest>() {
-            Ok(digest) => self.subject_of(target).await?.map(|subject| (subject, digest)),
+            Ok(digest) => {
+                let reading = Self { scope: Scope::pull(&self.reference.repository), ..self.clone() };
+                reading.subject_of(target).await?.map(|subject| (subject, digest))
+            }
             Err(_) => None,
         };
         self.delete_only(target).await?;
         let Some((subject, digest)) = listed else { return Ok(()) };
-        let Err(error) = self.remove_referrer(&subject, &digest).await else { return Ok(()) };
+        let writing = self.clone().for_push(&[]);
+        let Err(error) = writing.remove_referrer(&subject, &digest).await else { return Ok(()) };
         self.call.operation.check()?;
         let label = self.label(target);
         let why = error.message();

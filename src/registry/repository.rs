@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::auth::{Auth, Scope};
 use super::capabilities::HostCapabilities;
 use super::origin::Origin;
+use super::retry::Outage;
 use super::transport::{Names, Transport, header_value};
 use crate::call::Call;
 use crate::credential::Credentials;
@@ -72,6 +73,7 @@ impl Registry {
             scope: Scope::pull(&reference.repository),
             extra_headers,
             fresh: Arc::default(),
+            outage: Arc::default(),
             transfers: Arc::new(Semaphore::new(call.settings.parallel)),
         })
     }
@@ -154,6 +156,7 @@ pub struct Repository {
     pub(super) extra_headers: HeaderMap,
     /// A blob of this call was not there: what is pushed is new, so its small blobs are sent unasked.
     pub(super) fresh: Arc<AtomicBool>,
+    pub(super) outage: Arc<Outage>,
     /// What this call may receive at once.
     pub(super) transfers: Arc<Semaphore>,
 }

@@ -82,7 +82,7 @@ impl<'a> Request<'a> {
 impl Repository {
     /// Sends a request until it has an answer that is worth the caller's look.
     pub(crate) async fn exchange(&self, request: &Request<'_>) -> Result<Response> {
-        let mut budget = RetryBudget::new(&self.call);
+        let mut budget = RetryBudget::new(&self.call, &self.outage);
         let (mut answered, mut fresh, mut renewed) = (false, None, false);
         let auth = self.registry.auth();
         loop {

@@ -1,6 +1,7 @@
 //! What is tried again, and when.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use http::{HeaderMap, header};
@@ -29,21 +30,80 @@ pub(crate) enum Next {
     Stop,
 }
 
+/// Whether a registry is gone in the middle of a call's transfers: one that was there a moment ago may come back. One
+/// for each repository of a call.
+#[derive(Default)]
+pub(crate) struct Outage(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    /// A blob's bytes came, or went.
+    flowed: bool,
+    since: Option<Instant>,
+}
+
+impl Outage {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A transfer gets further.
+    pub(crate) fn flows(&self) {
+        *self.state() = State { flowed: true, since: None };
+    }
+
+    /// A transfer that was under way broke.
+    pub(crate) fn begins(&self) {
+        let mut state = self.state();
+        state.flowed = true;
+        state.since.get_or_insert_with(Instant::now);
+    }
+
+    /// Whether it is still worth waiting.
+    fn is_within(&self, window: Duration) -> bool {
+        let mut state = self.state();
+        state.flowed && state.since.get_or_insert_with(Instant::now).elapsed() < window
+    }
+}
+
 /// The attempts of one request or one transfer.
 pub(crate) struct RetryBudget {
     left: u64,
+    /// How many attempts were made again, and how many of those took one of what is left.
     done: u32,
+    retried: u32,
     timeouts: u32,
     deadline: Option<Instant>,
+    /// How long a registry is waited for that is gone.
+    window: Duration,
+    outage: Arc<Outage>,
 }
 
+/// The longest pause between two looks whether a registry is back.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
 impl RetryBudget {
-    pub(crate) fn new(call: &Call) -> Self {
-        Self::with(call.settings.retries, call.operation.deadline())
+    /// `outage` is that of the registry that is asked.
+    pub(crate) fn new(call: &Call, outage: &Arc<Outage>) -> Self {
+        let settings = &call.settings;
+        // Who wants no retries does not wait either.
+        let window = if settings.retries == 0 { Duration::ZERO } else { settings.retry_window };
+        let budget = Self::with(settings.retries, call.operation.deadline());
+        Self { window, outage: outage.clone(), ..budget }
     }
 
     fn with(retries: u64, deadline: Option<Instant>) -> Self {
-        Self { left: retries, done: 0, timeouts: 0, deadline }
+        let (window, outage) = (Duration::ZERO, Arc::default());
+        Self { left: retries, done: 0, retried: 0, timeouts: 0, deadline, window, outage }
+    }
+
+    /// The next look whether a registry is back that is gone in the middle of a transfer.
+    fn until_it_is_back(&mut self) -> Option<Next> {
+        self.outage.is_within(self.window).then(|| {
+            let pause = jittered(self.done).min(LOOK_EVERY);
+            self.done += 1;
+            Next::Wait(pause)
+        })
     }
 
     /// After an answer. Nothing but overload and gateways' complaints is tried again.
@@ -52,6 +112,12 @@ impl RetryBudget {
             return Next::Stop;
         }
         let asked = retry_after(headers, SystemTime::now());
+        if asked.is_none()
+            && matches!(status, 502..=504)
+            && let Some(next) = self.until_it_is_back()
+        {
+            return next;
+        }
         if let Some(wait) = asked {
             let fits = match self.deadline {
                 Some(deadline) => Instant::now().checked_add(wait).is_some_and(|then| then < deadline),
@@ -66,6 +132,11 @@ impl RetryBudget {
 
     /// After a request without an answer. `safe`: it may be sent twice.
     pub(crate) fn after_failure(&mut self, stage: Stage, safe: bool) -> Next {
+        if stage == Stage::Unconnected
+            && let Some(next) = self.until_it_is_back()
+        {
+            return next;
+        }
         match stage {
             Stage::Silent if !safe => Next::Stop,
             Stage::Unconnected | Stage::Silent if self.timeouts < TIMEOUTS => {
@@ -79,8 +150,9 @@ impl RetryBudget {
 
     /// A transfer got further: the failures before it no longer count.
     pub(crate) fn progressed(&mut self) {
-        self.left += u64::from(self.done);
-        (self.done, self.timeouts) = (0, 0);
+        self.outage.flows();
+        self.left += u64::from(self.retried);
+        (self.done, self.retried, self.timeouts) = (0, 0, 0);
     }
 
     /// One more attempt, if there is one left.
@@ -89,6 +161,7 @@ impl RetryBudget {
             return Next::Stop;
         }
         self.left -= 1;
+        self.retried += 1;
         let pause = asked.unwrap_or_else(|| jittered(self.done));
         self.done += 1;
         Next::Wait(pause)

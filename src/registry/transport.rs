@@ -24,7 +24,7 @@ use crate::error::{Error, Kind, Result, printable};
 use crate::operation::{Count, Level};
 use crate::options::Settings;
 use clients::Clients;
-pub(crate) use failure::{Failure, Stage, of_body as body_failure};
+pub(crate) use failure::{Failure, Stage, ended_early, of_body as body_failure};
 pub(crate) use request_body::{BodyProgress, CHUNK, RequestBody, RequestStream};
 pub use resolver::Names;
 

@@ -12,6 +12,7 @@ use std::sync::atomic::Ordering;
 use http::{Method, header};
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::blobs::PROGRESS;
 use super::capabilities::{CHUNK, Strategy};
 use super::policy::{self, Location};
 use super::repository::Repository;
@@ -24,7 +25,7 @@ use crate::oci::Descriptor;
 use crate::operation::Count;
 pub use body_source::{BlobSource, BytesSource};
 pub use session::{NoSessions, Session, UploadSessions};
-use transfer::{Outcome, Upload};
+use transfer::{Outcome, Place, Upload};
 
 /// How a blob came to be at the registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +50,15 @@ enum Begun {
     Session(Location, u64),
 }
 
+/// Where a blob's bytes are sent to, and how.
+struct Way {
+    /// None: in a session that is still to begin.
+    place: Option<Place>,
+    /// The least length of a chunk that the registry wants.
+    least: u64,
+    strategy: Strategy,
+}
+
 impl Repository {
     /// Brings a blob to the repository with the fewest requests. `mount_from` are repositories of the same
     /// registry (Q50).
@@ -57,12 +67,13 @@ impl Repository {
         descriptor: &Descriptor,
         source: Arc<dyn BlobSource>,
         mount_from: &[String],
-        sessions: &dyn UploadSessions,
+        sessions: Arc<dyn UploadSessions>,
     ) -> Result<Uploaded> {
         let _permit = self.upload_permit().await?;
         let upload = Upload::new(self, descriptor, source, sessions);
-        if !upload.resume_saved().await? {
-            match self.begin(descriptor, mount_from).await? {
+        let way = match upload.saved().await? {
+            Some((place, strategy)) => Way { place: Some(place), least: 0, strategy },
+            None => match self.begin(descriptor, mount_from).await? {
                 Begun::There => {
                     upload.done();
                     self.call.operation.count(Count::Skipped);
@@ -73,9 +84,12 @@ impl Repository {
                     self.call.operation.count(Count::Mounted);
                     return Ok(Uploaded::Mounted);
                 }
-                Begun::Session(location, least) => self.send_blob(&upload, Some((location, least))).await?,
-            }
-        }
+                Begun::Session(location, least) => {
+                    Way { place: Some(Place { location, offset: 0 }), least, strategy: self.usual_strategy() }
+                }
+            },
+        };
+        self.send_blob(&upload, way).await?;
         upload.done();
         self.call.operation.count(Count::Uploaded);
         Ok(Uploaded::Sent)
@@ -92,8 +106,10 @@ impl Repository {
         source: Arc<dyn BlobSource>,
     ) -> Result<()> {
         let _permit = self.upload_permit().await?;
-        let upload = Upload::new(self, descriptor, source, &NoSessions);
-        self.send_blob(&upload, None).await?;
+        let upload = Upload::new(self, descriptor, source, Arc::new(NoSessions));
+        let way = Way { place: None, least: 0, strategy: self.usual_strategy() };
+        self.send_blob(&upload, way).await?;
+        upload.done();
         self.call.operation.count(Count::Uploaded);
         Ok(())
     }
@@ -221,52 +237,63 @@ impl Repository {
             .map_err(|error| error.context(self.name()).with_http_status(response.status))
     }
 
-    /// Sends a blob, in another way or in a new session where one fails.
-    async fn send_blob(&self, upload: &Upload<'_>, mut session: Option<(Location, u64)>) -> Result<()> {
-        let host = &self.reference.registry;
-        let mut budget = RetryBudget::new(&self.call);
-        let mut strategy = self.registry.capabilities(host).strategy;
+    fn usual_strategy(&self) -> Strategy {
+        self.registry.capabilities(&self.reference.registry).strategy
+    }
+
+    /// Sends a blob: on where the registry is after a break, in another way or in a new session where one fails.
+    async fn send_blob(&self, upload: &Upload, way: Way) -> Result<()> {
+        let mut budget = RetryBudget::new(&self.call, &self.outage);
+        let Way { mut place, mut least, mut strategy } = way;
+        // How far it came, and whether a session with something else in it was met.
+        let (mut furthest, mut met_wrong) = (0, false);
         loop {
-            let (location, least) = match session.take() {
-                Some(session) => session,
-                None => self.begin_session().await?,
-            };
-            let begun = location.clone();
-            let sent = match upload.send(location, strategy.with_least(least)).await {
-                Ok(sent) => sent,
-                Err(error) => {
-                    self.abandon(&begun, strategy, &error).await;
-                    return Err(error);
+            let at = match place.take() {
+                Some(place) => place,
+                None => {
+                    let (location, newest) = self.begin_session().await?;
+                    least = newest;
+                    Place { location, offset: 0 }
                 }
             };
-            if let Outcome::Refused(error) | Outcome::Passing(error, _) = &sent {
-                self.abandon(&begun, strategy, error).await;
-            }
-            let (error, next) = match sent {
+            let begun_before = at.offset > 0;
+            let (error, next) = match upload.send(at, strategy.with_least(least)).await? {
                 Outcome::Done => {
+                    let host = &self.reference.registry;
                     self.registry.change_capabilities(host, |host| host.strategy = strategy);
                     return Ok(());
                 }
                 Outcome::Refused(error) => match strategy.after(error.http_status(), upload.size()) {
                     Some(other) => {
                         strategy = other;
+                        if begun_before {
+                            place = upload.continued().await?;
+                        }
+                        if place.is_none() {
+                            upload.give_up().await;
+                        }
                         continue;
                     }
                     None => return Err(error),
                 },
+                Outcome::Wrong(error) if met_wrong => return Err(error),
+                Outcome::Wrong(_) => {
+                    met_wrong = true;
+                    self.call.operation.count(Count::Retry);
+                    upload.give_up().await;
+                    continue;
+                }
                 Outcome::Passing(error, headers) => {
                     let next = budget.after_status(error.http_status().unwrap_or(0), &headers);
                     (error, next)
                 }
                 Outcome::Broken(error) => {
                     self.call.operation.check()?;
+                    // The registry was there a moment ago.
+                    self.outage.begins();
                     // The answer may have been lost, and not the blob.
                     if self.blob_exists(upload.descriptor()).await.unwrap_or(false) {
                         return Ok(());
-                    }
-                    // What is large goes in parts from here on, so that not all of it is lost again.
-                    if strategy == Strategy::Whole && upload.size() > 2 * CHUNK {
-                        strategy = Strategy::Chunked(CHUNK);
                     }
                     (error, budget.again(None))
                 }
@@ -278,13 +305,21 @@ impl Repository {
                 Next::TooLong(wait) => return Err(too_long(error, wait)),
                 Next::Stop => return Err(error),
             }
-        }
-    }
-
-    /// Cancels an upload that its registry answered with an error; what can be resumed stays.
-    async fn abandon(&self, location: &Location, strategy: Strategy, error: &Error) {
-        if error.http_status().is_some() && !matches!(strategy, Strategy::Chunked(_)) {
-            self.cancel_session(location).await;
+            place = upload.continued().await?;
+            match &place {
+                Some(place) if place.offset >= furthest + PROGRESS => {
+                    furthest = place.offset;
+                    budget.progressed();
+                }
+                Some(_) => {}
+                None => {
+                    upload.give_up().await;
+                    // What is large goes in parts from here on, so that not all of it is lost again.
+                    if strategy == Strategy::Whole && upload.size() > 2 * CHUNK {
+                        strategy = Strategy::Chunked(CHUNK);
+                    }
+                }
+            }
         }
     }
 }

@@ -83,6 +83,11 @@ impl Store {
         Ok(Self(Arc::new(Inner { root, workplace: Mutex::new(None), private: Some(Arc::new(private)) })))
     }
 
+    /// Whether it goes with its last handle.
+    pub fn is_private(&self) -> bool {
+        self.0.private.is_some()
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.0.root

@@ -134,6 +134,7 @@ fn a_tree_that_can_not_be_packed_leaves_nothing() {
     rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
     refused(tree.push(&registry), Kind::Unsafe, "z: is a FIFO");
     assert_eq!(registry.tagged("org/app", "v1"), None);
+    registry.server.wait_for(|seen| seen.method == "DELETE");
     assert!(methods(&registry).ends_with("DELETE"), "{}", methods(&registry));
     fs::remove_file(fifo).unwrap();
     let outcome = tree.push(&registry).unwrap();
@@ -148,6 +149,7 @@ fn a_refused_credential_is_an_error_and_not_tried_twice() {
         Registry::with(Manners::default(), |seen| (seen.method == "PATCH").then(|| error(403, "DENIED")));
     let error = tree.push(&registry).unwrap_err();
     assert_eq!((error.kind(), error.http_status()), (Kind::Denied, Some(403)), "{error}");
+    registry.server.wait_for(|seen| seen.method == "DELETE");
     assert_eq!(methods(&registry), "POST PATCH DELETE");
 }
 
@@ -170,6 +172,7 @@ fn a_cancel_and_a_deadline_cancel_what_was_begun_too() {
         });
         let error = tree.push_and_fail(&registry, &call);
         assert_eq!(error.kind(), if deadline { Kind::Timeout } else { Kind::Cancelled }, "{error}");
+        registry.server.wait_for(|seen| seen.method == "DELETE");
         assert_eq!(methods(&registry), "POST PATCH DELETE", "what was begun is cancelled (Q43)");
         assert_eq!(registry.tagged("org/app", "v1"), None);
     }

@@ -13,5 +13,6 @@ mod ranges;
 mod real;
 mod redirects;
 mod referrers;
+mod resumes;
 mod tls;
 mod uploads;

@@ -137,7 +137,7 @@ impl Writer for Pushing {
         run(&self.repository, async move {
             let source = blob.source.clone();
             self.repository
-                .upload_blob(&blob.descriptor, source, &self.mount_from, &self.client)
+                .upload_blob(&blob.descriptor, source, &self.mount_from, Arc::new(self.client.clone()))
                 .await
                 .map(drop)
         })

@@ -234,7 +234,12 @@ impl Drop for Engine {
 /// Drives the runtime until its engine is gone.
 fn serve(runtime: Runtime, pool: &Arc<Pool>, stopped: oneshot::Receiver<()>) {
     pool.serve_this_thread();
-    let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(stopped)));
+    let ended = catch_unwind(AssertUnwindSafe(|| {
+        runtime.block_on(async {
+            let _ = stopped.await;
+            pool.end_background().await;
+        });
+    }));
     if ended.is_err() || is_lost() {
         // what it would close now may be the host's.
         std::mem::forget(runtime);

@@ -130,7 +130,7 @@ async fn fetch_by(
         }
         Way::Post => (Method::POST, Some(form(request))),
     };
-    let mut budget = RetryBudget::new(access.call);
+    let mut budget = RetryBudget::new(access.call, &std::sync::Arc::default());
     loop {
         let answer = endpoint::request(access, &realm, method.clone(), headers.clone(), form.clone()).await;
         let next = match answer {

@@ -105,9 +105,14 @@ pub(crate) fn of_body(error: &reqwest::Error) -> Error {
         None if causes.garbled => {
             Error::new(Kind::Protocol, format!("the answer's body is malformed: {}", causes.text))
         }
-        None if causes.ended => Error::new(Kind::Size, "the answer ends early").with_retryable(true),
+        None if causes.ended => ended_early(),
         None => Error::new(Kind::Network, format!("the connection broke: {}", causes.text)),
     }
+}
+
+/// The connection went before all of an answer came.
+pub(crate) fn ended_early() -> Error {
+    Error::new(Kind::Size, "the answer ends early").with_retryable(true)
 }
 
 struct Causes {

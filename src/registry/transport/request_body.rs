@@ -81,10 +81,14 @@ impl RequestBody {
         let state = Arc::new(State::default());
         let (body, length) = match self {
             Self::Empty => (reqwest::Body::from(Bytes::new()), 0),
+            // Also a small one may meet a server that takes nothing (a window of 0 in HTTP/2): it is out when it was
+            // taken.
             Self::Bytes(bytes) => {
-                let length = bytes.len() as u64;
-                operation.count(Count::Sent(length));
-                (reqwest::Body::from(bytes), length)
+                let (length, (sender, chunks)) = (bytes.len() as u64, mpsc::channel(1));
+                let _ = sender.try_send(Ok(bytes));
+                let meter = Arc::new(Operation::new().meter());
+                let stream = RequestStream { length: Some(length), chunks, meter, start: 0 };
+                return Self::Stream(stream).into_body(operation);
             }
             Self::Stream(stream) => {
                 let length = stream.length;

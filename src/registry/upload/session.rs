@@ -25,6 +25,8 @@ pub trait UploadSessions: Send + Sync {
     fn save(&self, key: &str, session: &Session);
     /// Forgets a session.
     fn remove(&self, key: &str);
+    /// Whether what is kept outlives this process.
+    fn keeps(&self) -> bool;
 }
 
 /// Keeps nothing.
@@ -36,6 +38,9 @@ impl UploadSessions for NoSessions {
     }
     fn save(&self, _: &str, _: &Session) {}
     fn remove(&self, _: &str) {}
+    fn keeps(&self) -> bool {
+        false
+    }
 }
 
 impl Repository {

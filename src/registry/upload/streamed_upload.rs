@@ -1,14 +1,12 @@
 //! A blob that is sent while it is made: its size and digest show at its end.
 
-use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::{Method, header};
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 
-use super::transfer::{Outcome, Upload};
+use super::transfer::{Outcome, PARTING, Upload};
 use super::{BytesSource, NoSessions};
 use crate::call::Call;
 use crate::error::{Error, Kind, Result};
@@ -19,6 +17,7 @@ use crate::registry::policy::Location;
 use crate::registry::repository::Repository;
 use crate::registry::request::{Request, Target};
 use crate::registry::transport::{Permit, RequestBody, RequestStream};
+use crate::thread::background;
 
 impl Repository {
     /// Sends the chunks in one PATCH (chunked on HTTP/1.1) and ends the upload with what `described` gives
@@ -42,7 +41,11 @@ impl Repository {
                 self.fresh.store(true, std::sync::atomic::Ordering::Relaxed);
                 self.call.operation.count(Count::Uploaded);
             }
-            _ => self.cancel_session(&location).await,
+            Ok(false) => self.cancel_session(&location).await,
+            Err(_) => {
+                let own = self.clone();
+                background(async move { own.cancel_session(&location).await });
+            }
         }
         sent
     }
@@ -86,7 +89,7 @@ impl Repository {
         response.drain().await?;
         let Some(descriptor) = described.await else { return Ok(false) };
         let nothing = Arc::new(BytesSource(Bytes::new()));
-        let upload = Upload::new(self, &descriptor, nothing, &NoSessions);
+        let upload = Upload::new(self, &descriptor, nothing, Arc::new(NoSessions));
         match upload.commit(&next, descriptor.size).await {
             Ok(Outcome::Done) => Ok(true),
             Ok(_) => Ok(false),
@@ -95,20 +98,17 @@ impl Repository {
         }
     }
 
-    /// What a failed or cancelled upload left behind; that it can't be removed is no matter (Q43). Whoever
-    /// cancelled is promised to have his thread back within a second, and who failed wants to hear why.
+    /// What an upload left behind that is given up; that it can't be removed is no matter (Q43).
     pub(super) async fn cancel_session(&self, location: &Location) {
-        let ended = self.call.operation.check().is_err();
-        let moment = Duration::from_millis(if ended { 500 } else { 5000 });
-        let call = match ended {
-            true => Call::new(self.call.settings.clone(), Operation::new()),
-            false => self.call.clone(),
+        let call = match self.call.operation.check() {
+            Ok(()) => self.call.clone(),
+            Err(_) => Call::new(self.call.settings.clone(), Operation::new()),
         };
         let repository = self.clone().for_call(&call);
-        let _ = tokio::time::timeout(moment, repository.delete_session(location)).await;
+        let _ = tokio::time::timeout(PARTING, repository.delete_session(location)).await;
     }
 
-    async fn delete_session(&self, location: &Location) {
+    pub(super) async fn delete_session(&self, location: &Location) {
         let target = Target::Url { url: location.url.clone(), own: location.own };
         let mut request = Request::new(Method::DELETE, target, self.push_scope());
         request.safe = false;

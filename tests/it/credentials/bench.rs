@@ -151,7 +151,7 @@ impl Side {
         let repository = self.repository(host, "team/app").for_push(&[]);
         let descriptor = Descriptor::of("application/octet-stream", b"blob");
         let source = Arc::new(BytesSource(bytes::Bytes::from_static(b"blob")));
-        let done = repository.upload_blob(&descriptor, source, &[], &NoSessions).await;
+        let done = repository.upload_blob(&descriptor, source, &[], Arc::new(NoSessions)).await;
         (done.map(drop), checked(&repository))
     }
 }

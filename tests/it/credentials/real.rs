@@ -26,7 +26,7 @@ async fn round_trip(side: &Side, host: &str, name: &str) -> cldoci::Result<()> {
     let repository = side.repository(host, name).for_push(&[]);
     let blob = Descriptor::of("application/vnd.oci.empty.v1+json", b"{}");
     let source = Arc::new(cldoci::registry::BytesSource(bytes::Bytes::from_static(b"{}")));
-    repository.upload_blob(&blob, source, &[], &cldoci::registry::NoSessions).await?;
+    repository.upload_blob(&blob, source, &[], std::sync::Arc::new(cldoci::registry::NoSessions)).await?;
     let manifest = format!(
         r#"{{"schemaVersion":2,"mediaType":"{MANIFEST}","config":{{"mediaType":"{}","digest":"{}","size":2}},"layers":[]}}"#,
         blob.media_type, blob.digest

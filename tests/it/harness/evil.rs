@@ -223,6 +223,14 @@ impl Evil {
     pub fn lines(&self) -> Vec<String> {
         self.log().iter().map(Seen::line).collect()
     }
+    /// Waits until it was asked for something that `found` knows: what goes on in the background comes later.
+    pub fn wait_for(&self, found: impl Fn(&Seen) -> bool) {
+        let until = std::time::Instant::now() + Duration::from_secs(20);
+        while !self.log().iter().any(&found) {
+            assert!(std::time::Instant::now() < until, "it never came: {:?}", self.lines());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
     /// The most requests that were being answered at one time.
     pub fn most_at_once(&self) -> usize {
         self.shared.most_at_once.load(Ordering::SeqCst)

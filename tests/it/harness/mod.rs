@@ -10,5 +10,6 @@ pub mod guard;
 pub mod ours;
 pub mod random;
 pub mod registry;
+pub mod relay;
 pub mod servers;
 pub mod trees;

@@ -116,6 +116,20 @@ impl Registry {
         self.state.lock().unwrap().blobs.get(&(repository.to_owned(), digest.to_string())).cloned()
     }
 
+    /// An upload session that holds these bytes; where it goes on.
+    pub fn put_session(&self, repository: &str, bytes: &[u8]) -> String {
+        let mut state = self.state.lock().unwrap();
+        state.begun += 1;
+        let session = format!("s{}", state.begun);
+        state.sessions.insert(session.clone(), bytes.to_vec());
+        format!("http://{}/v2/{repository}/blobs/uploads/{session}?_state={}", self.host(), bytes.len())
+    }
+
+    /// How many upload sessions are open.
+    pub fn sessions(&self) -> usize {
+        self.state.lock().unwrap().sessions.len()
+    }
+
     /// Puts a manifest in place without a request.
     pub fn put_manifest(&self, repository: &str, tag: &str, media_type: &str, bytes: &[u8]) {
         let digest = Digest::of(bytes).to_string();

@@ -44,7 +44,7 @@ pub fn open(registry: &Registry, settings: &Settings, host: &str, name: &str) ->
 pub async fn upload(repository: &Repository, bytes: &[u8]) -> Result<(Descriptor, Uploaded)> {
     let descriptor = Descriptor::of("application/octet-stream", bytes);
     let source = Arc::new(BytesSource(Bytes::copy_from_slice(bytes)));
-    let how = repository.upload_blob(&descriptor, source, &[], &NoSessions).await?;
+    let how = repository.upload_blob(&descriptor, source, &[], Arc::new(NoSessions)).await?;
     Ok((descriptor, how))
 }
 

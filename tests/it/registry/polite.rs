@@ -64,7 +64,8 @@ fn mounts_end_right_whatever_the_registry_says() {
             let repository = repository(&registry.host(), &[]).for_push(&from);
             let descriptor = Descriptor::of("a/b", &bytes);
             let source = Arc::new(BytesSource(Bytes::from(bytes.clone())));
-            let found = repository.upload_blob(&descriptor, source, &from, &NoSessions).await.unwrap();
+            let found =
+                repository.upload_blob(&descriptor, source, &from, Arc::new(NoSessions)).await.unwrap();
             assert_eq!(found, how, "{status}");
             assert_eq!(registry.blob("test/app", &descriptor.digest).unwrap(), bytes);
             let methods: Vec<String> = registry.server.log().into_iter().map(|seen| seen.method).collect();

@@ -159,6 +159,7 @@ fn r_25_writes_follow_only_what_repeats_them() {
                 assert!(last.path.starts_with("/upload/2?state=b") && last.body == bytes, "{}", last.path);
             } else {
                 assert_eq!(result.unwrap_err().kind(), Kind::Protocol, "{status}");
+                tokio::task::block_in_place(|| server.wait_for(|seen| seen.method == "DELETE"));
                 let lines = server.lines();
                 assert_eq!(lines[2..], ["DELETE /upload/1?state=a"], "what was begun is cancelled (Q43)");
             }

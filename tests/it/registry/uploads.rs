@@ -3,10 +3,9 @@
 use std::io::Read;
 use std::sync::{Arc, Mutex};
 
-use bytes::Bytes;
 use cldoci::Kind;
 use cldoci::oci::Descriptor;
-use cldoci::registry::{BlobSource, BytesSource, NoSessions, Session, UploadSessions, Uploaded};
+use cldoci::registry::{BlobSource, NoSessions, Uploaded};
 
 use super::help::{noise, repository, run, upload};
 use crate::harness::evil::{Act, Evil, answer, head};
@@ -164,7 +163,8 @@ fn r_42_an_answer_before_the_body_is_sent_ends_the_upload() {
             let repository = repository(&server.host(), &[]);
             let size = 10 << 30;
             let descriptor = Descriptor::new("a/b", cldoci::oci::Digest::of(b"not checked here"), size);
-            let result = repository.upload_blob(&descriptor, Arc::new(Endless), &[], &NoSessions).await;
+            let result =
+                repository.upload_blob(&descriptor, Arc::new(Endless), &[], Arc::new(NoSessions)).await;
             let error = result.unwrap_err();
             assert_eq!((error.kind(), error.registry_code()), (kind, Some(code)), "{error}");
             let counters = repository.call().operation.counters();
@@ -196,7 +196,7 @@ fn a_source_that_ends_early_is_told_as_such() {
     run(async {
         let descriptor = Descriptor::new("a/b", cldoci::oci::Digest::of(b"x"), 100_000);
         let error = repository(&registry.host(), &[])
-            .upload_blob(&descriptor, Arc::new(Short), &[], &NoSessions)
+            .upload_blob(&descriptor, Arc::new(Short), &[], Arc::new(NoSessions))
             .await
             .unwrap_err();
         assert_eq!(error.kind(), Kind::Changed);
@@ -253,62 +253,6 @@ fn a_lost_answer_to_a_commit_does_not_send_the_blob_again() {
         upload(&repository(&relay.host(), &[]), &bytes).await.unwrap();
         let methods: Vec<String> = relay.log().into_iter().map(|seen| seen.method).collect();
         assert_eq!(methods, ["HEAD", "POST", "PUT", "HEAD"]);
-    });
-}
-
-#[derive(Default)]
-struct Kept(Mutex<Vec<(String, Session)>>);
-
-impl UploadSessions for Kept {
-    fn load(&self, key: &str) -> Option<Session> {
-        self.0.lock().unwrap().iter().find(|(k, _)| k == key).map(|(_, session)| session.clone())
-    }
-    fn save(&self, key: &str, session: &Session) {
-        self.remove(key);
-        self.0.lock().unwrap().push((key.to_owned(), session.clone()));
-    }
-    fn remove(&self, key: &str) {
-        self.0.lock().unwrap().retain(|(k, _)| k != key);
-    }
-}
-
-#[test]
-fn an_upload_in_parts_continues_after_a_restart() {
-    let allowed = Arc::new(Mutex::new(5_usize));
-    let registry = Registry::with(Manners { largest_body: 1 << 20, ..Manners::default() }, {
-        let allowed = allowed.clone();
-        move |seen| {
-            let mut allowed = allowed.lock().unwrap();
-            if seen.header("content-range").is_none() || seen.body.len() > 1 << 20 {
-                return None;
-            }
-            if *allowed == 0 {
-                return Some(error(403, "DENIED"));
-            }
-            *allowed -= 1;
-            None
-        }
-    });
-    let bytes = noise(8 << 20);
-    let kept = Kept::default();
-    let push = || async {
-        let descriptor = Descriptor::of("a/b", &bytes);
-        let source = Arc::new(BytesSource(Bytes::from(bytes.clone())));
-        // A new client each time, as after a restart.
-        let repository = repository(&registry.host(), &[("retries", "0")]);
-        let result = repository.upload_blob(&descriptor, source, &[], &kept).await;
-        (result, repository.call().operation.counters())
-    };
-    run(async {
-        let (result, _) = push().await;
-        assert_eq!(result.unwrap_err().kind(), Kind::Denied);
-        assert_eq!(kept.0.lock().unwrap()[0].1.offset, 5 << 20);
-        *allowed.lock().unwrap() = usize::MAX;
-        let (result, counters) = push().await;
-        assert_eq!(result.unwrap(), Uploaded::Sent);
-        assert!(counters.bytes_sent < 5 << 20, "{counters:?}");
-        assert!(registry.blob("test/app", &cldoci::oci::Digest::of(&bytes)).unwrap() == bytes);
-        assert!(kept.0.lock().unwrap().is_empty());
     });
 }
 
