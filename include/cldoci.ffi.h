@@ -334,7 +334,9 @@ const char *cldoci_reference_path(const cldoci_reference *reference, size_t *len
 const char *cldoci_reference_tag(const cldoci_reference *reference, size_t *length);
 const char *cldoci_reference_digest(const cldoci_reference *reference, size_t *length);
 cldoci_status cldoci_reference_free(cldoci_reference *reference);
-cldoci_status cldoci_client_new(const cldoci_options *options, cldoci_client **client, cldoci_error **error);
+cldoci_status cldoci_client_new(const cldoci_options *options,
+                                cldoci_client **client,
+                                cldoci_error **error);
 cldoci_status cldoci_client_free(cldoci_client *client);
 cldoci_status cldoci_build(const cldoci_client *client,
                            const char *directory,

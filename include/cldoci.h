@@ -1629,12 +1629,17 @@ cldoci_status cldoci_reference_free(cldoci_reference *reference);
  * connected and no thread is started. One client serves any number of calls and threads, and keeps its
  * connections between them.
  *
+ * Where the options have no log callback, the environment variable CLDOCI_LOG (`error`, `warn`, `info` or `debug`) sends
+ * lines of that level and below to standard error, but never in a set-user-ID process.
+ *
  * @param options  borrowed, may be NULL: all defaults; copied
  * @param client   out, not NULL: set to NULL, on success to a client that you free
  * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT where an option or a variable of the environment is not
  *         usable
  */
-cldoci_status cldoci_client_new(const cldoci_options *options, cldoci_client **client, cldoci_error **error);
+cldoci_status cldoci_client_new(const cldoci_options *options,
+                                cldoci_client **client,
+                                cldoci_error **error);
 
 /**
  * Frees a client. Never waits: operations under way go on, and the library's threads end soon after the

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::status::cldoci_status;
 use super::support::credentials::CallbackProvider;
+use super::support::log::standard_error;
 use super::support::verb::{ClientObject, OptionsObject};
 use super::support::{engine, guard};
 use super::types::{cldoci_client, cldoci_error, cldoci_options};
@@ -14,6 +15,9 @@ use crate::options::Environment;
 /// A client. Its settings are fixed here, and the environment is read here and not later; nothing is
 /// connected and no thread is started. One client serves any number of calls and threads, and keeps its
 /// connections between them.
+///
+/// Where the options have no log callback, the environment variable CLDOCI_LOG (`error`, `warn`, `info` or `debug`) sends
+/// lines of that level and below to standard error, but never in a set-user-ID process.
 ///
 /// @param options  borrowed, may be NULL: all defaults; copied
 /// @param client   out, not NULL: set to NULL, on success to a client that you free
@@ -28,11 +32,14 @@ pub unsafe extern "C" fn cldoci_client_new(
     guard::new_handle(error, client, "client", || {
         // The runtime's plan looks into the environment, too.
         engine::prepare();
-        let set = OptionsObject::copy(options)?.unwrap_or_default();
+        let mut set = OptionsObject::copy(options)?.unwrap_or_default();
         let provider = set.credentials.clone().map(|callback| Arc::new(CallbackProvider::new(callback)));
         let asks = provider.as_ref().map(|provider| provider.client);
         let provider = provider.map(|provider| provider as Arc<dyn CredentialProvider>);
         let client = Client::with_credentials(&set.options, Environment::capture(), provider)?;
+        if set.logger.is_none() {
+            set.logger = standard_error(client.settings().environment())?;
+        }
         Ok(ClientObject::new(client, set, asks))
     })
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::table::{OPTIONS, Scope, Type};
 use super::{Environment, Options, Secret, Value, Values, argument, parse, put};
-use crate::error::Result;
+use crate::error::{Result, printable};
 
 // `Typed`, `HostSettings`, an enum for each choice, and the typed setters of `Options`.
 include!(concat!(env!("OUT_DIR"), "/option_settings.rs"));
@@ -63,6 +63,32 @@ impl Settings {
     /// The environment; empty where reading it was switched off.
     pub fn environment(&self) -> &Environment {
         &self.0.environment
+    }
+
+    /// Names of variables of the environment that begin as an option's and are none: misspelt, or of one host alone.
+    pub(crate) fn unknown_variables(&self) -> Vec<String> {
+        // What a binding, the log, and the project's own build and tests read.
+        const OTHERS: &[&str] = &[
+            "CASES",
+            "FAILPOINT",
+            "GOLDEN",
+            "HEADER",
+            "LIBRARY",
+            "LOG",
+            "REQUIRE_TOOLS",
+            "SOAK",
+            "THIRD_PARTY",
+            "TOOL",
+        ];
+        let options = OPTIONS.iter().filter(|spec| spec.scope != Scope::Host);
+        let options: Vec<_> = options.map(|spec| spec.name.to_ascii_uppercase()).collect();
+        let known = |name: &str| options.iter().any(|option| option == name);
+        let names = self.environment().iter().filter_map(|(name, _)| name.to_str()?.strip_prefix("CLDOCI_"));
+        let unknown =
+            names.filter(|name| !known(name) && !OTHERS.contains(name) && !name.starts_with("TEST_"));
+        let mut unknown: Vec<_> = unknown.map(|name| printable(format!("CLDOCI_{name}"))).collect();
+        unknown.sort_unstable();
+        unknown
     }
 
     /// The deadline of a call.

@@ -135,3 +135,10 @@ pub(crate) fn map_wiped_on_fork(bytes: usize) -> Option<NonNull<u8>> {
         }
     }
 }
+
+/// Whether this process has more rights than who started it (set-user-ID, capabilities of a file).
+#[allow(unsafe_code)]
+pub(crate) fn is_privileged() -> bool {
+    // SAFETY: it only reads what the kernel gave the process.
+    (unsafe { libc::getauxval(libc::AT_SECURE) }) != 0
+}

@@ -9,6 +9,6 @@ mod process;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{
     Links, RawDir, THROUGH, above_standard, clone_file, ended, exchange, has_acl, is_mount_root,
-    map_wiped_on_fork, open_beneath, pipe, rename_new, sentinel, sync_file_system,
+    is_privileged, map_wiped_on_fork, open_beneath, pipe, rename_new, sentinel, sync_file_system,
 };
 pub(crate) use process::{Spawn, spawn};

@@ -1,5 +1,7 @@
 //! C programs that know nothing but the public header (`tests/c`), each run as its own process.
 
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use crate::harness::c::program::Program;
@@ -186,6 +188,40 @@ fn x_27_environment() {
     let program = Program::new("environment");
     tree(&program);
     run(program.command().env_remove("CLDOCI_STORE").arg(program.scratch()));
+}
+
+#[test]
+fn the_log_goes_to_standard_error_where_the_environment_asks_for_it_and_nobody_else_takes_it() {
+    let program = Program::new("logging");
+    let said = |command: &mut Command, level: Option<&str>| {
+        command.env_remove("CLDOCI_STORE").env_remove("CLDOCI_LOG");
+        command.env("CLDOCI_PARALEL", "3").env("CLDOCI_PASSWORD", "canary").env("CLDOCI_TEST_OTHER", "1");
+        let output = run(command.envs(level.map(|level| ("CLDOCI_LOG", level))));
+        [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap())
+    };
+    let unknown = "environment: cldoci does not know CLDOCI_PARALEL, CLDOCI_PASSWORD";
+    let [_, lines] = said(&mut program.command(), Some("info"));
+    assert!(lines.lines().all(|line| line.starts_with("cldoci: ")), "{lines}");
+    assert_eq!(lines.matches(&format!("cldoci: warning: {unknown}\n")).count(), 1, "{lines}");
+    assert_eq!(lines.matches("cldoci: info: resolve: begins\n").count(), 2, "{lines}");
+    assert_eq!(lines.matches("cldoci: error: resolve: ").count(), 2, "{lines}");
+    let [_, lines] = said(&mut program.command(), Some("error"));
+    assert_eq!(lines.lines().count(), 2, "{lines}");
+    // Nobody asked; somebody else takes them.
+    assert_eq!(said(&mut program.command(), None)[1], "");
+    let [taken, lines] = said(program.command().arg("callback"), Some("debug"));
+    assert_eq!((taken.matches(unknown).count(), lines.as_str()), (1, ""), "{taken}");
+    // A process with more rights than who started it.
+    if rustix::process::geteuid().is_root() {
+        let privileged = program.scratch().join("privileged");
+        std::fs::copy(program.command().get_program(), &privileged).unwrap();
+        std::fs::set_permissions(program.scratch(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        for (mode, logs) in [(0o755, true), (0o4755, false)] {
+            std::fs::set_permissions(&privileged, std::fs::Permissions::from_mode(mode)).unwrap();
+            let [_, lines] = said(Command::new(&privileged).uid(65534).gid(65534), Some("info"));
+            assert_eq!(lines.contains("resolve: begins"), logs, "mode {mode:o}: {lines}");
+        }
+    }
 }
 
 #[test]

@@ -5,7 +5,10 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, Weak};
 
 use super::{callbacks, lock};
+use crate::error::{Error, Kind, Result};
 use crate::operation::{Job, Level, LogWriter, Logger, Waiter};
+use crate::options::Environment;
+use crate::os;
 
 /// Lines that wait at most; those beyond are counted and left out.
 const WAITING: usize = 1000;
@@ -108,4 +111,30 @@ impl Lines {
             (self.write)(level, &line);
         }
     }
+}
+
+/// What the variable CLDOCI_LOG asks for: lines on standard error, for people, where the caller has no function of its
+/// own. Never in a process that runs with more rights than who started it, whose variables are not to be trusted.
+pub(crate) fn standard_error(environment: &Environment) -> Result<Option<LogCallback>> {
+    let Some(asked) = environment.get("CLDOCI_LOG").filter(|_| !os::is_privileged()) else { return Ok(None) };
+    let level = match asked.to_str() {
+        Some("error") => Level::Error,
+        Some("warn" | "warning") => Level::Warning,
+        Some("info") => Level::Info,
+        Some("debug") => Level::Debug,
+        _ => {
+            let why = "environment variable CLDOCI_LOG: wants error, warn, info or debug";
+            return Err(Error::new(Kind::Argument, why));
+        }
+    };
+    Ok(Some(LogCallback::new(level, |level, line| {
+        let name = match level {
+            Level::Error => "error",
+            Level::Warning => "warning",
+            Level::Info => "info",
+            Level::Debug => "debug",
+        };
+        // In one piece, so that lines of several threads and processes don't mix. Nobody is told that it failed.
+        let _ = rustix::io::write(std::io::stderr(), format!("cldoci: {name}: {line}\n").as_bytes());
+    })))
 }

@@ -1,6 +1,7 @@
 //! What every verb does at the border: take the handles, start the work, and wait for it or hand it out.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::callbacks::ProgressCallback;
@@ -14,7 +15,7 @@ use crate::client::{Client, Outcome};
 use crate::error::{Error, Kind, Result};
 use crate::ffi::status::cldoci_status;
 use crate::ffi::types::{cldoci_client, cldoci_error, cldoci_options};
-use crate::operation::Waiter;
+use crate::operation::{Level, Operation, Waiter};
 use crate::options::Options;
 
 /// Where a verb's end goes: a result that is waited for, or an operation.
@@ -43,6 +44,8 @@ pub(crate) struct ClientObject {
     logger: Option<LogCallback>,
     /// What its credential callback is known by.
     asks: Option<ClientId>,
+    /// The log was told of variables that mean nothing.
+    told: AtomicBool,
     /// Kept from the first verb on, so that connections outlive each of them.
     engine: Mutex<Option<Arc<Engine>>>,
 }
@@ -56,7 +59,20 @@ impl Object for ClientObject {
 impl ClientObject {
     /// `set` is what the client was made with.
     pub(crate) fn new(client: Client, set: OptionSet, asks: Option<ClientId>) -> Self {
-        Self { client, progress: set.progress, logger: set.logger, asks, engine: Mutex::new(None) }
+        let OptionSet { progress, logger, .. } = set;
+        Self { client, progress, logger, asks, told: AtomicBool::new(false), engine: Mutex::new(None) }
+    }
+
+    /// Tells the log once of variables of the environment that look like options and are none.
+    fn tell_of_unknown_variables(&self, operation: &Operation) {
+        if self.told.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let names = self.client.settings().unknown_variables();
+        if !names.is_empty() {
+            operation
+                .log(Level::Warning, || format!("environment: cldoci does not know {}", names.join(", ")));
+        }
     }
 
     fn engine(&self) -> Result<Arc<Engine>> {
@@ -174,7 +190,11 @@ impl Caller {
         let client = &self.client.client;
         let waiter = waits.then(Arc::<Waiter>::default);
         let logger = self.logger.map(|callback| callback.logger(waiter.as_ref()));
+        let is_logged = logger.is_some();
         let call = client.call_waited_for(self.options.as_ref(), logger, waiter)?;
+        if is_logged {
+            self.client.tell_of_unknown_variables(&call.operation);
+        }
         let engine = self.client.engine()?;
         let work = engine.enter(|| Box::pin(verb(client, &call)));
         let callbacks = Callbacks { progress: self.progress, asks };
