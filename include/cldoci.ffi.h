@@ -282,6 +282,7 @@ cldoci_status cldoci_options_set_block_annotation(cldoci_options *options,
 cldoci_status cldoci_options_set_leave_out(cldoci_options *options, const char *value, cldoci_error **error);
 cldoci_status cldoci_options_set_mount_from(cldoci_options *options, const char *value, cldoci_error **error);
 cldoci_status cldoci_options_set_recursive(cldoci_options *options, int32_t value, cldoci_error **error);
+cldoci_status cldoci_options_set_digest_tags(cldoci_options *options, int32_t value, cldoci_error **error);
 cldoci_status cldoci_options_set_existing(cldoci_options *options, int32_t value, cldoci_error **error);
 cldoci_status cldoci_options_set_fetch_config(cldoci_options *options, int32_t value, cldoci_error **error);
 cldoci_status cldoci_options_set_durable(cldoci_options *options, int32_t value, cldoci_error **error);

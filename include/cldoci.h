@@ -1312,6 +1312,16 @@ cldoci_status cldoci_options_set_mount_from(cldoci_options *options, const char 
 cldoci_status cldoci_options_set_recursive(cldoci_options *options, int32_t value, cldoci_error **error);
 
 /**
+ * Copy: take tags along that name what is copied by its digest, as sha256-HEX.sig, .att, .sbom or .imgpkg.
+ * Belongs to a call. Default: 0.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    1 or 0
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ */
+cldoci_status cldoci_options_set_digest_tags(cldoci_options *options, int32_t value, cldoci_error **error);
+
+/**
  * Pull: what to do with a destination that is not empty. Belongs to a call. Default: CLDOCI_EXISTING_REFUSE.
  *
  * @param options  borrowed, not NULL

@@ -1,6 +1,8 @@
 //! tag and copy: the same manifest bytes under another name, with what they need.
 
-use super::backend::{Blob, Writer};
+use std::collections::{HashMap, HashSet};
+
+use super::backend::{Blob, Target, Writer};
 use super::endpoint::{Endpoint, Manifest};
 use super::push::Remote;
 use super::{Outcome, Verb};
@@ -37,14 +39,19 @@ impl Verb {
         }
         let mount_from: Vec<String> = from.mountable_into(&to).into_iter().collect();
         let writer = to.backend.writer(&mount_from).await?;
-        let walk = Walk { verb: self, from: &from, writer: &*writer, same: from.same_place(&to) };
-        if !walk.same {
-            walk.children(&manifest).await?;
+        let walk = Walk { verb: self, from: &from, writer: &*writer };
+        let same = from.same_place(&to);
+        let mut brought = vec![manifest.descriptor.clone()];
+        if !same {
+            brought.extend(walk.children(&manifest).await?);
         }
         self.call.operation.enter(Phase::Publishing);
         walk.put(&manifest, to.target.tag()).await?;
-        if recursive && !walk.same {
-            walk.referrers(&manifest.descriptor).await?;
+        if recursive && !same {
+            brought = walk.referrers(brought).await?;
+        }
+        if (recursive || self.call.settings.digest_tags) && !same {
+            walk.digest_tags(brought, recursive).await?;
         }
         Ok(Outcome {
             digest: Some(manifest.descriptor.digest),
@@ -67,16 +74,19 @@ struct Walk<'a> {
     verb: &'a Verb,
     from: &'a Endpoint,
     writer: &'a dyn Writer,
-    same: bool,
 }
 
 impl Walk<'_> {
     /// Brings everything below a manifest. A manifest is put once all that it lists is there, however often and
-    /// wherever that is listed: registries refuse it before.
-    async fn children(&self, root: &Manifest) -> Result<()> {
-        let Document::Index(index) = &root.document else { return self.blobs(root).await };
+    /// wherever that is listed: registries refuse it before. Gives the manifests below.
+    async fn children(&self, root: &Manifest) -> Result<Vec<Descriptor>> {
+        let Document::Index(index) = &root.document else {
+            self.blobs(root).await?;
+            return Ok(Vec::new());
+        };
+        let mut brought = Vec::new();
         let limit = self.verb.call.settings.max_descriptors;
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         let mut pending: Vec<Step> = self.listed(index).await?.map(|d| Step::Bring(Box::new(d), 1)).collect();
         while let Some(step) = pending.pop() {
             let (descriptor, depth) = match step {
@@ -87,21 +97,16 @@ impl Walk<'_> {
                 }
             };
             if depth > DEPTH {
-                return Err(Error::new(
-                    Kind::Limit,
-                    format!("{}: indexes are nested deeper than {DEPTH}", self.from.reference),
-                ));
+                return Err(self.limit(format!("indexes are nested deeper than {DEPTH}")));
             }
             if !seen.insert(descriptor.digest.clone()) {
                 continue;
             }
             if seen.len() > limit {
-                return Err(Error::new(
-                    Kind::Limit,
-                    format!("{}: over {limit} manifests (option max_descriptors)", self.from.reference),
-                ));
+                return Err(self.limit(format!("over {limit} manifests (option max_descriptors)")));
             }
             let manifest = self.from.child(&descriptor).await?;
+            brought.push(manifest.descriptor.clone());
             let Document::Index(index) = &manifest.document else {
                 self.blobs(&manifest).await?;
                 self.put(&manifest, None).await?;
@@ -112,7 +117,7 @@ impl Walk<'_> {
             pending.push(Step::Put(Box::new(manifest)));
             pending.extend(below);
         }
-        Ok(())
+        Ok(brought)
     }
 
     /// Puts a manifest whose content is there, and makes sure that it is listed where it has a subject.
@@ -168,25 +173,25 @@ impl Walk<'_> {
         self.verb.send_all(self.writer, &blobs).await
     }
 
-    async fn referrers(&self, root: &Descriptor) -> Result<()> {
-        let mut pending = vec![(root.clone(), 0)];
-        let mut seen = std::collections::HashSet::new();
+    /// Brings what refers to these manifests, and to that; gives all of them.
+    async fn referrers(&self, roots: Vec<Descriptor>) -> Result<Vec<Descriptor>> {
+        let mut brought = roots.clone();
+        let mut pending: Vec<_> = roots.into_iter().map(|root| (root, 0)).collect();
+        let mut asked = HashSet::new();
+        let mut seen = HashSet::new();
         while let Some((subject, depth)) = pending.pop() {
             if depth > DEPTH {
-                return Err(Error::new(
-                    Kind::Limit,
-                    format!("{}: referrers are nested deeper than {DEPTH}", self.from.reference),
-                ));
+                return Err(self.limit(format!("referrers are nested deeper than {DEPTH}")));
+            }
+            if !asked.insert(subject.digest.clone()) {
+                continue;
             }
             for descriptor in self.from.backend.referrers(&subject.digest, None).await? {
                 if !seen.insert(descriptor.digest.clone()) {
                     continue;
                 }
                 if seen.len() > self.verb.call.settings.max_descriptors {
-                    return Err(Error::new(
-                        Kind::Limit,
-                        format!("{}: too many referrers (option max_descriptors)", self.from.reference),
-                    ));
+                    return Err(self.limit("too many referrers (option max_descriptors)"));
                 }
                 let manifest = match self.from.child(&descriptor).await {
                     // Clients that delete a referrer may leave it in the list.
@@ -199,11 +204,63 @@ impl Walk<'_> {
                     }
                     manifest => manifest?,
                 };
-                self.children(&manifest).await?;
+                let mut below = self.children(&manifest).await?;
                 self.put(&manifest, None).await?;
-                pending.push((descriptor, depth + 1));
+                below.push(descriptor);
+                brought.extend(below.iter().cloned());
+                pending.extend(below.into_iter().map(|found| (found, depth + 1)));
             }
         }
+        Ok(brought)
+    }
+
+    /// Brings the tags that name a manifest by its digest: where cosign before version 3, ko and imgpkg keep what belongs
+    /// to it (Q124). Where nobody asked for them, but for all that belongs to it, it is told that they stay behind.
+    async fn digest_tags(&self, brought: Vec<Descriptor>, recursive: bool) -> Result<()> {
+        let wanted = self.verb.call.settings.digest_tags;
+        let tags = match self.from.backend.tags().await {
+            Err(error) if error.kind() == Kind::NotFound => return Ok(()),
+            // Not asked for: what can't be listed is not worth a failure.
+            Err(_) if !wanted => return self.verb.call.operation.check(),
+            listed => listed.map_err(|error| error.context("the tags (option digest_tags)"))?,
+        };
+        let mut of: HashMap<String, Vec<String>> = HashMap::new();
+        for tag in tags {
+            if let Some((digest, _)) = tag.split_once('.') {
+                of.entry(digest.to_owned()).or_default().push(tag);
+            }
+        }
+        let mut left = Vec::new();
+        let mut pending = brought;
+        while let Some(manifest) = pending.pop() {
+            for tag in of.remove(&manifest.digest.as_tag()).unwrap_or_default() {
+                if !wanted {
+                    left.push(tag);
+                    continue;
+                }
+                let target = Target { tag: Some(tag.clone()), digest: None };
+                let from = Endpoint { target, ..self.from.clone() };
+                let named = |error: Error| error.context(format!("tag '{}'", printable(&tag)));
+                let manifest = from.manifest().await.map_err(named)?;
+                let mut below = self.children(&manifest).await?;
+                self.put(&manifest, Some(&tag)).await.map_err(named)?;
+                below.push(manifest.descriptor);
+                pending.extend(if recursive { self.referrers(below).await? } else { below });
+            }
+        }
+        if let Some(first) = left.iter().min() {
+            self.verb.call.operation.warn(format!(
+                "{}: {} of the tags there name what was copied by its digest, as '{}' does, and stay behind: option \
+                 digest_tags takes them along",
+                self.from.reference,
+                left.len(),
+                printable(first)
+            ));
+        }
         Ok(())
+    }
+
+    fn limit(&self, why: impl std::fmt::Display) -> Error {
+        Error::new(Kind::Limit, format!("{}: {why}", self.from.reference))
     }
 }

@@ -45,7 +45,14 @@ impl Verb {
         let outcome = self.exists(reference).await?;
         match outcome.exists {
             Some(true) => Ok(Outcome { exists: None, ..outcome }),
-            _ => Err(Error::new(Kind::NotFound, format!("{reference}: there is no such manifest"))),
+            _ => {
+                let endpoint = self.endpoint(reference)?;
+                // A layout says what there is to choose from.
+                if endpoint.layout().is_some() {
+                    endpoint.manifest().await?;
+                }
+                Err(Error::new(Kind::NotFound, format!("{reference}: there is no such manifest")))
+            }
         }
     }
 

@@ -56,6 +56,12 @@ impl Digest {
         &self.text
     }
 
+    /// `sha256-…`, cut as distribution-spec has it: what begins the tags that belong to a manifest.
+    pub fn as_tag(&self) -> String {
+        let hex: String = self.hex().chars().take(64).collect();
+        format!("{}-{hex}", self.algorithm.name())
+    }
+
     /// What stands before the colon.
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm

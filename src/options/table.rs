@@ -165,6 +165,7 @@ pub static OPTIONS: &[OptionSpec] = &[
     // Push, tag, copy.
     row("mount_from", Type::List, Scope::Call, "", "push: repositories of the same registry to mount blobs from"),
     row("recursive", Type::Bool, Scope::Call, "false", "copy: take referrers along"),
+    row("digest_tags", Type::Bool, Scope::Call, "false", "copy: take tags along that name what is copied by its digest, as sha256-HEX.sig, .att, .sbom or .imgpkg"),
     // Pull.
     row("existing", Type::Choice(&["refuse", "merge", "replace"]), Scope::Call, "refuse", "pull: what to do with a destination that is not empty"),
     row("fetch_config", Type::Bool, Scope::Both, "true", "pull and inspect: get the config too, which costs one request; without it cldoci_artifact_config gives NULL"),

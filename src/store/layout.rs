@@ -3,9 +3,11 @@
 mod gc;
 mod index;
 mod read;
+mod referrers;
 mod writer;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,7 +16,7 @@ use serde::Deserialize;
 use crate::call::Call;
 use crate::error::{Error, Kind, Result, printable};
 use crate::fs::{Access, Directory, Lock, Mode, is_absent, shown};
-use crate::oci::{Descriptor, Digest, Document, Wish, media_type, parse_document};
+use crate::oci::{Descriptor, Digest, Wish, media_type, parse_document};
 pub use gc::GcReport;
 use index::{Entry, Index};
 pub use writer::{LayerWriter, LayoutWriter};
@@ -28,6 +30,9 @@ const OWN: &str = ".cldoci";
 const BLOBS_LOCK: &str = "blobs.lock";
 /// Held by the one who changes `index.json`.
 const INDEX_LOCK: &str = "index.lock";
+
+/// How many names a message gives to choose from.
+const CHOICES: usize = 5;
 
 /// An OCI image layout, for one call. Clones share it.
 #[derive(Clone)]
@@ -53,7 +58,7 @@ impl Layout {
                     format!("there is no image layout at {}: no such directory", shown(path)),
                 ));
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(no_archive(path, error)),
         };
         if !layout.has_marker()? {
             return Err(Error::new(
@@ -67,7 +72,8 @@ impl Layout {
     /// Opens the layout at `path`, or makes an empty one, with missing parents. A directory that holds other
     /// things is refused.
     pub fn create(path: &Path, call: &Call) -> Result<Self> {
-        let layout = Self::of(Directory::create(path, Access::Shared)?, call);
+        let root = Directory::create(path, Access::Shared).map_err(|error| no_archive(path, error))?;
+        let layout = Self::of(root, call);
         let marked = layout.has_marker()?;
         if marked && layout.root.stat(INDEX)?.is_some() {
             return Ok(layout);
@@ -264,45 +270,51 @@ impl Layout {
         }
     }
 
+    /// Why no manifest is meant where none is named, in words that follow the layout's name.
+    pub fn no_choice(&self) -> Result<String> {
+        let entries = self.index()?.entries();
+        let digests: BTreeSet<_> = entries.iter().filter_map(Entry::digest).collect();
+        if digests.len() < 2 {
+            return Ok("the layout has no manifest".to_owned());
+        }
+        let names = index::tags(&entries);
+        let choice = names.iter().cloned().chain(digests.iter().map(|digest| format!("@{digest}")));
+        let choice: Vec<_> = choice.take(CHOICES).collect();
+        Ok(format!(
+            "the layout has {} manifests, none of them called latest and for the platform that is wanted: name one by its \
+             tag or digest: {}{}",
+            digests.len(),
+            printable(choice.join(", ")),
+            if choice.len() == CHOICES { ", …" } else { "" }
+        ))
+    }
+
     /// The tags, sorted by bytes. A full reference, as crane writes it, is given as its tag where no other
     /// manifest has that too.
     pub fn tags(&self) -> Result<Vec<String>> {
         Ok(index::tags(&self.index()?.entries()).into_iter().collect())
     }
+}
 
-    /// The descriptors of the manifests that refer to `subject`, with their artifact type and annotations.
-    pub fn referrers(&self, subject: &Digest, artifact_type: Option<&str>) -> Result<Vec<Descriptor>> {
-        let entries = self.index()?.entries();
-        let mut candidates: BTreeMap<Digest, Descriptor> = BTreeMap::new();
-        for descriptor in entries.iter().filter_map(|entry| entry.descriptor.as_ref().ok()) {
-            candidates.insert(descriptor.digest.clone(), descriptor.clone());
-        }
-        // regctl keeps them in an index under the referrers tag (distribution-spec, "Referrers Tag Schema").
-        let fallback = format!("{}-{}", subject.algorithm().name(), subject.hex());
-        if let Some(descriptor) = self.by_tag(&entries, &fallback)?
-            && let Some(Document::Index(index)) = self.document(&descriptor)?
-        {
-            candidates.extend(index.manifests.into_iter().map(|child| (child.digest.clone(), child)));
-        }
-        let mut found = Vec::new();
-        for candidate in candidates.into_values().filter(|d| media_type::is_manifest(&d.media_type)) {
-            let Some(document) = self.document(&candidate)? else { continue };
-            if document.subject().is_none_or(|own| own.digest != *subject) {
-                continue;
-            }
-            let (kind, annotations) = match document {
-                Document::Image(manifest) => (manifest.artifact_type().to_owned(), manifest.annotations),
-                Document::Index(index) => (index.artifact_type.unwrap_or_default(), index.annotations),
-            };
-            if artifact_type.is_none_or(|wanted| wanted == kind) {
-                let mut descriptor = Descriptor::new(candidate.media_type, candidate.digest, candidate.size);
-                descriptor.artifact_type = Some(kind).filter(|kind| !kind.is_empty());
-                descriptor.annotations = annotations;
-                found.push(descriptor);
-            }
-        }
-        Ok(found)
+/// The error of a layout that is a file, told apart where it is an archive, as other tools take and make.
+fn no_archive(path: &Path, error: Error) -> Error {
+    let mut head = Vec::new();
+    let read = |file: std::fs::File| file.take(512).read_to_end(&mut head);
+    if !path.is_file() || std::fs::File::open(path).and_then(read).is_err() {
+        return error;
     }
+    let begins = |at: usize, with: &[u8]| head.get(at..).is_some_and(|rest| rest.starts_with(with));
+    // tar, gzip, zstd.
+    if !begins(257, b"ustar") && !begins(0, &[0x1f, 0x8b]) && !begins(0, &[0x28, 0xb5, 0x2f, 0xfd]) {
+        return error;
+    }
+    let file = shown(path);
+    Error::new(
+        Kind::Unsupported,
+        format!(
+            "{file} is an archive, not the directory of an image layout: unpack it first (mkdir DIRECTORY; tar -xf {file} -C DIRECTORY)"
+        ),
+    )
 }
 
 impl std::fmt::Debug for Layout {

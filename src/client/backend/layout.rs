@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Backend, Blob, Pending, Target, Unfinished, Writer};
@@ -26,12 +26,44 @@ impl LayoutBackend {
         Self { path, reference, call: call.clone() }
     }
 
+    /// The layout, to be read.
     fn open(&self) -> Result<Layout> {
+        self.find().map(|(layout, _)| layout)
+    }
+
+    /// The layout, to be changed.
+    fn own(&self) -> Result<Layout> {
         Layout::open(&self.path, &self.call)
+    }
+
+    /// The layout, and the beginning of a full name, as podman and crane write it, that seemed to be part of the path:
+    /// in `layout:localhost:5000/name:v1` it is `localhost:5000/name` (Q126).
+    fn find(&self) -> Result<(Layout, Option<String>)> {
+        let opened = self.own();
+        let text = match (&opened, self.path.to_str()) {
+            (Err(error), Some(text)) if error.kind() == Kind::NotFound => text,
+            _ => return opened.map(|layout| (layout, None)),
+        };
+        for (at, _) in text.rmatch_indices(':') {
+            let (path, name) = (text.get(..at).unwrap_or_default(), text.get(at + 1..).unwrap_or_default());
+            if !path.is_empty()
+                && !name.is_empty()
+                && let Ok(layout) = Layout::open(Path::new(path), &self.call)
+            {
+                return Ok((layout, Some(name.to_owned())));
+            }
+        }
+        opened.map(|layout| (layout, None))
     }
 
     fn not_found(&self) -> Error {
         Error::new(Kind::NotFound, format!("{}: the layout has no such manifest", self.reference))
+    }
+
+    /// The same for a target that names nothing, with what it could name.
+    fn not_chosen(&self) -> Result<Error> {
+        let why = self.open()?.no_choice()?;
+        Ok(Error::new(Kind::NotFound, format!("{}: {why}", self.reference)))
     }
 
     /// Does work that blocks.
@@ -47,8 +79,14 @@ impl LayoutBackend {
 impl Backend for LayoutBackend {
     fn resolve<'a>(&'a self, target: &'a Target) -> Pending<'a, Option<Descriptor>> {
         let target = target.clone();
-        self.run(move |own| match own.open() {
-            Ok(layout) => layout.resolve(target.tag.as_deref(), target.digest.as_ref()),
+        self.run(move |own| match own.find() {
+            Ok((layout, begun)) => {
+                let name = match (begun, target.tag) {
+                    (Some(begun), Some(tag)) => Some(format!("{begun}:{tag}")),
+                    (begun, tag) => begun.or(tag),
+                };
+                layout.resolve(name.as_deref(), target.digest.as_ref())
+            }
             Err(error) if error.kind() == Kind::NotFound => Ok(None),
             Err(error) => Err(error),
         })
@@ -56,7 +94,10 @@ impl Backend for LayoutBackend {
 
     fn manifest<'a>(&'a self, target: &'a Target) -> Pending<'a, (Descriptor, Vec<u8>)> {
         Box::pin(async move {
-            let descriptor = self.resolve(target).await?.ok_or_else(|| self.not_found())?;
+            let Some(descriptor) = self.resolve(target).await? else {
+                let named = target.tag.is_some() || target.digest.is_some();
+                return Err(if named { self.not_found() } else { self.run(Self::not_chosen).await? });
+            };
             let bytes = self.child(&descriptor).await?;
             Ok((descriptor, bytes))
         })
@@ -102,7 +143,7 @@ impl Backend for LayoutBackend {
         let target = target.clone();
         self.run(move |own| {
             let tag = target.tag().filter(|_| target.digest.is_none());
-            match own.open()?.delete(tag, target.digest.as_ref())? {
+            match own.own()?.delete(tag, target.digest.as_ref())? {
                 true => Ok(()),
                 false => Err(own.not_found()),
             }
@@ -110,7 +151,7 @@ impl Backend for LayoutBackend {
     }
 
     fn collect_garbage(&self) -> Pending<'_, u64> {
-        self.run(|own| Ok(own.open()?.gc()?.removed_bytes))
+        self.run(|own| Ok(own.own()?.gc()?.removed_bytes))
     }
 
     fn writer(&self, _: &[String]) -> Pending<'_, Arc<dyn Writer>> {

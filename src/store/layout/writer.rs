@@ -84,7 +84,9 @@ impl Layout {
     /// Removes a tag, or by digest a manifest with all its tags, from the list; whether it was there. The
     /// blobs stay until [`Layout::gc`].
     pub fn delete(&self, tag: Option<&str>, digest: Option<&Digest>) -> Result<bool> {
-        self.change_index(&self.own()?, |index| {
+        let writer = self.begin()?;
+        let subject = digest.map_or(Ok(None), |digest| self.subject_of(digest))?;
+        self.change_index(&writer.own, |index| {
             let entries = index.entries();
             let gone = match (digest, tag) {
                 (Some(digest), _) => index.retain(|entry| entry.digest() != Some(digest)),
@@ -95,7 +97,11 @@ impl Layout {
                 }
                 (None, None) => 0,
             };
-            Ok(gone > 0)
+            let unlisted = match (digest, &subject) {
+                (Some(digest), Some(subject)) => writer.remove_from_named_list(index, digest, subject)?,
+                _ => false,
+            };
+            Ok(gone > 0 || unlisted)
         })
     }
 }
@@ -253,12 +259,14 @@ impl LayoutWriter {
         let named = document.children().into_iter().chain([descriptor]);
         blob::sync_directories(&layout.root, named.map(|d| d.digest.algorithm()).collect())?;
         let mut listed = descriptor.clone();
-        listed.artifact_type = match document {
-            Document::Image(manifest) => manifest.artifact_type,
-            Document::Index(index) => index.artifact_type,
+        listed.artifact_type = match &document {
+            Document::Image(manifest) => manifest.artifact_type.clone(),
+            Document::Index(index) => index.artifact_type.clone(),
         };
-        let changed =
-            layout.change_index(&self.own, |index| index.put(&listed, tag, layout.max_descriptors()));
+        let changed = layout.change_index(&self.own, |index| {
+            let put = index.put(&listed, tag, layout.max_descriptors())?;
+            Ok(self.add_to_named_list(index, descriptor, &document)? || put)
+        });
         changed.map(|_| ()).map_err(|e| match tag {
             Some(tag) => e.context(format!("tag '{}'", printable(tag))),
             None => e,

@@ -109,6 +109,15 @@ fn regctl_reads_ours_and_we_read_its() {
     );
     assert_eq!(theirs.referrers(&made[1].digest, Some("application/vnd.sig")).unwrap().len(), 1);
     assert_eq!(theirs.gc().unwrap().removed, 0);
+    // What we attach there is found by both, and so is what it attaches then (Q125).
+    push(&theirs.begin().unwrap(), "attached", None, Some(made[1].clone()));
+    let listed = || run(&regctl, dir.path(), &["artifact", "list", "ocidir://theirs:v2", "--format", "body"]);
+    let listed = String::from_utf8(listed()).unwrap();
+    assert!(
+        listed.contains("application/vnd.attached") && listed.contains("application/vnd.sig"),
+        "{listed}"
+    );
+    assert_eq!(theirs.referrers(&made[1].digest, None).unwrap().len(), 2);
     push(&theirs.begin().unwrap(), "three", Some("v3"), None);
     let raw = ["manifest", "get", "ocidir://theirs:v3", "--format", "raw-body"];
     assert_eq!(run(&regctl, dir.path(), &raw), manifest_bytes("three"));

@@ -1,10 +1,12 @@
 //! What copy, tag and attach bring along, and in which order.
 
-use cldoci::ArtifactBuilder;
-use cldoci::oci::{ArtifactKind, Descriptor, Digest, media_type};
+use std::slice::from_ref;
 
-use crate::harness::ours::Ours;
-use crate::harness::registry::{Manners, Registry};
+use cldoci::oci::{ArtifactKind, Descriptor, Digest, media_type};
+use cldoci::{ArtifactBuilder, Kind};
+
+use crate::harness::ours::{Ours, refused};
+use crate::harness::registry::{Manners, Registry, error};
 
 /// A manifest with a config of its own and perhaps a subject, put into the registry with all that it needs.
 fn image(registry: &Registry, config: &str, subject: Option<Descriptor>) -> Descriptor {
@@ -14,7 +16,12 @@ fn image(registry: &Registry, config: &str, subject: Option<Descriptor>) -> Desc
     }
     let artifact = builder.finish().unwrap();
     registry.put_blob("from", config.as_bytes());
-    registry.put_manifest("from", config, media_type::OCI_MANIFEST, &artifact.manifest);
+    registry.put_manifest(
+        "from",
+        Digest::of(config.as_bytes()).hex(),
+        media_type::OCI_MANIFEST,
+        &artifact.manifest,
+    );
     Descriptor::of(media_type::OCI_MANIFEST, &artifact.manifest)
 }
 
@@ -150,4 +157,151 @@ fn a_referrer_that_is_listed_and_gone_is_left_out_of_a_recursive_copy_with_a_war
             assert_eq!(found[0].digest, kept.digest);
         }
     }
+}
+
+#[test]
+fn q123_a_recursive_copy_takes_the_referrers_of_all_that_an_index_lists() {
+    let from = Registry::start();
+    let platforms = [image(&from, r#"{"platform":1}"#, None), image(&from, r#"{"platform":2}"#, None)];
+    let inner = index(&from, "inner", &[&platforms[1]]);
+    let root = index(&from, "v1", &[&platforms[0], &inner]);
+    let subjects = [&platforms[0], &platforms[1], &inner, &root];
+    let signatures: Vec<_> = subjects
+        .iter()
+        .enumerate()
+        .map(|(n, subject)| image(&from, &format!(r#"{{"signature":{n}}}"#), Some((*subject).clone())))
+        .collect();
+    let of_signature = image(&from, r#"{"of":"a signature"}"#, Some(signatures[1].clone()));
+    // A referrer that is an index itself: what refers to its parts comes too.
+    let part = image(&from, r#"{"part":1}"#, None);
+    let bundle = serde_json::json!({
+        "schemaVersion": 2, "mediaType": media_type::OCI_INDEX, "artifactType": "application/vnd.bundle",
+        "manifests": [{"mediaType": part.media_type, "digest": part.digest.as_str(), "size": part.size}],
+        "subject": {"mediaType": root.media_type, "digest": root.digest.as_str(), "size": root.size},
+    });
+    from.put_manifest("from", "bundle", media_type::OCI_INDEX, bundle.to_string().as_bytes());
+    let bundle = Digest::of(bundle.to_string().as_bytes());
+    let of_part = image(&from, r#"{"of":"a part"}"#, Some(part.clone()));
+    let ours = Ours::new();
+    let recursive = ours.given(&[("recursive", "true")]);
+    let source = format!("{}/from:v1", from.host());
+    for api in [true, false] {
+        let to = Registry::with(Manners { referrers: api, ..Manners::default() }, |_| None);
+        let layout = format!("ocidir://{}", ours.path(&format!("layout-{api}")).display());
+        let second = format!("{}/second", to.host());
+        for (source, target) in [
+            (&source, format!("{}/to", to.host())),
+            (&source, layout.clone()),
+            (&format!("{layout}:v1"), second),
+        ] {
+            let copied = recursive.copy(source, &format!("{target}:v1")).unwrap();
+            assert!(copied.warnings.is_empty(), "{:?}", copied.warnings);
+            let found = |subject: &Digest| {
+                let found = ours.referrers(&format!("{target}@{subject}")).unwrap().outcome.referrers;
+                let mut found: Vec<_> = found.into_iter().map(|found| found.digest).collect();
+                found.sort();
+                found
+            };
+            for (subject, signature) in subjects.iter().zip(&signatures).take(3) {
+                assert_eq!(found(&subject.digest), from_ref(&signature.digest), "{target}");
+            }
+            let mut of_root = [signatures[3].digest.clone(), bundle.clone()];
+            of_root.sort();
+            assert_eq!(found(&root.digest), of_root, "{target}");
+            assert_eq!(found(&signatures[1].digest), from_ref(&of_signature.digest), "{target}");
+            assert_eq!(found(&part.digest), from_ref(&of_part.digest), "{target}");
+        }
+        // The twin: without the option none comes.
+        let plain = format!("{}/plain:v1", to.host());
+        ours.copy(&source, &plain).unwrap();
+        let plain = format!("{}/plain@{}", to.host(), platforms[0].digest);
+        assert!(ours.referrers(&plain).unwrap().referrers.is_empty());
+    }
+}
+
+#[test]
+fn q124_tags_that_name_what_is_copied_by_its_digest_go_along_or_are_told_of() {
+    let from = Registry::start();
+    let platform = image(&from, r#"{"platform":1}"#, None);
+    let root = index(&from, "v1", &[&platform]);
+    let other = image(&from, r#"{"other":1}"#, None);
+    let named = |of: &Descriptor, end: &str, config: &str| {
+        let tag = format!("{}{end}", of.digest.as_tag());
+        let made = image(&from, config, None);
+        let bytes = ArtifactBuilder::new(ArtifactKind::Component).config(config).finish().unwrap().manifest;
+        from.put_manifest("from", &tag, media_type::OCI_MANIFEST, &bytes);
+        (tag, made)
+    };
+    let signature = named(&root, ".sig", r#"{"sig":1}"#);
+    let wanted = [
+        named(&root, ".att", r#"{"att":1}"#),
+        named(&platform, ".sbom", r#"{"sbom":1}"#),
+        named(&platform, ".imgpkg", r#"{"imgpkg":1}"#),
+        named(&signature.1, ".sig", r#"{"of":"the signature"}"#),
+        signature,
+    ];
+    let unwanted = [named(&other, ".sig", r#"{"other sig":1}"#), named(&root, "", r#"{"a list":1}"#)];
+    let ours = Ours::new();
+    let source = format!("{}/from:v1", from.host());
+    let to = Registry::start();
+    let targets = |name: &str| {
+        let layout = format!("ocidir://{}", ours.path(name).display());
+        [layout, format!("{}/{name}", to.host())]
+    };
+    for (name, recursive, digest_tags) in [
+        ("both", "true", "true"),
+        ("tags", "false", "true"),
+        ("referrers", "true", "false"),
+        ("none", "false", "false"),
+    ] {
+        for target in targets(name) {
+            let given = ours.given(&[("recursive", recursive), ("digest_tags", digest_tags)]);
+            let copied = given.copy(&source, &format!("{target}:v1")).unwrap();
+            let tags = ours.list_tags(&target).unwrap().outcome.tags;
+            let mut expected = vec!["v1".to_owned()];
+            if digest_tags == "true" {
+                expected.extend(wanted.iter().map(|(tag, _)| tag.clone()));
+            }
+            expected.sort();
+            assert_eq!(tags, expected, "{target}");
+            assert!(unwanted.iter().all(|(tag, _)| !tags.contains(tag)), "{target}");
+            // Who asked for all that belongs to it is told what stays behind.
+            let told =
+                copied.warnings.iter().filter(|warning| warning.contains("option digest_tags")).count();
+            assert_eq!(told, usize::from(name == "referrers"), "{target}: {:?}", copied.warnings);
+            if name == "referrers" {
+                assert!(copied.warnings[0].contains(": 4 of the tags there"), "{:?}", copied.warnings);
+            }
+            for (tag, made) in wanted.iter().filter(|_| digest_tags == "true") {
+                assert_eq!(
+                    ours.resolve(&format!("{target}:{tag}")).unwrap().digest(),
+                    made.digest.to_string()
+                );
+            }
+        }
+    }
+    // From the layout on; and where nothing is left behind nothing is said.
+    let layout = format!("ocidir://{}:v1", ours.path("both").display());
+    let given = ours.given(&[("digest_tags", "true")]);
+    given.copy(&layout, &format!("{}/again:v1", to.host())).unwrap();
+    assert!(wanted.iter().all(|(tag, _)| to.tagged("again", tag).is_some()));
+    let alone = format!("{}/from@{}", from.host(), unwanted[0].1.digest);
+    let copied =
+        ours.given(&[("recursive", "true")]).copy(&alone, &format!("{}/alone:v1", to.host())).unwrap();
+    assert!(copied.warnings.is_empty(), "{:?}", copied.warnings);
+}
+
+#[test]
+fn q124_where_tags_can_not_be_listed_a_copy_fails_only_if_they_were_asked_for() {
+    let from = Registry::with(Manners::default(), |seen| {
+        seen.path.contains("/tags/list").then(|| error(403, "DENIED"))
+    });
+    image(&from, r#"{"v":1}"#, None);
+    let (ours, to) = (Ours::new(), Registry::start());
+    let source = format!("{}/from:{}", from.host(), "v1");
+    let bytes = ArtifactBuilder::new(ArtifactKind::Component).config(r#"{"v":1}"#).finish().unwrap().manifest;
+    from.put_manifest("from", "v1", media_type::OCI_MANIFEST, &bytes);
+    let copy = |option: &str| ours.given(&[(option, "true")]).copy(&source, &format!("{}/to:v1", to.host()));
+    copy("recursive").unwrap();
+    refused(copy("digest_tags"), Kind::Denied, "tags");
 }
