@@ -77,6 +77,7 @@ impl Settings {
             "LOG",
             "REQUIRE_TOOLS",
             "SOAK",
+            "TARGET",
             "THIRD_PARTY",
             "TOOL",
         ];
