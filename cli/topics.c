@@ -48,7 +48,7 @@ const topic topics[] = {
      "  login                  registry, username\n"
      "  logout                 registry, wasLoggedIn\n"
      "  options                options [{name, type, scope, values, default, environment, help}]\n"
-     "  version                version, library, abi, compiler\n"
+     "  version                version, library, abi, compiler, features\n"
      "\n"
      "ARTIFACT is kind, digest, mediaType, subject, config {mediaType, digest, size}, layers [{mediaType, digest, size, "
      "annotations}], annotations.\n"
