@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use super::table::{OPTIONS, Scope, Type};
@@ -12,6 +12,9 @@ use crate::error::{Result, printable};
 
 // `Typed`, `HostSettings`, an enum for each choice, and the typed setters of `Options`.
 include!(concat!(env!("OUT_DIR"), "/option_settings.rs"));
+
+/// Asked once: the answer takes six files of the system to read.
+static CORES: LazyLock<usize> = LazyLock::new(|| std::thread::available_parallelism().map_or(1, usize::from));
 
 /// The settings of a client or of one call: a field for each option. Clones share them.
 #[derive(Clone)]
@@ -97,10 +100,10 @@ impl Settings {
         Some(self.timeout).filter(|t| !t.is_zero())
     }
 
-    /// Threads that compress and inflate.
+    /// Threads that compress and inflate; by default as many as the process had cores when it was first asked.
     pub fn worker_threads(&self) -> usize {
         match self.threads {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            0 => *CORES,
             n => n,
         }
     }

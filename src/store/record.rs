@@ -4,6 +4,7 @@
 use std::io::{Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::de::DeserializeOwned;
@@ -98,9 +99,11 @@ pub struct BuildRecord {
 
 /// The running boot's identity; empty where the system has none to give.
 pub fn boot_id() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
-        .map(|id| id.trim().to_owned())
-        .unwrap_or_default()
+    static BOOT: LazyLock<String> = LazyLock::new(|| {
+        let found = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
+        found.map(|id| id.trim().to_owned()).unwrap_or_default()
+    });
+    BOOT.clone()
 }
 
 fn name_of(key: &[u8]) -> String {

@@ -1,5 +1,6 @@
 //! Recognises a destination that nobody has touched since it was published.
 
+use std::collections::HashMap;
 use std::ffi::CStr;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
@@ -8,9 +9,7 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use rustix::fd::OwnedFd;
-use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, SeekFrom, Stat, fchmod, fstat, openat, readlinkat, seek, statat,
-};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, SeekFrom, fstat, openat, readlinkat, seek, statat};
 use rustix::io::Errno;
 
 use crate::error::{Error, Kind, Result, printable};
@@ -20,6 +19,7 @@ use crate::operation::Operation;
 use crate::os::RawDir;
 use crate::thread::spawn_scoped;
 
+use super::clock::{Clock, changed};
 use super::directories::{Confinement, Directories, readable};
 use super::{name, staging_container};
 
@@ -42,41 +42,25 @@ pub struct Fingerprint {
     pub settled: Digest,
 }
 
-/// The steps in which file systems count time: where theirs has whole seconds, and else.
-const COARSE_STEP: i64 = 2_000_000_000;
-const STEP: i64 = 20_000_000;
-const TICK: i64 = 4_000_000;
-/// After so many bytes it is cheaper to wait for a fine step to be over than to read what was written last.
-const WORTH_A_STEP: u64 = 32 << 20;
-
-/// From which ctime on a change may yet go unseen, by the clock of the file system itself: `ours`, a directory of ours
-/// there, is touched for it. `written` bytes were written just before.
-pub(super) fn young_since(ours: &OwnedFd, written: u64) -> Result<i64> {
-    let failed = |error: Errno| Error::io("staging directory", error.into());
-    let touch = || {
-        fchmod(ours, Mode::from_raw_mode(fstat(ours)?.st_mode))?;
-        Ok(changed(&fstat(ours)?))
-    };
-    let now = touch().map_err(failed)?;
-    if now % 1_000_000_000 == 0 {
-        return Ok(now - COARSE_STEP);
-    }
-    let mut later = now;
-    // The clock may itself go in ticks of some milliseconds, or stand.
-    for _ in 0..if written < WORTH_A_STEP { 0 } else { 2 * STEP / TICK } {
-        if later - now > STEP {
-            break;
-        }
-        std::thread::sleep(std::time::Duration::from_nanos(TICK.unsigned_abs()));
-        later = touch().map_err(failed)?;
-    }
-    Ok(later - STEP)
+/// What was just published, and is not to be read once more.
+pub(super) struct Published<'a> {
+    /// Started when the last of it was written.
+    pub(super) clock: &'a Clock<'a>,
+    /// What is known of it.
+    pub(super) contents: &'a Contents,
 }
 
-/// A ctime in nanoseconds.
-fn changed(stat: &Stat) -> i64 {
-    let nanoseconds = i64::try_from(stat.st_ctime_nsec).unwrap_or_default();
-    stat.st_ctime.saturating_mul(1_000_000_000).saturating_add(nanoseconds)
+/// The digests of files' contents, by path.
+pub(super) type Contents = HashMap<Vec<u8>, Digest>;
+
+/// For so long before they also count where that costs nothing, in nanoseconds: a file system on several machines may
+/// have several clocks.
+const MARGIN: i64 = 2_000_000_000;
+
+impl Published<'_> {
+    fn since(&self) -> i64 {
+        self.clock.started() - if self.contents.is_empty() { 0 } else { MARGIN }
+    }
 }
 
 /// The fingerprint of the tree at a path, in which files count with their content that changed at `since` or later. A
@@ -95,7 +79,16 @@ pub fn fingerprint(
         ));
     }
     let own = destination.file_name().map_or(&b"root"[..], OsStrExt::as_bytes);
-    of_tree(&root, own, since, threads, operation)
+    of_tree(&root, own, Young::Since(since), threads, operation)
+}
+
+/// Which files count with their content.
+#[derive(Clone, Copy)]
+pub(super) enum Young<'a> {
+    /// Those that changed at this time or later.
+    Since(Option<i64>),
+    /// Those whose next change might not show in their times.
+    Published(&'a Published<'a>),
 }
 
 /// A second thread costs as much as to look at so many directories. More than two would keep more descriptors, which
@@ -110,11 +103,15 @@ const SUBDIRECTORIES: usize = 64;
 pub(super) fn of_tree(
     root: &OwnedFd,
     own: &[u8],
-    since: Option<i64>,
+    young: Young<'_>,
     threads: usize,
     operation: &Operation,
 ) -> Result<Fingerprint> {
     let failed = |error| Error::io("the directory", error);
+    let (since, published) = match young {
+        Young::Since(since) => (since, None),
+        Young::Published(published) => (Some(published.since()), Some(published)),
+    };
     let root = readable(root).map_err(failed)?;
     let inode = fstat(&root).map_err(|error| failed(error.into()))?.st_ino;
     let start = Waiting { above: Arc::from([]), own: Box::default(), inode, place: 0 };
@@ -122,6 +119,7 @@ pub(super) fn of_tree(
         root: &root,
         container: staging_container::container_name(own),
         since,
+        published,
         operation,
         state: Mutex::new(State { waiting: vec![start], ..State::default() }),
         more: Condvar::new(),
@@ -142,7 +140,9 @@ pub(super) fn of_tree(
     }
     let bytes = |sum: &Sum| sum.0.map(u64::to_le_bytes).concat();
     let settled = Digest::of(&bytes(&state.sum));
-    Ok(match state.contents {
+    // By then nothing of it can change unseen, with what was left out.
+    let sure = published.is_some_and(|published| published.clock.has_gone_on());
+    Ok(match state.contents.filter(|_| !sure) {
         Some(contents) => {
             let digest = Digest::of(&[bytes(&state.sum), bytes(&contents)].concat());
             Fingerprint { digest, since, settled }
@@ -183,6 +183,7 @@ struct Walk<'a> {
     /// What a killed pull's staging directory in the root is called.
     container: String,
     since: Option<i64>,
+    published: Option<&'a Published<'a>>,
     operation: &'a Operation,
     state: Mutex<State>,
     more: Condvar,
@@ -332,10 +333,11 @@ impl Walk<'_> {
                     place: 0,
                 }),
                 FileType::RegularFile if self.since.is_some_and(|since| changed(&stat) >= since) => {
-                    let content = self.content(&directory, own)?;
-                    contents
-                        .get_or_insert_default()
-                        .add_entry(&[&**entry, content.as_str().as_bytes()].concat());
+                    if let Some(content) = self.content(&directory, &here, own)? {
+                        contents
+                            .get_or_insert_default()
+                            .add_entry(&[&**entry, content.as_str().as_bytes()].concat());
+                    }
                 }
                 _ => {}
             }
@@ -348,8 +350,16 @@ impl Walk<'_> {
         Ok(below)
     }
 
-    /// The digest of a file's content; of nothing where it can't be read.
-    fn content(&self, directory: &OwnedFd, own: &CStr) -> Result<Digest> {
+    /// The digest of a file's content, of nothing where it can't be read; none where it does not count after all.
+    fn content(&self, directory: &OwnedFd, here: &[u8], own: &CStr) -> Result<Option<Digest>> {
+        if let Some(Published { clock, contents }) = self.published {
+            if let Some(known) = contents.get(&name::join(here, own.to_bytes())) {
+                return Ok(Some(known.clone()));
+            }
+            if clock.looks_gone_on() {
+                return Ok(None);
+            }
+        }
         let mut hasher = Hasher::new(Algorithm::Sha256);
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         if let Ok(file) = openat(directory, own, flags, Mode::empty()) {
@@ -364,7 +374,7 @@ impl Walk<'_> {
                 hasher.update(bytes);
             }
         }
-        Ok(hasher.finish())
+        Ok(Some(hasher.finish()))
     }
 }
 
@@ -374,7 +384,7 @@ mod tests {
 
     fn print(root: &Path, since: Option<i64>) -> Fingerprint {
         let root = open_directory(root).unwrap();
-        of_tree(&root, b"dest", since, 1, &Operation::new()).unwrap()
+        of_tree(&root, b"dest", Young::Since(since), 1, &Operation::new()).unwrap()
     }
 
     #[test]
@@ -421,15 +431,30 @@ mod tests {
     }
 
     #[test]
-    fn q97_the_file_systems_own_clock_says_what_is_young() {
+    fn q97_what_was_just_published_counts_by_what_is_known_of_it() {
         let place = tempfile::tempdir().unwrap();
-        let ours = open_directory(place.path()).unwrap();
-        std::fs::write(place.path().join("a"), "1").unwrap();
-        let found = place.path().join("a").metadata().unwrap();
-        let written = found.ctime() * 1_000_000_000 + found.ctime_nsec();
-        assert!(young_since(&ours, 0).unwrap() <= written, "just written");
-        let waited = young_since(&ours, WORTH_A_STEP).unwrap();
-        let fine = found.ctime_nsec() != 0;
-        assert!(!fine || waited > written, "the step is over");
+        let ours = tempfile::tempdir_in(place.path().parent().unwrap()).unwrap();
+        let ours = open_directory(ours.path()).unwrap();
+        std::fs::create_dir(place.path().join("d")).unwrap();
+        std::fs::write(place.path().join("d/a"), "content").unwrap();
+        let root = open_directory(place.path()).unwrap();
+        let by = |clock: &Clock<'_>, contents: Contents| {
+            let published = Published { clock, contents: &contents };
+            of_tree(&root, b"dest", Young::Published(&published), 1, &Operation::new()).unwrap()
+        };
+        let clock = Clock::start(&ours).unwrap();
+        let right = by(&clock, [(b"d/a".to_vec(), Digest::of(b"content"))].into());
+        let wrong = by(&clock, [(b"d/a".to_vec(), Digest::of(b"another"))].into());
+        assert_ne!(right.digest, wrong.digest);
+        // The next pull reads it.
+        assert_eq!(print(place.path(), right.since).digest, right.digest);
+        // What is not known is read, or once the clock has gone on not needed.
+        let unknown = by(&clock, Contents::new());
+        assert_eq!(print(place.path(), unknown.since).digest, unknown.digest);
+        while !clock.looks_gone_on() {
+            std::thread::yield_now();
+        }
+        let sure = by(&clock, Contents::new());
+        assert_eq!((sure.since, &sure.digest), (None, &sure.settled));
     }
 }

@@ -18,6 +18,7 @@ use super::UnpackOptions;
 use super::buffer_pool::Pool;
 use super::directories::Directories;
 use super::extract::Extract;
+use super::fingerprint::Contents;
 use super::gzip::{self, Source};
 use super::layer_kind::LayerKind;
 use super::name;
@@ -35,47 +36,40 @@ const SMALL_LAYER: u64 = 128 << 10;
 const SMALL_CONTENT: usize = 32;
 const SMALL_CHUNK: usize = 32 << 10;
 
-/// Unpacks one layer into an empty directory. Gives the decoded content's digest where the options want it and
-/// the layer is an archive.
-pub(super) fn unpack(
-    form: &LayerKind,
-    layer: &Descriptor,
-    input: &mut (dyn Read + Send),
-    options: &UnpackOptions,
-    directories: &mut Directories,
-    deferred: &mut DeferredChecks,
-    operation: &Operation,
-) -> Result<Option<Digest>> {
-    if let LayerKind::File(path) = form {
-        file(path, layer.size, input, options, directories, operation)?;
-        return Ok(None);
-    }
-    let mask = permissions_left(directories)?;
-    let mut layer = Layer { form, layer, options, directories, deferred, operation, mask };
-    let start = layer.start(input)?;
-    let content = match layer.alone(&start)? {
-        Some(content) => content,
-        None => layer.in_threads(&mut start.as_slice().chain(input))?,
-    };
-    match content {
-        // A check that was asked for must not be left out.
-        None if options.hash_content => Err(Error::new(Kind::Internal, "the layer was not read to its end")),
-        digest => Ok(digest),
-    }
-}
-
-struct Layer<'a> {
-    form: &'a LayerKind,
-    layer: &'a Descriptor,
-    options: &'a UnpackOptions,
-    directories: &'a mut Directories,
-    deferred: &'a mut DeferredChecks,
-    operation: &'a Operation,
-    /// The permission bits that the umask leaves.
-    mask: u32,
+/// A layer that is to be unpacked.
+pub(super) struct Layer<'a> {
+    pub(super) form: &'a LayerKind,
+    pub(super) layer: &'a Descriptor,
+    pub(super) options: &'a UnpackOptions,
+    /// Beneath an empty one.
+    pub(super) directories: &'a mut Directories,
+    pub(super) deferred: &'a mut DeferredChecks,
+    /// Takes what is known of its files, as far as that costs nothing.
+    pub(super) contents: Option<&'a mut Contents>,
+    pub(super) operation: &'a Operation,
 }
 
 impl Layer<'_> {
+    /// Gives the decoded content's digest where the options want it and the layer is an archive.
+    pub(super) fn unpack(&mut self, input: &mut (dyn Read + Send)) -> Result<Option<Digest>> {
+        if let LayerKind::File(path) = self.form {
+            file(path, self.layer.size, input, self.options, self.directories, self.operation)?;
+            return Ok(None);
+        }
+        let start = self.start(input)?;
+        let content = match self.alone(&start)? {
+            Some(content) => content,
+            None => self.in_threads(&mut start.as_slice().chain(input))?,
+        };
+        match content {
+            // A check that was asked for must not be left out.
+            None if self.options.hash_content => {
+                Err(Error::new(Kind::Internal, "the layer was not read to its end"))
+            }
+            digest => Ok(digest),
+        }
+    }
+
     /// All of a small layer, and nothing of a larger one.
     fn start(&self, input: &mut (dyn Read + Send)) -> Result<Vec<u8>> {
         if self.layer.size > SMALL_LAYER {
@@ -119,7 +113,9 @@ impl Layer<'_> {
             return Ok(None);
         }
         let content = output.end(decoded);
-        self.extract(input, Writers::here())?;
+        // Of two entries of one name only the last stays.
+        let contents = self.contents.take().filter(|_| !self.options.last_wins);
+        self.extract(input, Writers::here(contents))?;
         Ok(Some(content))
     }
 
@@ -171,7 +167,8 @@ impl Layer<'_> {
     }
 
     fn extract(&mut self, input: Input, writers: Writers<'_>) -> Result<()> {
-        let Self { options, operation, mask, .. } = *self;
+        let Self { options, operation, .. } = *self;
+        let mask = permissions_left(self.directories)?;
         let mut reader = Reader::new(input, options.rules());
         let (directories, deferred) = (&mut *self.directories, &mut *self.deferred);
         Extract { options, directories, writers, deferred, operation, mask }.run(&mut reader)

@@ -1,6 +1,7 @@
 //! Layers → directory: decode, read the archive, write confined to a staging directory, publish.
 
 mod buffer_pool;
+mod clock;
 mod directories;
 mod extract;
 mod fingerprint;

@@ -9,8 +9,9 @@ use crate::fs::{FileId, duplicate, file_id};
 use crate::operation::{Operation, Phase};
 use crate::os::{exchange, sync_file_system};
 
+use super::clock::Clock;
 use super::directories::Directories;
-use super::fingerprint::{self, Fingerprint};
+use super::fingerprint::{self, Fingerprint, Published, Young};
 use super::staging::{Staging, TREE, Target};
 use super::{move_entries, staging_container, tree};
 
@@ -30,9 +31,10 @@ impl Publishing<'_, '_> {
         let staging = self.staging;
         let Some(note) = &mut self.note else { return Ok(()) };
         let stat = fstat(root).map_err(staging_container::failed(&staging.destination))?;
-        let since = fingerprint::young_since(staging.container.directory(), staging.bytes)?;
+        let clock = Clock::start(staging.container.directory())?;
+        let young = Young::Published(&Published { clock: &clock, contents: &staging.contents });
         let print =
-            fingerprint::of_tree(root, &staging.name, Some(since), staging.options.threads, self.operation)?;
+            fingerprint::of_tree(root, &staging.name, young, staging.options.threads, self.operation)?;
         note(file_id(&stat), print);
         Ok(())
     }

@@ -14,7 +14,8 @@ use crate::oci::{Descriptor, Digest};
 use crate::operation::Operation;
 
 use super::directories::Directories;
-use super::layer;
+use super::fingerprint::Contents;
+use super::layer::Layer;
 use super::layer_kind::LayerKind;
 use super::staging_container::{self, Container, There};
 use super::tree::{self, DeferredChecks};
@@ -50,8 +51,8 @@ pub struct Staging {
     pub(super) deferred: DeferredChecks,
     pub(super) made: Vec<PathBuf>,
     layers: u64,
-    /// The layers' bytes as they are stored.
-    pub(super) bytes: u64,
+    /// What is known of the only layer's files.
+    pub(super) contents: Contents,
 }
 
 impl Staging {
@@ -83,7 +84,7 @@ impl Staging {
                 deferred: DeferredChecks::default(),
                 made,
                 layers: 0,
-                bytes: 0,
+                contents: Contents::new(),
             }),
             Err(error) => {
                 staging_container::remove_made(&made);
@@ -117,7 +118,7 @@ impl Staging {
             deferred: DeferredChecks::default(),
             made: Vec::new(),
             layers: 0,
-            bytes: 0,
+            contents: Contents::new(),
         })
     }
 
@@ -175,14 +176,21 @@ impl Staging {
             LayerKind::Tar | LayerKind::TarGzip | LayerKind::TarZstd => {}
         }
         self.layers += 1;
-        self.bytes = self.bytes.saturating_add(layer.size);
         let first = self.layers == 1;
+        self.contents.clear();
         // A tree of its own keeps one layer's entries apart from those of the layers before it.
         let root = if first { duplicate(&self.tree)? } else { self.container.make(LAYER)? };
         let mut directories = Directories::new(root, self.options.confinement);
-        let deferred = &mut self.deferred;
-        let content =
-            layer::unpack(&form, layer, input, &self.options, &mut directories, deferred, operation)?;
+        let content = Layer {
+            form: &form,
+            layer,
+            options: &self.options,
+            directories: &mut directories,
+            deferred: &mut self.deferred,
+            contents: first.then_some(&mut self.contents),
+            operation,
+        }
+        .unpack(input)?;
         if !first {
             let mut tree = Directories::new(duplicate(&self.tree)?, self.options.confinement);
             tree::merge(&mut directories, &mut tree, Kind::Unsafe, operation)

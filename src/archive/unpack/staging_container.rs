@@ -12,7 +12,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use crate::error::{Error, Kind, Result, printable};
-use crate::fs::{file_id, shown};
+use crate::fs::{file_id, is_absent, shown};
 use crate::oci::Digest;
 use crate::os::{THROUGH, is_mount_root};
 
@@ -276,6 +276,17 @@ pub(super) enum There {
 
 /// Looks at the destination `name` in `parent`. A staging directory inside it does not count.
 pub(super) fn look(parent: impl AsFd, name: &[u8], path: &Path) -> Result<There> {
+    for _ in 0..100 {
+        match look_once(&parent, name, path) {
+            // Another pull put its own in place of what was there, and removed that: look at the new one.
+            Err(error) if is_absent(&error) => {}
+            found => return found,
+        }
+    }
+    look_once(parent, name, path)
+}
+
+fn look_once(parent: impl AsFd, name: &[u8], path: &Path) -> Result<There> {
     let stat = match statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW) {
         Err(Errno::NOENT) => return Ok(There::Nothing),
         result => result.map_err(failed(path))?,

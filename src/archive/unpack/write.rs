@@ -10,9 +10,11 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, Timespec, Timestamps, futimens
 use rustix::io::Errno;
 
 use crate::error::{Error, Kind, Result, printable};
+use crate::oci::{Algorithm, Hasher};
 
 use super::buffer_pool::Piece;
 use super::directories::kind_of;
+use super::fingerprint::Contents;
 use super::name;
 
 /// A file to make: where, how, and for messages its path.
@@ -106,6 +108,8 @@ pub(super) fn work(queue: &Mutex<Receiver<Vec<Job>>>, shared: &Shared) {
 pub(super) struct Writers<'a> {
     /// None where the reader's own thread writes.
     threads: Option<(SyncSender<Vec<Job>>, &'a Shared)>,
+    /// Hears of each small file that it writes.
+    contents: Option<&'a mut Contents>,
     batch: Vec<Job>,
     bytes: usize,
     directories: usize,
@@ -114,12 +118,12 @@ pub(super) struct Writers<'a> {
 
 impl<'a> Writers<'a> {
     pub(super) fn new(queue: SyncSender<Vec<Job>>, shared: &'a Shared) -> Self {
-        Self { threads: Some((queue, shared)), ..Self::here() }
+        Self { threads: Some((queue, shared)), ..Self::here(None) }
     }
 
     /// Without threads.
-    pub(super) fn here() -> Self {
-        Self { threads: None, batch: Vec::new(), bytes: 0, directories: 0, chunks: 0 }
+    pub(super) fn here(contents: Option<&'a mut Contents>) -> Self {
+        Self { threads: None, contents, batch: Vec::new(), bytes: 0, directories: 0, chunks: 0 }
     }
 
     /// An error, of no account itself, once a writer has failed.
@@ -133,7 +137,13 @@ impl<'a> Writers<'a> {
     /// Takes a small file.
     pub(super) fn whole(&mut self, file: NewFile, pieces: Vec<Piece>) -> Result<()> {
         if self.threads.is_none() {
-            return whole(&file, &pieces);
+            whole(&file, &pieces)?;
+            if let Some(contents) = &mut self.contents {
+                let mut hasher = Hasher::new(Algorithm::Sha256);
+                pieces.iter().for_each(|piece| hasher.update(piece.bytes()));
+                contents.insert(file.path, hasher.finish());
+            }
+            return Ok(());
         }
         let another = match self.batch.last() {
             Some(Job::Whole(last, _)) => !Arc::ptr_eq(&last.directory, &file.directory),
