@@ -13,7 +13,7 @@ SHELL := bash
 lib := . scripts/lib.sh;
 
 .DEFAULT_GOAL := help
-.PHONY: help demo registry cli test-cli examples release portable wheel tools test test-rust test-demo loom test-install test-release test-bindings test-upgrade lint deny header third-party asan valgrind golden abi counts measure bench bench-full fuzz soak install uninstall ci
+.PHONY: help demo registry cli test-cli faults examples release portable wheel tools test test-rust test-demo loom test-install test-release test-bindings test-upgrade lint deny header third-party asan valgrind golden abi counts measure bench bench-full fuzz soak install uninstall ci
 
 help: ## lists the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -54,7 +54,7 @@ tools: ## installs what the tests need into build/tools, pinned
 test: ## runs every test; installs what it needs
 	@scripts/install-tools.sh go debian zig
 	@scripts/test-rust.sh
-	@$(MAKE) --no-print-directory loom test-install test-release test-demo test-cli test-upgrade test-bindings
+	@$(MAKE) --no-print-directory loom test-install test-release test-demo test-cli faults test-upgrade test-bindings
 
 test-rust: ## runs the Rust tests alone, with what is installed
 	@scripts/test-rust.sh
@@ -73,6 +73,11 @@ loom: ## tries every order in which threads may meet at the handle table
 
 test-cli: cli ## tests the tool as its users do, on layouts and on a real registry
 	@scripts/test-cli.sh
+
+# The rest of the faults is tried by soak.
+faults: cli ## lets system calls of each verb fail and kills it at them, for 100 s; then a storm of kills
+	@scripts/faults.sh --seconds 100
+	@scripts/faults.sh --storm 15
 
 test-install: ## installs into a temporary prefix and links against it
 	@scripts/test-install.sh

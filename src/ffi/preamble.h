@@ -76,6 +76,8 @@
  *   `result` is an output that may be NULL: set to NULL, on success to a result that you free.
  * - A `_start` form takes the inputs of its verb, and `operation`, an output, not NULL: set to NULL, on success to an
  *   operation that you free. It returns CLDOCI_OK, or why the verb could not be started.
+ * - Nothing prints, exits or aborts, with one exception: where the system has no memory left, Rust's allocator writes a
+ *   line to standard error and aborts. What others send can't bring that about: it is bounded, by options.
  * - A `_free` function takes a handle, which is consumed; NULL is fine. It returns CLDOCI_OK, or CLDOCI_ERROR_HANDLE or
  *   CLDOCI_ERROR_FORKED for a bad handle.
  * - A function may be called on any thread, and on several at once; those of options, builders and configs on one at

@@ -11,7 +11,7 @@ mod trim;
 use std::fs::{File, FileTimes};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::fs::FileType;
 
@@ -29,8 +29,8 @@ pub use trim::TrimReport;
 
 /// Where the workplaces of living processes are.
 const SPOOL: &str = "spool";
-/// How often something is tried again in a store that is being deleted: about a second long.
-const ATTEMPTS: u32 = 1000;
+/// How long something is tried again in a store that is being deleted.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// What begins the name of a private temporary store.
 const TEMPORARY_PREFIX: &str = "cldoci-";
 
@@ -104,17 +104,19 @@ impl Store {
 
     /// Does `work` again when the store was deleted under its feet.
     fn retrying<T>(mut work: impl FnMut() -> Result<T>) -> Result<T> {
-        for attempt in 0..ATTEMPTS {
+        let until = Instant::now() + PATIENCE;
+        let mut attempts = 0;
+        loop {
             match work() {
-                Err(error) if is_absent(&error) => {}
+                Err(error) if is_absent(&error) && Instant::now() < until => {}
                 other => return other,
             }
+            attempts += 1;
             // Whoever deletes a large store needs a while, during which every attempt fails.
-            if attempt > 20 {
+            if attempts > 20 {
                 std::thread::sleep(Duration::from_millis(1));
             }
         }
-        work()
     }
 
     /// Does `work` again without what stood in its way: on the path of a file, below the store's root, whatever
