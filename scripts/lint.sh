@@ -17,7 +17,7 @@ rust() {
 
 text() {
   if need shellcheck "the look at the shell scripts"; then
-    shellcheck --external-sources --source-path=SCRIPTDIR --exclude=SC2317 scripts/*.sh bindings/go/migrate/*.sh .ci/run
+    shellcheck --external-sources --source-path=SCRIPTDIR --exclude=SC2317 scripts/*.sh bindings/go/migrate/*.sh examples/ci/*.sh .ci/run
   fi
   if need doxygen "the look at the header's comments"; then
     mkdir -p "$build/doxygen"

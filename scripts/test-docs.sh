@@ -42,7 +42,7 @@ for file in "$temporary"/snippets/*.c; do
     program=${file%.c}.program.c
     {
       printf '#include <cldoci.h>\n#include <stdio.h>\n#include <string.h>\n'
-      printf 'void check(cldoci_status status, cldoci_error *error);\n'
+      printf 'void check(cldoci_status status, cldoci_error **error);\n'
       printf 'void fragment(cldoci_client *client, cldoci_reference *reference, cldoci_artifact *artifact, cldoci_options *options);\n'
       printf 'void fragment(cldoci_client *client, cldoci_reference *reference, cldoci_artifact *artifact, cldoci_options *options) {\n'
       cat "$file"

@@ -11,9 +11,9 @@
 #include <stdlib.h>
 
 /* Ends the program when a call failed; the message says what failed, on what, and often the cure. */
-static void check(cldoci_status status, cldoci_error *error) {
+static void check(cldoci_status status, cldoci_error **error) {
   if (status != CLDOCI_OK) {
-    fprintf(stderr, "workflow: %s\n", cldoci_error_message(error, NULL));
+    fprintf(stderr, "workflow: %s\n", cldoci_error_message(*error, NULL));
     exit(1);
   }
 }
@@ -35,42 +35,42 @@ int main(int argc, char **argv) {
   }
 
   /* Credentials come from where docker and podman keep them. */
-  check(cldoci_client_new(NULL, &client, &error), error);
-  check(cldoci_reference_parse(argv[2], &version, &error), error);
-  check(cldoci_reference_parse(argv[3], &latest, &error), error);
+  check(cldoci_client_new(NULL, &client, &error), &error);
+  check(cldoci_reference_parse(argv[2], &version, &error), &error);
+  check(cldoci_reference_parse(argv[3], &latest, &error), &error);
 
   /* What the artifact says of itself. */
-  check(cldoci_config_new("component", &config, &error), error);
-  check(cldoci_config_set(config, "schemaVersion", "v1", &error), error);
-  check(cldoci_config_set(config, "name", "api", &error), error);
-  check(cldoci_config_set(config, "description", "API component", &error), error);
+  check(cldoci_config_new("component", &config, &error), &error);
+  check(cldoci_config_set(config, "schemaVersion", "v1", &error), &error);
+  check(cldoci_config_set(config, "name", "api", &error), &error);
+  check(cldoci_config_set(config, "description", "API component", &error), &error);
   json = cldoci_config_json(config, &json_size);
 
   /* Build. The layer's digest goes into the config as its sourceHash. */
-  check(cldoci_options_new(&options, &error), error);
-  check(cldoci_options_set_fill_source_hash(options, 1, &error), error);
-  check(cldoci_build(client, argv[1], "component", json, json_size, options, &result, &error), error);
-  check(cldoci_result_artifact(result, &artifact, &error), error);
+  check(cldoci_options_new(&options, &error), &error);
+  check(cldoci_options_set_fill_source_hash(options, 1, &error), &error);
+  check(cldoci_build(client, argv[1], "component", json, json_size, options, &result, &error), &error);
+  check(cldoci_result_artifact(result, &artifact, &error), &error);
   printf("built  %s (%zu paths left out)\n", cldoci_artifact_digest(artifact, NULL),
          (size_t)cldoci_result_left_out_total(result));
   cldoci_result_free(result);
 
   /* Push. */
-  check(cldoci_push(client, artifact, version, NULL, &result, &error), error);
+  check(cldoci_push(client, artifact, version, NULL, &result, &error), &error);
   printf("pushed %s\n", cldoci_reference_string(version, NULL));
   cldoci_result_free(result);
 
   /* Tag as latest; no blob is sent again. */
-  check(cldoci_tag(client, version, latest, NULL, NULL, &error), error);
+  check(cldoci_tag(client, version, latest, NULL, NULL, &error), &error);
   printf("tagged %s\n", cldoci_reference_string(latest, NULL));
 
   /* Is it there? */
-  check(cldoci_exists(client, latest, NULL, &result, &error), error);
+  check(cldoci_exists(client, latest, NULL, &result, &error), &error);
   printf("exists %s\n", cldoci_result_exists(result) == 1 ? "yes" : "no");
   cldoci_result_free(result);
 
   /* Pull to another location, verified, all or nothing. */
-  check(cldoci_pull(client, version, argv[4], NULL, &result, &error), error);
+  check(cldoci_pull(client, version, argv[4], NULL, &result, &error), &error);
   printf("pulled %s\n", cldoci_result_digest(result, NULL));
 
   cldoci_result_free(result);

@@ -3,6 +3,7 @@ import os
 import re
 import subprocess
 import unittest
+from pathlib import Path
 
 from harness import PASSWORD, TOOL, Case, Server
 from test_help import VERBS, said
@@ -65,6 +66,19 @@ class ExamplesTest(Case):
             return command.replace(f" {EXAMPLE}", f" {self.guarded.host}")
 
         self.run_all(place, first)
+
+    @unittest.skipUnless(os.environ.get("REGISTRY"), "no registry")
+    def test_the_ci_job_publishes_a_version_once_and_never_over_another(self):
+        repository = f"{os.environ['REGISTRY']}/publish-{os.getpid()}/app"
+        script = Path(__file__).parents[2] / "examples/ci/publish.sh"
+        for content, code in (("one", 0), ("one", 0), ("two", 1)):
+            (self.work / "tree").mkdir(exist_ok=True)
+            (self.work / "tree/file").write_text(content)
+            command = ["bash", script, "tree", repository, "1.2.3"]
+            done = subprocess.run(command, cwd=self.work, env=self.environment, capture_output=True, text=True, timeout=60)
+            self.assertEqual(done.returncode, code, done.stderr)
+        self.assertIn(f"{repository}:1.2.3 is sha256:", done.stderr)
+        self.assertEqual(self.ok("tags", repository).out.split(), ["1", "1.2.3", "latest"])
 
     def test_there_is_an_example_of_every_verb(self):
         for verb in VERBS:

@@ -71,7 +71,6 @@ fn f_12_a_verb_ends_with_an_error_where_no_thread_can_be_started() {
         println!("left out: only root can go on as a user that has no process yet");
         return;
     }
-    use std::os::unix::fs::PermissionsExt as _;
     let program = Program::new("nproc");
     let mode = std::fs::Permissions::from_mode(0o777);
     std::fs::set_permissions(program.scratch(), mode).unwrap();

@@ -23,6 +23,7 @@ mod c_programs;
 mod cases;
 mod credentials;
 mod determinism;
+mod examples;
 mod fuzz_corpus;
 #[allow(dead_code, reason = "the other programs use the rest")]
 mod harness;
