@@ -6,45 +6,34 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::key;
 use super::source::Asked;
 use crate::credential::Credential;
 use crate::error::{Error, Kind, Result, printable};
+use crate::oci::go_json::{Document, Fields, Wrong};
 use crate::options::Secret;
 
 /// The parts of a credential file that say how to log in.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default)]
 pub(super) struct AuthFile {
-    #[serde(default, deserialize_with = "or_default")]
-    auths: BTreeMap<String, Option<Entry>>,
-    #[serde(default, rename = "credsStore", deserialize_with = "or_default")]
+    auths: BTreeMap<String, Entry>,
     creds_store: String,
-    #[serde(default, rename = "credHelpers", deserialize_with = "or_default")]
     cred_helpers: BTreeMap<String, String>,
+    /// How `auths` is spelled there.
+    spelling: Option<String>,
+    /// Why it can't be told what a change of the text would come to.
+    flaw: Option<Wrong>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug)]
 struct Entry {
-    #[serde(default)]
-    auth: Option<Secret>,
-    #[serde(default, deserialize_with = "or_default")]
+    auth: Secret,
     username: String,
-    #[serde(default)]
-    password: Option<Secret>,
-    #[serde(default)]
-    identitytoken: Option<Secret>,
-    #[serde(default)]
-    registrytoken: Option<Secret>,
-}
-
-/// Go's reader, by which these files are defined, takes null as nothing.
-fn or_default<'de, D: serde::Deserializer<'de>, T: Deserialize<'de> + Default>(
-    deserializer: D,
-) -> std::result::Result<T, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+    password: Secret,
+    identitytoken: Secret,
+    registrytoken: Secret,
 }
 
 /// What a file has for a repository, and which part of it.
@@ -57,16 +46,39 @@ pub(super) struct Hit {
 impl AuthFile {
     /// Reads a file's text; an empty one has no entries, as docker has it.
     pub(super) fn parse(text: &[u8]) -> Result<Self> {
-        if text.trim_ascii().is_empty() {
-            return Ok(Self::default());
-        }
-        if text.trim_ascii_start().first() != Some(&b'{') {
-            return Err(bad("is no valid configuration (line 1: it is no object)"));
-        }
-        // The reader's own words quote the value at fault, which can be a secret.
-        serde_json::from_slice(text).map_err(|error| {
-            bad(format!("is no valid configuration (line {}, column {})", error.line(), error.column()))
+        Self::read(text).map_err(|wrong| bad(format!("is no valid configuration ({wrong})")))
+    }
+
+    fn read(text: &[u8]) -> std::result::Result<Self, Wrong> {
+        let Some(document) = Document::read(text)? else { return Ok(Self::default()) };
+        let fields = document.fields()?;
+        let entry = |(key, fields): (String, Fields<'_>)| {
+            let secret = |name| fields.text(name).map(Secret::new);
+            let entry = Entry {
+                auth: secret("auth")?,
+                username: fields.text("username")?,
+                password: secret("password")?,
+                identitytoken: secret("identitytoken")?,
+                registrytoken: secret("registrytoken")?,
+            };
+            Ok((key, entry))
+        };
+        Ok(Self {
+            auths: fields.objects("auths")?.into_iter().map(entry).collect::<std::result::Result<_, _>>()?,
+            creds_store: fields.text("credsStore")?,
+            cred_helpers: fields.texts("credHelpers")?,
+            spelling: fields.spelling("auths").map(str::to_owned),
+            flaw: fields.twice(&["auths", "credHelpers"]).or_else(|| document.more()),
         })
+    }
+
+    /// The key of the object of entries, for a change of the text; an error where readers could disagree on what the
+    /// change comes to.
+    pub(super) fn writable(&self) -> Result<&str> {
+        match &self.flaw {
+            None => Ok(self.spelling.as_deref().unwrap_or("auths")),
+            Some(flaw) => Err(bad(format!("is not changed ({flaw}): mend it, then log in or out again"))),
+        }
     }
 
     /// The helper that keeps a registry's credential, and the part of the file that says so.
@@ -101,7 +113,7 @@ impl AuthFile {
         }
         let keys = self.auths.keys().map(String::as_str);
         for key in key::matching(keys, asked.registry, asked.repository) {
-            let entry = self.auths.get(key).and_then(Option::as_ref);
+            let entry = self.auths.get(key);
             let found = entry.map_or(Ok(None), Entry::credential).map_err(|error| {
                 Error::new(Kind::Credentials, format!("auths: {}: {}", printable(key), error.message()))
             })?;
@@ -124,13 +136,13 @@ pub(super) fn server(registry: &str) -> &str {
 impl Entry {
     /// `None` where the entry is a marker: `{}` says only that somebody logged in (Q19).
     fn credential(&self) -> Result<Option<Credential>> {
-        let set = |secret: &Option<Secret>| secret.clone().filter(|s| !s.expose().is_empty());
+        let set = |secret: &Secret| Some(secret.clone()).filter(|s| !s.expose().is_empty());
         if let Some(token) = set(&self.registrytoken) {
             return Credential::registry_token(token).map(Some);
         }
         let (username, password) = match set(&self.auth) {
             Some(auth) => decode(&auth)?,
-            None => (self.username.clone(), set(&self.password).unwrap_or_else(|| Secret::new(""))),
+            None => (self.username.clone(), self.password.clone()),
         };
         if let Some(token) = set(&self.identitytoken) {
             return Credential::identity_token(username, token).map(Some);
@@ -247,15 +259,72 @@ mod tests {
             r#"{"credsStore":5}"#,
             "\u{feff}{}",
             r#"{"auths":{"r":"canary"}}"#,
+            r#"{"auths":{"r":{"auth":["canary"]}}}"#,
+            r#"{"credHelpers":{"r":{"canary":1}}}"#,
         ] {
             let error = AuthFile::parse(text.as_bytes()).unwrap_err();
             assert_eq!(error.kind(), Kind::Credentials, "{text}");
             assert!(error.message().contains("line 1") && !error.message().contains("canary"), "{error}");
         }
-        for text in
-            ["", " \n", "{}", r#"{"auths":null,"credsStore":null,"credHelpers":null,"HttpHeaders":{}}"#]
-        {
+        for text in [
+            "",
+            " \n",
+            "{}",
+            "null",
+            "{} {",
+            "{}\n\ncanary",
+            r#"{"auths":null,"credsStore":null,"credHelpers":null,"HttpHeaders":{}}"#,
+        ] {
             assert!(find(text, "reg.test", "a").unwrap().is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn q127_a_26_a_file_is_read_as_go_reads_it() {
+        let of = |text: &str| find(text, "reg.test", "a").unwrap().map(|hit| hit.credential.unwrap());
+        for text in [
+            r#"{"Auths":{"reg.test":{"AUTH":"dTpw"}}}"#,
+            r#"{"auths":{"reg.test":{"auth":"eDp5"}},"auths":{"reg.test":{"auth":"dTpw"}}}"#,
+            r#"{"auths":{"reg.test":{"auth":"dTpw"}},"AUTHS":{"other.test":{"auth":"eDp5"}}}"#,
+            r#"{"auths":{"reg.test":{"auth":"eDp5","Auth":"dTpw","auth":null}}}"#,
+            "{\"auths\":{\"reg.test\":{\"auth\":\"dTpw\"}}}\n<<<<<<< HEAD\n",
+            "{\"auths\":{\"reg.test\":{\"auth\":\"dTpw\"}}} {\"auths\":{\"reg.test\":{\"auth\":\"eDp5\"}}}",
+            r#"{"plugins":{"x":"\ud800"},"auths":{"reg.test":{"auth":"dTpw"}}}"#,
+        ] {
+            assert_eq!(of(text), basic("u", "p"), "{text}");
+        }
+        // A key of a map that stands twice is replaced.
+        assert_eq!(of(r#"{"auths":{"reg.test":{"auth":"dTpw"},"reg.test":{}}}"#), None);
+        let file = AuthFile::parse(br#"{"CREDSSTORE":"a","credsstore":"s","credHelpers":null}"#).unwrap();
+        assert_eq!(file.helper("reg.test"), Some(("s", "credsStore")));
+    }
+
+    #[test]
+    fn a_26_a_byte_order_mark_is_told_as_one() {
+        for (text, said) in
+            [("\u{feff}{}".as_bytes(), "byte order mark (BOM)"), (b"\xff\xfe{\0}\0".as_slice(), "UTF-16")]
+        {
+            let error = AuthFile::parse(text).unwrap_err();
+            assert!(error.message().contains(said) && error.message().contains("save it as"), "{error}");
+        }
+    }
+
+    #[test]
+    fn q127_what_readers_may_read_differently_is_not_written_to() {
+        for (text, line) in [
+            ("{}\n\nx", 3),
+            ("{\"auths\":{},\n\"Auths\":{}}", 2),
+            ("{\"auths\":{\"r\":{},\n\"r\":{}}}", 2),
+            ("{\"auths\":{\"r\":{\"auth\":\"\",\n\n\"auth\":\"\"}}}", 3),
+            ("{\"credsStore\":\"a\",\n\"credsstore\":\"b\"}", 2),
+            ("{\"x\":1,\n\"X\":1}", 2),
+        ] {
+            let error = AuthFile::parse(text.as_bytes()).unwrap().writable().unwrap_err();
+            assert_eq!(error.kind(), Kind::Credentials);
+            assert!(error.message().contains(&format!("(line {line}: ")), "{text}: {error}");
+        }
+        for (text, key) in [("", "auths"), ("{}\n", "auths"), (r#"{"AUTHS":{"a":{},"A":{}}}"#, "AUTHS")] {
+            assert_eq!(AuthFile::parse(text.as_bytes()).unwrap().writable().unwrap(), key);
         }
     }
 

@@ -78,6 +78,35 @@ const TABLE: &[(&str, &str, Ours)] = &[
         Same,
     ),
     (r#"{"credsStore":"has","auths":{"reg.test":{"auth":"dTpw"}}}"#, "reg.test", Same),
+    // As Go's encoding/json reads it (Q127).
+    ("null", "reg.test", Same),
+    ("{} {", "reg.test", Same),
+    ("\u{feff}{}", "reg.test", Same),
+    (r#"{"Auths":{"reg.test":{"AUTH":"dTpw"}}}"#, "reg.test", Same),
+    ("{\"auth\u{17f}\":{\"reg.test\":{\"auth\":\"dTpw\"}}}", "reg.test", Same),
+    (
+        r#"{"auths":{"REG.TEST":{"auth":"dTpw"}}}"#,
+        "reg.test",
+        Other("a host is the same in capitals", || basic("u", "p")),
+    ),
+    (r#"{"auths":{"reg.test":{"auth":"eDp5"}},"auths":{"reg.test":{"auth":"dTpw"}}}"#, "reg.test", Same),
+    (r#"{"auths":{"reg.test":{"auth":"dTpw"}},"AUTHS":{"other.test":{"auth":"eDp5"}}}"#, "reg.test", Same),
+    (r#"{"auths":{"reg.test":{"auth":"dTpw"}},"auths":null}"#, "reg.test", Same),
+    (r#"{"auths":{"reg.test":{"auth":"dTpw"},"reg.test":{}}}"#, "reg.test", Same),
+    (r#"{"auths":{"reg.test":{"auth":"dTpw"},"reg.test":null}}"#, "reg.test", Same),
+    (r#"{"auths":{"reg.test":{"auth":"eDp5","Auth":"dTpw","auth":null}}}"#, "reg.test", Same),
+    (r#"{"auths":{"reg.test":{"username":"a"},"reg.test":{"password":"b"}}}"#, "reg.test", Same),
+    (r#"{"auths":{"reg.test":{"auth":"dTpw"}}} {"auths":{"reg.test":{"auth":"eDp5"}}}"#, "reg.test", Same),
+    ("{\"auths\":{\"reg.test\":{\"auth\":\"dTpw\"}}}\n<<<<<<< HEAD", "reg.test", Same),
+    (r#"{"x":"\ud800","auths":{"reg.test":{"username":"a","password":"\ud800b"}}}"#, "reg.test", Same),
+    (r#"{"auths":{"reg.test":{"auth":5}}}"#, "reg.test", Same),
+    (r#"{"credsStore":5}"#, "reg.test", Same),
+    (r#"{"credsStore":"has","credsstore":"none","CREDSSTORE":null}"#, "reg.test", Same),
+    (r#"{"credsStore":"lines"}"#, "reg.test", Same),
+    (r#"{"credsStore":"twice"}"#, "reg.test", Same),
+    (r#"{"credsStore":"null"}"#, "reg.test", Same),
+    (r#"{"credsStore":"bom"}"#, "reg.test", Same),
+    (r#"{"credsStore":"first"}"#, "reg.test", Same),
     (
         r#"{"credsStore":"none","auths":{"reg.test":{"auth":"dTpw"}}}"#,
         "reg.test",
@@ -108,11 +137,16 @@ const TABLE: &[(&str, &str, Ours)] = &[
     ),
 ];
 
-const HELPERS: [(&str, &str); 4] = [
+const HELPERS: [(&str, &str); 9] = [
     ("has", r#"read s; printf '{"ServerURL":"%s","Username":"h","Secret":"for %s"}' "$s" "$s""#),
     ("token", r#"echo '{"Username":"<token>","Secret":"t"}'"#),
     ("fails", "echo no; exit 1"),
     ("none", "echo 'credentials not found in native keychain'; exit 1"),
+    ("lines", r#"echo '{"Username":"h","Secret":"s"}'; echo 'a new version is there'"#),
+    ("twice", r#"echo '{"username":"a","SECRET":"b","Username":"h","secret":"s","Secret":null}'"#),
+    ("null", "echo null"),
+    ("bom", r#"printf '\357\273\277{"Username":"h","Secret":"s"}'"#),
+    ("first", r#"echo 'a line'; echo '{"Username":"h","Secret":"s"}'"#),
 ];
 
 fn ours(directory: &Path, path: &str, registry: &str) -> Answer {

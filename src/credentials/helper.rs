@@ -11,12 +11,12 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Access, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
-use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::credential::Credential;
 use crate::error::{Error, Kind, Result, printable};
 use crate::fs::shown;
+use crate::oci::go_json::{Document, Wrong};
 use crate::operation::Operation;
 use crate::options::{Environment, Secret, Settings};
 use crate::os::{self, Spawn, above_standard, pipe};
@@ -38,14 +38,6 @@ pub(super) struct Helpers {
     timeout: Duration,
     /// A helper ends with it at the latest.
     operation: Operation,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Answer {
-    #[serde(default)]
-    username: Option<String>,
-    secret: Secret,
 }
 
 impl Helpers {
@@ -70,18 +62,11 @@ impl Helpers {
             None => {}
             Some(_) => return Err(failed(name, "get", &output.end())),
         }
-        let answer: Answer = serde_json::from_slice(&output.text).map_err(|_| {
-            let what =
-                if output.text.trim_ascii().is_empty() { "printed nothing" } else { "printed no credential" };
-            failed(name, "get", what)
-        })?;
-        let username = answer.username.unwrap_or_default();
-        if username.is_empty() && answer.secret.expose().is_empty() {
+        let (username, secret) = answer(&output.text).map_err(|what| failed(name, "get", &what))?;
+        if username.is_empty() && secret.expose().is_empty() {
             return Ok(None);
         }
-        Credential::basic(username, answer.secret)
-            .map(Some)
-            .map_err(|error| failed(name, "get", error.message()))
+        Credential::basic(username, secret).map(Some).map_err(|error| failed(name, "get", error.message()))
     }
 
     /// Lets a helper keep a credential.
@@ -173,6 +158,20 @@ fn line(server: &str) -> Result<Vec<u8>> {
     match server.chars().any(char::is_control) || server.is_empty() {
         true => Err(Error::new(Kind::Credentials, "a server's name with a control character is refused")),
         false => Ok(server.as_bytes().to_vec()),
+    }
+}
+
+/// The user name and the secret that a helper printed, read as docker reads them (Q127): further lines are not.
+fn answer(text: &[u8]) -> std::result::Result<(String, Secret), String> {
+    let read = || {
+        let Some(document) = Document::read(text)? else { return Ok(None) };
+        let fields = document.fields()?;
+        Ok(Some((fields.text("Username")?, Secret::new(fields.text("Secret")?))))
+    };
+    match read() {
+        Ok(Some(answer)) => Ok(answer),
+        Ok(None) => Err("printed nothing".to_owned()),
+        Err(Wrong { line, why }) => Err(format!("printed no credential (line {line}: {why})")),
     }
 }
 

@@ -77,7 +77,7 @@ impl CredentialWriter {
             self.helpers.store(name, server(registry), username, secret)?;
             let source = format!("{} ({part}: {name})", file.name());
             // A marker, as docker leaves one, in place of what may have been there in clear.
-            file.change(|text| json_edit::set(text, "auths", key, &[]))?;
+            file.change(|text, auths| json_edit::set(text, auths, key, &[]))?;
             return Ok(source);
         }
         let (password, identity) = match kept {
@@ -91,7 +91,7 @@ impl CredentialWriter {
             fields.push(("identitytoken", serde_json::Value::from(token.expose()).to_string()));
         }
         let source = format!("{} (auths: {key})", file.name());
-        let changed = file.change(|text| json_edit::set(text, "auths", key, &fields));
+        let changed = file.change(|text, auths| json_edit::set(text, auths, key, &fields));
         for (_, field) in &mut fields {
             zeroize::Zeroize::zeroize(field);
         }
@@ -112,8 +112,8 @@ impl CredentialWriter {
         if keys.is_empty() {
             return Ok(helper.is_some());
         }
-        file.change(|text| {
-            keys.iter().try_fold(text.to_owned(), |text, key| json_edit::remove(&text, "auths", key))
+        file.change(|text, auths| {
+            keys.iter().try_fold(text.to_owned(), |text, key| json_edit::remove(&text, auths, key))
         })?;
         Ok(true)
     }
@@ -140,7 +140,10 @@ impl Locked {
             false => Err(Error::new(Kind::Busy, format!("{}: another program holds its lock", shown(&path)))),
         })?;
         let bytes = secret_file::read(&path)?.unwrap_or_default();
-        let parsed = AuthFile::parse(&bytes).map_err(|e| e.context(shown(&path)))?;
+        let named = |error: Error| error.context(shown(&path));
+        let parsed = AuthFile::parse(&bytes).map_err(named)?;
+        // Before a helper is told of what the file would not say.
+        parsed.writable().map_err(named)?;
         let text = std::str::from_utf8(&bytes)
             .map_err(|_| Error::new(Kind::Credentials, format!("{} is no UTF-8", shown(&path))))?;
         let text = Zeroizing::new(text.to_owned());
@@ -152,8 +155,8 @@ impl Locked {
     }
 
     /// Replaces the file at once and whole: a reader sees the old text or the new one.
-    fn change(self, edit: impl FnOnce(&str) -> Option<String>) -> Result<()> {
-        let made = edit(&self.text).map(Zeroizing::new).ok_or_else(|| {
+    fn change(self, edit: impl FnOnce(&str, &str) -> Option<String>) -> Result<()> {
+        let made = edit(&self.text, self.parsed.writable()?).map(Zeroizing::new).ok_or_else(|| {
             Error::new(Kind::Credentials, format!("{} has no 'auths' to add to", self.name()))
         })?;
         if *made == *self.text && self.path.exists() {

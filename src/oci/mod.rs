@@ -4,6 +4,7 @@ mod artifact;
 mod artifact_manifest;
 mod descriptor;
 mod digest;
+pub(crate) mod go_json;
 mod json;
 pub(crate) mod json_edit;
 mod manifest;

@@ -98,15 +98,33 @@ fn a_21_garbage_is_an_error_and_is_not_shown() {
     let bench = Bench::new();
     for script in [
         "echo canary",
-        r#"echo '{"Username":"canary"}'"#,
+        r#"echo '{"Username":5}'"#,
+        r#"echo 'canary {"Username":"u","Secret":"s"}'"#,
+        r#"printf '\357\273\277{"Username":"u","Secret":"s"}'"#,
         r#"echo '["canary"]'"#,
         r#"echo '{"Username":"u","Secret":{"canary":1}}'"#,
-        r#"printf '{"Username":"u","Secret":"canary\377"}'"#,
         r#"printf '{"Username":"canary:x","Secret":"y"}'"#,
         r#"printf '{"Username":"u","Secret":"canary\\r\\nX-Evil: 1"}'"#,
     ] {
         bench.error(script);
     }
+}
+
+#[test]
+fn q127_a_21_an_answer_is_read_as_docker_reads_it() {
+    let bench = Bench::new();
+    for script in [
+        r#"echo '{"Username":"u","Secret":"p"}'; echo 'a new version is there'"#,
+        r#"printf '\n\n {"username":"u","SECRET":"p","x":[1]}{"Secret":"canary"}'"#,
+        r#"echo '{"Username":"canary","Secret":"canary","Username":"u","secret":"p","Secret":null}'"#,
+    ] {
+        assert_eq!(bench.get(script).unwrap(), basic("u", "p"), "{script}");
+    }
+    for script in ["echo null", "echo '{}'", r#"echo '{"Username":null}'"#] {
+        assert_eq!(bench.get(script).unwrap(), None, "{script}");
+    }
+    let message = bench.error(r#"printf '\357\273\277{"Username":"u","Secret":"s"}'"#);
+    assert!(message.contains("printed no credential (line 1: it begins with a byte order mark"), "{message}");
 }
 
 #[test]

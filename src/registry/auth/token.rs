@@ -7,13 +7,13 @@ use base64::Engine;
 use bytes::Bytes;
 use http::Method;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
-use serde::Deserialize;
 use url::form_urlencoded::Serializer;
 use zeroize::Zeroizing;
 
 use super::{Access, endpoint};
 use crate::credential::{Credential, Form, TOKEN_USER};
 use crate::error::{Error, Kind, printable};
+use crate::oci::go_json::Document;
 use crate::options::Secret;
 use crate::registry::policy::Realm;
 use crate::registry::retry::{self, pause_for};
@@ -57,18 +57,6 @@ impl From<Error> for NoToken {
     fn from(error: Error) -> Self {
         Self::Failed(error)
     }
-}
-
-#[derive(Deserialize)]
-struct TokenResponse {
-    #[serde(default)]
-    token: Option<Secret>,
-    #[serde(default)]
-    access_token: Option<Secret>,
-    #[serde(default)]
-    refresh_token: Option<Secret>,
-    #[serde(default)]
-    expires_in: serde_json::Value,
 }
 
 /// Asks for a token.
@@ -267,20 +255,28 @@ pub(super) fn header(scheme: &str, text: &str) -> Option<HeaderValue> {
 }
 
 fn parse(body: &[u8], now: Instant) -> std::result::Result<Token, &'static str> {
-    // The reader's own words would quote the body.
-    let answer: TokenResponse =
-        serde_json::from_slice(body).map_err(|_| "its answer is no JSON of a token")?;
-    let set = |secret: Option<Secret>| secret.filter(|s| !s.expose().is_empty());
+    // Read as docker reads it (Q127).
+    let no_json = |_| "its answer is no JSON of a token";
+    let document = Document::read(body).map_err(|wrong| match wrong.why.contains("BOM") {
+        true => "its answer begins with a byte order mark (BOM)",
+        false => no_json(wrong),
+    })?;
+    let document = document.ok_or("its answer is empty, no JSON of a token")?;
+    let fields = document.fields().map_err(no_json)?;
+    let set = |name| {
+        let secret = fields.text(name).map(Secret::new).map_err(no_json)?;
+        Ok::<_, &'static str>(Some(secret).filter(|s| !s.expose().is_empty()))
+    };
     // Where both are there they are meant to be equal; docker takes this one (Q9).
-    let token = set(answer.access_token).or(set(answer.token)).ok_or("its answer has no token")?;
+    let token = set("access_token")?.or(set("token")?).ok_or("its answer has no token")?;
     // Opaque (Q11), but it must be fit for a header (R-08).
     if !token.expose().bytes().all(|b| b.is_ascii_graphic()) {
         return Err("its token has a character that no header can carry");
     }
     let header = header("Bearer", token.expose()).ok_or("its token fits no header")?;
-    let life = life(&answer.expires_in);
-    let refresh_token =
-        set(answer.refresh_token).filter(|s| s.expose().bytes().all(|b| b.is_ascii_graphic()));
+    let expires_in = fields.last("expires_in").and_then(|text| serde_json::from_str(text).ok());
+    let life = life(&expires_in.unwrap_or_default());
+    let refresh_token = set("refresh_token")?.filter(|s| s.expose().bytes().all(|b| b.is_ascii_graphic()));
     Ok(Token { header, renew: now + life - MARGIN.min(life / 4), refresh_token })
 }
 
@@ -313,11 +309,22 @@ mod tests {
     }
 
     #[test]
+    fn q127_an_answer_is_read_as_docker_reads_it() {
+        assert_eq!(value(r#"{"Token":"a"}"#), "Bearer a");
+        assert_eq!(value(r#"{"token":"a","TOKEN":"b","token":null}"#), "Bearer b");
+        assert_eq!(value("{\"token\":\"a\"}\n<!-- served by x -->"), "Bearer a");
+        assert_eq!(value(r#"{"token":"a"}{"token":"b"}"#), "Bearer a");
+    }
+
+    #[test]
     fn r_08_what_is_no_token() {
         for (body, why) in [
             ("", "no JSON"),
             ("{}", "no token"),
+            ("null", "no token"),
             ("x", "no JSON"),
+            ("[]", "no JSON"),
+            ("\u{feff}{\"token\":\"a\"}", "byte order mark"),
             (r#"{"token":""}"#, "no token"),
             (r#"{"token":null}"#, "no token"),
             (r#"{"token":5}"#, "no JSON"),

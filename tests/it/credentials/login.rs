@@ -179,6 +179,48 @@ fn a_helper_that_can_t_keep_it_is_an_error_and_nothing_goes_into_the_file() {
 }
 
 #[test]
+fn q127_a_26_a_file_that_readers_may_read_differently_is_not_written_to() {
+    let (guarded, home) = (guarded(), Home::new());
+    let host = guarded.host();
+    // It would tell that it was run.
+    home.helper("t", &format!("cat; touch {}/ran; exit 1", home.path().display()));
+    let entry = format!(r#"{{"auth":"{}"}}"#, auth("u", "canary"));
+    for (text, line) in [
+        (format!("{{\"auths\":{{\"{host}\":{entry}}}}}\n<<<<<<< HEAD\n"), 2),
+        (format!("{{\"auths\":{{}},\n\n\"Auths\":{{\"{host}\":{entry}}}}}"), 3),
+        (format!("{{\"auths\":{{\"{host}\":{{}},\n\"{host}\":{entry}}}}}"), 2),
+        ("{\"credsStore\":\"t\",\n\"credsstore\":\"t\"}".to_owned(), 2),
+    ] {
+        let path = home.docker(&text);
+        // It is read, where no helper is asked.
+        if text.contains(&host) {
+            assert!(run(home.client(&[]).read(&host)).0.unwrap(), "{text}");
+        }
+        for refusal in [
+            login(&client(&home, &[]), &host, "u", "canary").0.map(|_| ()),
+            logout(&client(&home, &[]), &host).map(|_| ()),
+        ] {
+            let error = error(refusal);
+            assert_eq!(error.kind(), Kind::Credentials, "{error}");
+            for words in [path.to_str().unwrap(), &format!("line {line}: "), "is not changed"] {
+                assert!(error.message().contains(words), "{error}");
+            }
+            assert!(!error.message().contains(CANARY), "{error}");
+        }
+        assert_eq!(config(&home), text);
+    }
+    assert!(!home.path().join("ran").exists());
+    // The twin: another spelling alone is kept.
+    home.docker(r#"{"AUTHS":{"other.test":{}}}"#);
+    login(&client(&home, &[]), &host, "u", "canary").0.unwrap();
+    assert_eq!(config(&home).matches("AUTHS").count(), 1);
+    assert!(!config(&home).contains("auths"), "{}", config(&home));
+    assert!(run(home.client(&[]).read(&host)).0.unwrap());
+    assert_eq!(logout(&client(&home, &[]), &host).unwrap().exists, Some(true));
+    assert_eq!(config(&home), r#"{"AUTHS":{"other.test":{}}}"#);
+}
+
+#[test]
 fn a_source_that_comes_first_is_told() {
     let (guarded, home) = (guarded(), Home::new());
     let host = guarded.host();
