@@ -141,6 +141,8 @@ struct Counts {
     live: usize,
     /// Those, and others that end.
     threads: Vec<JoinHandle<()>>,
+    /// Who waits until nothing goes on; to wake nobody is a system call too.
+    waiting: usize,
 }
 
 /// Work that is not done, as long as it lives.
@@ -148,8 +150,11 @@ pub(crate) struct Busy(Arc<Activity>);
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.counts().busy -= 1;
-        self.0.changed.notify_all();
+        let mut counts = self.0.counts();
+        counts.busy -= 1;
+        if counts.waiting > 0 {
+            self.0.changed.notify_all();
+        }
     }
 }
 
@@ -201,7 +206,9 @@ impl Activity {
             if left.is_zero() {
                 return false;
             }
+            counts.waiting += 1;
             counts = self.changed.wait_timeout(counts, left).unwrap_or_else(PoisonError::into_inner).0;
+            counts.waiting -= 1;
         }
     }
 }
@@ -305,8 +312,11 @@ impl Pool {
             Rank::Ahead => queue.ahead.push_back(job),
             Rank::Usual => queue.usual.push_back(job),
         }
+        let idle = queue.idle > 0;
         drop(queue);
-        self.posted.notify_one();
+        if idle {
+            self.posted.notify_one();
+        }
         Ok(())
     }
 

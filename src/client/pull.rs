@@ -13,6 +13,7 @@ use crate::archive::{
     Fingerprint, OtherLayers, Staging, UnpackOptions, destination_identity, extraction, fingerprint,
 };
 use crate::error::{Error, Kind, Result};
+use crate::fs::SMALL_FILE;
 use crate::oci::{ArtifactKind, Descriptor, Digest, ImageManifest, media_type};
 use crate::operation::Phase;
 use crate::options::{self, Existing};
@@ -364,6 +365,9 @@ impl Note {
 
 /// Keeps a small blob, so that an unchanged destination can be described without a request.
 fn keep(store: &Store, descriptor: &Descriptor, bytes: &[u8]) -> Result<()> {
+    if matches!(store.open_blob(descriptor), Ok(Some(_))) {
+        return Ok(());
+    }
     let mut writer = store.create_blob(descriptor)?;
     writer.write_all(bytes).map_err(|e| Error::io(&descriptor.digest, e))?;
     writer.commit()
@@ -374,7 +378,12 @@ fn kept(store: &Store, descriptor: &Descriptor, limit: usize) -> Result<Option<V
     let Some(file) = store.open_blob(descriptor)?.filter(|_| descriptor.size <= limit as u64) else {
         return Ok(None);
     };
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(SMALL_FILE);
     file.take(descriptor.size).read_to_end(&mut bytes).map_err(|e| Error::io(&descriptor.digest, e))?;
-    Ok(Some(bytes).filter(|bytes| descriptor.digest.verify(bytes)))
+    let whole = descriptor.digest.verify(&bytes);
+    if !whole {
+        // The next pull that publishes keeps it anew.
+        store.remove_blob(&descriptor.digest)?;
+    }
+    Ok(Some(bytes).filter(|_| whole))
 }

@@ -8,6 +8,9 @@ mod lock;
 mod path;
 mod temporary;
 
+/// Room for most files that are read whole: with none, reading begins with 32 bytes.
+pub(crate) const SMALL_FILE: usize = 4 << 10;
+
 pub(crate) use copy::{CHUNK, for_each_chunk};
 pub(crate) use directory::{Access, Directory, Found, duplicate, is_absent, open_directory};
 pub(crate) use identity::{FileId, file_id, id_at};

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Store, touch};
 use crate::error::{Error, Kind, Result};
-use crate::fs::{is_absent, shown};
+use crate::fs::{SMALL_FILE, is_absent, shown};
 use crate::oci::Digest;
 
 pub(super) const BUILT: &str = "built";
@@ -123,7 +123,7 @@ impl Store {
             let Some(directory) = self.root()?.child(kind)? else { return Ok(None) };
             let Some(file) = directory.open_file(name)? else { return Ok(None) };
             touch(&file);
-            let mut bytes = Vec::new();
+            let mut bytes = Vec::with_capacity(SMALL_FILE);
             file.take(LIMIT)
                 .read_to_end(&mut bytes)
                 .map_err(|e| Error::io(shown(&directory.path().join(name)), e))?;

@@ -293,7 +293,9 @@ impl Walk<'_> {
             false => name::join(&next.above, &next.own).into(),
         };
         let directory = directories.open(&here).map_err(|error| failed(&here, error))?;
-        seek(&directory, SeekFrom::Start(next.place)).map_err(|error| failed(&here, error.into()))?;
+        if next.place > 0 {
+            seek(&directory, SeekFrom::Start(next.place)).map_err(|error| failed(&here, error.into()))?;
+        }
         let mut below = Vec::new();
         let mut entries = RawDir::new(&directory, listing.spare_capacity_mut());
         while let Some(found) = entries.next() {

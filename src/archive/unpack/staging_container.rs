@@ -227,7 +227,10 @@ impl Container {
             let why = "has the name of a pull's staging directory and is none: move it away";
             return Err(Error::new(Kind::Unsafe, format!("'{name}' {why}")));
         }
-        recover(&directory).and_then(|()| remove::empty(&directory)).map_err(io)?;
+        recover(&directory).map_err(io)?;
+        if !made {
+            remove::empty(&directory).map_err(io)?;
+        }
         Ok(Some(directory))
     }
 
@@ -252,9 +255,13 @@ impl Container {
 
     /// Removes it with all it holds.
     pub(super) fn remove(&mut self) -> io::Result<()> {
+        let remove = || unlinkat(&self.at, &*self.name, AtFlags::REMOVEDIR);
         if !self.gone {
-            remove::empty(&self.directory)?;
-            unlinkat(&self.at, &*self.name, AtFlags::REMOVEDIR)?;
+            // Once its tree is published it is empty.
+            if remove().is_err() {
+                remove::empty(&self.directory)?;
+                remove()?;
+            }
             self.gone = true;
         }
         Ok(())

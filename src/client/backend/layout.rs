@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::{Backend, Blob, Pending, Target, Unfinished, Writer};
 use crate::call::Call;
@@ -19,11 +19,13 @@ pub(super) struct LayoutBackend {
     /// For messages.
     reference: Reference,
     call: Call,
+    /// What [`LayoutBackend::find`] found.
+    found: Arc<OnceLock<(Layout, Option<String>)>>,
 }
 
 impl LayoutBackend {
     pub(super) fn new(path: PathBuf, reference: Reference, call: &Call) -> Self {
-        Self { path, reference, call: call.clone() }
+        Self { path, reference, call: call.clone(), found: Arc::default() }
     }
 
     /// The layout, to be read.
@@ -39,6 +41,14 @@ impl LayoutBackend {
     /// The layout, and the beginning of a full name, as podman and crane write it, that seemed to be part of the path:
     /// in `layout:localhost:5000/name:v1` it is `localhost:5000/name` (Q126).
     fn find(&self) -> Result<(Layout, Option<String>)> {
+        if let Some(found) = self.found.get() {
+            return Ok(found.clone());
+        }
+        let found = self.look()?;
+        Ok(self.found.get_or_init(|| found).clone())
+    }
+
+    fn look(&self) -> Result<(Layout, Option<String>)> {
         let opened = self.own();
         let text = match (&opened, self.path.to_str()) {
             (Err(error), Some(text)) if error.kind() == Kind::NotFound => text,
@@ -54,6 +64,20 @@ impl LayoutBackend {
             }
         }
         opened.map(|layout| (layout, None))
+    }
+
+    fn descriptor(&self, target: Target) -> Result<Option<Descriptor>> {
+        match self.find() {
+            Ok((layout, begun)) => {
+                let name = match (begun, target.tag) {
+                    (Some(begun), Some(tag)) => Some(format!("{begun}:{tag}")),
+                    (begun, tag) => begun.or(tag),
+                };
+                layout.resolve(name.as_deref(), target.digest.as_ref())
+            }
+            Err(error) if error.kind() == Kind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     fn not_found(&self) -> Error {
@@ -79,26 +103,17 @@ impl LayoutBackend {
 impl Backend for LayoutBackend {
     fn resolve<'a>(&'a self, target: &'a Target) -> Pending<'a, Option<Descriptor>> {
         let target = target.clone();
-        self.run(move |own| match own.find() {
-            Ok((layout, begun)) => {
-                let name = match (begun, target.tag) {
-                    (Some(begun), Some(tag)) => Some(format!("{begun}:{tag}")),
-                    (begun, tag) => begun.or(tag),
-                };
-                layout.resolve(name.as_deref(), target.digest.as_ref())
-            }
-            Err(error) if error.kind() == Kind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        })
+        self.run(move |own| own.descriptor(target))
     }
 
     fn manifest<'a>(&'a self, target: &'a Target) -> Pending<'a, (Descriptor, Vec<u8>)> {
-        Box::pin(async move {
-            let Some(descriptor) = self.resolve(target).await? else {
-                let named = target.tag.is_some() || target.digest.is_some();
-                return Err(if named { self.not_found() } else { self.run(Self::not_chosen).await? });
+        let target = target.clone();
+        self.run(move |own| {
+            let named = target.tag.is_some() || target.digest.is_some();
+            let Some(descriptor) = own.descriptor(target)? else {
+                return Err(if named { own.not_found() } else { own.not_chosen()? });
             };
-            let bytes = self.child(&descriptor).await?;
+            let bytes = own.open()?.read(&descriptor, own.call.settings.max_manifest_bytes)?;
             Ok((descriptor, bytes))
         })
     }

@@ -11,7 +11,7 @@ use super::super::Store;
 use super::super::blob::{BLOBS, path_of};
 use super::Layout;
 use crate::error::{Error, Kind, Result};
-use crate::fs::{Found, shown};
+use crate::fs::{Found, SMALL_FILE, shown};
 use crate::oci::{Descriptor, Digest, Document, parse_document};
 
 /// Where a blob's file lies.
@@ -39,7 +39,7 @@ impl Layout {
 
     /// The whole of a file that may have `limit` bytes.
     pub(super) fn take(&self, file: File, name: &str, limit: usize) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(SMALL_FILE);
         let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
         file.take(most).read_to_end(&mut bytes).map_err(|e| Error::io(shown(&self.path().join(name)), e))?;
         if bytes.len() > limit {
