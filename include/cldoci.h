@@ -449,7 +449,8 @@ typedef struct cldoci_progress {
    */
   uint64_t bytes_done;
   /**
-   * Bytes in all as far as is known; it can grow. 0 = not known.
+   * Bytes in all as far as is known, never less than `bytes_done`; it can grow. 0 = not known, as while a tree is
+   * packed.
    */
   uint64_t bytes_total;
   /**
@@ -457,7 +458,8 @@ typedef struct cldoci_progress {
    */
   uint64_t entries_done;
   /**
-   * Entries in all. 0 = not known, which it is in this version: a build and a pull find their entries as they go.
+   * Entries that are known of, never less than `entries_done`: those of the directories that a build has listed,
+   * or that the archive has shown to a pull. It grows as they go, and stays 0 in all other verbs.
    */
   uint64_t entries_total;
 } cldoci_progress;

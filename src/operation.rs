@@ -1,5 +1,6 @@
 //! One running verb, as every layer of the house sees it: cancel, deadline, progress, counters, warnings.
 
+mod transfers;
 mod waiter;
 
 use std::future::Future;
@@ -10,6 +11,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use crate::error::{Error, Kind, Result};
+pub use transfers::Meter;
+use transfers::Transfers;
 pub(crate) use waiter::{Job, Waiter};
 
 /// Where an operation is.
@@ -40,11 +43,12 @@ pub struct Progress {
     pub phase: Phase,
     /// Bytes that are done.
     pub bytes_done: u64,
-    /// Bytes in all as far as is known; it can grow, 0 = not known.
+    /// Bytes in all as far as is known: never less than are done. It can grow, 0 = not known.
     pub bytes_total: u64,
     /// Files, directories and links that are done.
     pub entries_done: u64,
-    /// Entries in all, 0 = not known: a build and a pull find theirs as they go.
+    /// Entries that are known of: those of the directories that a build has listed, or that the archive has shown to
+    /// a pull. It grows as they go; 0 = not known.
     pub entries_total: u64,
 }
 
@@ -126,8 +130,7 @@ struct Inner {
     waiter: Option<Arc<Waiter>>,
     elapsed_ms: AtomicU64,
     phase: AtomicU8,
-    bytes_done: AtomicU64,
-    bytes_total: AtomicU64,
+    transfers: Transfers,
     entries_done: AtomicU64,
     entries_total: AtomicU64,
     requests: AtomicU64,
@@ -152,8 +155,7 @@ impl Default for Inner {
             waiter: None,
             elapsed_ms: AtomicU64::new(u64::MAX),
             phase: AtomicU8::new(0),
-            bytes_done: AtomicU64::new(0),
-            bytes_total: AtomicU64::new(0),
+            transfers: Transfers::default(),
             entries_done: AtomicU64::new(0),
             entries_total: AtomicU64::new(0),
             requests: AtomicU64::new(0),
@@ -294,29 +296,40 @@ impl Operation {
         self.0.elapsed_ms.store(elapsed, Ordering::Relaxed);
     }
 
-    /// More bytes are to be done.
-    pub fn expect_bytes(&self, bytes: u64) {
-        self.0.bytes_total.fetch_add(bytes, Ordering::Relaxed);
+    /// A blob's bytes are to be moved. Those who do count through [`meter`](Self::meter).
+    pub fn expect(&self, digest: &str, size: u64) {
+        self.0.transfers.expect(digest, size);
     }
 
-    /// More entries are to be done.
-    pub fn expect_entries(&self, entries: u64) {
-        self.0.entries_total.fetch_add(entries, Ordering::Relaxed);
+    /// The blob is where it is to be; if it is expected again, it counts again.
+    pub(crate) fn forget(&self, digest: &str) {
+        self.0.transfers.forget(digest);
     }
 
-    /// Bytes are done for good. What can be retried counts through a [`Meter`].
-    pub fn advance_bytes(&self, bytes: u64) {
-        self.0.bytes_done.fetch_add(bytes, Ordering::Relaxed);
+    /// The meter of a blob that is expected. Of any other one that nobody reads.
+    pub(crate) fn meter(&self, digest: &str) -> Arc<Meter> {
+        self.0.transfers.meter(digest)
     }
 
-    /// Entries are done for good.
-    pub fn advance_entries(&self, entries: u64) {
-        self.0.entries_done.fetch_add(entries, Ordering::Relaxed);
+    /// The meter of the tree that is packed, whose size shows at its end.
+    pub(crate) fn tree_meter(&self) -> Arc<Meter> {
+        self.0.transfers.tree()
     }
 
-    /// A meter for one transfer, which may start again without the progress going back.
-    pub fn meter(&self) -> Meter {
-        Meter { operation: self.clone(), highest: AtomicU64::new(0) }
+    /// One more entry is known of.
+    pub(crate) fn expect_entry(&self) {
+        self.0.entries_total.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// An entry that was known of is done.
+    pub(crate) fn advance_entry(&self) {
+        self.0.entries_done.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// A walk has passed so many of the entries that it knows of; one that begins again counts from where it was.
+    pub(crate) fn entries_at(&self, passed: u64, known: u64) {
+        self.0.entries_total.fetch_max(known, Ordering::AcqRel);
+        self.0.entries_done.fetch_max(passed, Ordering::AcqRel);
     }
 
     /// How far it is.
@@ -330,13 +343,10 @@ impl Operation {
             5 => Phase::Publishing,
             _ => Phase::Done,
         };
-        Progress {
-            phase,
-            bytes_done: self.0.bytes_done.load(Ordering::Relaxed),
-            bytes_total: self.0.bytes_total.load(Ordering::Relaxed),
-            entries_done: self.0.entries_done.load(Ordering::Relaxed),
-            entries_total: self.0.entries_total.load(Ordering::Relaxed),
-        }
+        let (bytes_done, bytes_total) = self.0.transfers.bytes();
+        let entries_done = self.0.entries_done.load(Ordering::Acquire);
+        let entries_total = self.0.entries_total.load(Ordering::Acquire);
+        Progress { phase, bytes_done, bytes_total, entries_done, entries_total }
     }
 
     /// Counts an event.
@@ -392,36 +402,9 @@ impl Operation {
     }
 }
 
-/// Counts one transfer's bytes into an operation's progress; a retry that starts again counts nothing until
-/// it is past the highest position so far.
-pub struct Meter {
-    operation: Operation,
-    highest: AtomicU64,
-}
-
-impl Meter {
-    /// The transfer is at `position` bytes.
-    pub fn at(&self, position: u64) {
-        let before = self.highest.fetch_max(position, Ordering::Relaxed);
-        if position > before {
-            self.operation.advance_bytes(position - before);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn progress_never_goes_back_over_a_retry() {
-        let operation = Operation::new();
-        let meter = operation.meter();
-        for position in [10, 20, 0, 15, 30] {
-            meter.at(position);
-        }
-        assert_eq!(operation.progress().bytes_done, 30);
-    }
 
     #[test]
     fn f_26_a_timeout_beyond_the_clock_is_none_and_zero_is_immediate() {

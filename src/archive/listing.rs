@@ -52,6 +52,11 @@ impl Listing {
         Some((self.names.get(start..end)?, kind))
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Keeps only the entries that `keep` wants.
     pub(super) fn retain(&mut self, mut keep: impl FnMut(&[u8], FileType) -> bool) {
         let names = &self.names;

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::LeftOut;
 use super::content;
@@ -13,7 +14,7 @@ use super::state::{TreeState, Watch};
 use super::tar_header::{self, Entry, RECORD};
 use super::walk::{Found, Walk};
 use crate::error::{Error, Kind, Result, printable};
-use crate::operation::{Operation, Phase};
+use crate::operation::{Meter, Operation, Phase};
 
 /// What a directory was packed into, beside the bytes.
 #[derive(Debug, Clone)]
@@ -46,8 +47,21 @@ pub fn pack(
     let walk = Walk::new(directory, options, operation)?;
     let (packed, totals) = gzip::compress(options.threads, operation, out, move |sink| {
         let watch = Watch::new(options);
-        Packer { sink, options, operation, watch, header: Vec::new(), size: 0, entries: 0 }.run(walk)
+        let meter = operation.tree_meter();
+        let packer = Packer {
+            sink,
+            options,
+            operation,
+            watch,
+            header: Vec::new(),
+            size: 0,
+            entries: 0,
+            meter,
+            read: 0,
+        };
+        packer.run(walk)
     })?;
+    operation.tree_meter().end();
     Ok(Packed { tar_size: totals.size, blocks: totals.table, ..packed })
 }
 
@@ -59,6 +73,9 @@ struct Packer<'a, 'scope, 'env> {
     header: Vec<u8>,
     size: u64,
     entries: u64,
+    meter: Arc<Meter>,
+    /// Bytes of files so far.
+    read: u64,
 }
 
 impl Packer<'_, '_, '_> {
@@ -77,12 +94,18 @@ impl Packer<'_, '_, '_> {
                 }
             }
             self.entries += 1;
-            self.operation.advance_entries(1);
+            walk.tell();
         }
+        walk.tell();
         self.sink.zeros(tar_header::END)?;
         let (left_out, left_out_total) = walk.into_left_out();
         let (entries, state) = (self.entries, self.watch.finish());
         Ok(Packed { tar_size: 0, blocks: None, entries, left_out, left_out_total, state })
+    }
+
+    fn advance(&mut self, bytes: u64) {
+        self.read += bytes;
+        self.meter.at(self.read);
     }
 
     fn header(&mut self, walk: &Walk<'_>, entry: Entry<'_>) -> Result<()> {
@@ -107,7 +130,7 @@ impl Packer<'_, '_, '_> {
         if let Some(size) = small
             && let Some(content) = walk.content(*identity)
         {
-            self.operation.advance_bytes(left);
+            self.advance(left);
             return self.sink.later(size, content);
         }
         let file = match open {
@@ -118,7 +141,7 @@ impl Packer<'_, '_, '_> {
             let most = usize::try_from(left).unwrap_or(usize::MAX);
             let count = self.sink.fill(most, |room| content::read_some(&file, walk.path(), room))?;
             left -= count as u64;
-            self.operation.advance_bytes(count as u64);
+            self.advance(count as u64);
             self.operation.check()?;
         }
         content::unchanged(&file, walk.path(), identity)

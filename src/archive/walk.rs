@@ -57,6 +57,9 @@ pub(super) struct Walk<'a> {
     /// The directory of the last frame.
     current: OwnedFd,
     path: Vec<u8>,
+    /// Entries of the directories that were listed, and those that were come to, the last of them included.
+    listed: u64,
+    passed: u64,
 }
 
 impl<'a> Walk<'a> {
@@ -76,6 +79,8 @@ impl<'a> Walk<'a> {
             root: Arc::new(root),
             current,
             path: Vec::new(),
+            listed: 0,
+            passed: 0,
         };
         walk.enter(identity, None)?;
         Ok(walk)
@@ -112,6 +117,7 @@ impl<'a> Walk<'a> {
                 continue;
             };
             frame.next += 1;
+            self.passed += 1;
             if !self.path.is_empty() {
                 self.path.push(b'/');
             }
@@ -128,6 +134,11 @@ impl<'a> Walk<'a> {
                 return Ok(Some(found));
             }
         }
+    }
+
+    /// Tells how far it is: what was left out after it was listed is passed, too.
+    pub(super) fn tell(&self) {
+        self.operation.entries_at(self.passed, self.listed);
     }
 
     /// What was left out, and how many paths in all.
@@ -280,6 +291,7 @@ impl<'a> Walk<'a> {
                 self.operation.warn(said);
             }
         }
+        self.listed += listing.len() as u64;
         self.frames.push(Frame { listing, next: 0, path_length, identity, parent });
         Ok(())
     }

@@ -2,6 +2,7 @@
 //! verified whatever they came from.
 
 use std::io::{self, Read, Write};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Verb;
@@ -31,7 +32,7 @@ pub(super) struct LayerReader {
     resumed: bool,
     cache: bool,
     operation: Operation,
-    meter: Meter,
+    meter: Arc<Meter>,
 }
 
 /// What is written down of the bytes that come from the network.
@@ -133,7 +134,7 @@ impl LayerReader {
             resumed: false,
             cache,
             operation: verb.call.operation.clone(),
-            meter: verb.call.operation.meter(),
+            meter: verb.call.operation.meter(descriptor.digest.as_str()),
         };
         if let Some(file) = endpoint.backend.local_blob(descriptor)? {
             made.local = Some(Box::new(file));
@@ -229,8 +230,6 @@ impl Read for LayerReader {
             if count == 0 && !into.is_empty() {
                 self.local = None;
             }
-            // What comes from the network is counted there.
-            self.meter.at(self.position + count as u64);
         }
         if count == 0
             && let Some(network) = &mut self.network
@@ -243,6 +242,7 @@ impl Read for LayerReader {
             hasher.update(chunk);
         }
         self.position += count as u64;
+        self.meter.at(self.position);
         Ok(count)
     }
 }

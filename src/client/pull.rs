@@ -178,7 +178,7 @@ impl Verb {
                     .filter_map(|(at, (layer, wanted))| wanted.then_some((at, layer)))
             };
             operation.enter(Phase::Downloading);
-            operation.expect_bytes(layers().map(|(_, layer)| layer.size).sum());
+            layers().for_each(|(_, layer)| operation.expect(layer.digest.as_str(), layer.size));
             let parallel = verb.call.settings.parallel;
             let mut waiting: VecDeque<LayerReader> = VecDeque::new();
             let mut coming = layers();

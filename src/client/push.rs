@@ -126,7 +126,10 @@ impl Verb {
         self.call.operation.enter(Phase::Uploading);
         let mut seen = std::collections::HashSet::new();
         let unique: Vec<&Blob> = blobs.iter().filter(|blob| seen.insert(&blob.descriptor.digest)).collect();
-        self.call.operation.expect_bytes(unique.iter().map(|blob| blob.descriptor.size).sum());
+        let operation = &self.call.operation;
+        unique
+            .iter()
+            .for_each(|blob| operation.expect(blob.descriptor.digest.as_str(), blob.descriptor.size));
         // The largest goes first: whether it is there tells the small ones whether they need to ask.
         let largest = unique.iter().map(|blob| blob.descriptor.size).max().unwrap_or(0);
         let (first, rest): (Vec<_>, Vec<_>) = unique
@@ -135,7 +138,11 @@ impl Verb {
         for group in [first, rest] {
             stream::iter(group)
                 .map(Ok)
-                .try_for_each_concurrent(self.call.settings.parallel, |blob| writer.send(blob))
+                .try_for_each_concurrent(self.call.settings.parallel, |blob| async move {
+                    writer.send(blob).await?;
+                    operation.forget(blob.descriptor.digest.as_str());
+                    Ok(())
+                })
                 .await?;
         }
         Ok(())

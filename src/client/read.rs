@@ -117,7 +117,7 @@ impl Verb {
         };
         let source = self.source(&layer)?;
         self.call.operation.enter(Phase::Downloading);
-        self.call.operation.expect_bytes(layer.descriptor.size);
+        self.call.operation.expect(layer.descriptor.digest.as_str(), layer.descriptor.size);
         let verb = self.clone();
         blocking(move || {
             let descriptor = &layer.descriptor;
@@ -136,11 +136,14 @@ impl Verb {
                 None => {
                     let mut input = source.open(0)?;
                     let mut hasher = Hasher::new(descriptor.digest.algorithm());
+                    let meter = verb.call.operation.meter(descriptor.digest.as_str());
+                    let mut position = 0;
                     for_each_chunk(&mut *input, failed, |chunk| {
                         verb.call.operation.check()?;
                         hasher.update(chunk);
                         output.write_all(chunk).map_err(failed)?;
-                        verb.call.operation.advance_bytes(chunk.len() as u64);
+                        position += chunk.len() as u64;
+                        meter.at(position);
                         Ok(())
                     })?;
                     let found = hasher.finish();

@@ -33,11 +33,13 @@ pub struct cldoci_progress {
     pub reserved: i32,
     /// Bytes that are done.
     pub bytes_done: u64,
-    /// Bytes in all as far as is known; it can grow. 0 = not known.
+    /// Bytes in all as far as is known, never less than `bytes_done`; it can grow. 0 = not known, as while a tree is
+    /// packed.
     pub bytes_total: u64,
     /// Files, directories and links that are done.
     pub entries_done: u64,
-    /// Entries in all. 0 = not known, which it is in this version: a build and a pull find their entries as they go.
+    /// Entries that are known of, never less than `entries_done`: those of the directories that a build has listed,
+    /// or that the archive has shown to a pull. It grows as they go, and stays 0 in all other verbs.
     pub entries_total: u64,
 }
 

@@ -11,7 +11,7 @@ use super::retry::{Next, RetryBudget, pause_for};
 use super::transport::{Transfer, take};
 use crate::error::{Error, Kind, Result, printable};
 use crate::oci::{Descriptor, Digest, Hasher};
-use crate::operation::{Count, Meter};
+use crate::operation::Count;
 
 /// What an attempt must bring for the breaks before it to be forgotten: a server that gives a few bytes at a
 /// time is not waited for.
@@ -64,7 +64,6 @@ impl Repository {
             ranges: true,
             spreads: true,
             has_end: false,
-            meter: self.call.operation.meter(),
             start: offset,
             opened_at: offset,
             _permit: self.download_permit().await?,
@@ -113,7 +112,6 @@ pub struct BlobReader {
     spreads: bool,
     /// The answer says itself where it ends, and a broken connection can't be taken for that.
     has_end: bool,
-    meter: Meter,
     start: u64,
     /// Where the newest attempt began.
     opened_at: u64,
@@ -192,7 +190,6 @@ impl BlobReader {
             hasher.update(&bytes);
         }
         self.position = position;
-        self.meter.at(position - self.start);
         if position - self.opened_at >= PROGRESS {
             self.opened_at = position;
             self.budget.progressed();

@@ -118,6 +118,7 @@ macro_rules! everywhere {
                 garbage_is_collected,
                 attach_refer_and_copy,
                 custom_kinds_and_annotations,
+                progress_ends_where_its_totals_are,
             );
         }
     };

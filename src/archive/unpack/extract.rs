@@ -42,6 +42,7 @@ impl Extract<'_> {
             self.operation.check()?;
             self.writers.check()?;
             let Some(entry) = reader.next()? else { break };
+            self.operation.expect_entry();
             self.entry(reader, &entry).map_err(|error| {
                 // What comes from the stream is not about this entry, and writers name theirs.
                 if error.message().starts_with("entry '") || error.kind() == Kind::Cancelled {
@@ -50,7 +51,7 @@ impl Extract<'_> {
                     error.context(format_args!("entry '{}'", printable(&entry.name)))
                 }
             })?;
-            self.operation.advance_entries(1);
+            self.operation.advance_entry();
             let limit = self.options.max_entries;
             if reader.headers().saturating_add(self.directories.made()) > limit {
                 return Err(Error::new(

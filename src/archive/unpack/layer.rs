@@ -238,7 +238,8 @@ fn file(
         operation.check()?;
         let read = gzip::read(input, &mut buffer)?;
         if read == 0 {
-            operation.advance_entries(1);
+            operation.expect_entry();
+            operation.advance_entry();
             return Ok(());
         }
         total += read as u64;

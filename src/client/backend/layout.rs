@@ -192,7 +192,7 @@ impl Writer for Adding {
         let (descriptor, source, spool) = (blob.descriptor.clone(), blob.source.clone(), blob.spool.clone());
         Box::pin(blocking(move || {
             if writer.layout().has_blob(&descriptor)? {
-                operation.advance_bytes(descriptor.size);
+                operation.meter(descriptor.digest.as_str()).at(descriptor.size);
                 operation.count(Count::Skipped);
                 return Ok(());
             }

@@ -86,7 +86,7 @@ impl RequestBody {
             Self::Bytes(bytes) => {
                 let (length, (sender, chunks)) = (bytes.len() as u64, mpsc::channel(1));
                 let _ = sender.try_send(Ok(bytes));
-                let meter = Arc::new(Operation::new().meter());
+                let meter = Operation::new().meter("");
                 let stream = RequestStream { length: Some(length), chunks, meter, start: 0 };
                 return Self::Stream(stream).into_body(operation);
             }

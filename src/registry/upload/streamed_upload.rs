@@ -66,7 +66,7 @@ impl Repository {
             let chunks = once.lock().unwrap_or_else(PoisonError::into_inner).take();
             let chunks = chunks.ok_or_else(|| Error::new(Kind::Network, "the body was sent already"))?;
             // Progress is the maker's to tell: it alone knows how far it is.
-            let meter = Arc::new(Operation::new().meter());
+            let meter = Operation::new().meter("");
             Ok(RequestBody::Stream(RequestStream { length: None, chunks, meter, start: 0 }))
         };
         let response = match self.exchange(&request.body(&body)).await {

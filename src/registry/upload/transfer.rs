@@ -70,7 +70,7 @@ impl Upload {
         sessions: Arc<dyn UploadSessions>,
     ) -> Self {
         let key = format!("{}@{}", repository.name(), descriptor.digest);
-        let meter = Arc::new(repository.call.operation.meter());
+        let meter = repository.call.operation.meter(descriptor.digest.as_str());
         let (repository, descriptor) = (repository.clone(), descriptor.clone());
         Self { repository, descriptor, source, sessions, meter, key, open: Mutex::new(None) }
     }

@@ -195,7 +195,7 @@ impl LayoutWriter {
         mut to: impl FnMut(&[u8]) -> Result<()>,
     ) -> Result<()> {
         let operation = &self.layout.call.operation;
-        let meter = operation.meter();
+        let meter = operation.meter(expected.digest.as_str());
         let mut position = 0u64;
         let failed = |error| Error::io(format_args!("blob {}", expected.digest), error);
         for_each_chunk(from, failed, |bytes| {
@@ -216,7 +216,7 @@ impl LayoutWriter {
         if !self.link_spool(spool)? {
             return self.add_file(expected, &spool.open()?);
         }
-        self.layout.call.operation.advance_bytes(spool.size());
+        self.layout.call.operation.meter(expected.digest.as_str()).at(spool.size());
         Ok(())
     }
 

@@ -344,3 +344,58 @@ pub fn custom_kinds_and_annotations<A: Api>(place: &dyn Place) {
     assert_eq!(description.config.as_deref(), Some(&b"{}"[..]));
     assert_eq!(description.annotations, [("b".into(), "2=3".into()), ("org.example.a".into(), "1".into())]);
 }
+
+/// What each verb has done at its end is all that there was to do. That it never does more on its way, and that no
+/// number goes back, is held for each call of each case, where it is made.
+pub fn progress_ends_where_its_totals_are<A: Api>(place: &dyn Place) {
+    let api = client::<A>(place);
+    let tree = place.scratch().join("tree");
+    fs::create_dir_all(tree.join("many")).unwrap();
+    for n in 0..200 {
+        fs::write(tree.join(format!("many/{n}")), n.to_string()).unwrap();
+    }
+    // What does not compress, so that the layer is as large.
+    let mut random = crate::harness::random::Random(7);
+    let content: Vec<u8> = (0..3 << 20).map(|_| random.below(256) as u8).collect();
+    fs::write(tree.join("large"), &content).unwrap();
+    let (read, entries) = (content.len() as u64 + 490, 202);
+    let both = |n| (n, n);
+
+    let built = api.build(&tree, "component", CONFIG, &[]).unwrap();
+    assert_eq!((built.moved, built.entries), (both(read), both(entries)));
+    let artifact = built.artifact.unwrap();
+    let layer = A::describe(&artifact).layers[0].2;
+    let blobs = layer + CONFIG.len() as u64;
+
+    let v1 = place.reference("org/app", ":v1");
+    for _ in 0..2 {
+        assert_eq!(api.push(&artifact, &v1, &[]).unwrap().moved, both(blobs));
+    }
+    let at_once =
+        api.build_and_push(&tree, "component", CONFIG, &place.reference("org/one", ":v1"), &[]).unwrap();
+    assert_eq!(at_once.entries, both(entries));
+    // A layer that is sent while it is packed counts as what is packed.
+    let sent_at_once = place.is_registry();
+    assert_eq!(at_once.moved, both(read + if sent_at_once { CONFIG.len() as u64 } else { blobs }));
+
+    for (name, moved) in [("first", layer), ("first", 0)] {
+        let pulled = api.pull(&v1, &place.scratch().join(name), &[("fetch_config", "true")]).unwrap();
+        assert_eq!((pulled.moved, pulled.unchanged), (both(moved), moved == 0));
+        assert_eq!(pulled.entries, both(if moved == 0 { 0 } else { entries }));
+    }
+    let elsewhere = format!("ocidir://{}:v1", place.scratch().join("elsewhere").display());
+    for target in [&place.reference("org/copy", ":v1"), &elsewhere] {
+        for _ in 0..2 {
+            assert_eq!(api.copy(&v1, target, &[]).unwrap().moved, both(blobs));
+        }
+        assert_eq!(api.tag(&v1, target).unwrap().moved, both(blobs));
+    }
+    assert_eq!(api.tag(&v1, &place.reference("org/app", ":v2")).unwrap().moved, both(0));
+    let found = api.inspect(&v1).unwrap().artifact.unwrap();
+    assert_eq!(api.read_layer(&found, 0).unwrap().moved, both(layer));
+    for report in
+        [api.pull_config(&v1), api.exists(&v1), api.resolve(&v1), api.list_tags(&v1), api.referrers(&v1)]
+    {
+        assert_eq!(report.unwrap().moved, both(0));
+    }
+}

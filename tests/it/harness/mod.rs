@@ -7,6 +7,7 @@ pub mod c;
 pub mod child;
 pub mod evil;
 pub mod guard;
+pub mod laws;
 pub mod ours;
 pub mod random;
 pub mod registry;

@@ -16,9 +16,11 @@ use std::sync::Arc;
 
 use cldoci::oci::{ArtifactKind, Reference};
 use cldoci::options::{Environment, Options};
-use cldoci::{Artifact, Call, Client, Counters, Error, Kind, Outcome, Result};
+use cldoci::{Artifact, Call, Client, Counters, Error, Kind, Outcome, Progress, Result};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+
+use super::laws::Laws;
 
 /// The config of what [`Ours::build`] makes.
 pub const CONFIG: &[u8] = br#"{ "schemaVersion":"1.0",  "readme":"kept as it is: \u00e9" }"#;
@@ -83,6 +85,23 @@ pub struct Done {
     pub outcome: Outcome,
     pub counters: Counters,
     pub warnings: Vec<String>,
+    pub progress: Progress,
+}
+
+/// A verb, whose progress is looked at all the time.
+async fn watched(call: &Call, verb: impl Future<Output = Result<Outcome>>) -> Result<Outcome> {
+    let mut laws = Laws::default();
+    let mut looks = tokio::time::interval(std::time::Duration::from_millis(1));
+    tokio::pin!(verb);
+    let end = loop {
+        tokio::select! {
+            biased;
+            end = &mut verb => break end,
+            _ = looks.tick() => laws.step("while it runs", call.operation.progress()),
+        }
+    };
+    laws.step("at its end", call.operation.progress());
+    end
 }
 
 impl std::ops::Deref for Done {
@@ -199,8 +218,10 @@ impl Ours {
         verb: impl FnOnce(&Client, &Call) -> F,
     ) -> Result<Done> {
         let call = self.client.call(Some(&self.given))?;
-        let outcome = self.wait(verb(&self.client, &call))?;
-        Ok(Done { outcome, counters: call.operation.counters(), warnings: call.operation.warnings() })
+        let outcome = self.wait(watched(&call, verb(&self.client, &call)))?;
+        let operation = &call.operation;
+        let (counters, warnings) = (operation.counters(), operation.warnings());
+        Ok(Done { outcome, counters, warnings, progress: operation.progress() })
     }
 
     /// A component with [`CONFIG`].

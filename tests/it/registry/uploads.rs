@@ -218,11 +218,13 @@ fn a_broken_upload_begins_again_in_a_new_session() {
     run(async {
         let repository = repository(&registry.host(), &[]);
         let operation = repository.call().operation.clone();
+        operation.expect(cldoci::oci::Digest::of(&bytes).as_str(), bytes.len() as u64);
         let (descriptor, how) = upload(&repository, &bytes).await.unwrap();
         assert_eq!(how, Uploaded::Sent);
         assert!(registry.blob("test/app", &descriptor.digest).unwrap() == bytes);
         assert_eq!(operation.counters().retries, 2);
-        assert_eq!(operation.progress().bytes_done, bytes.len() as u64);
+        let progress = operation.progress();
+        assert_eq!((progress.bytes_done, progress.bytes_total), (bytes.len() as u64, bytes.len() as u64));
         let posts = registry.server.log().iter().filter(|seen| seen.method == "POST").count();
         assert_eq!(posts, 3);
     });

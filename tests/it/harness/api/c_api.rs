@@ -1,15 +1,18 @@
 //! The C functions as the suite sees them, each verb by its `_start` form and a wait.
 
-use std::ffi::{CStr, CString, c_char};
+use std::ffi::{CStr, CString, c_char, c_void};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr::{null, null_mut};
+use std::sync::{Arc, Mutex};
 
 use cldoci::ffi::{
     artifact::*, client::*, error::*, operation::*, options::*, progress::*, reference::*, result::lists::*,
     result::*, status::*, types::*, verbs::*,
 };
+use cldoci::{Phase, Progress};
 
+use super::super::laws::Laws;
 use super::{Api, Description, Failure, Outcome, Report};
 
 /// A handle that is freed with its value.
@@ -102,13 +105,82 @@ type Start<'a> =
 
 fn run(pairs: &[(&str, &str)], start: Box<Start<'_>>) -> Outcome<CApi> {
     let options = options(pairs)?;
+    let told = Arc::new(Mutex::new(Told::default()));
+    let user_data = Arc::into_raw(told.clone()).cast_mut().cast();
+    call(|error| unsafe {
+        cldoci_options_set_progress_callback(options.0, Some(tell), user_data, Some(forget), error)
+    })?;
     let mut operation = null_mut();
     call(|error| start(options.0, &mut operation, error))?;
     let operation = COperation(operation);
-    call(|error| unsafe { cldoci_operation_wait(operation.0, -1, error) })?;
+    let mut polled = Laws::default();
+    let ended = loop {
+        let mut status = CLDOCI_OK;
+        let waited = call(|error| {
+            status = unsafe { cldoci_operation_wait(operation.0, 1, error) };
+            status
+        });
+        polled.step("polled", progress(&operation));
+        if status != CLDOCI_PENDING {
+            break waited;
+        }
+    };
+    let told = told.lock().unwrap();
+    assert!(!told.broken && told.laws.ends <= 1, "the callback was told something else");
+    ended?;
+    assert_eq!(told.laws.ends, 1);
     let mut result = null_mut();
     call(|error| unsafe { cldoci_operation_result(operation.0, &mut result, error) })?;
-    Ok(report(&CResult(result)))
+    let last = progress(&operation);
+    Ok(Report {
+        moved: (last.bytes_done, last.bytes_total),
+        entries: (last.entries_done, last.entries_total),
+        ..report(&CResult(result))
+    })
+}
+
+/// What a callback was told.
+#[derive(Default)]
+struct Told {
+    laws: Laws,
+    broken: bool,
+}
+
+unsafe extern "C" fn tell(progress: *const cldoci_progress, user_data: *mut c_void) -> i32 {
+    let told = unsafe { &*user_data.cast::<Mutex<Told>>() };
+    let step = unsafe { of_c(&*progress) };
+    // A panic may not leave it.
+    let kept = std::panic::catch_unwind(|| told.lock().unwrap().laws.step("told", step));
+    if kept.is_err() {
+        told.clear_poison();
+        told.lock().unwrap().broken = true;
+    }
+    0
+}
+
+unsafe extern "C" fn forget(user_data: *mut c_void) {
+    drop(unsafe { Arc::from_raw(user_data.cast::<Mutex<Told>>().cast_const()) });
+}
+
+fn progress(operation: &COperation) -> Progress {
+    let mut progress = cldoci_progress { struct_size: size_of::<cldoci_progress>(), ..Default::default() };
+    call(|error| unsafe { cldoci_operation_progress(operation.0, &mut progress, error) }).unwrap();
+    of_c(&progress)
+}
+
+fn of_c(progress: &cldoci_progress) -> Progress {
+    Progress {
+        phase: match progress.phase {
+            CLDOCI_PHASE_WAITING => Phase::Waiting,
+            CLDOCI_PHASE_DONE => Phase::Done,
+            // Which one is not what the laws are about.
+            _ => Phase::Resolving,
+        },
+        bytes_done: progress.bytes_done,
+        bytes_total: progress.bytes_total,
+        entries_done: progress.entries_done,
+        entries_total: progress.entries_total,
+    }
 }
 
 fn list<const N: usize>(
@@ -166,6 +238,8 @@ pub fn report(result: &CResult) -> Report<CApi> {
             skipped: counters.blobs_skipped,
             mounted: counters.blobs_mounted,
             uploaded: counters.blobs_uploaded,
+            moved: (0, 0),
+            entries: (0, 0),
         }
     }
 }

@@ -60,6 +60,9 @@ pub struct Report<A: Api> {
     pub skipped: u64,
     pub mounted: u64,
     pub uploaded: u64,
+    /// Bytes done and in all, entries done and known of, at the end.
+    pub moved: (u64, u64),
+    pub entries: (u64, u64),
 }
 
 /// Why a verb failed; `kind` is the name of the status (`NOT_FOUND`).

@@ -29,7 +29,7 @@ impl RustApi {
         options: &[(&str, &str)],
         verb: impl FnOnce(&Ours) -> cldoci::Result<Done>,
     ) -> Outcome<Self> {
-        let Done { outcome, counters, warnings } =
+        let Done { outcome, counters, warnings, progress } =
             self.0.try_given(options).and_then(|ours| verb(&ours)).map_err(failure)?;
         Ok(Report {
             digest: outcome.digest.map(|d| d.to_string()),
@@ -52,6 +52,8 @@ impl RustApi {
             skipped: counters.blobs_skipped,
             mounted: counters.blobs_mounted,
             uploaded: counters.blobs_uploaded,
+            moved: (progress.bytes_done, progress.bytes_total),
+            entries: (progress.entries_done, progress.entries_total),
         })
     }
 }
