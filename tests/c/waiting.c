@@ -89,7 +89,7 @@ static void *serve(void *listener) {
       request[size] = 0;
     }
     const char *answer = strstr(request, "Basic dXNlcjpzZWNyZXQ=") != NULL
-                             ? "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: "
+                             ? "HTTP/1.1 200 OK\r\nContent-Length: 512\r\nContent-Type: "
                                "application/vnd.oci.image.manifest.v1+json\r\nDocker-Content-Digest: sha256:"
                                "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\r\n"
                                "Connection: close\r\n\r\n"
