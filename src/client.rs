@@ -371,7 +371,7 @@ impl Client {
         async move {
             let outcome = match operation.check() {
                 // Boxed where it is polled: a caller's thread may have a small stack.
-                Ok(()) => Box::pin(work(verb)).await,
+                Ok(()) => operation.run_verb(Box::pin(work(verb))).await,
                 Err(ended) => Err(ended),
             };
             operation.finish();

@@ -5,7 +5,7 @@ mod waiter;
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
@@ -127,6 +127,8 @@ struct Inner {
     started: Instant,
     deadline: Option<Instant>,
     logger: Option<Logger>,
+    /// The error of a part of the work, which ends the rest.
+    cause: OnceLock<Error>,
     waiter: Option<Arc<Waiter>>,
     elapsed_ms: AtomicU64,
     phase: AtomicU8,
@@ -152,6 +154,7 @@ impl Default for Inner {
             started: Instant::now(),
             deadline: None,
             logger: None,
+            cause: OnceLock::new(),
             waiter: None,
             elapsed_ms: AtomicU64::new(u64::MAX),
             phase: AtomicU8::new(0),
@@ -170,6 +173,9 @@ impl Default for Inner {
         }
     }
 }
+
+/// How long work has to end once its operation has: half of the second that is promised, as threads may be busy.
+const MOMENT: Duration = Duration::from_millis(500);
 
 /// The most warnings one operation keeps; the last says that there were more.
 const WARNING_LIMIT: usize = 1000;
@@ -282,6 +288,33 @@ impl Operation {
             error = self.ended() => Err(error),
             result = work => result,
         }
+    }
+
+    /// Runs a verb's work. Once the operation has ended the work has a moment to end too, and to take back what it
+    /// made. What takes longer, a disk that does not answer or a tree that is removed, is left behind and goes on by
+    /// itself: so whoever waits is back within a second, whatever the verb does then.
+    pub(crate) async fn run_verb<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::pin!(work);
+        let ended = tokio::select! {
+            biased;
+            result = &mut work => return result,
+            error = self.ended() => error,
+        };
+        match tokio::time::timeout(MOMENT, work).await {
+            Ok(result) => result,
+            Err(_) => Err(self.0.cause.get().cloned().unwrap_or(ended)),
+        }
+    }
+
+    /// Ends it because a part of its work has failed.
+    pub(crate) fn fail(&self, error: Error) {
+        let _ = self.0.cause.set(error);
+        self.cancel();
+    }
+
+    /// What it was ended by.
+    pub(crate) fn cause(&self) -> Option<Error> {
+        self.0.cause.get().cloned()
     }
 
     /// Enters a phase.

@@ -28,6 +28,6 @@ pub use options::PackOptions;
 pub use pack::{Packed, pack};
 pub use state::{TreeState, tree_state};
 pub use unpack::{
-    Confinement, Fingerprint, OtherLayers, Staging, UnpackOptions, destination_identity, extraction,
-    fingerprint, is_tar_gzip,
+    Confinement, Fingerprint, OtherLayers, Replaced, Staging, UnpackOptions, destination_identity,
+    extraction, fingerprint, is_tar_gzip,
 };

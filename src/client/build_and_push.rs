@@ -125,8 +125,8 @@ impl Verb {
             let mut layer = writer.create_layer()?;
             let packed = pack(&place, &options, &call.operation, &mut layer)?;
             let (layer, new) = layer.commit(of.layer_media_type())?;
-            call.operation.expect_bytes(layer.size);
-            call.operation.advance_bytes(layer.size);
+            call.operation.expect(layer.digest.as_str(), layer.size);
+            call.operation.meter(layer.digest.as_str()).at(layer.size);
             call.operation.count(if new { Count::Uploaded } else { Count::Skipped });
             Ok(Some((there(&to, layer, packed), Some(writer))))
         })

@@ -3,14 +3,14 @@
 use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use super::artifact::{Artifact, Content, Layer};
 use super::endpoint::{Endpoint, Manifest};
 use super::layer::LayerReader;
 use super::{Outcome, Verb, diff_id};
 use crate::archive::{
-    Fingerprint, OtherLayers, Staging, UnpackOptions, destination_identity, extraction, fingerprint,
+    Fingerprint, OtherLayers, Replaced, Staging, UnpackOptions, destination_identity, extraction, fingerprint,
 };
 use crate::error::{Error, Kind, Result};
 use crate::fs::SMALL_FILE;
@@ -36,7 +36,6 @@ impl Verb {
         let mut attempt = 0;
         let artifact = loop {
             attempt += 1;
-            let failed = OnceLock::new();
             let config = async {
                 let config = match self.call.settings.fetch_config {
                     true => fetch_config(&endpoint, &manifest.document).await,
@@ -44,20 +43,19 @@ impl Verb {
                 };
                 // The layers' threads are told to end, and waited for: nothing goes on behind the caller's back.
                 config.or_else(|error| {
-                    self.call.operation.cancel();
-                    let _ = failed.set(error);
+                    self.call.operation.fail(error);
                     Ok(None)
                 })
             };
             let layers = self.unpack_layers(&endpoint, &manifest, &destination);
             let joined = tokio::try_join!(config, layers);
-            let failed = failed.into_inner();
+            let failed = self.call.operation.cause();
             match joined {
                 Ok((config, (staging, contents, others))) => {
                     let artifact = found(&endpoint, &manifest, config);
                     let note = Note::new(self, &destination, &manifest.descriptor, &artifact, exact, others);
                     let (config, layers) = (artifact.config.clone(), manifest.document.layers.clone());
-                    blocking(move || {
+                    let replaced = blocking(move || {
                         if let Some(error) = failed {
                             return Err(error);
                         }
@@ -67,6 +65,7 @@ impl Verb {
                         note.publish(staging)
                     })
                     .await?;
+                    self.clear(replaced).await;
                     break artifact;
                 }
                 Err(error) if failed.is_some() || error.kind() == Kind::Cancelled => {
@@ -88,6 +87,23 @@ impl Verb {
             artifact: Some(artifact),
             ..Outcome::default()
         })
+    }
+}
+
+impl Verb {
+    /// Removes what was replaced. A cancel comes too late for the pull: the rest goes by itself.
+    async fn clear(&self, replaced: Option<Replaced>) {
+        let Some(replaced) = replaced else { return };
+        let operation = self.call.operation.clone();
+        let clearing = blocking(move || {
+            replaced.clear(&operation);
+            Ok(())
+        });
+        tokio::select! {
+            biased;
+            _ = clearing => {}
+            _ = self.call.operation.ended() => {}
+        }
     }
 }
 
@@ -336,7 +352,7 @@ impl Note {
     }
 
     /// Publishes, and notes it.
-    fn publish(&self, staging: Staging) -> Result<()> {
+    fn publish(&self, staging: Staging) -> Result<Option<Replaced>> {
         let operation = &self.verb.call.operation;
         staging.publish_noting(Some(&mut |identity, print| drop(self.save(identity, print))), operation)
     }

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::ptr::{null, null_mut};
 use std::time::{Duration, Instant};
 
-use cldoci::ffi::{debug::*, operation::*, status::*, types::*, verbs::*};
+use cldoci::ffi::{debug::*, idle::cldoci_wait_idle, operation::*, status::*, types::*, verbs::*};
 
+use super::cancel_large::{phase_of, tell_times, took};
 use super::cancel_others::OTHERS;
 use super::child::Helper;
 use super::{Random, names, two_versions, whole};
@@ -62,6 +63,7 @@ pub fn all_verbs(host: &str, room: &Path) {
         before.come_back(verb);
         println!("\n> {verb}");
     }
+    tell_times();
 }
 
 /// What a process has that can leak.
@@ -149,7 +151,7 @@ impl Bench {
                         e,
                     )
                 };
-                cancel_each(&client, |_, round| {
+                cancel_each(verb, &client, |_, round| {
                     if let Some(done) = round(start) {
                         assert_eq!(done.digest, wanted);
                     }
@@ -162,7 +164,7 @@ impl Bench {
             "push to a layout" => {
                 let artifacts = self.artifacts(&client);
                 let mut tagged = BTreeMap::new();
-                cancel_each(&client, |n, round| {
+                cancel_each(verb, &client, |n, round| {
                     // Into one that is not there yet, and now and then over a tag that is.
                     let name = if n % 4 == 3 { "moving".to_owned() } else { format!("layout{n}") };
                     let layout = self.room.join(&name);
@@ -180,7 +182,7 @@ impl Bench {
             }
             "push to a registry" => {
                 let artifacts = self.artifacts(&client);
-                cancel_each(&client, |n, round| {
+                cancel_each(verb, &client, |n, round| {
                     let at = match n % 4 {
                         3 => self.remote("pushed/moving:tag"),
                         _ => self.remote(&format!("pushed/n{n}:tag")),
@@ -198,7 +200,7 @@ impl Bench {
                 let digests: Vec<_> = ["v1", "v2"]
                     .map(|v| client.build(&self.tree(v), "component", config, &[]).unwrap().digest.unwrap())
                     .into();
-                cancel_each(&client, |n, round| {
+                cancel_each(verb, &client, |n, round| {
                     let at = match n % 4 {
                         3 => self.remote("one-pass/moving:tag"),
                         _ => self.remote(&format!("one-pass/n{n}:tag")),
@@ -213,7 +215,7 @@ impl Bench {
                 });
             }
             "pull" => {
-                cancel_each(&client, |n, round| {
+                cancel_each(verb, &client, |n, round| {
                     let (from, into) =
                         (reference(&self.remote(&format!("app:{}", version(n)))).unwrap(), fresh(n));
                     let to = path(&into);
@@ -234,7 +236,7 @@ impl Bench {
                 client.pull(&self.remote("app:v2"), &into, &[]).unwrap();
                 let replace = crate::harness::api::c_api::options(&[("existing", "replace")]).unwrap();
                 let mut there = 1;
-                cancel_each(&client, |n, round| {
+                cancel_each(verb, &client, |n, round| {
                     let from = reference(&self.remote(&format!("app:{}", version(n)))).unwrap();
                     let done = round(&|client, op, e| unsafe {
                         cldoci_pull_start(client, from.0, to.as_ptr(), replace.0, op, e)
@@ -250,7 +252,7 @@ impl Bench {
             "tag" | "copy" => {
                 let from = reference(&self.remote("app:v1")).unwrap();
                 let digest = exists(&self.remote("app:v1")).unwrap();
-                cancel_each(&client, |n, round| {
+                cancel_each(verb, &client, |n, round| {
                     let at = match verb {
                         // Across repositories and, to a layout, across places.
                         "tag" => self.remote(&format!("tagged/n{n}:v1")),
@@ -271,7 +273,7 @@ impl Bench {
             }
             "exists" => {
                 let at = reference(&self.remote("app:v1")).unwrap();
-                cancel_each(&client, |_, round| {
+                cancel_each(verb, &client, |_, round| {
                     let done =
                         round(&|client, op, e| unsafe { cldoci_exists_start(client, at.0, null(), op, e) });
                     assert!(done.is_none_or(|done| done.exists == Some(true)));
@@ -279,7 +281,7 @@ impl Bench {
             }
             "list_tags" => {
                 let at = reference(&self.remote("app")).unwrap();
-                cancel_each(&client, |_, round| {
+                cancel_each(verb, &client, |_, round| {
                     let done = round(&|client, op, e| unsafe {
                         cldoci_list_tags_start(client, at.0, null(), op, e)
                     });
@@ -305,6 +307,7 @@ fn as_before_or_complete(before: Option<String>, now: Option<String>, complete: 
 /// Calls `one` a hundred times with a function that starts an operation, cancels it at a random moment, and
 /// gives its report if it was faster. The moments lie within what the verb takes, as it is seen to take.
 pub fn cancel_each(
+    verb: &str,
     client: &CApi,
     mut one: impl FnMut(usize, &mut dyn FnMut(Start<'_>) -> Option<Report<CApi>>),
 ) {
@@ -325,19 +328,24 @@ pub fn cancel_each(
             if early == CLDOCI_PENDING {
                 std::thread::sleep(moment.saturating_sub(began.elapsed()));
             }
+            let phase = phase_of(&operation);
             let cancel = Instant::now();
             assert_eq!(unsafe { cldoci_operation_cancel(operation.0, null_mut()) }, CLDOCI_OK);
             let status = unsafe { cldoci_operation_wait(operation.0, 10_000, null_mut()) };
-            assert!(cancel.elapsed() < PROMISED, "cancel {n} took {:?}", cancel.elapsed());
+            let (time, lasted) = (cancel.elapsed(), began.elapsed());
+            assert!(time < PROMISED, "cancel {n} in phase {phase} took {time:?}");
+            took(verb, phase, time);
+            // What was replaced, or begun, may be removed after the wait.
+            assert_eq!(unsafe { cldoci_wait_idle(10_000, null_mut()) }, CLDOCI_OK, "cancel {n}");
             match status {
                 CLDOCI_ERROR_CANCELLED => {
                     cancelled += 1;
                     // It takes longer than it was given.
-                    span = span.max(began.elapsed()).min(Duration::from_secs(2)) + span / 50;
+                    span = span.max(lasted).min(Duration::from_secs(2)) + span / 50;
                     None
                 }
                 CLDOCI_OK => {
-                    span = began.elapsed().max(Duration::from_micros(500));
+                    span = lasted.max(Duration::from_micros(500));
                     let mut result = null_mut();
                     call(|error| unsafe { cldoci_operation_result(operation.0, &mut result, error) })
                         .unwrap();

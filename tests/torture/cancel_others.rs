@@ -41,7 +41,7 @@ impl Bench {
             "resolve" | "inspect" | "pull_config" => {
                 let (at, whole) = (reference(&app).unwrap(), digest(&app));
                 let config = client.pull_config(&app).unwrap().bytes.unwrap();
-                cancel_each(client, |_, round| {
+                cancel_each(verb, client, |_, round| {
                     let done = round(&|client, op, e| unsafe {
                         match verb {
                             "resolve" => cldoci_resolve_start(client, at.0, null(), op, e),
@@ -57,7 +57,7 @@ impl Bench {
             }
             "referrers" | "attach" => {
                 let [(artifact, _), _] = self.artifacts(client);
-                cancel_each(client, |n, round| {
+                cancel_each(verb, client, |n, round| {
                     let at = self.remote(&format!("subject/n{n}:v1"));
                     client.copy(&app, &at, &[]).unwrap();
                     let known = || client.referrers(&at).unwrap().referrers;
@@ -81,7 +81,7 @@ impl Bench {
                 let artifact = client.inspect(&app).unwrap().artifact.unwrap();
                 let whole = client.read_layer(&artifact, 0).unwrap().bytes.unwrap();
                 let place = self.room.join("saved");
-                cancel_each(client, |_, round| {
+                cancel_each(verb, client, |_, round| {
                     let file = File::create(&place).unwrap();
                     let done = round(&|client, op, e| unsafe {
                         match verb {
@@ -107,7 +107,7 @@ impl Bench {
                 });
             }
             "delete" => {
-                cancel_each(client, |n, round| {
+                cancel_each(verb, client, |n, round| {
                     let at = self.remote(&format!("doomed/n{n}:v1"));
                     client.copy(&app, &at, &[]).unwrap();
                     let before = digest(&at);
@@ -127,7 +127,7 @@ impl Bench {
                 let [(keep, kept), (drop, _)] = self.artifacts(client);
                 client.push(&keep, &at("keep"), &[]).unwrap();
                 let place = reference(&at("keep")).unwrap();
-                cancel_each(client, |_, round| {
+                cancel_each(verb, client, |_, round| {
                     client.push(&drop, &at("drop"), &[]).unwrap();
                     client.delete(&at("drop")).unwrap();
                     let garbage = names(&layout.join("blobs/sha256")).len();
@@ -151,7 +151,7 @@ impl Bench {
         let other = r#""other.test": {"auth": "b3RoZXI6Y2FuYXJ5"}"#;
         let without = format!(r#"{{"auths": {{{other}}}}}"#);
         let own = |text: &str| text.contains(&self.host);
-        cancel_each(client, |n, round| {
+        cancel_each(verb, client, |n, round| {
             if verb == "login" {
                 fs::write(&file, &without).unwrap();
             } else {

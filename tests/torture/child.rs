@@ -47,6 +47,7 @@ fn child() {
             }
         }
         ["cancel", host, room] => super::cancel::all_verbs(host, Path::new(room)),
+        ["cancel-large", room] => super::cancel_large::all_shapes(Path::new(room)),
         other => panic!("{other:?}"),
     }
 }

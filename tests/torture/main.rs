@@ -12,6 +12,7 @@
 
 mod blocked;
 mod cancel;
+mod cancel_large;
 mod cancel_others;
 mod child;
 mod full;

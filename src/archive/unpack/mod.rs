@@ -33,6 +33,7 @@ pub use directories::Confinement;
 pub use fingerprint::{Fingerprint, destination_identity, fingerprint};
 pub use layer_kind::is_tar_gzip;
 pub use plan::{OtherLayers, extraction};
+pub use publish::Replaced;
 pub use staging::Staging;
 
 /// How layers are unpacked; the options of the same names say more.

@@ -18,6 +18,16 @@ use super::{move_entries, staging_container, tree};
 /// Who wants to hear what is published.
 type Note<'a> = Option<&'a mut dyn FnMut(FileId, Fingerprint)>;
 
+/// What was at the destination, in the staging directory still.
+pub struct Replaced(Staging);
+
+impl Replaced {
+    /// Removes it.
+    pub fn clear(mut self, operation: &Operation) {
+        self.0.clear_published(operation);
+    }
+}
+
 /// A publish under way.
 struct Publishing<'a, 'n> {
     staging: &'a Staging,
@@ -101,19 +111,23 @@ impl Publishing<'_, '_> {
 impl Staging {
     /// Proves the links, then publishes: all or nothing, but for `merge`, which is so for each file.
     pub fn publish(self, operation: &Operation) -> Result<()> {
-        self.publish_noting(None, operation)
+        if let Some(replaced) = self.publish_noting(None, operation)? {
+            replaced.clear(operation);
+        }
+        Ok(())
     }
 
     /// The same; `note` hears the device, the inode and the fingerprint that the destination has from when it is
     /// published: where one rename does that before it, else before it is too late to take it back, so that whoever is
     /// killed then has noted what it published (F-15).
-    pub fn publish_noting(mut self, note: Note<'_>, operation: &Operation) -> Result<()> {
+    /// Gives what was replaced, if much may have to be removed.
+    pub fn publish_noting(mut self, note: Note<'_>, operation: &Operation) -> Result<Option<Replaced>> {
         operation.enter(Phase::Publishing);
         let confinement = self.options.confinement;
         let mut directories = Directories::new(duplicate(&self.tree)?, confinement);
         let skip = self.options.skip_special;
         tree::prove_links(&mut directories, &self.deferred, confinement, skip, operation)?;
-        tree::set_times(&mut directories, &self.deferred)?;
+        tree::set_times(&mut directories, &self.deferred, operation)?;
         self.sync_all()?;
         let mut publishing = Publishing { staging: &self, note, operation };
         if let Target::Rename { .. } | Target::Exchange = &self.target {
@@ -123,12 +137,19 @@ impl Staging {
         publishing.put(&mut directories)?;
         self.sync_parent()?;
         self.made.clear();
+        if let Target::Exchange = self.target {
+            return Ok(Some(Replaced(self)));
+        }
+        self.clear_published(operation);
+        Ok(None)
+    }
+
+    fn clear_published(&mut self, operation: &Operation) {
         if let Err(error) = self.clear() {
             // The tree is published; what is left over the next pull to it removes.
             let name = self.container.name();
             operation.warn(format!("the staging directory '{name}' could not be removed: {error}"));
         }
-        Ok(())
     }
 
     fn filled(&self) -> Error {

@@ -104,8 +104,13 @@ pub(super) fn prove_links(
 }
 
 /// Sets the times of directories, after which nothing may be put into them.
-pub(super) fn set_times(directories: &mut Directories, deferred: &DeferredChecks) -> Result<()> {
+pub(super) fn set_times(
+    directories: &mut Directories,
+    deferred: &DeferredChecks,
+    operation: &Operation,
+) -> Result<()> {
     for (path, mtime) in &deferred.directory_times {
+        operation.check()?;
         let failed = |error| Error::io(format_args!("directory '{}'", printable(path)), error);
         let (above, own) = name::split(path);
         let directory = directories.open(above).map_err(failed)?;

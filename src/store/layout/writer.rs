@@ -51,6 +51,8 @@ impl Layout {
         let temporary = Temporary::create(own.clone())?;
         temporary.file().write_all(bytes).map_err(|e| temporary.failed(e))?;
         temporary.sync()?;
+        // A disk may have taken its time: who was told that the verb was cancelled must not find it done later.
+        self.call.operation.check()?;
         temporary.rename(&self.root, name)?;
         self.root.sync()
     }

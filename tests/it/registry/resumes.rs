@@ -304,6 +304,7 @@ fn a_push_that_was_killed_goes_on_where_the_registry_is() {
     child.wait().unwrap();
     relay.go_on();
     let sent = push_large(&target, store);
-    let twice = sent + (48 << 20) - LAYER as u64;
+    // What the relay still held goes on to the registry, so that it may have more than that.
+    let twice = (sent + (48 << 20)).saturating_sub(LAYER as u64);
     assert!(twice < LAYER as u64 / 10, "{twice} bytes went twice");
 }
