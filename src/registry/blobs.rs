@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Method, Version, header};
 
 use super::body::{self, ResponseBody};
-use super::ranges::{Ranges, Whole, is_part};
+use super::ranges::{Ranges, TRIAL, Whole, is_part};
 use super::repository::{Repository, TransferPermit};
 use super::request::{Request, Target};
 use super::retry::{Next, RetryBudget, pause_for};
@@ -63,6 +63,7 @@ impl Repository {
             budget: RetryBudget::new(&self.call, &self.outage),
             ranges: true,
             spreads: true,
+            trial: TRIAL,
             has_end: false,
             start: offset,
             opened_at: offset,
@@ -108,8 +109,9 @@ pub struct BlobReader {
     budget: RetryBudget,
     /// The server's ranges are usable.
     ranges: bool,
-    /// It may come over several connections.
+    /// It may come over several connections, which are reconsidered after so many bytes.
     spreads: bool,
+    trial: u64,
     /// The answer says itself where it ends, and a broken connection can't be taken for that.
     has_end: bool,
     start: u64,
@@ -150,6 +152,12 @@ impl BlobReader {
                         if let Some(bytes) = self.take(bytes)? {
                             return Ok(Some(bytes));
                         }
+                    }
+                    Ok(None) if ranges.is_reconsidered() => {
+                        self.spreads = ranges.was_worth_it();
+                        self.trial = self.trial.saturating_mul(2);
+                        self.source = Source::Waiting;
+                        self.opened_at = self.position;
                     }
                     Ok(None) if self.position == self.size && self.skip == 0 => return self.finish(),
                     // It ends where the connection does, which may just have broken (Q104).
@@ -284,7 +292,7 @@ impl BlobReader {
             let spreads = self.spreads && takes_ranges && !shares && self.skip == 0;
             let body = ResponseBody::new(answer);
             let start = self.position - self.skip;
-            self.source = Source::Open(Box::new(Ranges::new(whole, body, start, spreads)));
+            self.source = Source::Open(Box::new(Ranges::new(whole, body, start, spreads, self.trial)));
             return Ok(());
         }
     }

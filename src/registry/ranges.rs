@@ -27,6 +27,9 @@ use pace::Pace;
 const SEGMENT: u64 = 1 << 20;
 /// What must be left of a blob for ranges to be worth their requests.
 const LEAST: u64 = 8 * SEGMENT;
+/// After so many bytes by ranges, one connection is tried again: what was slow may be fast by now, and where ranges bring
+/// no more than one connection does, they only cost requests. After each trial twice as many.
+pub(crate) const TRIAL: u64 = 32 * SEGMENT;
 /// How often one segment is asked for again after it broke.
 const AGAIN: u32 = 2;
 /// A segment is a straggler when it is waited for so many times as long as one takes.
@@ -70,11 +73,18 @@ pub(crate) struct Ranges {
     usual: Option<Duration>,
     /// How long the first segment was waited for while others were done.
     starved: Duration,
+    /// The bytes after which ranges are reconsidered, where they began, and how long was waited since.
+    trial: u64,
+    spread_at: Option<u64>,
+    held_up: Duration,
+    /// Bytes a second of one connection.
+    alone: u64,
 }
 
 impl Ranges {
-    /// What comes of the ordinary answer, which begins at `start`. `may_spread`: its server takes ranges.
-    pub(crate) fn new(whole: Whole, body: ResponseBody, start: u64, may_spread: bool) -> Self {
+    /// What comes of the ordinary answer, which begins at `start`. `may_spread`: its server takes ranges, which are
+    /// reconsidered after `trial` bytes.
+    pub(crate) fn new(whole: Whole, body: ResponseBody, start: u64, may_spread: bool, trial: u64) -> Self {
         let settings = &whole.repository.call.settings;
         let connections = settings.ranges;
         let mode = if may_spread && connections > 1 { Mode::Measured } else { Mode::Alone };
@@ -94,6 +104,10 @@ impl Ranges {
             next: whole.size,
             usual: None,
             starved: Duration::ZERO,
+            trial,
+            spread_at: None,
+            held_up: Duration::ZERO,
+            alone: 0,
             whole,
         }
     }
@@ -103,7 +117,25 @@ impl Ranges {
         self.mode == Mode::Spread
     }
 
-    /// The next bytes; nothing at the answer's end. After an error there is nothing more to get here.
+    /// Up to where ranges are asked for before they are reconsidered.
+    fn spread_end(&self) -> u64 {
+        let trial = self.spread_at.map(|from| from.saturating_add(self.trial));
+        // For the last of it they stay.
+        trial.filter(|end| self.whole.size.saturating_sub(*end) >= LEAST).unwrap_or(self.whole.size)
+    }
+
+    /// Whether the ranges so far have come, and one connection is to be tried for the rest.
+    pub(crate) fn is_reconsidered(&self) -> bool {
+        self.mode == Mode::Spread && self.segments.is_empty() && self.position < self.whole.size
+    }
+
+    /// Whether ranges brought more than one connection did.
+    pub(crate) fn was_worth_it(&self) -> bool {
+        let came = self.position - self.spread_at.unwrap_or(self.position);
+        pays(came, self.held_up, self.alone)
+    }
+
+    /// The next bytes; nothing at the answer's end, and where ranges are reconsidered. After an error there is nothing more to get here.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>> {
         loop {
             if matches!(self.mode, Mode::Probing | Mode::Spread) {
@@ -116,7 +148,7 @@ impl Ranges {
                 return Ok(Some(bytes));
             }
             let over = match self.mode {
-                Mode::Spread => self.position == self.whole.size,
+                Mode::Spread => self.segments.is_empty() && self.next >= self.spread_end(),
                 _ => self.segments.front().is_none_or(|s| !s.fetches.iter().any(Fetch::is_running)),
             };
             if over {
@@ -162,11 +194,13 @@ impl Ranges {
             Mode::Measured => {
                 let bytes = self.segments.iter().flat_map(|s| &s.fetches).map(Fetch::queued).sum();
                 if let Some(ahead) = self.pace.came(bytes, waited) {
+                    self.alone = self.pace.rate();
                     self.probe(bytes + ahead);
                 }
             }
             Mode::Spread => {
                 self.starved += waited;
+                self.held_up += waited;
                 if !came {
                     self.ask_straggler();
                 }
@@ -256,7 +290,7 @@ impl Ranges {
             }
             start = end;
         }
-        while self.next < self.whole.size {
+        while self.next < self.spread_end() {
             let permit = self.whole.repository.registry.transport().segment_permit();
             if permit.is_none() && !self.segments.is_empty() {
                 return;
@@ -289,6 +323,7 @@ impl Ranges {
                 changed = Poll::Ready(());
                 if index > 0 && self.mode == Mode::Probing && !fetch.is_empty() {
                     self.mode = Mode::Spread;
+                    self.spread_at = Some(self.position);
                 }
                 if let Some(time) = fetch.took() {
                     self.usual = Some(self.usual.map_or(time, |usual| (usual * 3 + time) / 4));
@@ -355,5 +390,24 @@ impl Ranges {
             head.fetches.retain(Fetch::is_ordinary);
         }
         self.next = self.whole.size;
+    }
+}
+
+/// Whether so many bytes, waited for so long, are worth their requests where one connection brings `alone` a second.
+fn pays(bytes: u64, held_up: Duration, alone: u64) -> bool {
+    u128::from(bytes) * 2000 >= u128::from(alone) * 3 * held_up.as_millis()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_pay_where_they_bring_half_as_much_again_as_one_connection() {
+        let (mib, second) = (1 << 20, Duration::from_secs(1));
+        assert!(pays(15 * mib, second, 10 * mib) && !pays(14 * mib, second, 10 * mib));
+        assert!(pays(60 * mib, 4 * second, 10 * mib) && !pays(59 * mib, 4 * second, 10 * mib));
+        // Of one that stood still, and of what was never waited for.
+        assert!(pays(1, 100 * second, 0) && pays(1, Duration::ZERO, 10 * mib));
     }
 }

@@ -4,6 +4,7 @@ mod blobs;
 mod floods;
 mod headers;
 mod help;
+mod http2;
 mod manifests;
 mod others;
 mod overload;

@@ -22,6 +22,12 @@ impl Pace {
         Self { enough, waited: Duration::ZERO, bytes: 0, before: None }
     }
 
+    /// Bytes a second of its last half second.
+    pub(super) fn rate(&self) -> u64 {
+        let Some((bytes, time)) = self.before else { return 0 };
+        u64::try_from(u128::from(bytes) * 1000 / time.as_millis().max(1)).unwrap_or(u64::MAX)
+    }
+
     /// How much longer this half is.
     pub(super) fn left(&self) -> Duration {
         HALF.saturating_sub(self.waited)
@@ -52,6 +58,7 @@ mod tests {
         assert_eq!(pace.came(600, HALF), None, "enough");
         assert_eq!((pace.came(100, HALF / 2), pace.left()), (None, HALF / 2));
         assert_eq!(pace.came(20, HALF / 2), Some(120));
+        assert_eq!(pace.rate(), 240);
         // What comes in bursts.
         let mut pace = Pace::new(1000);
         assert_eq!((pace.came(900, HALF), pace.came(0, HALF)), (None, Some(0)));

@@ -16,6 +16,9 @@ use crate::operation::{Count, Meter, Operation};
 /// What a source is read in: smaller chunks cost up to ten times as much.
 pub(crate) const CHUNK: usize = 256 << 10;
 
+/// What a body at hand goes in: each is out once there is room for it.
+const SMALL_CHUNK: usize = 16 << 10;
+
 /// The body of a request.
 pub(crate) enum RequestBody {
     /// None.
@@ -84,8 +87,11 @@ impl RequestBody {
             // Also a small one may meet a server that takes nothing (a window of 0 in HTTP/2): it is out when it was
             // taken.
             Self::Bytes(bytes) => {
-                let (length, (sender, chunks)) = (bytes.len() as u64, mpsc::channel(1));
-                let _ = sender.try_send(Ok(bytes));
+                let (length, mut left) = (bytes.len() as u64, bytes);
+                let (sender, chunks) = mpsc::channel(left.len() / SMALL_CHUNK + 1);
+                while !left.is_empty() {
+                    let _ = sender.try_send(Ok(left.split_to(left.len().min(SMALL_CHUNK))));
+                }
                 let meter = Operation::new().meter("");
                 let stream = RequestStream { length: Some(length), chunks, meter, start: 0 };
                 return Self::Stream(stream).into_body(operation);

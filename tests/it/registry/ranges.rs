@@ -391,6 +391,40 @@ fn cancel_and_deadline_end_what_comes_by_ranges() {
 }
 
 /// nginx with the blob in its files, no faster than 3 MiB a second on a connection.
+/// A server whose first answer stands still for a while, and that is fast otherwise.
+#[test]
+fn after_a_stall_one_connection_is_tried_again_and_large_blobs_cost_few_requests() {
+    const LARGE: usize = 192 * MIB;
+    let mut hasher = Hasher::new(Algorithm::Sha256);
+    let zeros = vec![0; MIB];
+    (0..LARGE / MIB).for_each(|_| hasher.update(&zeros));
+    let descriptor = Descriptor::new("a/b", hasher.finish(), LARGE as u64);
+    let server = Evil::start(move |seen| {
+        let Some(range) = seen.header("range").and_then(|range| range.strip_prefix("bytes=")) else {
+            let length = LARGE.to_string();
+            let first = head(200, &[("Accept-Ranges", "bytes"), ("Content-Length", &length)]);
+            return vec![Act::Send(first), Act::Repeat(vec![0; MIB], 2), Act::Hang];
+        };
+        let (start, last) = range.split_once('-').unwrap();
+        let start: usize = start.parse().unwrap();
+        let end = if last.is_empty() { LARGE } else { last.parse::<usize>().unwrap() + 1 };
+        let (length, range) = ((end - start).to_string(), format!("bytes {start}-{}/{LARGE}", end - 1));
+        let first = head(206, &[("Content-Range", &range), ("Content-Length", &length)]);
+        let (whole, rest) = ((end - start) / MIB, (end - start) % MIB);
+        vec![Act::Send(first), Act::Repeat(vec![0; MIB], whole as u64), Act::Send(vec![0; rest])]
+    });
+    let repository = repository(&server.host(), &[]);
+    run(async {
+        let mut reader = repository.read_blob(&descriptor, 0).await.unwrap();
+        while reader.chunk().await.unwrap().is_some() {}
+        assert_eq!(reader.position(), descriptor.size);
+    });
+    let asked = server.log().len();
+    // In segments to its end it would be 190.
+    assert!((10..60).contains(&asked), "{asked}: {:?}", server.lines());
+    assert!(server.log().iter().any(|seen| seen.header("range").is_some_and(|range| range.ends_with('-'))));
+}
+
 fn slow_nginx(listen: &str, more: &str) -> Option<Server> {
     let server = Server::nginx(listen, &format!("root files;\nlimit_rate 3m;\n{more}"))?;
     let blobs = server.directory.path().join("files/v2/test/app/blobs");
