@@ -6,14 +6,18 @@ DIR ?= examples/component
 REGISTRY ?=
 MINUTES ?= 10
 TARGET ?= all
+LIBDIR ?= lib
 REVISION ?=
+
+# A target that install takes from build/dist.
+RELEASE = $(filter-out all,$(TARGET))
 
 # What the scripts share, for the recipes that are too short for a script.
 SHELL := bash
 lib := . scripts/lib.sh;
 
 .DEFAULT_GOAL := help
-.PHONY: help demo registry cli test-cli faults examples release portable wheel tools test test-rust test-demo loom test-install test-release test-bindings test-upgrade lint deny header third-party asan valgrind golden abi counts measure bench bench-full fuzz soak install uninstall ci
+.PHONY: help demo registry cli test-cli faults examples release dist wheel tools test test-rust test-demo loom test-install test-dist test-release test-bindings test-upgrade lint deny header third-party asan valgrind golden abi counts measure bench bench-full fuzz soak install uninstall ci ci-full
 
 help: ## lists the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -28,13 +32,15 @@ registry: ## starts a real registry (CNCF Distribution) on loopback, until Ctrl-
 release: ## builds the library: target/release/libcldoci.{so,a}
 	@cargo build --release --lib --locked
 
-portable: release ## the same library for glibc 2.28 and newer: build/portable/libcldoci.so
-	@scripts/install-tools.sh zig
-	@scripts/portable.sh
+dist: ## builds the release archives: TARGET=one of x86_64 and aarch64, -unknown-linux-gnu and -musl, or all four: build/dist
+	@scripts/install-tools.sh zig debian sbom
+	@scripts/dist.sh $(TARGET)
 
-wheel: portable ## the Python wheel, for glibc 2.28 and newer: build/wheel
+wheel: ## the Python wheel, for glibc 2.28 and newer: build/wheel
+	@scripts/install-tools.sh zig
+	@scripts/dist.sh "$$(uname -m)-unknown-linux-gnu"
 	@$(lib) need python3 "the wheel" || exit 0; mkdir -p "$$build/wheel"; rm -f "$$build"/wheel/*.whl; cd bindings/python; \
-	PYTHONDONTWRITEBYTECODE=1 CLDOCI_LIBRARY=$$build/portable/libcldoci.so python3 -c \
+	PYTHONDONTWRITEBYTECODE=1 CLDOCI_LIBRARY=$$dist/$$(uname -m)-unknown-linux-gnu/lib/libcldoci.so python3 -c \
 	  'import sys, wheel_backend; print("build/wheel/" + wheel_backend.build_wheel(sys.argv[1]))' "$$build/wheel"
 
 cli: release ## builds the tool, its man pages and completions into build/cli
@@ -54,7 +60,9 @@ tools: ## installs what the tests need into build/tools, pinned
 test: ## runs every test; installs what it needs
 	@scripts/install-tools.sh go debian zig
 	@scripts/test-rust.sh
-	@$(MAKE) --no-print-directory loom test-install test-release test-demo test-cli faults test-upgrade test-bindings
+	@$(MAKE) --no-print-directory loom test-install
+	@QUICK=1 $(MAKE) --no-print-directory test-dist TARGET=
+	@$(MAKE) --no-print-directory test-release test-demo test-cli faults test-upgrade test-bindings
 
 test-rust: ## runs the Rust tests alone, with what is installed
 	@scripts/test-rust.sh
@@ -89,6 +97,9 @@ test-bindings: cli ## the bindings and the snippets of the documents, against on
 	@$(lib) prefix=$$(mktemp -d)/prefix; trap 'rm -rf "$${prefix%/prefix}"' EXIT; \
 	scripts/install.sh install "$$prefix"; \
 	for part in go python docs; do scripts/test-$$part.sh "$$prefix"; done
+
+test-dist: ## links programs of C, C++ and Go with the archives in build/dist, TARGET=one or all, and runs them
+	@scripts/test-dist.sh $(TARGET)
 
 test-upgrade: release ## programs that were compiled at the first commit of this soname, on the library as it is now
 	@scripts/test-upgrade.sh
@@ -148,11 +159,14 @@ fuzz: ## the fuzz targets for MINUTES= in all, or TARGET= alone
 soak: ## the tests, again and again for MINUTES=, the fuzz targets in the last quarter
 	@scripts/soak.sh "$(MINUTES)"
 
-install: $(if $(PORTABLE),portable,cli) ## installs below $(DESTDIR)$(PREFIX); PORTABLE=1: the library for glibc 2.28
-	@PORTABLE=$(PORTABLE) scripts/install.sh install "$(PREFIX)" "$(DESTDIR)"
+install: $(if $(RELEASE),,cli) ## installs below $(DESTDIR)$(PREFIX), libraries in LIBDIR=; TARGET=one of dist's: its release archive
+	@TARGET=$(RELEASE) LIBDIR=$(LIBDIR) scripts/install.sh install "$(PREFIX)" "$(DESTDIR)"
 
 uninstall: ## removes what install put there
-	@scripts/install.sh uninstall "$(PREFIX)" "$(DESTDIR)"
+	@LIBDIR=$(LIBDIR) scripts/install.sh uninstall "$(PREFIX)" "$(DESTDIR)"
 
 ci: ## what CI runs
 	@.ci/run
+
+ci-full: ci dist ## the same, and what takes longer: all four release archives, each linked with and run
+	@scripts/test-dist.sh all

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs what the tests need beyond Rust, a C compiler, make and Go, into build/tools and nowhere else.
 #
-#   scripts/install-tools.sh            everything
-#   scripts/install-tools.sh GROUP...   go (registries, peers) | debian (registry 2, nginx, valgrind, …) | deny | zig
+#   scripts/install-tools.sh            everything but sbom, which only a release needs
+#   scripts/install-tools.sh GROUP...   go (registries, peers) | debian (registry 2, nginx, valgrind, …) | deny | zig | sbom
+#   scripts/install-tools.sh rust:TARGET   the standard library for another target, into the toolchain
 #
 # Versions are pinned here; Debian's by its release. A tool that is there already costs nothing.
 . "$(dirname "$0")/lib.sh"
@@ -24,6 +25,8 @@ debian_tools=(
   "valgrind valgrind usr/bin/valgrind the C programs under valgrind"
   "strace strace usr/bin/strace the good-guest and system-call tests"
   "qemu-x86_64 qemu-user usr/bin/qemu-x86_64 golden digests on a plain x86-64"
+  "qemu-aarch64 qemu-user usr/bin/qemu-aarch64 the release for aarch64, and its tests"
+  "musl-gcc musl-tools usr/bin/musl-gcc programs of musl that gcc links, and those that musl loads"
   "abidiff abigail-tools usr/bin/abidiff the comparison with the ABI baseline"
   "abidw abigail-tools usr/bin/abidw the comparison with the ABI baseline"
   "docker-credential-pass golang-docker-credential-helpers usr/bin/docker-credential-pass the test with a real credential helper"
@@ -34,6 +37,7 @@ debian_tools=(
 )
 
 deny_version=0.20.2
+cyclonedx_version=0.5.9
 # Only its linker is used, and its lists of what each glibc has.
 zig_version=0.17.0
 
@@ -88,7 +92,7 @@ install_debian() {
   # shellcheck disable=SC1091 # a file of the system's
   release=$(. /etc/os-release 2>/dev/null || true; printf '%s' "${VERSION_CODENAME:-none}")
   # The number goes up with the list above.
-  stamp=$stamps/debian-$release-3
+  stamp=$stamps/debian-$release-4
   if [[ ! -e $stamp ]]; then
     if ! have apt-get || ! have dpkg; then
       for entry in "${debian_tools[@]}"; do
@@ -126,7 +130,8 @@ unpack_debian() {
   mapfile -t -O "${#packages[@]}" packages < <(
     apt-get "${apt_options[@]}" --simulate --no-install-recommends install "${resolved[@]}" | sed -n 's/^Inst \([^ ]*\).*/\1/p'
   )
-  packages+=(libc6-dbg)
+  # valgrind's symbols, and what programs for aarch64 and of musl load.
+  packages+=(libc6-dbg libc6-arm64-cross libgcc-s1-arm64-cross)
   mapfile -t packages < <(printf '%s\n' "${packages[@]}" | sort -u)
   (cd "$tools/apt/debs" && rm -f ./*.deb && apt-get "${apt_options[@]}" download "${packages[@]}")
   # What runs meanwhile finds the old ones until the new ones are whole.
@@ -136,37 +141,50 @@ unpack_debian() {
   for deb in "$tools"/apt/debs/*.deb; do dpkg -x "$deb" "$prefix.new"; done
   rm -rf "$prefix" "$tools/apt"
   mv "$prefix.new" "$prefix"
-  local library
+  local library program
   library=$prefix/usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || gcc -print-multiarch)
   for entry in "${debian_tools[@]}"; do
     read -r name package path what <<<"$entry"
     [[ -e $prefix/$path ]] || continue
+    program=$prefix/$path
     {
       printf '#!/bin/sh\n'
       case $name in
         valgrind) printf 'export VALGRIND_LIB=%q\nset -- --extra-debuginfo-path=%q "$@"\n' "$prefix/usr/libexec/valgrind" "$prefix/usr/lib/debug" ;;
+        # gcc itself, with musl's files where they lie here.
+        musl-gcc)
+          program=gcc
+          sed "s,/usr/,$prefix/usr/,g" "$prefix"/usr/lib/*-linux-musl/musl-gcc.specs >"$prefix/musl-gcc.specs"
+          printf 'set -- "$@" -specs %q\n' "$prefix/musl-gcc.specs"
+          ;;
         pass) printf 'export PATH=%q:"%s"\n' "$prefix/usr/bin" "\$PATH" ;;
         # The guest's environment is the host's: it must not load the host tool's libraries.
+        qemu-aarch64) printf 'export LD_LIBRARY_PATH=%q QEMU_LD_PREFIX=%q\nset -- -U LD_LIBRARY_PATH "$@"\n' "$library" "$prefix/usr/aarch64-linux-gnu" ;;
         qemu-*) printf 'export LD_LIBRARY_PATH=%q\nset -- -U LD_LIBRARY_PATH "$@"\n' "$library" ;;
         *) printf 'export LD_LIBRARY_PATH=%q\n' "$library" ;;
       esac
-      printf 'exec %q "$@"\n' "$prefix/$path"
+      printf 'exec %q "$@"\n' "$program"
     } >"$bin/$name.new"
     chmod 0755 "$bin/$name.new"
     mv "$bin/$name.new" "$bin/$name"
   done
 }
 
-install_deny() {
-  local stamp=$stamps/cargo-deny-$deny_version
-  [[ -e $stamp && -x $bin/cargo-deny ]] && return
-  if CARGO_TARGET_DIR=$tools/deny-target cargo install --quiet --locked --root "$tools" "cargo-deny@$deny_version" >"$logs/cargo-deny.log" 2>&1; then
-    rm -rf "$tools/deny-target"
+# install_crate NAME VERSION WHAT: a program of the crates' registry.
+install_crate() {
+  local name=$1 stamp=$stamps/$1-$2
+  [[ -e $stamp && -x $bin/$name ]] && return
+  if CARGO_TARGET_DIR=$tools/$name-target cargo install --quiet --locked --root "$tools" "$name@$2" >"$logs/$name.log" 2>&1; then
+    rm -rf "$tools/$name-target"
     : >"$stamp"
   else
-    lacks cargo-deny "the check of licences, bans and sources (see $logs/cargo-deny.log)"
+    lacks "$name" "$3 (see $logs/$name.log)"
   fi
 }
+
+install_deny() { install_crate cargo-deny "$deny_version" "the check of licences, bans and sources"; }
+
+install_sbom() { install_crate cargo-cyclonedx "$cyclonedx_version" "the list of components in release archives"; }
 
 install_zig() {
   local stamp=$stamps/zig-$zig_version
@@ -184,13 +202,24 @@ install_zig() {
   fi
 }
 
+# Exits with 1 where it can't be had, in CI too: what needs it is left out there.
+install_rust() {
+  local target=$1
+  [[ -d $(rustc --print sysroot)/lib/rustlib/$target/lib ]] && return
+  if ! { have rustup && timeout 300 rustup target add "$target"; } >"$logs/rust-$target.log" 2>&1; then
+    left_out "what needs Rust's standard library for $target (see ${logs#"$root"/}/rust-$target.log)"
+    exit 1
+  fi
+}
+
 groups=("$@")
 ((${#groups[@]})) || groups=(go debian deny zig)
 pids=()
 for group in "${groups[@]}"; do
   case $group in
-    go | debian | deny | zig) "install_$group" & pids+=($!) ;;
-    *) fail "unknown group $group: go, debian, deny or zig" ;;
+    rust:*) install_rust "${group#rust:}" ;;
+    go | debian | deny | zig | sbom) "install_$group" & pids+=($!) ;;
+    *) fail "unknown group $group: go, debian, deny, zig, sbom or rust:TARGET" ;;
   esac
 done
 for pid in "${pids[@]}"; do wait "$pid"; done

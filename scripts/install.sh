@@ -1,56 +1,109 @@
 #!/usr/bin/env bash
-# Puts the release build below DESTDIR PREFIX, or removes it from there.
+# Puts the release build below DESTDIR PREFIX, or removes it from there, and says what the prefix needs to be found.
 #   scripts/install.sh install|uninstall PREFIX [DESTDIR]
-# PORTABLE=1 takes the shared library and the tool of scripts/portable.sh.
+# TARGET installs the release archive of that target (scripts/dist.sh). LIBDIR is where libraries lie below the prefix:
+# lib, lib64, lib/x86_64-linux-gnu. With an empty PREFIX the tree may lie anywhere: it is what a release archive holds.
 . "$(dirname "$0")/lib.sh"
 
 action=${1:-} prefix=${2:-} destination=${3:-}
-[[ $prefix == /* ]] || fail "PREFIX is '$prefix', must be absolute"
+[[ -z $prefix || $prefix == /* ]] || fail "PREFIX is '$prefix', must be absolute"
 prefix=${prefix%/}
+libdir=${LIBDIR:-lib}
+[[ $libdir != /* || $libdir == "$prefix"/* ]] || fail "LIBDIR is '$libdir', must be below the prefix $prefix"
+libdir=${libdir#"$prefix/"}
 target=$destination$prefix
-version=$(sed -n 's/^#define CLDOCI_VERSION_STRING "\(.*\)"/\1/p' include/cldoci.h)
+version=$(library_version)
 abi=$(abi_version include/cldoci.h)
 [[ -n $version && -n $abi ]] || fail "include/cldoci.h does not say version and ABI version"
 
-library=lib/libcldoci.so.$abi.$version
-# Every file and link that is installed, in one list for both ways.
-files=(
-  "$library" "lib/libcldoci.so.$abi" lib/libcldoci.so lib/libcldoci.a lib/pkgconfig/cldoci.pc
-  lib/cmake/cldoci/cldoci-config.cmake lib/cmake/cldoci/cldoci-config-version.cmake include/cldoci.h include/cldoci.hpp include/cldoci.ffi.h
-  bin/cldoci share/man/man1/cldoci.1 share/man/man3/libcldoci.3 share/bash-completion/completions/cldoci
-  share/zsh/site-functions/_cldoci share/fish/vendor_completions.d/cldoci.fish
-  share/licenses/cldoci/LICENSE-APACHE share/licenses/cldoci/LICENSE-MIT share/licenses/cldoci/THIRD-PARTY
+library=libcldoci.so.$abi.$version
+# What is installed, from where it is taken: `lib` is LIBDIR.
+shared=${SHARED:-target/release/libcldoci.so} archive=${ARCHIVE:-$build/slim/libcldoci.a} tool=${TOOL:-$build/cli}
+declare -A from=(
+  ["lib/$library"]=$shared ["lib/libcldoci.a"]=$archive
+  ["include/cldoci.h"]=include/cldoci.h ["include/cldoci.hpp"]=include/cldoci.hpp
+  ["include/cldoci.ffi.h"]=include/cldoci.ffi.h
+  ["bin/cldoci"]=$tool/cldoci
+  ["share/man/man1/cldoci.1"]=$tool/cldoci.1 ["share/man/man3/libcldoci.3"]=$tool/libcldoci.3
+  ["share/bash-completion/completions/cldoci"]=$tool/completion.bash
+  ["share/zsh/site-functions/_cldoci"]=$tool/completion.zsh
+  ["share/fish/vendor_completions.d/cldoci.fish"]=$tool/completion.fish
 )
+for file in LICENSE-APACHE LICENSE-MIT THIRD-PARTY; do from[share/licenses/cldoci/$file]=$file; done
+sbom=share/doc/cldoci/cldoci.cdx.json
+[[ ! -e ${SBOM:-} ]] || from[$sbom]=$SBOM
+# What is made here.
+links=("lib/libcldoci.so.$abi" lib/libcldoci.so)
+cmake=lib/cmake/cldoci/cldoci-config
+made=("${links[@]}" lib/pkgconfig/cldoci.pc "$cmake.cmake" "$cmake-version.cmake")
 
-# What a static link needs besides: rustc names it.
-static_libraries="-lgcc_s -lutil -lrt -lpthread -lm -ldl -lc"
+# Where a file of the list above lies.
+place() { case $1 in lib/*) printf '%s' "$target/$libdir/${1#lib/}" ;; *) printf '%s' "$target/$1" ;; esac; }
 
-put() { install -D -m "$1" "$2" "$target/$3"; }
+# What a static link needs besides. The unwinder is the compiler's: with gcc and clang libgcc_eh, which zig knows too;
+# the archive for musl carries its own. gcc leaves out the table that an unwinder reads where all is static.
+static_libraries() {
+  case ${TARGET:-gnu} in
+    *musl) printf '%s' "-Wl,--eh-frame-hdr -lc" ;;
+    *) printf '%s' "-Wl,--eh-frame-hdr -lgcc_eh -lrt -lpthread -lm -ldl -lc" ;;
+  esac
+}
+
+unpack_release() {
+  local name=cldoci-$version-$TARGET file
+  [[ -e $dist/$name.tar.gz ]] || fail "${dist#"$root"/}/$name.tar.gz is missing: run make dist TARGET=$TARGET"
+  (cd "$dist" && sha256sum --quiet --check --ignore-missing SHA256SUMS)
+  unpacked=$(mktemp -d)
+  trap 'rm -rf "$unpacked"' EXIT
+  tar -xzf "$dist/$name.tar.gz" -C "$unpacked"
+  [[ ! -e $unpacked/$name/$sbom ]] || from[$sbom]=
+  for file in "${!from[@]}"; do from[$file]=$unpacked/$name/$file; done
+}
+
+# Only what is true of this machine, and only for a prefix that programs are to use as it is.
+say_what_it_needs() {
+  local needs=() lib=$prefix/$libdir trusted
+  [[ -z $destination && -n $prefix ]] || return 0
+  if have pkg-config && ! [[ $(pkg-config --variable=pcfiledir cldoci 2>/dev/null) -ef $lib/pkgconfig ]]; then
+    needs+=("export PKG_CONFIG_PATH=$lib/pkgconfig   # where programs are built")
+  fi
+  trusted=$(PATH=$PATH:/sbin:/usr/sbin ldconfig -N -X -v 2>/dev/null | sed -n 's/^\(\/[^:]*\):.*/\1/p') || true
+  if [[ :${LD_LIBRARY_PATH:-}: == *:$lib:* ]]; then
+    :
+  elif ! grep -qxF "$lib" <<<"$trusted"; then
+    needs+=("export LD_LIBRARY_PATH=$lib   # where they run, unless linked with -Wl,-rpath,$lib")
+  elif ! PATH=$PATH:/sbin:/usr/sbin ldconfig -p | grep -qF " $lib/libcldoci.so.$abi"; then
+    needs+=("ldconfig   # as root, so that the loader finds the library")
+  fi
+  ((${#needs[@]})) || return 0
+  say "programs find it after:"
+  printf '  %s\n' "${needs[@]}"
+}
 
 case $action in
   install)
-    shared=target/release/libcldoci.so
-    tool=$build/cli
-    [[ -z ${PORTABLE:-} ]] || shared=$build/portable/libcldoci.so tool=$build/portable/cli
-    for file in "$shared" target/release/libcldoci.a "$tool/cldoci"; do
-      [[ -e $file ]] || fail "$file is missing: run make install, which builds it"
+    if [[ -n ${TARGET:-} && -z ${SHARED:-} ]]; then
+      unpack_release
+    elif [[ -z ${ARCHIVE:-} ]]; then
+      [[ -e target/release/libcldoci.a ]] || fail "target/release/libcldoci.a is missing: run make install, which builds it"
+      mkdir -p "$build/slim"
+      slim target/release/libcldoci.a "$archive"
+    fi
+    for file in "${!from[@]}"; do
+      [[ -e ${from[$file]} ]] || fail "${from[$file]} is missing: run make install, which builds it"
+      mode=0644
+      [[ $file != bin/* && $file != *.so.* ]] || mode=0755
+      install -D -m $mode "${from[$file]}" "$(place "$file")"
     done
-    put 0755 "$shared" "$library"
-    ln -sf "${library##*/}" "$target/lib/libcldoci.so.$abi"
-    ln -sf "libcldoci.so.$abi" "$target/lib/libcldoci.so"
-    put 0644 target/release/libcldoci.a lib/libcldoci.a
-    for file in cldoci.h cldoci.hpp cldoci.ffi.h; do put 0644 "include/$file" "include/$file"; done
-    put 0755 "$tool/cldoci" bin/cldoci
-    put 0644 "$tool/cldoci.1" share/man/man1/cldoci.1
-    put 0644 "$tool/libcldoci.3" share/man/man3/libcldoci.3
-    put 0644 "$tool/completion.bash" share/bash-completion/completions/cldoci
-    put 0644 "$tool/completion.zsh" share/zsh/site-functions/_cldoci
-    put 0644 "$tool/completion.fish" share/fish/vendor_completions.d/cldoci.fish
-    for file in LICENSE-APACHE LICENSE-MIT THIRD-PARTY; do put 0644 "$file" "share/licenses/cldoci/$file"; done
-    mkdir -p "$target/lib/pkgconfig" "$target/lib/cmake/cldoci"
-    cat >"$target/lib/pkgconfig/cldoci.pc" <<END
-prefix=$prefix
-libdir=\${prefix}/lib
+    for link in "${links[@]}"; do ln -sfn "$library" "$(place "$link")"; done
+    mkdir -p "$target/$libdir/pkgconfig" "$target/$libdir/cmake/cldoci"
+    # From LIBDIR/pkgconfig, and LIBDIR/cmake/cldoci, back to the prefix.
+    up=$(sed 's/[^/]\+/../g' <<<"$libdir")
+    pc_prefix=$prefix
+    [[ -n $prefix ]] || pc_prefix="\${pcfiledir}/../$up"
+    cat >"$(place lib/pkgconfig/cldoci.pc)" <<END
+prefix=$pc_prefix
+libdir=\${prefix}/$libdir
 includedir=\${prefix}/include
 
 Name: cldoci
@@ -58,30 +111,30 @@ Description: Builds directories into OCI artifacts and pushes, pulls, tags and c
 Version: $version
 License: Apache-2.0 OR MIT
 Libs: -L\${libdir} -lcldoci
-Libs.private: $static_libraries
+Libs.private: $(static_libraries)
 Cflags: -I\${includedir}
 END
     # Found beside the file itself, so that the prefix may be moved.
-    cat >"$target/lib/cmake/cldoci/cldoci-config.cmake" <<END
-get_filename_component(_cldoci_prefix "\${CMAKE_CURRENT_LIST_DIR}/../../.." ABSOLUTE)
+    cat >"$(place $cmake.cmake)" <<END
+get_filename_component(_cldoci_prefix "\${CMAKE_CURRENT_LIST_DIR}/../../$up" ABSOLUTE)
 if(NOT TARGET cldoci::cldoci)
   add_library(cldoci::cldoci SHARED IMPORTED)
   set_target_properties(cldoci::cldoci PROPERTIES
-    IMPORTED_LOCATION "\${_cldoci_prefix}/$library"
+    IMPORTED_LOCATION "\${_cldoci_prefix}/$libdir/$library"
     IMPORTED_SONAME "libcldoci.so.$abi"
     INTERFACE_INCLUDE_DIRECTORIES "\${_cldoci_prefix}/include")
 endif()
 if(NOT TARGET cldoci::cldoci_static)
   add_library(cldoci::cldoci_static STATIC IMPORTED)
   set_target_properties(cldoci::cldoci_static PROPERTIES
-    IMPORTED_LOCATION "\${_cldoci_prefix}/lib/libcldoci.a"
-    INTERFACE_LINK_LIBRARIES "${static_libraries// /;}"
+    IMPORTED_LOCATION "\${_cldoci_prefix}/$libdir/libcldoci.a"
+    INTERFACE_LINK_LIBRARIES "$(static_libraries | tr ' ' ';')"
     INTERFACE_INCLUDE_DIRECTORIES "\${_cldoci_prefix}/include")
 endif()
 unset(_cldoci_prefix)
 END
     # While 0.x, another soname is another interface, and it is the minor version that says so.
-    cat >"$target/lib/cmake/cldoci/cldoci-config-version.cmake" <<END
+    cat >"$(place $cmake-version.cmake)" <<END
 set(PACKAGE_VERSION "$version")
 if(PACKAGE_FIND_VERSION VERSION_GREATER PACKAGE_VERSION)
   set(PACKAGE_VERSION_COMPATIBLE FALSE)
@@ -93,11 +146,12 @@ else()
 endif()
 END
     say "installed cldoci $version below $target"
+    say_what_it_needs
     ;;
   uninstall)
-    for file in "${files[@]}"; do rm -f "$target/$file"; done
-    for directory in lib/cmake/cldoci share/licenses/cldoci; do
-      [[ ! -d $target/$directory ]] || rmdir --ignore-fail-on-non-empty "$target/$directory"
+    for file in "${!from[@]}" $sbom "${made[@]}"; do rm -f "$(place "$file")"; done
+    for directory in lib/cmake/cldoci share/licenses/cldoci share/doc/cldoci; do
+      [[ ! -d $(place $directory) ]] || rmdir --ignore-fail-on-non-empty "$(place $directory)"
     done
     say "removed cldoci from $target"
     ;;

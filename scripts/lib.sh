@@ -13,6 +13,8 @@ cd "$root"
 strict() { [[ ${CI:-} == true || -n ${CLDOCI_REQUIRE_TOOLS:-} ]]; }
 
 say() { printf '%s\n' "$*"; }
+# The summary of CI counts these lines.
+left_out() { say "left out: $*"; }
 fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
@@ -20,7 +22,7 @@ have() { command -v "$1" >/dev/null 2>&1; }
 need() {
   have "$1" && return 0
   strict && fail "$1 is missing, and $2 needs it: run scripts/install-tools.sh"
-  say "left out: $2 ($1 is missing; scripts/install-tools.sh installs it)"
+  left_out "$2 ($1 is missing; scripts/install-tools.sh installs it)"
   return 1
 }
 
@@ -30,11 +32,62 @@ no_canary_in() {
   if grep -rElas "$canary" "$@"; then fail "a credential of the tests is in a log, or in a file that was left behind"; fi
 }
 
+# Where the release archives are, or with QUICK those that are made for the tests.
+# shellcheck disable=SC2034 # for the scripts
+dist=$build/${QUICK:+quick}
+[[ -n ${QUICK:-} ]] || dist+=dist
+
 # The triple of this machine, which a sanitizer build has to name.
 host_triple() { rustc -vV | sed -n 's/^host: //p'; }
 
+# The version of the library, as its header says it.
+library_version() { sed -n 's/^#define CLDOCI_VERSION_STRING "\(.*\)"/\1/p' include/cldoci.h; }
+
 # abi_version HEADER: the number in the soname, as the header says it.
 abi_version() { sed -n 's/^#define CLDOCI_ABI_VERSION \([0-9]*\)$/\1/p' "$1"; }
+
+# cross TARGET: sets what builds and runs programs for it: zig_target; cross_cc and cross_ar, zig as cargo and programs take it;
+# run, what runs them.
+cross() {
+  local arch=${1%%-*} libc=${1##*-} zig
+  zig=$(command -v zig)
+  zig_target=$arch-linux-$libc
+  [[ $libc == musl ]] || zig_target+=.2.28
+  run=()
+  # shellcheck disable=SC2034 # for the scripts
+  [[ $arch == "$(uname -m)" ]] || run=("qemu-$arch")
+  cross_cc=$build/zig/$1-cc cross_ar=$build/zig/ar
+  mkdir -p "$build/zig"
+  # The cc crate adds a --target of its own, which zig does not know; checks for undefined behaviour are zig's default.
+  cat >"$cross_cc" <<END
+#!/usr/bin/env bash
+for word; do [[ \$word == --target=* ]] || words+=("\$word"); done
+exec "$zig" cc -target $zig_target -fno-sanitize=undefined "\${words[@]}"
+END
+  printf '#!/bin/sh\nexec "%s" ar "%s"\n' "$zig" "\$@" >"$cross_ar"
+  chmod +x "$cross_cc" "$cross_ar"
+  export "CC_${1//-/_}=$cross_cc" "AR_${1//-/_}=$cross_ar"
+  export ZIG_GLOBAL_CACHE_DIR=$tools/zig-cache ZIG_LOCAL_CACHE_DIR=$tools/zig-cache
+}
+
+# For every processor, as Rust brings it along.
+rust_objcopy() {
+  local sysroot
+  sysroot=$(rustc --print sysroot)
+  LD_LIBRARY_PATH=$sysroot/lib "$sysroot/lib/rustlib/$(host_triple)/bin/rust-objcopy" "$@"
+}
+
+# slim ARCHIVE RESULT [MORE ARCHIVES...]: one object of what the exported functions reach, a quarter of what cargo writes.
+# All other names are local, so that a program may hold another Rust library, or another unwinder.
+slim() {
+  local from=$1 to=$2 object=${2%/*}/cldoci.o
+  shift 2
+  # shellcheck disable=SC2046 # one word for each symbol
+  "$(rustc --print sysroot)/lib/rustlib/$(host_triple)/bin/rust-lld" -flavor gnu -r --gc-sections $(sed 's/^/--undefined=/' include/cldoci.symbols) "$from" "$@" -o "$object"
+  rust_objcopy --strip-unneeded -R .llvmbc -R .llvmcmd -R .comment --keep-global-symbols=include/cldoci.symbols "$object"
+  rm -f "$to"
+  "${AR:-ar}" rcsD "$to" "$object"
+}
 
 # compile_c_programs LIBRARY_DIRECTORY OUTPUT_DIRECTORY [COMPILER FLAGS...]: the tool, and the C programs that need no
 # generated part (tests/c, examples/c), against one build of the library.

@@ -84,16 +84,49 @@ newest=$(printf '%s\n' "$oldest" "${glibc#GLIBC_}" | sort -V | tail -1)
 [[ $newest == "$oldest" ]] || fail "the library needs ${glibc/_/ }, the README promises that glibc $oldest will do"
 say "install: needs ${glibc/_/ } or newer"
 
-if need zig "the library for glibc 2.28"; then
-  scripts/portable.sh
-  PORTABLE=1 scripts/install.sh install "$prefix" >/dev/null
-  works env LD_LIBRARY_PATH="$prefix/lib" "$work/shared"
-  glibc=$(objdump -T "$prefix/lib/libcldoci.so" "$prefix/bin/cldoci" | grep -o 'GLIBC_[0-9.]*' | sort -uV | tail -1)
-  [[ $glibc == GLIBC_2.28 ]] || fail "installed with PORTABLE=1 it needs ${glibc/_/ }"
-  say "install: with PORTABLE=1 it needs glibc 2.28"
-fi
+# What it says that the prefix needs is what it needs: as it says it, the program of README's first steps finds all.
+said=$(env -u PKG_CONFIG_PATH -u LD_LIBRARY_PATH scripts/install.sh install "$prefix")
+(
+  unset PKG_CONFIG_PATH LD_LIBRARY_PATH
+  eval "$(sed -n 's/^  export/export/p' <<<"$said")"
+  # shellcheck disable=SC2046
+  cc "$work/version.c" $(pkg-config --cflags --libs cldoci) -o "$work/told"
+  works "$work/told"
+) || fail "with what make install said, a program does not build or run: $said"
+again=$(LD_LIBRARY_PATH=$prefix/lib scripts/install.sh install "$prefix")
+[[ $(wc -l <<<"$again") == 1 ]] || fail "it says what is there already: $again"
+[[ $(DESTDIR='' scripts/install.sh install /usr "$work/staged" | wc -l) == 1 ]] || fail "it says what a staged tree needs"
 
-scripts/install.sh uninstall "$prefix" >/dev/null
-left=$(find "$prefix" ! -type d)
-[[ -z $left ]] || fail "uninstall leaves $left"
-say "install: uninstall leaves nothing: ok"
+uninstalled() {
+  scripts/install.sh uninstall "$@" >/dev/null
+  left=$(find "$prefix" "$work/staged" ! -type d)
+  [[ -z $left ]] || fail "uninstall leaves $left"
+}
+scripts/install.sh uninstall /usr "$work/staged" >/dev/null
+uninstalled "$prefix"
+say "install: says what a prefix needs, and uninstall leaves nothing: ok"
+
+export TARGET QUICK=1
+TARGET=$(uname -m)-unknown-linux-gnu
+scripts/dist.sh "$TARGET"
+if [[ -e $build/quick/cldoci-$version-$TARGET.tar.gz ]]; then
+  for LIBDIR in lib "lib/$(uname -m)-linux-gnu" "$prefix/lib64"; do
+    export LIBDIR
+    scripts/install.sh install "$prefix" >/dev/null
+    at=$prefix/${LIBDIR#"$prefix/"}
+    # shellcheck disable=SC2046
+    cc "$work/version.c" $(PKG_CONFIG_PATH=$at/pkgconfig pkg-config --cflags --libs cldoci) -o "$work/elsewhere"
+    works env LD_LIBRARY_PATH="$at" "$work/elsewhere"
+    ldd "$prefix/bin/cldoci" | grep "$prefix/bin/../${at#"$prefix/"}/libcldoci.so" >/dev/null || fail "the tool does not use the library in $at"
+    [[ $(objdump -T "$at/libcldoci.so" "$prefix/bin/cldoci" | grep -o 'GLIBC_[0-9.]*' | sort -uV | tail -1) == GLIBC_2.28 ]] ||
+      fail "the release for $TARGET needs another glibc than 2.28"
+    if have cmake; then
+      cmake -S "$work" -B "$work/cmake${LIBDIR##*/}" -Dcldoci_DIR="$at/cmake/cldoci" >"$work/cmake.log" 2>&1 || { cat "$work/cmake.log"; fail "cmake"; }
+      cmake --build "$work/cmake${LIBDIR##*/}" >"$work/cmake.log" 2>&1 || { cat "$work/cmake.log"; fail "cmake"; }
+      works "$work/cmake${LIBDIR##*/}/cmake_shared"
+      works "$work/cmake${LIBDIR##*/}/cmake_static"
+    fi
+    uninstalled "$prefix"
+  done
+  say "install: a release archive for glibc 2.28, with LIBDIR: ok"
+fi

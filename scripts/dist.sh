@@ -1,0 +1,133 @@
+#!/usr/bin/env bash
+# Builds what is released for a target: build/dist/cldoci-VERSION-TARGET.tar.gz, and SHA256SUMS of all that lie there.
+#   scripts/dist.sh all | TARGET...
+# zig compiles what is C and links, for glibc 2.28 and for musl, so that any Linux machine builds for each target; with
+# the same commit, Rust and zig it gives the same bytes. QUICK=1 builds for the tests, hardly optimised: build/quick.
+. "$(dirname "$0")/lib.sh"
+
+glibc=2.28
+targets=("$@")
+[[ ${1:-} != all ]] || targets=({x86_64,aarch64}-unknown-linux-{gnu,musl})
+((${#targets[@]})) || fail "usage: scripts/dist.sh all | TARGET..."
+for target in "${targets[@]}"; do
+  [[ $target =~ ^(x86_64|aarch64)-unknown-linux-(gnu|musl)$ ]] || fail "no release is built for $target"
+done
+need zig "the release archives" || exit 0
+
+version=$(library_version)
+abi=$(abi_version include/cldoci.h)
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
+export SOURCE_DATE_EPOCH TZ=UTC LC_ALL=C
+rust=$(rustc --print sysroot)/lib/rustlib
+
+# What a target is built in; sets its names.
+begin() {
+  target=$1 arch=${1%%-*} libc=${1##*-}
+  work=$dist/$target name=cldoci-$version-$target
+  rm -rf "$work"
+  mkdir -p "$work/lib"
+  cross "$target"
+}
+
+# All code in one archive: ours, the crates', the standard library's. For the tests the machine's own will do.
+compile() {
+  if [[ -n ${QUICK:-} && $target == "$(host_triple)" ]]; then
+    compiled=target/release/libcldoci.a
+    cargo build --quiet --release --lib --locked
+    return
+  fi
+  compiled=${CARGO_TARGET_DIR:-target}/$target/release/libcldoci.a
+  # Of this crate type alone: beside a Rust library cargo would leave out the link-time optimisation.
+  local how=()
+  [[ -z ${QUICK:-} ]] ||
+    how=(env CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16)
+  RUSTFLAGS="--remap-path-prefix=$root=cldoci --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src=crates" \
+    "${how[@]}" cargo rustc --quiet --release --lib --locked --crate-type staticlib --target "$target"
+}
+
+# For musl with the unwinder that Rust has for it: no compiler there has one for sure.
+archive() {
+  local unwinder=()
+  [[ $libc == gnu ]] || unwinder=("$rust/$target/lib/self-contained/libunwind.a")
+  AR=$cross_ar slim "$compiled" "$work/lib/libcldoci.a" "${unwinder[@]}"
+}
+
+# The unwinder of glibc's systems is libgcc_s: of two in one process neither could unwind the other's frames. Its names
+# and versions stand in for it, so that no system's file is needed.
+unwinder() {
+  local kind names=(DeleteException GetDataRelBase GetIP GetLanguageSpecificData GetRegionStart GetTextRelBase RaiseException
+    Resume SetGR SetIP) older=(Backtrace FindEnclosingFunction GetCFA Resume_or_Rethrow) later=(GetIPInfo)
+  {
+    printf 'GCC_3.0 { global:'; printf ' _Unwind_%s;' "${names[@]}"
+    printf ' local: *; };\nGCC_3.3 { global:'; printf ' _Unwind_%s;' "${older[@]}"
+    printf ' } GCC_3.0;\nGCC_4.2.0 { global:'; printf ' _Unwind_%s;' "${later[@]}"
+    printf ' } GCC_3.3;\n'
+  } >"$work/unwinder.map"
+  for kind in "${names[@]}" "${older[@]}" "${later[@]}"; do printf 'void _Unwind_%s(void) {}\n' "$kind"; done >"$work/unwinder.c"
+  "$cross_cc" -shared -nostdlib -Wl,-soname,libgcc_s.so.1 -Wl,--version-script="$work/unwinder.map" "$work/unwinder.c" -o "$work/libgcc_s.so.1"
+}
+
+# What cargo tells the linker of the shared library, in its own words: build.rs and rustc's list of exports.
+link() {
+  local needed newest exported more=()
+  { printf '{\n  global:\n'; sed 's/.*/    &;/' include/cldoci.symbols; printf '  local: *;\n};\n'; } >"$work/exports.map"
+  if [[ $libc == gnu ]]; then
+    unwinder
+    more=("$work/libgcc_s.so.1")
+  fi
+  "$cross_cc" -shared -s -o "$work/lib/libcldoci.so" "$work/lib/cldoci.o" "${more[@]}" -Wl,--gc-sections \
+    -Wl,--version-script="$work/exports.map" -Wl,-soname,"libcldoci.so.$abi" -Wl,-z,nodelete -Wl,-z,relro,-z,now
+  if [[ $libc == gnu ]]; then
+    needed=$(readelf -V "$work/lib/libcldoci.so" | grep -o 'GLIBC_[0-9.]*' | sort -uV | tail -1)
+    newest=$(printf '%s\n' "$glibc" "${needed#GLIBC_}" | sort -V | tail -1)
+    [[ $newest == "$glibc" ]] || fail "the library for $target needs ${needed/_/ }"
+  fi
+  exported=$(readelf --dyn-syms -W "$work/lib/libcldoci.so" | awk '$5 == "GLOBAL" && $7 != "UND" { sub(/@.*/, "", $8); print $8 }' | sort)
+  [[ $exported == "$(sort include/cldoci.symbols)" ]] || fail "the library for $target exports something else than include/cldoci.symbols"
+  readelf -d "$work/lib/libcldoci.so" | grep NODELETE >/dev/null || fail "the library for $target can be unmapped"
+}
+
+# The tool: for glibc beside the shared library, for musl by itself.
+tool() {
+  local how=()
+  [[ $libc == gnu ]] || how=(-static "-Wl,--gc-sections" "-Wl,--eh-frame-hdr")
+  CC=$cross_cc RUN=${run[*]} scripts/cli.sh "$work/lib" "$work" "${how[@]}"
+  # Not by the linker: zig would build another musl for programs without symbols.
+  rust_objcopy --strip-all "$work/cli/cldoci"
+}
+
+# What is in the library, as cargo resolves it for the target; not in QUICK.
+components() {
+  [[ -z ${QUICK:-} ]] || return 0
+  need cargo-cyclonedx "the list of components in $name" || return 0
+  # It writes beside Cargo.toml alone, and names the directory.
+  cargo cyclonedx --quiet --format json --spec-version 1.5 --target "$target" --no-build-deps --override-filename "sbom-$target"
+  sed "s,path+file://$root#,," "sbom-$target.json" >"$work/sbom.json"
+  rm "sbom-$target.json"
+}
+
+pack() {
+  local level=9
+  [[ -z ${QUICK:-} ]] || level=1
+  rm -rf "${work:?}/$name"
+  TARGET=$target SHARED=$work/lib/libcldoci.so ARCHIVE=$work/lib/libcldoci.a TOOL=$work/cli SBOM=$work/sbom.json \
+    scripts/install.sh install "" "$work/$name" >/dev/null
+  tar --sort=name --format=ustar --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" --mode=go=rX,u+rw,a-s \
+    -C "$work" -cf - "$name" | gzip -n -$level >"$dist/$name.tar.gz.new"
+  mv "$dist/$name.tar.gz.new" "$dist/$name.tar.gz"
+  (cd "$dist" && sha256sum cldoci-"$version"-*.tar.gz >SHA256SUMS)
+}
+
+for target in "${targets[@]}"; do
+  if ! scripts/install-tools.sh "rust:$target"; then continue; fi
+  [[ ${target%%-*} == "$(uname -m)" ]] || need "qemu-${target%%-*}" "the release for $target" || continue
+  from=$SECONDS
+  begin "$target"
+  compile
+  archive
+  link
+  tool
+  components
+  pack
+  say "${dist#"$root"/}/$name.tar.gz: $(stat -c %s "$dist/$name.tar.gz") bytes, in $((SECONDS - from)) s"
+done
