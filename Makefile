@@ -29,8 +29,9 @@ registry: ## starts a real registry (CNCF Distribution) on loopback, until Ctrl-
 	@scripts/install-tools.sh go
 	@scripts/registry.sh
 
+# Not as the Rust library too: cargo would then leave out the link-time optimisation.
 release: ## builds the library: target/release/libcldoci.{so,a}
-	@cargo build --release --lib --locked
+	@cargo rustc --release --lib --locked --crate-type cdylib,staticlib
 
 dist: ## builds the release archives: TARGET=one of x86_64 and aarch64, -unknown-linux-gnu and -musl, or all four: build/dist
 	@scripts/install-tools.sh zig debian sbom

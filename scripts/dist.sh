@@ -33,7 +33,7 @@ begin() {
 compile() {
   if [[ -n ${QUICK:-} && $target == "$(host_triple)" ]]; then
     compiled=target/release/libcldoci.a
-    cargo build --quiet --release --lib --locked
+    make -s release
     return
   fi
   compiled=${CARGO_TARGET_DIR:-target}/$target/release/libcldoci.a
@@ -84,6 +84,7 @@ link() {
   fi
   exported=$(readelf --dyn-syms -W "$work/lib/libcldoci.so" | awk '$5 == "GLOBAL" && $7 != "UND" { sub(/@.*/, "", $8); print $8 }' | sort)
   [[ $exported == "$(sort include/cldoci.symbols)" ]] || fail "the library for $target exports something else than include/cldoci.symbols"
+  has_unwinding_tables "$work/lib/libcldoci.so" || fail "the library for $target has no tables for the unwinder"
   readelf -d "$work/lib/libcldoci.so" | grep NODELETE >/dev/null || fail "the library for $target can be unmapped"
 }
 

@@ -77,16 +77,24 @@ rust_objcopy() {
   LD_LIBRARY_PATH=$sysroot/lib "$sysroot/lib/rustlib/$(host_triple)/bin/rust-objcopy" "$@"
 }
 
-# slim ARCHIVE RESULT [MORE ARCHIVES...]: one object of what the exported functions reach, a quarter of what cargo writes.
-# All other names are local, so that a program may hold another Rust library, or another unwinder.
+# slim ARCHIVE RESULT [MORE ARCHIVES...]: one object of the members that the exported functions need. All other names are
+# local, so that a program may hold another Rust library, or another unwinder. Sections that nothing reaches are for the
+# last link to leave out: lld would drop the tables of the unwinder here.
 slim() {
   local from=$1 to=$2 object=${2%/*}/cldoci.o
   shift 2
   # shellcheck disable=SC2046 # one word for each symbol
-  "$(rustc --print sysroot)/lib/rustlib/$(host_triple)/bin/rust-lld" -flavor gnu -r --gc-sections $(sed 's/^/--undefined=/' include/cldoci.symbols) "$from" "$@" -o "$object"
+  "$(rustc --print sysroot)/lib/rustlib/$(host_triple)/bin/rust-lld" -flavor gnu -r $(sed 's/^/--undefined=/' include/cldoci.symbols) "$from" "$@" -o "$object"
   rust_objcopy --strip-unneeded -R .llvmbc -R .llvmcmd -R .comment --keep-global-symbols=include/cldoci.symbols "$object"
   rm -f "$to"
   "${AR:-ar}" rcsD "$to" "$object"
+}
+
+# has_unwinding_tables FILE: whether a panic of the library can be caught in it; the tables of a C program alone are small.
+has_unwinding_tables() {
+  local size
+  size=$(readelf -SW "$1" | sed -n 's/.* \.eh_frame  *[A-Z0-9_]* *[0-9a-f]* [0-9a-f]* \([0-9a-f]*\) .*/\1/p')
+  [[ -n $size ]] && ((16#$size > 100000)) && readelf -lW "$1" | grep GNU_EH_FRAME >/dev/null
 }
 
 # compile_c_programs LIBRARY_DIRECTORY OUTPUT_DIRECTORY [COMPILER FLAGS...]: the tool, and the C programs that need no

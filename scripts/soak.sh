@@ -9,7 +9,7 @@ minutes=${1:-10}
 end=$((SECONDS + minutes * 45)) round=0
 export PROPTEST_CASES=1024
 say "soak: a million handles of each type, made, used and freed"
-cargo build --quiet --release --lib --locked
+make -s release
 compile_c_programs target/release "$build/release"
 home=$(mktemp -d)
 trap 'rm -rf "$home"' EXIT

@@ -82,10 +82,9 @@ linked() {
     archive) ! readelf -d "$temporary/program" | grep libcldoci || fail "$target, $what: needs the shared library" ;;
     static)
       ! readelf -lWd "$temporary/program" | grep -E 'NEEDED|INTERP' || fail "$target, $what: is not static"
-      # Without it no unwinder finds its way.
-      readelf -lW "$temporary/program" | grep GNU_EH_FRAME >/dev/null || fail "$target, $what: has no table for the unwinder"
       ;;
   esac
+  [[ $mode == shared ]] || has_unwinding_tables "$temporary/program" || fail "$target, $what, $mode: has no tables for the unwinder"
   say "$target: $kind by $what, $mode: ok ($(stat -c %s "$temporary/program") bytes)"
 }
 
@@ -106,7 +105,7 @@ behaviour() {
   done
   say "$target: the C programs: ok"
   if [[ $arch == "$(uname -m)" && $libc == musl ]]; then
-    CLDOCI_TOOL=$prefix/bin/cldoci scripts/test-cli.sh >"$temporary/log" 2>&1 || { cat "$temporary/log"; fail "$target: the tests of the tool"; }
+    CLDOCI_TOOL=$dist/$target/cli/cldoci scripts/test-cli.sh >"$temporary/log" 2>&1 || { cat "$temporary/log"; fail "$target: the tests of the tool"; }
     say "$target: the tests of the tool: ok"
   fi
   rm -r "$out" "${temporary:?}/home"
@@ -158,9 +157,10 @@ go_program() {
 }
 
 in_root() {
-  local root=$1
+  local root=$1 chroot
   shift
-  if ((EUID == 0)); then env -i chroot "$root" "$@"; else env -i unshare --user --map-root-user chroot "$root" "$@"; fi
+  chroot=$(PATH=$PATH:/usr/sbin command -v chroot)
+  if ((EUID == 0)); then env -i "$chroot" "$root" "$@"; else env -i unshare --user --map-root-user "$chroot" "$root" "$@"; fi
 }
 
 for target in "${targets[@]}"; do

@@ -7,7 +7,7 @@ prefix=$(mktemp -d)/prefix
 trap 'rm -rf "${prefix%/prefix}"' EXIT
 work=${prefix%/prefix}
 
-cargo build --quiet --release --lib --locked
+make -s release
 scripts/cli.sh target/release build
 scripts/install.sh install "$prefix" >/dev/null
 export PKG_CONFIG_PATH=$prefix/lib/pkgconfig

@@ -5,7 +5,7 @@
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-cargo build --quiet --release --lib --locked
+make -s release
 compile_c_programs target/release "$build/release"
 export HOME=$work
 unset XDG_CACHE_HOME CLDOCI_STORE
