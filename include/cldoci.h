@@ -1013,6 +1013,19 @@ cldoci_status cldoci_options_set_token_hosts(cldoci_options *options,
                                              cldoci_error **error);
 
 /**
+ * Storage (HOST or HOST:PORT) that a registry may send the reads of blobs to though it has a private address
+ * or speaks plain http; no credential goes there. Belongs to a client. Default: empty.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    borrowed, not NULL, UTF-8: one item, or several with commas between; copied. Setting it
+ *                 again adds to it
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ */
+cldoci_status cldoci_options_set_download_hosts(cldoci_options *options,
+                                                const char *value,
+                                                cldoci_error **error);
+
+/**
  * Other hosts that an upload may be sent to. Belongs to a client. Default: empty.
  *
  * @param options  borrowed, not NULL

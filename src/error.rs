@@ -124,6 +124,13 @@ impl Error {
         self
     }
 
+    /// Says how it can be mended.
+    #[must_use]
+    pub(crate) fn cure(mut self, how: impl fmt::Display) -> Self {
+        self.0.message = format!("{}; {how}", self.0.message);
+        self
+    }
+
     /// The same error of another kind.
     #[must_use]
     pub fn with_kind(mut self, kind: Kind) -> Self {

@@ -53,8 +53,8 @@ pub(super) struct Unfinished {
 
 /// A repository or a layout, for one call.
 pub(super) trait Backend: Send + Sync {
-    /// The manifest's descriptor; none where it is not there.
-    fn resolve<'a>(&'a self, target: &'a Target) -> Pending<'a, Option<Descriptor>>;
+    /// The manifest's descriptor; NOT_FOUND where it is not there.
+    fn descriptor<'a>(&'a self, target: &'a Target) -> Pending<'a, Descriptor>;
     /// The manifest's descriptor and bytes; NOT_FOUND where it is not there.
     fn manifest<'a>(&'a self, target: &'a Target) -> Pending<'a, (Descriptor, Vec<u8>)>;
     /// The bytes of a manifest that an index or a list of referrers names.
@@ -91,7 +91,7 @@ pub(super) trait Writer: Send + Sync {
     /// Sends a blob whatever was said about it before.
     fn send_again<'a>(&'a self, blob: &'a Blob) -> Pending<'a, ()>;
     /// Puts a manifest whose blobs are there, under a tag or by its digest alone. False where its subject must
-    /// be told of it by [`Writer::put_referrer`].
+    /// be told of it by [`Writer::put_referrers`].
     fn put_manifest<'a>(
         &'a self,
         descriptor: &'a Descriptor,
@@ -99,7 +99,7 @@ pub(super) trait Writer: Send + Sync {
         tag: Option<&'a str>,
     ) -> Pending<'a, bool>;
     /// Lists a manifest among the referrers of `subject`.
-    fn put_referrer<'a>(&'a self, subject: &'a Digest, referrer: &'a Descriptor) -> Pending<'a, ()>;
+    fn put_referrers<'a>(&'a self, subject: &'a Digest, referrers: &'a [Descriptor]) -> Pending<'a, ()>;
 }
 
 /// The backend behind a reference.

@@ -7,7 +7,7 @@ use super::endpoint::{Endpoint, Manifest};
 use super::push::Remote;
 use super::{Outcome, Verb};
 use crate::error::{Error, Kind, Result, printable};
-use crate::oci::{Descriptor, Document, ImageIndex, Reference, media_type};
+use crate::oci::{Descriptor, Digest, Document, ImageIndex, Reference, media_type};
 use crate::operation::Phase;
 
 /// How deep indexes and referrers are followed.
@@ -122,14 +122,26 @@ impl Walk<'_> {
 
     /// Puts a manifest whose content is there, and makes sure that it is listed where it has a subject.
     async fn put(&self, manifest: &Manifest, tag: Option<&str>) -> Result<()> {
+        match self.put_unlisted(manifest, tag).await? {
+            Some((subject, entry)) => self.writer.put_referrers(&subject, &[entry]).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Puts a manifest whose content is there: the subject whose list it must be entered into, and its entry.
+    async fn put_unlisted(
+        &self,
+        manifest: &Manifest,
+        tag: Option<&str>,
+    ) -> Result<Option<(Digest, Descriptor)>> {
         let listed = self.writer.put_manifest(&manifest.descriptor, &manifest.bytes, tag).await?;
-        let Some(subject) = manifest.document.subject().filter(|_| !listed) else { return Ok(()) };
+        let Some(subject) = manifest.document.subject().filter(|_| !listed) else { return Ok(None) };
         let (artifact_type, annotations) = match &manifest.document {
             Document::Image(image) => (Some(image.artifact_type().to_owned()), image.annotations.clone()),
             Document::Index(index) => (index.artifact_type.clone(), index.annotations.clone()),
         };
         let entry = Descriptor { artifact_type, annotations, ..manifest.descriptor.clone() };
-        self.writer.put_referrer(&subject.digest, &entry).await
+        Ok(Some((subject.digest.clone(), entry)))
     }
 
     /// The manifests that an index lists. All else that it lists is brought as blobs (Q93).
@@ -186,6 +198,7 @@ impl Walk<'_> {
             if !asked.insert(subject.digest.clone()) {
                 continue;
             }
+            let mut unlisted = Vec::new();
             for descriptor in self.from.backend.referrers(&subject.digest, None).await? {
                 if !seen.insert(descriptor.digest.clone()) {
                     continue;
@@ -205,10 +218,18 @@ impl Walk<'_> {
                     manifest => manifest?,
                 };
                 let mut below = self.children(&manifest).await?;
-                self.put(&manifest, None).await?;
+                match self.put_unlisted(&manifest, None).await? {
+                    Some((of, entry)) if of == subject.digest => unlisted.push(entry),
+                    Some((of, entry)) => self.writer.put_referrers(&of, &[entry]).await?,
+                    None => {}
+                }
                 below.push(descriptor);
                 brought.extend(below.iter().cloned());
                 pending.extend(below.into_iter().map(|found| (found, depth + 1)));
+            }
+            // All at once: each write of the list costs three requests.
+            if !unlisted.is_empty() {
+                self.writer.put_referrers(&subject.digest, &unlisted).await?;
             }
         }
         Ok(brought)

@@ -71,7 +71,10 @@ impl Endpoint {
 
     /// The manifest's descriptor; none where it is not there.
     pub(super) async fn resolve(&self) -> Result<Option<Descriptor>> {
-        self.backend.resolve(&self.target).await
+        match self.backend.descriptor(&self.target).await {
+            Err(error) if error.kind() == Kind::NotFound => Ok(None),
+            found => found.map(Some),
+        }
     }
 
     /// The manifest that the reference names.

@@ -80,7 +80,7 @@ impl Verb {
                 annotations: artifact.annotations.clone(),
                 ..descriptor.clone()
             };
-            writer.put_referrer(&subject.digest, &entry).await?;
+            writer.put_referrers(&subject.digest, &[entry]).await?;
         }
         Ok(Outcome {
             digest: Some(artifact.digest.clone()),

@@ -30,30 +30,23 @@ impl Verb {
     }
 
     pub(super) async fn exists(&self, reference: &Reference) -> Result<Outcome> {
-        let endpoint = self.endpoint(reference)?;
-        let found = endpoint.resolve().await?;
-        let mut outcome = Outcome { exists: Some(found.is_some()), ..Outcome::default() };
-        if let Some(descriptor) = found {
-            outcome.digest = Some(descriptor.digest);
-            outcome.media_type = Some(descriptor.media_type);
-            outcome.size = Some(descriptor.size);
+        match self.resolve(reference).await {
+            Err(error) if error.kind() == Kind::NotFound => {
+                Ok(Outcome { exists: Some(false), ..Outcome::default() })
+            }
+            found => Ok(Outcome { exists: Some(true), ..found? }),
         }
-        Ok(outcome)
     }
 
     pub(super) async fn resolve(&self, reference: &Reference) -> Result<Outcome> {
-        let outcome = self.exists(reference).await?;
-        match outcome.exists {
-            Some(true) => Ok(Outcome { exists: None, ..outcome }),
-            _ => {
-                let endpoint = self.endpoint(reference)?;
-                // A layout says what there is to choose from.
-                if endpoint.layout().is_some() {
-                    endpoint.manifest().await?;
-                }
-                Err(Error::new(Kind::NotFound, format!("{reference}: there is no such manifest")))
-            }
-        }
+        let endpoint = self.endpoint(reference)?;
+        let found = endpoint.backend.descriptor(&endpoint.target).await?;
+        Ok(Outcome {
+            digest: Some(found.digest),
+            media_type: Some(found.media_type),
+            size: Some(found.size),
+            ..Outcome::default()
+        })
     }
 
     pub(super) async fn list_tags(&self, reference: &Reference) -> Result<Outcome> {
@@ -89,11 +82,7 @@ impl Verb {
         // A digest needs no look-up: what refers to it may be there before it is.
         let subject = match &endpoint.target.digest {
             Some(digest) => digest.clone(),
-            None => {
-                let missing =
-                    || Error::new(Kind::NotFound, format!("{reference}: there is no such manifest"));
-                endpoint.resolve().await?.ok_or_else(missing)?.digest
-            }
+            None => endpoint.backend.descriptor(&endpoint.target).await?.digest,
         };
         let artifact_type = Some(self.call.settings.artifact_type.as_str()).filter(|t| !t.is_empty());
         let referrers = endpoint.backend.referrers(&subject, artifact_type).await?;

@@ -32,15 +32,10 @@ impl Chain {
         if mode == options::Credentials::Default {
             let places = Places::of(settings);
             sources.extend(places.inline.map(|text| Box::new(Inline(text)) as Box<dyn Source>));
-            sources.extend(
-                places.docker.map(|p| Box::new(Stored { path: p, kind: "docker config" }) as Box<dyn Source>),
-            );
-            sources.extend(
-                places
-                    .podman
-                    .into_iter()
-                    .map(|p| Box::new(Stored { path: p, kind: "podman auth file" }) as Box<dyn Source>),
-            );
+            let (docker, podman) = places.named;
+            let stored = |kind, named| move |path| Box::new(Stored { path, kind, named }) as Box<dyn Source>;
+            sources.extend(places.docker.map(stored("docker config", docker)));
+            sources.extend(places.podman.into_iter().map(stored("podman auth file", podman)));
         }
         Self { sources, helpers: Helpers::new(settings) }
     }
@@ -127,11 +122,21 @@ impl Source for Inline {
 struct Stored {
     path: PathBuf,
     kind: &'static str,
+    /// It is where the caller said.
+    named: bool,
 }
 
 impl Source for Stored {
     fn find(&self, asked: &Asked<'_>) -> Result<Lookup> {
-        let Some(text) = secret_file::read(&self.path)? else { return Ok(Lookup::None) };
+        let text = match secret_file::read(&self.path) {
+            // Another user's home, or no right to look into it: nobody said that there is a file.
+            Err(error) if !self.named && secret_file::is_out_of_reach(&self.path) => {
+                asked.operation.warn(format!("{}; read as no file", error.message()));
+                None
+            }
+            read => read?,
+        };
+        let Some(text) = text else { return Ok(Lookup::None) };
         let name = format!("{} {}", self.kind, shown(&self.path));
         in_file(&name, &text, asked)
     }

@@ -13,6 +13,8 @@ pub(super) struct Places {
     pub(super) docker: Option<PathBuf>,
     /// podman's `auth.json`, the first choice first.
     pub(super) podman: Vec<PathBuf>,
+    /// Whether the caller named docker's place, and podman's: what is wrong with a usual one is no error of his.
+    pub(super) named: (bool, bool),
 }
 
 impl Places {
@@ -38,6 +40,7 @@ impl Places {
                 .or_else(|| home.map(|h| h.join(".docker")))
                 .map(|p| p.join("config.json")),
             podman,
+            named: (path("DOCKER_CONFIG").is_some(), path("REGISTRY_AUTH_FILE").is_some()),
         }
     }
 }

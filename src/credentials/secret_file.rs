@@ -20,6 +20,11 @@ pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>> {
     read_beside(path, || ())
 }
 
+/// Whether a directory on the way can't be entered, so that nobody can tell if there is a file.
+pub(super) fn is_out_of_reach(path: &Path) -> bool {
+    path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
+}
+
 /// The same; `meanwhile` stands for what others do while the file is being read.
 fn read_beside(path: &Path, mut meanwhile: impl FnMut()) -> Result<Option<Zeroizing<Vec<u8>>>> {
     let bad = |why: &str| {
@@ -116,7 +121,15 @@ mod tests {
         std::fs::set_permissions(&closed, std::os::unix::fs::PermissionsExt::from_mode(0o0)).unwrap();
         if File::open(&closed).is_err() {
             assert!(read(&closed).unwrap_err().message().contains("Permission denied"));
+            assert!(!is_out_of_reach(&closed));
+            // One that can't even be looked for.
+            let home = dir.path().join("home");
+            std::fs::create_dir(&home).unwrap();
+            std::fs::set_permissions(&home, std::os::unix::fs::PermissionsExt::from_mode(0o0)).unwrap();
+            assert!(read(&home.join("config.json")).is_err() && is_out_of_reach(&home.join("config.json")));
+            std::fs::set_permissions(&home, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
         }
+        assert!(!is_out_of_reach(&dir.path().join("nothing")));
     }
     #[test]
     fn a_26_a_file_that_changes_while_it_is_read_is_read_again_and_never_half() {

@@ -133,6 +133,7 @@ pub static OPTIONS: &[OptionSpec] = &[
     row("ca_dir", Type::Path, Scope::Client, "", "directory of such PEM files (*.crt, *.pem)"),
     row("plain_http_hosts", Type::List, Scope::Client, "", "hosts (HOST or HOST:PORT) spoken to over plain HTTP"),
     row("token_hosts", Type::List, Scope::Client, "", "the only other hosts that may issue tokens; empty = any public https host"),
+    row("download_hosts", Type::List, Scope::Client, "", "storage (HOST or HOST:PORT) that a registry may send the reads of blobs to though it has a private address or speaks plain http; no credential goes there"),
     row("upload_hosts", Type::List, Scope::Client, "", "other hosts that an upload may be sent to"),
     row("environment", Type::Bool, Scope::Client, "true", "read the environment (proxies, credential files, SSL_CERT_FILE, SSL_CERT_DIR, CLDOCI_*)"),
     // Credentials.

@@ -6,7 +6,7 @@ use http::{Method, Version, header};
 use super::body::{self, ResponseBody};
 use super::ranges::{Ranges, TRIAL, Whole, is_part};
 use super::repository::{Repository, TransferPermit};
-use super::request::{Request, Target};
+use super::request::{About, Request, Target};
 use super::retry::{Next, RetryBudget, pause_for};
 use super::transport::{Transfer, take};
 use crate::error::{Error, Kind, Result, printable};
@@ -22,7 +22,10 @@ impl Repository {
     pub async fn blob_exists(&self, descriptor: &Descriptor) -> Result<bool> {
         let path = self.path(&format!("blobs/{}", descriptor.digest));
         let response = self
-            .exchange(&Request::new(Method::HEAD, Target::Path(path.clone()), self.scope.clone()))
+            .exchange(
+                &Request::new(Method::HEAD, Target::Path(path.clone()), self.scope.clone())
+                    .about(About::Blob),
+            )
             .await?;
         match response.status {
             200 | 204 => Ok(true),
@@ -30,6 +33,7 @@ impl Repository {
             // A URL signed for GET can refuse HEAD (Q24), and so do some registries.
             400 | 403 | 405 => {
                 let request = Request::new(Method::GET, Target::Path(path), self.scope.clone())
+                    .about(About::Blob)
                     .header(header::RANGE, "bytes=0-0");
                 let response = self.exchange(&request).await?;
                 match response.status {

@@ -20,9 +20,9 @@ const LOOKS: u32 = 60;
 /// A change that was there in so many looks one after another is there to stay, whatever else changes.
 const LASTING: u32 = 8;
 
-/// One entry comes, or goes.
+/// Entries come, or one goes.
 enum Change<'a> {
-    Add(&'a Descriptor),
+    Add(&'a [Descriptor]),
     Remove(&'a Digest),
 }
 
@@ -30,14 +30,20 @@ impl Change<'_> {
     fn is_made(&self, list: &[Descriptor]) -> bool {
         let lists = |digest: &Digest| list.iter().any(|known| known.digest == *digest);
         match self {
-            Self::Add(referrer) => lists(&referrer.digest),
+            Self::Add(referrers) => referrers.iter().all(|referrer| lists(&referrer.digest)),
             Self::Remove(digest) => !lists(digest),
         }
     }
 
     fn make(&self, list: &mut Vec<Descriptor>) {
         match self {
-            Self::Add(referrer) => list.push((*referrer).clone()),
+            Self::Add(referrers) => {
+                for referrer in *referrers {
+                    if !list.iter().any(|known| known.digest == referrer.digest) {
+                        list.push(referrer.clone());
+                    }
+                }
+            }
             Self::Remove(digest) => list.retain(|known| known.digest != **digest),
         }
     }
@@ -50,10 +56,10 @@ struct Written {
 }
 
 impl Repository {
-    /// Adds a referrer to the fallback tag, for a registry that took no note of the manifest's subject
-    /// ([`super::Put`]). `referrer` carries the artifact type and the annotations (Q66).
-    pub async fn put_referrer(&self, subject: &Digest, referrer: &Descriptor) -> Result<()> {
-        self.change_fallback(subject, &Change::Add(referrer)).await
+    /// Adds referrers to the fallback tag, for a registry that took no note of the manifests' subject
+    /// ([`super::Put`]). Each carries the artifact type and the annotations (Q66).
+    pub async fn put_referrers(&self, subject: &Digest, referrers: &[Descriptor]) -> Result<()> {
+        self.change_fallback(subject, &Change::Add(referrers)).await
     }
 
     /// Takes a manifest that was deleted out of the fallback tag.

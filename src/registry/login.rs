@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use http::Method;
 
 use super::auth::{Auth, Scope};
-use super::repository::Registry;
+use super::repository::{Registry, Repository};
 use super::request::{Request, Target};
 use crate::call::Call;
 use crate::credential::{Credential, Credentials, Found, Lookup};
@@ -38,10 +38,36 @@ impl Registry {
             200..=299 => response.drain().await?,
             _ => return Err(response.error_response().await?.into_error(registry)),
         }
-        if call.operation.credential_source().is_none() {
-            call.operation.warn(format!("{registry}: it demands no credential, so this one was not tried"));
+        if call.operation.credential_source().is_none() && !root.prove(&request).await? {
+            call.operation.warn(format!("{registry}: it demands no credential, so this one is not proved"));
         }
         Ok(alone.auth().refresh_token())
+    }
+}
+
+impl Repository {
+    /// Sends the password to a registry that demands none where reads are free: those that know users say whether
+    /// it is right (Q113). One that takes a user whom nobody knows, too, has proved nothing.
+    async fn prove(&self, request: &Request<'_>) -> Result<bool> {
+        let auth = self.registry.auth();
+        let origin = self.origin()?;
+        let access = self.access(&origin, &request.scope);
+        let Some(own) = auth.unasked(access).await? else { return Ok(false) };
+        let answer = self.ask_as(request, &origin, &own).await?;
+        match answer.status {
+            200..=299 => answer.drain().await?,
+            401 => {
+                let headers = answer.headers.clone();
+                let answer = answer.error_response().await?;
+                return Err(auth.refused(access, Some(&own), &headers, answer).await);
+            }
+            _ => return Err(answer.error_response().await?.into_error(&self.name())),
+        }
+        let Some(nobody) = Auth::nobody()? else { return Ok(false) };
+        let answer = self.ask_as(request, &origin, &nobody).await?;
+        let proved = matches!(answer.status, 401 | 403);
+        answer.drain().await?;
+        Ok(proved)
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::auth::Scope;
 use super::body;
 use super::repository::Repository;
-use super::request::{Request, Target};
+use super::request::{About, Request, Target};
 use super::response::Response;
 use super::transport::RequestBody;
 use crate::error::{Error, Kind, Result, printable};
@@ -73,14 +73,22 @@ pub(super) fn check_claim(headers: &HeaderMap, digest: &Digest, what: &str) -> R
 }
 
 impl Repository {
-    /// The descriptor of a manifest by tag or digest; nothing if the registry says that it is not there. One
-    /// request where the answer has what is needed, else two (Q51 to Q55, R-29).
+    /// The descriptor of a manifest by tag or digest; nothing if the registry says that it is not there.
     pub async fn head_manifest(&self, target: &str) -> Result<Option<Descriptor>> {
+        match self.find_manifest(target).await {
+            Err(error) if error.kind() == Kind::NotFound => Ok(None),
+            found => found.map(Some),
+        }
+    }
+
+    /// The descriptor of a manifest by tag or digest; NOT_FOUND if the registry itself says so. One request where the
+    /// answer has what is needed, else two (Q51 to Q55, R-29).
+    pub async fn find_manifest(&self, target: &str) -> Result<Descriptor> {
         let response = self.exchange(&self.manifest_request(Method::HEAD, target)).await?;
         match response.status {
             200 => {
                 if let Some(descriptor) = described(&response, target) {
-                    return Ok(Some(descriptor));
+                    return Ok(descriptor);
                 }
             }
             // Whether it is there these do not say: registries refuse HEAD, or answer it wrongly.
@@ -91,7 +99,7 @@ impl Repository {
         if response.status == 404 {
             let error_response = response.error_response().await?;
             if error_response.is_not_found() {
-                return Ok(None);
+                return Err(error_response.into_error(&self.label(target)).with_kind(Kind::NotFound));
             }
             return Err(Error::new(
                 Kind::Protocol,
@@ -102,7 +110,7 @@ impl Repository {
             )
             .with_http_status(404));
         }
-        self.read_manifest(response, target).await.map(|(descriptor, _)| Some(descriptor))
+        self.read_manifest(response, target).await.map(|(descriptor, _)| descriptor)
     }
 
     /// A manifest's bytes, verified: against the digest asked for, and against what the registry claims.
@@ -135,7 +143,10 @@ impl Repository {
         let (claim, status) = (Claim::of(&response.headers), response.status);
         // Q41 has 200 and 202 too.
         if !matches!(status, 200..=202) {
-            let error = self.error_of(response, target).await?;
+            let mut error = self.error_of(response, target).await?;
+            if status == 415 {
+                error = error.cure(format!("its media type is {media_type}"));
+            }
             return match self.is_there_already(target, bytes, &error).await? {
                 true => Ok(Put { subject_known: false }),
                 false => Err(error),
@@ -219,7 +230,9 @@ impl Repository {
 
     /// What a manifest refers to, as far as the registry shows it.
     async fn subject_of(&self, target: &str) -> Result<Option<Digest>> {
-        let (descriptor, bytes) = match self.get_manifest(target).await {
+        // A token for this read need not be one that deletes.
+        let reads = Self { scope: Scope::pull(&self.reference.repository), ..self.clone() };
+        let (descriptor, bytes) = match reads.get_manifest(target).await {
             Ok(found) => found,
             // The DELETE has the answer to that.
             Err(error) if error.http_status().is_some() => return Ok(None),
@@ -240,13 +253,11 @@ impl Repository {
         match response.status {
             200 | 202 | 204 => response.drain().await,
             400 | 405 => {
-                let error = self.error_of(response, target).await?;
-                let what = if target.contains(':') { "deletes" } else { "deletes by tag; delete by digest" };
-                Err(Error::new(
-                    Kind::Unsupported,
-                    format!("{}: the registry allows no {what}", error.message()),
-                )
-                .with_http_status(error.http_status().unwrap_or(405)))
+                let error = self.error_of(response, target).await?.with_kind(Kind::Unsupported);
+                Err(match target.contains(':') {
+                    true => error,
+                    false => error.cure("if it takes deletes at all, delete by digest"),
+                })
             }
             _ => Err(self.error_of(response, target).await?),
         }
@@ -255,7 +266,9 @@ impl Repository {
     fn manifest_request(&self, method: Method, target: &str) -> Request<'static> {
         let path = Target::Path(self.path(&format!("manifests/{target}")));
         // All four types, or an older one is sent (Q53).
-        Request::new(method, path, self.scope.clone()).header(header::ACCEPT, media_type::MANIFEST_ACCEPT)
+        Request::new(method, path, self.scope.clone())
+            .about(About::Document)
+            .header(header::ACCEPT, media_type::MANIFEST_ACCEPT)
     }
 
     /// `registry/repository:tag` or `registry/repository@digest`, for messages.

@@ -16,14 +16,17 @@ pub(crate) enum AddressPolicy {
     Any,
     /// The Internet, and the class of the registry's own address.
     Public(Option<Class>),
+    /// Any that storage can have: the caller named the host, and a server that it is to be asked.
+    Storage,
 }
 
 impl AddressPolicy {
     /// Whether a connection may have this address.
     pub(crate) fn allows(self, address: IpAddr) -> bool {
         match (self, classify(address)) {
-            (Self::Any, _) | (Self::Public(_), Class::Public) => true,
+            (Self::Any, _) | (_, Class::Public) => true,
             (Self::Public(own), class) => class != Class::Unusable && own == Some(class),
+            (Self::Storage, class) => !matches!(class, Class::Unusable | Class::LinkLocal),
         }
     }
 
@@ -137,30 +140,46 @@ pub(crate) struct Location {
     pub(crate) url: Url,
     /// It is the registry's own origin still, so that its credential may go along.
     pub(crate) own: bool,
+    /// What a connection to it may have for an address.
+    pub(crate) addresses: AddressPolicy,
 }
 
-/// Checks one hop of a redirected read (R-23, R-24, A-10…A-16): never from https to http, never to an
-/// address that is not allowed.
+/// Checks one hop of a redirected read (R-23, R-24, A-10…A-16): never from https to http, never to an address that
+/// is not allowed. `download_hosts`, of a blob's read, lifts both for the hosts that it names: no credential goes
+/// there, and the digest decides what comes.
 pub(crate) fn redirect(
     registry: &Origin,
     from: &Url,
     location: &str,
     addresses: AddressPolicy,
+    download_hosts: Option<&[String]>,
 ) -> Result<Location> {
     const WHAT: &str = "the redirect to";
     let url = resolve(from, location, WHAT)?;
     let origin = Origin::of(&url).map_err(|_| {
         Error::new(Kind::Protocol, format!("{WHAT} '{}' is no redirect of http", printable(location)))
     })?;
-    if from.scheme() == "https" && !origin.secure {
-        return Err(refused(WHAT, &origin, "is plain http, and the registry is https"));
-    }
     let own = origin == *registry;
-    if !own {
-        addresses.check(&origin, WHAT)?;
+    let listed = download_hosts.is_some_and(|hosts| origin.is_listed(hosts));
+    let addresses = match (own, listed) {
+        (true, _) => AddressPolicy::Any,
+        // An address that is named is meant, whatever it is; a name can come to mean another.
+        (false, true) if literal(&origin.host).is_some() => AddressPolicy::Any,
+        (false, true) => AddressPolicy::Storage,
+        (false, false) => addresses,
+    };
+    let checked = match (registry.secure || from.scheme() == "https") && !origin.secure && !listed {
+        true => Err(refused(WHAT, &origin, "is plain http, and the registry is https")),
+        false => addresses.check(&origin, WHAT),
+    };
+    match (checked, download_hosts) {
+        (Err(error), Some(_)) => Err(error.cure(DOWNLOAD_CURE)),
+        (checked, _) => checked.map(|()| Location { url, own, addresses }),
     }
-    Ok(Location { url, own })
 }
+
+/// How a blob is had from where it may not be.
+pub(crate) const DOWNLOAD_CURE: &str = "name it in the option download_hosts if it is the registry's storage";
 
 /// Checks the `Location` of an upload (Q28–Q31, A-09): on the same host the request's scheme and port are
 /// restored; another host must be listed in `upload_hosts` and gets no credential.
@@ -184,7 +203,7 @@ pub(crate) fn location(
                 format!("{WHAT} '{}' is not usable", printable(location)),
             ));
         }
-        return Ok(Location { url, own: true });
+        return Ok(Location { url, own: true, addresses: AddressPolicy::Any });
     }
     if !origin.is_listed(upload_hosts) {
         return Err(refused(
@@ -196,7 +215,7 @@ pub(crate) fn location(
     if registry.secure && !origin.secure {
         return Err(refused(WHAT, &origin, "is plain http, and the registry is https"));
     }
-    Ok(Location { url, own: false })
+    Ok(Location { url, own: false, addresses: AddressPolicy::Any })
 }
 
 /// Checks the next page of a list: on the registry's own origin only (Q27, A-15).
@@ -222,7 +241,12 @@ fn resolve(base: &Url, reference: &str, what: &str) -> Result<Url> {
     }
     let mut url = base.join(reference).map_err(|_| bad("is no URL"))?;
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(Error::new(Kind::Policy, format!("{what} is refused: it has a user name in its URL")));
+        let origin = url.host_str().map(|host| format!("{}://{host}", url.scheme())).unwrap_or_default();
+        let origin = printable(origin);
+        return Err(Error::new(
+            Kind::Policy,
+            format!("{what} {origin} is refused: it has a user name in its URL"),
+        ));
     }
     url.set_fragment(None);
     Ok(url)

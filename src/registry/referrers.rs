@@ -1,6 +1,8 @@
 //! What refers to a manifest: by the referrers API, else by the fallback tag (distribution-spec, "Listing
 //! Referrers").
 
+use std::sync::atomic::Ordering;
+
 use http::{HeaderMap, HeaderValue, header};
 
 use super::repository::Repository;
@@ -28,6 +30,9 @@ impl Repository {
         subject: &Digest,
         artifact_type: Option<&str>,
     ) -> Result<Option<Vec<Descriptor>>> {
+        if self.lists_no_referrers.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
         let filter = artifact_type.map(|wanted| {
             let escaped: String = url::form_urlencoded::byte_serialize(wanted.as_bytes()).collect();
             format!("?artifactType={escaped}")
@@ -44,6 +49,8 @@ impl Repository {
             match response.status {
                 200 if declared == media_type::OCI_INDEX => {}
                 200 | 400 | 404 | 405 | 406 | 410 | 501 if first => {
+                    // A filter can be what was not understood.
+                    self.lists_no_referrers.fetch_or(artifact_type.is_none(), Ordering::Relaxed);
                     response.drain().await?;
                     return Ok(None);
                 }

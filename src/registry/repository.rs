@@ -74,6 +74,7 @@ impl Registry {
             extra_headers,
             fresh: Arc::default(),
             outage: Arc::default(),
+            lists_no_referrers: Arc::default(),
             transfers: Arc::new(Semaphore::new(call.settings.parallel)),
         })
     }
@@ -157,6 +158,8 @@ pub struct Repository {
     /// A blob of this call was not there: what is pushed is new, so its small blobs are sent unasked.
     pub(super) fresh: Arc<AtomicBool>,
     pub(super) outage: Arc<Outage>,
+    /// The registry was found to have no referrers API.
+    pub(super) lists_no_referrers: Arc<AtomicBool>,
     /// What this call may receive at once.
     pub(super) transfers: Arc<Semaphore>,
 }

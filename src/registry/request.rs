@@ -9,12 +9,16 @@ use super::policy::{self, AddressPolicy};
 use super::repository::Repository;
 use super::response::Response;
 use super::retry::{Next, RetryBudget, pause_for, too_long};
+use super::said;
 use super::transport::{Failure, Outgoing, Permit, RawResponse, RequestBody, Stage};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, printable};
 use crate::operation::Count;
 
 /// The most redirects of one request.
 const HOPS: usize = 5;
+
+/// The most warnings of one answer that are heard (Q112).
+const WARNINGS: usize = 8;
 
 /// Where a request goes.
 #[derive(Debug, Clone)]
@@ -23,6 +27,16 @@ pub(crate) enum Target {
     Path(String),
     /// What an upload's `Location` or a `Link` came to; `own`: the registry's credential goes along.
     Url { url: Url, own: bool },
+}
+
+/// What a request is about, as far as rules hang on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum About {
+    /// A blob's bytes: its digest decides, so that they may come from storage that the caller named.
+    Blob,
+    /// A manifest or a list: a registry may hide it from who is not known to it (Q110).
+    Document,
+    Other,
 }
 
 /// A request of the protocol.
@@ -34,6 +48,7 @@ pub(crate) struct Request<'a> {
     pub(crate) body: &'a (dyn Fn() -> Result<RequestBody> + Send + Sync),
     pub(crate) permit: Permit,
     pub(crate) scope: Scope,
+    pub(crate) about: About,
     /// Whether a broken connection and a passing status lead to another attempt here; a caller that says no
     /// has its own loop.
     pub(crate) safe: bool,
@@ -55,9 +70,15 @@ impl<'a> Request<'a> {
             body: &no_body,
             permit: Permit::Short,
             scope,
+            about: About::Other,
             safe: true,
             commit: false,
         }
+    }
+
+    pub(crate) fn about(mut self, about: About) -> Self {
+        self.about = about;
+        self
     }
 
     pub(crate) fn header(mut self, name: header::HeaderName, value: &str) -> Self {
@@ -66,6 +87,21 @@ impl<'a> Request<'a> {
             self.headers.insert(name, value);
         }
         self
+    }
+
+    /// Whether an anonymous read ended in the registry's own 403 or 404, and not at the end of a redirect.
+    fn may_be_hidden(&self, response: &Response, used: Option<&Authorization>) -> bool {
+        let asked = match &self.target {
+            Target::Path(path) => path.split('?').next() == Some(response.url.path()),
+            Target::Url { url, .. } => *url == response.url,
+        };
+        self.about == About::Document
+            && self.method == Method::GET
+            && !self.scope.writes()
+            && matches!(response.status, 403 | 404)
+            && response.own
+            && asked
+            && used.is_none_or(Authorization::is_anonymous)
     }
 
     /// Whether a read was refused by a server that the registry sent it to.
@@ -83,7 +119,7 @@ impl Repository {
     /// Sends a request until it has an answer that is worth the caller's look.
     pub(crate) async fn exchange(&self, request: &Request<'_>) -> Result<Response> {
         let mut budget = RetryBudget::new(&self.call, &self.outage);
-        let (mut answered, mut fresh, mut renewed) = (false, None, false);
+        let (mut answered, mut fresh, mut renewed, mut hiding) = (false, None, false, None);
         let auth = self.registry.auth();
         loop {
             let own = !matches!(request.target, Target::Url { own: false, .. });
@@ -95,6 +131,11 @@ impl Repository {
             };
             let next = match self.attempt(request, &origin, authorization.as_ref()).await {
                 Ok(response) if response.status == 401 && response.own => {
+                    // What it said before stands: that a credential was tried in vain is no news to who has none.
+                    if let Some(first) = hiding.take() {
+                        auth.conceal(access).await;
+                        return Ok(first);
+                    }
                     let headers = response.headers.clone();
                     let error_response = response.error_response().await?;
                     let used = authorization.as_ref();
@@ -108,7 +149,18 @@ impl Repository {
                             continue;
                         }
                     }
-                    return Err(auth.refused(access, used, error_response.into_error(&self.name())).await);
+                    return Err(auth.refused(access, used, &headers, error_response).await);
+                }
+                Ok(response)
+                    if hiding.is_none() && request.may_be_hidden(&response, authorization.as_ref()) =>
+                {
+                    let response = response.read().await?;
+                    fresh = auth.reveal(access).await?;
+                    if fresh.is_none() {
+                        return Ok(response);
+                    }
+                    hiding = Some(response);
+                    continue;
                 }
                 // Storage that a read was sent to: a signed URL ends, and the registry has another (Q108).
                 Ok(response) if own && !renewed && request.is_refused_elsewhere(&response) => {
@@ -141,7 +193,18 @@ impl Repository {
         }
     }
 
-    fn access<'a>(&'a self, origin: &'a Origin, scope: &'a Scope) -> Access<'a> {
+    /// One attempt with this credential.
+    pub(super) async fn ask_as(
+        &self,
+        request: &Request<'_>,
+        origin: &Origin,
+        authorization: &Authorization,
+    ) -> Result<Response> {
+        let answer = self.attempt(request, origin, Some(authorization)).await;
+        answer.map_err(|failure| failure.error.context(self.name()))
+    }
+
+    pub(super) fn access<'a>(&'a self, origin: &'a Origin, scope: &'a Scope) -> Access<'a> {
         Access {
             transport: self.registry.transport(),
             call: &self.call,
@@ -215,8 +278,16 @@ impl Repository {
         // The registry itself, and a listed upload host, were named by the caller.
         let mut addresses = AddressPolicy::Any;
         for _ in 0..=HOPS {
-            let answer = self.send_to(request, &url, addresses, authorization.filter(|_| own), own).await?;
-            let response = Response::new(answer, url.clone(), own);
+            let sent = self.send_to(request, &url, addresses, authorization.filter(|_| own), own).await;
+            let answer = sent.map_err(|failure| match own {
+                true => failure,
+                false => failure.at_redirect(request.about == About::Blob),
+            })?;
+            let sent = authorization.filter(|_| own).map(Authorization::value);
+            if own {
+                self.hear_warnings(answer.response.headers(), sent.as_ref());
+            }
+            let response = Response::new(answer, &request.method, url.clone(), own, sent);
             let redirected = match response.status {
                 307 | 308 => true,
                 301..=303 => reads,
@@ -234,19 +305,30 @@ impl Repository {
                 ))
             })?;
             let location = if reads {
-                addresses = self.registry.transport().foreign_addresses(origin);
-                policy::redirect(origin, &url, location, addresses)
+                let foreign = self.registry.transport().foreign_addresses(origin);
+                let hosts = (request.about == About::Blob).then_some(&*self.call.settings.download_hosts);
+                policy::redirect(origin, &url, location, foreign, hosts)
             } else {
                 let hosts = &self.call.settings.upload_hosts;
                 policy::location(origin, &url, location, hosts)
             };
-            let location = location.map_err(Failure::last)?;
-            if location.own {
-                addresses = AddressPolicy::Any;
-            }
-            (url, own) = (location.url, location.own);
+            let location = location.map_err(|error| Failure::last(error.context(self.name())))?;
+            (url, own, addresses) = (location.url, location.own, location.addresses);
         }
         Err(Failure::last(Error::new(Kind::Protocol, format!("{}: more than {HOPS} redirects", self.name()))))
+    }
+
+    /// What a registry has to tell its users (distribution-spec, "Warnings"; Q112): `299 - "text"`.
+    fn hear_warnings(&self, headers: &HeaderMap, sent: Option<&HeaderValue>) {
+        for value in headers.get_all(header::WARNING).iter().take(WARNINGS) {
+            let text = String::from_utf8_lossy(value.as_bytes());
+            let quoted = text.trim().strip_prefix("299 - \"").and_then(|rest| rest.strip_suffix('"'));
+            let shows = sent.is_some_and(|sent| said::echoes(value.as_bytes(), sent));
+            if let Some(said) = quoted.filter(|said| !shows && !said.trim().is_empty()) {
+                let said = printable(said.replace("\\\"", "\"").replace("\\\\", "\\"));
+                self.call.operation.warn(format!("{} says: {said}", self.reference.registry));
+            }
+        }
     }
 
     async fn send_to(

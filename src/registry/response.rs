@@ -2,12 +2,14 @@
 
 use std::time::SystemTime;
 
-use http::{HeaderMap, header};
-use serde::Deserialize;
+use http::{HeaderMap, HeaderValue, Method, header};
 use url::Url;
 
 use super::body;
+use super::error_response::ErrorResponse;
 use super::retry;
+use super::said::{self, Said};
+use super::sender::Sender;
 use super::transport::RawResponse;
 use crate::error::{Error, Kind, Result, printable};
 
@@ -24,6 +26,9 @@ pub(crate) struct Response {
     pub(crate) url: Url,
     /// It came from the registry's own origin: a challenge in it is the registry's.
     pub(crate) own: bool,
+    sender: Sender,
+    /// The credential that it answers.
+    sent: Option<HeaderValue>,
     body: Body,
 }
 
@@ -33,9 +38,16 @@ enum Body {
 }
 
 impl Response {
-    pub(crate) fn new(answer: RawResponse, url: Url, own: bool) -> Self {
+    pub(crate) fn new(
+        answer: RawResponse,
+        method: &Method,
+        url: Url,
+        own: bool,
+        sent: Option<HeaderValue>,
+    ) -> Self {
         let (status, headers) = (answer.response.status().as_u16(), answer.response.headers().clone());
-        Self { status, headers, url, own, body: Body::Flowing(Box::new(answer)) }
+        let sender = Sender::new(method, &url, own, answer.proxy.clone());
+        Self { status, headers, url, own, sender, sent, body: Body::Flowing(Box::new(answer)) }
     }
 
     /// One header's text.
@@ -83,123 +95,26 @@ impl Response {
 
     /// What the body complains about.
     pub(crate) async fn error_response(self) -> Result<ErrorResponse> {
-        let Self { status, headers, body, .. } = self.read().await?;
+        let Self { status, headers, body, sender, sent, .. } = self.read().await?;
         let Body::Read(body) = body else {
             return Err(Error::new(Kind::Internal, "a body was not read"));
         };
-        let content_type =
-            headers.get(header::CONTENT_TYPE).map(|v| printable(v.as_bytes())).unwrap_or_default();
+        let text = |name| headers.get(name).map(|value| printable(value.as_bytes()));
+        let content_type = text(header::CONTENT_TYPE).unwrap_or_default();
         let retry_after = retry::retry_after(&headers, SystemTime::now());
-        let envelope = serde_json::from_slice::<Envelope>(&body).ok().filter(|e| !e.errors.is_empty());
-        Ok(ErrorResponse { status, content_type, envelope, retry_after })
+        let mut said = Said::of(&content_type, &body);
+        if let Some(sent) = sent.filter(|sent| said::echoes(&body, sent)) {
+            said.text.clear();
+            said.codes.retain(|code| !said::echoes(code.as_bytes(), &sent));
+        }
+        // Without what follows the path, which may be a signature.
+        let location =
+            text(header::LOCATION).map(|text| text.split(['?', '#']).next().unwrap_or_default().to_owned());
+        Ok(ErrorResponse { status, content_type, said, retry_after, sender, location })
     }
 
     /// Reads the body away, so that the connection can be used again.
     pub(crate) async fn drain(self) -> Result<()> {
         self.read().await.map(drop)
-    }
-}
-
-/// What a registry said with an answer that is no success (distribution-spec, "Error Codes").
-#[derive(Debug)]
-pub(crate) struct ErrorResponse {
-    pub(crate) status: u16,
-    content_type: String,
-    envelope: Option<Envelope>,
-    retry_after: Option<std::time::Duration>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Envelope {
-    errors: Vec<Entry>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Entry {
-    #[serde(default)]
-    code: String,
-    #[serde(default)]
-    message: Option<String>,
-}
-
-impl ErrorResponse {
-    /// The first of the registry's own codes.
-    pub(crate) fn code(&self) -> Option<&str> {
-        self.envelope.as_ref()?.errors.first().map(|entry| entry.code.as_str())
-    }
-
-    pub(crate) fn has_code(&self, code: &str) -> bool {
-        self.envelope.as_ref().is_some_and(|e| e.errors.iter().any(|entry| entry.code == code))
-    }
-
-    /// Whether it is a registry that says that something is not there: a page of somebody else's with the
-    /// status 404 is not (Q55, R-29).
-    pub(crate) fn is_not_found(&self) -> bool {
-        const OTHER: [&str; 4] = ["UNAUTHORIZED", "DENIED", "TOOMANYREQUESTS", "UNSUPPORTED"];
-        self.status == 404 && self.envelope.is_some() && !OTHER.iter().any(|code| self.has_code(code))
-    }
-
-    /// The error, about `what`.
-    pub(crate) fn into_error(self, what: &str) -> Error {
-        let kind = match (self.status, self.code().unwrap_or("")) {
-            (_, "TOOMANYREQUESTS") | (429, _) => Kind::RateLimited,
-            // Some say so with 404; what is not there is no manifest that was asked for.
-            (_, "MANIFEST_BLOB_UNKNOWN") => Kind::Protocol,
-            (401, _) => Kind::Unauthorized,
-            (403, _) => Kind::Denied,
-            (404, _) => Kind::NotFound,
-            (_, "DIGEST_INVALID") => Kind::Digest,
-            (_, "SIZE_INVALID") => Kind::Size,
-            (405, _) | (_, "UNSUPPORTED") => Kind::Unsupported,
-            (413, _) => Kind::Limit,
-            (408 | 499 | 502..=504 | 520..=524 | 529 | 530, _) => Kind::Network,
-            _ => Kind::Protocol,
-        };
-        let mut error = Error::new(kind, format!("{what}: {}", self.words()))
-            .with_http_status(self.status)
-            .with_retryable(retry::is_passing(self.status));
-        if let Some(code) = self.code().filter(|code| !code.is_empty()) {
-            error = error.with_registry_code(printable(code));
-        }
-        match self.retry_after {
-            Some(wait) => error.with_retry_after(wait),
-            None => error,
-        }
-    }
-
-    fn words(&self) -> String {
-        let status = self.status;
-        let said = match self.envelope.as_ref().and_then(|e| e.errors.first()) {
-            Some(Entry { code, message: Some(message) }) if !message.is_empty() => {
-                format!("{}: {}", printable(code), printable(message))
-            }
-            Some(entry) => printable(&entry.code),
-            None if self.content_type.is_empty() => String::new(),
-            None => format!("Content-Type {}", self.content_type),
-        };
-        let text = match status {
-            401 => "the registry demands credentials",
-            403 => "the registry refuses access",
-            404 => "not found",
-            405 => "the registry does not support it",
-            413 => {
-                "it is larger than the registry, or a proxy before it, takes in one body (nginx: client_max_body_size)"
-            }
-            429 => "the registry asks to slow down",
-            200..=399 => "an answer that the protocol has not here",
-            499..=599 => "the registry failed",
-            _ => "the registry refuses it",
-        };
-        // ECR never makes a repository on push (Q74).
-        let hint = if self.code() == Some("NAME_UNKNOWN") {
-            "; the repository may have to be created first"
-        } else {
-            ""
-        };
-        if said.is_empty() {
-            format!("{text} (HTTP {status}){hint}")
-        } else {
-            format!("{text} (HTTP {status}, {said}){hint}")
-        }
     }
 }

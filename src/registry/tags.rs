@@ -7,7 +7,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::repository::Repository;
-use super::request::{Request, Target};
+use super::request::{About, Request, Target};
 use super::response::Response;
 use super::{body, policy};
 use crate::error::{Error, Kind, Result, printable};
@@ -70,7 +70,7 @@ impl<'a> Pages<'a> {
     pub(super) async fn next(&mut self, headers: HeaderMap) -> Result<Option<Response>> {
         let Some(target) = self.next.take() else { return Ok(None) };
         let repository = self.repository;
-        let mut request = Request::new(Method::GET, target, repository.scope.clone());
+        let mut request = Request::new(Method::GET, target, repository.scope.clone()).about(About::Document);
         request.headers = headers;
         let response = repository.exchange(&request).await?;
         self.seen.insert(response.url.to_string());

@@ -1,7 +1,9 @@
 //! Connections: one HTTP client per TLS profile and address policy, time limits for the head of an answer and for a
 //! body on its way out. Follows no redirect and knows no credential.
 
+mod bundle;
 mod clients;
+mod ecdsa;
 mod failure;
 mod no_proxy;
 mod request_body;
@@ -71,6 +73,8 @@ pub(crate) struct RawResponse {
     pub(crate) response: reqwest::Response,
     /// The call that asked for it.
     pub(crate) call: Call,
+    /// The proxy that it came through, without its credentials.
+    pub(crate) proxy: Option<String>,
     _permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -98,7 +102,8 @@ impl Transport {
         })))
     }
 
-    /// The class of a registry's own address: at once where its name is one, else as it was last resolved.
+    /// The class of a registry's own address: at once where its name is one, else of what was connected to. None
+    /// behind a proxy, which alone knows.
     pub(crate) fn class_of(&self, origin: &Origin) -> Option<Class> {
         match literal(&origin.host) {
             Some(address) => Some(classify(address)),
@@ -158,7 +163,7 @@ impl Transport {
         let client = self
             .0
             .clients
-            .get(&url, addresses)
+            .get(&url, addresses, &call.operation)
             .await
             .map_err(|error| Failure { error, stage: Stage::Setup })?;
         // A compressed answer would break sizes and digests (Q54, G-11).
@@ -193,9 +198,13 @@ impl Transport {
                     let error = Error::new(Kind::Protocol, format!("{}: {why}", origin.authority()));
                     Err(Failure { error, stage: Stage::Garbled })
                 }
-                (Ok(response), _) => {
+                (Ok(response), proxy) => {
+                    if let (None, AddressPolicy::Any, Some(peer)) = (proxy, addresses, response.remote_addr()) {
+                        self.0.clients.classes().put(&origin.host, classify(peer.ip()));
+                    }
                     call.operation.log(Level::Debug, || format!("{asked}: {}", response.status().as_u16()));
-                    Ok(RawResponse { response, call: call.clone(), _permit: permit })
+                    let proxy = proxy.map(str::to_owned);
+                    Ok(RawResponse { response, call: call.clone(), proxy, _permit: permit })
                 }
                 (Err(error), proxy) => Err(progress.source_error().map_or_else(
                     || Failure::of(error, &origin, proxy, &call.settings),

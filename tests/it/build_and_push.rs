@@ -11,6 +11,7 @@ use cldoci::{Call, Error, Kind, Result};
 
 use crate::harness::evil::{Act, Seen};
 use crate::harness::ours::{Done, Ours, refused};
+use crate::harness::random::Random;
 use crate::harness::registry::{Manners, Registry, error};
 
 /// A tree whose layer is several chunks long, and its client.
@@ -20,8 +21,7 @@ impl Tree {
     fn new() -> Self {
         let tree = Self(Ours::new());
         fs::create_dir(tree.path()).unwrap();
-        let noise: Vec<u8> =
-            (0..3_000_000_u64).map(|n| (n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8).collect();
+        let noise = Random(7).bytes(3_000_000);
         fs::write(tree.path().join("a"), noise).unwrap();
         fs::write(tree.path().join("b"), "b").unwrap();
         tree
@@ -88,6 +88,27 @@ fn one_pass_is_six_requests_and_no_spool() {
     let log = registry.server.log();
     assert_eq!(log[1].header("transfer-encoding"), Some("chunked"));
     assert_eq!(log[2].header("content-length"), Some("0"));
+}
+
+/// Up to 1 MiB a layer is asked for before it is sent: oras asks for the layer and for the config, and puts the
+/// manifest.
+#[test]
+fn a_small_layer_that_is_there_costs_three_requests_and_is_not_sent() {
+    let tree = Tree::new();
+    fs::write(tree.path().join("a"), vec![7; 900_000]).unwrap();
+    let registry = Registry::start();
+    let first = tree.push(&registry).unwrap();
+    tree.complete(&registry, &first);
+    assert_eq!(registry.server.log().len(), 6, "{}", methods(&registry));
+    let again = tree.push(&registry).unwrap();
+    assert_eq!(again.digest, first.digest);
+    let log = &registry.server.log()[6..];
+    assert_eq!(log.len(), 3, "{}", methods(&registry));
+    assert!(log.iter().all(|seen| seen.method != "PATCH" && !seen.line().contains("PUT /v2/org/app/blobs")));
+    // The twin: a large one is not held back, and goes while it is packed.
+    let large = Tree::new();
+    large.push(&registry).unwrap();
+    assert!(methods(&registry)["POST PUT".len()..].contains("PATCH"), "{}", methods(&registry));
 }
 
 #[test]

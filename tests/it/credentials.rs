@@ -3,6 +3,7 @@
 
 mod bench;
 mod helpers;
+mod hidden;
 mod login;
 mod memory;
 mod real;

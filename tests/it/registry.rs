@@ -1,11 +1,13 @@
 //! The registry room against servers: real ones, one that behaves, and ones that do not.
 
+mod authorities;
 mod blobs;
 mod floods;
 mod headers;
 mod help;
 mod http2;
 mod manifests;
+mod messages;
 mod others;
 mod overload;
 mod polite;
@@ -15,5 +17,6 @@ mod real;
 mod redirects;
 mod referrers;
 mod resumes;
+mod storage;
 mod tls;
 mod uploads;

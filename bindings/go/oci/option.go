@@ -226,6 +226,12 @@ func WithTokenHosts(hosts ...string) Option {
 	return WithOption("token_hosts", strings.Join(hosts, ","))
 }
 
+// WithDownloadHosts names storage that a registry may send the reads of blobs to though it has a private address or
+// speaks plain http.
+func WithDownloadHosts(hosts ...string) Option {
+	return WithOption("download_hosts", strings.Join(hosts, ","))
+}
+
 // WithUploadHosts names other hosts that a registry may have uploads sent to.
 func WithUploadHosts(hosts ...string) Option {
 	return WithOption("upload_hosts", strings.Join(hosts, ","))

@@ -66,7 +66,7 @@ impl LayoutBackend {
         opened.map(|layout| (layout, None))
     }
 
-    fn descriptor(&self, target: Target) -> Result<Option<Descriptor>> {
+    fn named(&self, target: Target) -> Result<Option<Descriptor>> {
         match self.find() {
             Ok((layout, begun)) => {
                 let name = match (begun, target.tag) {
@@ -90,6 +90,16 @@ impl LayoutBackend {
         Ok(Error::new(Kind::NotFound, format!("{}: {why}", self.reference)))
     }
 
+    /// The descriptor of what is named; NOT_FOUND, with what could be, where there is none.
+    fn chosen(&self, target: Target) -> Result<Descriptor> {
+        let named = target.tag.is_some() || target.digest.is_some();
+        match self.named(target)? {
+            Some(descriptor) => Ok(descriptor),
+            None if named => Err(self.not_found()),
+            None => Err(self.not_chosen()?),
+        }
+    }
+
     /// Does work that blocks.
     fn run<T: Send + 'static>(
         &self,
@@ -101,18 +111,15 @@ impl LayoutBackend {
 }
 
 impl Backend for LayoutBackend {
-    fn resolve<'a>(&'a self, target: &'a Target) -> Pending<'a, Option<Descriptor>> {
+    fn descriptor<'a>(&'a self, target: &'a Target) -> Pending<'a, Descriptor> {
         let target = target.clone();
-        self.run(move |own| own.descriptor(target))
+        self.run(move |own| own.chosen(target))
     }
 
     fn manifest<'a>(&'a self, target: &'a Target) -> Pending<'a, (Descriptor, Vec<u8>)> {
         let target = target.clone();
         self.run(move |own| {
-            let named = target.tag.is_some() || target.digest.is_some();
-            let Some(descriptor) = own.descriptor(target)? else {
-                return Err(if named { own.not_found() } else { own.not_chosen()? });
-            };
+            let descriptor = own.chosen(target)?;
             let bytes = own.open()?.read(&descriptor, own.call.settings.max_manifest_bytes)?;
             Ok((descriptor, bytes))
         })
@@ -224,7 +231,7 @@ impl Writer for Adding {
     }
 
     /// A layout's manifests are looked through for their subjects: nothing has to be told.
-    fn put_referrer<'a>(&'a self, _: &'a Digest, _: &'a Descriptor) -> Pending<'a, ()> {
+    fn put_referrers<'a>(&'a self, _: &'a Digest, _: &'a [Descriptor]) -> Pending<'a, ()> {
         Box::pin(async { Ok(()) })
     }
 }

@@ -44,8 +44,8 @@ fn name(target: &Target) -> String {
 }
 
 impl Backend for RegistryBackend {
-    fn resolve<'a>(&'a self, target: &'a Target) -> Pending<'a, Option<Descriptor>> {
-        run(&self.repository, async move { self.repository.head_manifest(&name(target)).await })
+    fn descriptor<'a>(&'a self, target: &'a Target) -> Pending<'a, Descriptor> {
+        run(&self.repository, async move { self.repository.find_manifest(&name(target)).await })
     }
 
     fn manifest<'a>(&'a self, target: &'a Target) -> Pending<'a, (Descriptor, Vec<u8>)> {
@@ -120,9 +120,9 @@ impl Backend for RegistryBackend {
     }
 
     fn send_unfinished(&self, blob: Unfinished, mount_from: &[String]) -> Option<Pending<'static, bool>> {
-        let repository = self.repository.clone().for_push(mount_from);
+        let (repository, from) = (self.repository.clone().for_push(mount_from), mount_from.to_vec());
         // It ends with the operation by itself, and then cancels what it began.
-        Some(Box::pin(async move { repository.upload_streamed(blob.chunks, blob.described).await }))
+        Some(Box::pin(async move { repository.upload_streamed(blob.chunks, blob.described, &from).await }))
     }
 }
 
@@ -159,8 +159,8 @@ impl Writer for Pushing {
         })
     }
 
-    fn put_referrer<'a>(&'a self, subject: &'a Digest, referrer: &'a Descriptor) -> Pending<'a, ()> {
-        run(&self.repository, self.repository.put_referrer(subject, referrer))
+    fn put_referrers<'a>(&'a self, subject: &'a Digest, referrers: &'a [Descriptor]) -> Pending<'a, ()> {
+        run(&self.repository, self.repository.put_referrers(subject, referrers))
     }
 }
 

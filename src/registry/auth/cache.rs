@@ -9,7 +9,7 @@ use http::HeaderValue;
 
 use super::Access;
 use super::scope::Scope;
-use super::token::{NoToken, Request, Token, fetch};
+use super::token::{NoToken, Refusal, Request, Token, fetch};
 use crate::credential::{Credential, Identity};
 use crate::options::Secret;
 use crate::registry::origin::Origin;
@@ -30,8 +30,16 @@ pub(super) struct Key {
 #[derive(Default)]
 struct State {
     token: Option<Token>,
+    /// What it was got for.
+    got_for: Vec<String>,
     /// The scopes that the server asked for when this one was last challenged.
     challenged: Vec<String>,
+}
+
+impl State {
+    fn is_fresh(&self) -> bool {
+        self.token.as_ref().is_some_and(|token| token.renew > Instant::now())
+    }
 }
 
 type Slot = Arc<tokio::sync::Mutex<State>>;
@@ -53,6 +61,8 @@ pub(super) struct TokenRequest<'a> {
     pub(super) challenged: Option<&'a [String]>,
     /// The token that the registry did not take.
     pub(super) stale: Option<&'a HeaderValue>,
+    /// It took it for valid, and its rights were not enough.
+    pub(super) insufficient: bool,
 }
 
 impl Tokens {
@@ -81,12 +91,41 @@ impl Tokens {
         slots.entry(key.clone()).or_default().clone()
     }
 
+    /// Whether a token is held that is good for more than this scope, whoever's it is.
+    pub(super) fn cover(&self, access: Access<'_>, service: &str) -> bool {
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.iter().any(|(key, slot)| {
+            key.origin == *access.origin
+                && key.service == service
+                && key.scope.covers(access.scope)
+                && slot.try_lock().is_ok_and(|state| state.is_fresh())
+        })
+    }
+
+    /// A wider token of the same identity.
+    fn wider(&self, key: &Key) -> Option<HeaderValue> {
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.iter().find_map(|(other, slot)| {
+            let serves = other.origin == key.origin
+                && other.identity == key.identity
+                && other.service == key.service
+                && other.scope.covers(&key.scope);
+            let state = slot.try_lock().ok().filter(|state| serves && state.is_fresh())?;
+            state.token.as_ref().map(|token| token.header.clone())
+        })
+    }
+
     /// The token that is held, or a new one.
     pub(super) async fn get(
         &self,
         access: Access<'_>,
         wanted: &TokenRequest<'_>,
     ) -> std::result::Result<HeaderValue, NoToken> {
+        if wanted.stale.is_none()
+            && let Some(header) = self.wider(&wanted.key)
+        {
+            return Ok(header);
+        }
         let slot = self.slot(&wanted.key);
         // Whoever holds the lock ends with its own operation; who waits for it ends with this one.
         let mut state = tokio::select! {
@@ -104,7 +143,12 @@ impl Tokens {
             state.challenged = challenged.to_vec();
         }
         let scope_candidates = wanted.key.scope.scope_candidates(&state.challenged);
-        let mut refused = 0;
+        // Another one for the same would be the same (Q111).
+        let same = state.is_fresh() && scope_candidates.first() == Some(&state.got_for);
+        if wanted.insufficient && same {
+            return Err(NoToken::Same);
+        }
+        let mut refused = Refusal::default();
         for (tried, scopes) in scope_candidates.iter().enumerate() {
             let request = Request {
                 realm: wanted.realm,
@@ -118,12 +162,14 @@ impl Tokens {
                     if let Some(refresh) = token.refresh_token.take() {
                         *self.refresh.lock().unwrap_or_else(PoisonError::into_inner) = Some(refresh);
                     }
+                    state.got_for.clone_from(scopes);
                     return Ok(state.token.insert(token).header.clone());
                 }
-                Err(NoToken::Refused(status)) => {
-                    refused = status;
+                Err(NoToken::Refused(refusal)) => {
                     // A wrong password is no better for being sent again and again.
-                    if status == 401 && tried > 0 {
+                    let last = refusal.status == 401 && tried > 0;
+                    refused = refusal;
+                    if last {
                         break;
                     }
                 }
@@ -202,6 +248,7 @@ mod tests {
             credential: None,
             challenged: None,
             stale,
+            insufficient: false,
         };
         let tokens = Tokens::default();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

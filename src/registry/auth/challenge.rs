@@ -16,6 +16,8 @@ pub(super) struct Challenges {
     pub(super) bearer: Option<Bearer>,
     /// Basic is offered.
     pub(super) basic: bool,
+    /// The token is good and its rights are not enough (RFC 6750 3.1).
+    pub(super) insufficient: bool,
     /// What is wrong with a challenge that could not be used.
     pub(super) malformed: Option<&'static str>,
 }
@@ -53,6 +55,10 @@ impl Challenges {
     }
 
     fn take(&mut self, challenge: Challenge) {
+        self.insufficient |= challenge
+            .parameters
+            .iter()
+            .any(|(name, value)| name.eq_ignore_ascii_case("error") && value == "insufficient_scope");
         if challenge.scheme.eq_ignore_ascii_case("basic") {
             self.basic = true;
         } else if challenge.scheme.eq_ignore_ascii_case("bearer") && self.bearer.is_none() {

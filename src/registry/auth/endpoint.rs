@@ -49,7 +49,11 @@ pub(super) async fn request(
         permit: Permit::Short,
         wait: access.call.settings.header_timeout,
     };
-    let answer = access.transport.send(outgoing, access.call).await.map_err(|failure| failure.error)?;
+    let answer =
+        access.transport.send(outgoing, access.call).await.map_err(|failure| match failure.error.kind() {
+            Kind::Policy => failure.error.cure("name it in the option token_hosts if it is the registry's"),
+            _ => failure.error,
+        })?;
     let (status, headers) = (answer.response.status().as_u16(), answer.response.headers().clone());
     let too_long = || Error::new(Kind::Limit, "the token endpoint's answer is longer than 64 KiB");
     let body = body::read_all(answer, LIMIT).await?.ok_or_else(too_long)?;

@@ -4,15 +4,18 @@
 mod cache;
 mod challenge;
 mod endpoint;
+mod hidden;
 mod scope;
 mod token;
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::header::{HeaderMap, HeaderValue};
 use http::{Method, header};
 
+use super::error_response::ErrorResponse;
 use super::origin::Origin;
 use super::transport::Transport;
 use crate::call::Call;
@@ -21,6 +24,7 @@ use crate::error::{Error, Kind, Result, printable};
 use crate::options::{Secret, Settings};
 use cache::{Key, TokenRequest, Tokens};
 use challenge::{Bearer, Challenges};
+use hidden::Hidden;
 pub(crate) use scope::Scope;
 use token::NoToken;
 
@@ -33,6 +37,7 @@ pub(crate) struct Auth {
     credentials: Option<Arc<dyn Credentials>>,
     tokens: Tokens,
     known: Mutex<HashMap<Origin, Known>>,
+    hidden: Hidden,
 }
 
 /// How a registry has challenged before.
@@ -54,13 +59,27 @@ pub(crate) struct Authorization {
     value: HeaderValue,
     identity: Identity,
     bearer: bool,
+    /// A token that a token server gave for this scope.
+    fetched: bool,
 }
 
 impl Authorization {
+    /// It says nothing about who asks.
+    pub(crate) fn is_anonymous(&self) -> bool {
+        self.identity == Identity::ANONYMOUS
+    }
+
     /// The header's value; its `Debug` shows nothing.
     pub(crate) fn value(&self) -> HeaderValue {
         self.value.clone()
     }
+}
+
+/// What a registry's 401 says about the token.
+#[derive(Clone, Copy)]
+struct Challenge<'a> {
+    scopes: &'a [String],
+    insufficient: bool,
 }
 
 /// What a request wants access to, and for whom.
@@ -86,7 +105,13 @@ impl Auth {
     }
 
     fn with(settings: &Settings, credentials: Option<Arc<dyn Credentials>>, tokens: Tokens) -> Self {
-        Self { settings: settings.clone(), credentials, tokens, known: Mutex::default() }
+        Self {
+            settings: settings.clone(),
+            credentials,
+            tokens,
+            known: Mutex::default(),
+            hidden: Hidden::default(),
+        }
     }
 
     /// The refresh token that a log-in was given.
@@ -97,8 +122,20 @@ impl Auth {
     /// What a request carries from the start; `None` until the registry has challenged one of its kind.
     pub(crate) async fn header(&self, access: Access<'_>) -> Result<Option<Authorization>> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(access.origin).cloned();
-        let Some(known) = known.filter(|known| known.reads || access.scope.writes()) else { return Ok(None) };
-        match known.scheme {
+        let writes = access.scope.writes();
+        let scheme = match known {
+            Some(known) if known.reads || writes => Some(known.scheme),
+            _ if writes => None,
+            // A token of a push before serves this read (Q111).
+            Some(Known { scheme: Scheme::Bearer(bearer), .. })
+                if self.tokens.cover(access, &bearer.service) =>
+            {
+                Some(Scheme::Bearer(bearer))
+            }
+            _ => self.hidden_scheme(access).await?,
+        };
+        let Some(scheme) = scheme else { return Ok(None) };
+        match scheme {
             Scheme::Basic => self.basic(access, None).await,
             Scheme::Bearer(bearer) => match self.bearer(access, &bearer, None, None).await {
                 // The server's own challenge may access for less.
@@ -117,10 +154,12 @@ impl Auth {
         used: Option<&Authorization>,
     ) -> Result<Option<Authorization>> {
         let Access { registry, origin, scope, .. } = access;
-        let scheme = match self.scheme(origin, &Challenges::of(headers), used) {
+        let challenges = Challenges::of(headers);
+        let insufficient = challenges.insufficient;
+        let scheme = match self.scheme(origin, &challenges, used) {
             Some(scheme) => scheme,
             None if headers.contains_key(header::WWW_AUTHENTICATE) => {
-                return Err(unusable(registry, &Challenges::of(headers)));
+                return Err(unusable(registry, &challenges));
             }
             None => match self.ping(access).await? {
                 Some(scheme) => scheme,
@@ -137,7 +176,10 @@ impl Auth {
         }
         match scheme {
             Scheme::Basic => self.basic(access, used).await,
-            Scheme::Bearer(bearer) => self.bearer(access, &bearer, Some(&bearer.scopes), used).await,
+            Scheme::Bearer(bearer) => {
+                let challenge = Challenge { scopes: &bearer.scopes, insufficient };
+                self.bearer(access, &bearer, Some(challenge), used).await
+            }
         }
     }
 
@@ -168,7 +210,8 @@ impl Auth {
     async fn ping(&self, access: Access<'_>) -> Result<Option<Scheme>> {
         let root = endpoint::realm(access, "/v2/")?;
         match endpoint::request(access, &root, Method::GET, HeaderMap::new(), None).await {
-            Ok((_, headers, _)) => Ok(self.scheme(access.origin, &Challenges::of(&headers), None)),
+            Ok((401, headers, _)) => Ok(self.scheme(access.origin, &Challenges::of(&headers), None)),
+            Ok(_) => Ok(None),
             Err(error) if error.kind() == Kind::Cancelled => Err(error),
             // What went wrong here is not what was asked: the 401 is the answer.
             Err(_) => Ok(None),
@@ -223,7 +266,7 @@ impl Auth {
         let Form::Basic { .. } = found.credential.0 else { return Ok(None) };
         access.call.operation.used_credential(&found.source);
         let value = token::basic(&found.credential);
-        Ok(value.map(|value| Authorization { value, identity, bearer: false }))
+        Ok(value.map(|value| Authorization { value, identity, bearer: false, fetched: false }))
     }
 
     /// A bearer token for whoever we are; for a verb that only reads, else for nobody in particular.
@@ -231,7 +274,7 @@ impl Auth {
         &self,
         access: Access<'_>,
         bearer: &Bearer,
-        challenged: Option<&[String]>,
+        challenged: Option<Challenge<'_>>,
         used: Option<&Authorization>,
     ) -> Result<Option<Authorization>> {
         let outcome = self.look_up(access).await?;
@@ -241,29 +284,31 @@ impl Auth {
                     access.call.operation.used_credential(&found.source);
                     return Ok(authorization);
                 }
-                Err(NoToken::Failed(error)) => return Err(error),
-                Err(NoToken::Refused(status)) => {
-                    if status == 401 {
+                Err(NoToken::Refused(refusal)) => {
+                    if refusal.status == 401 {
                         self.refuse(access, found).await;
                     }
                     let why = format!(
-                        "{}: the token endpoint refuses the credential from {} ({status})",
-                        access.registry, found.source
+                        "{}: {} to the credential from {}",
+                        access.registry, refusal.words, found.source
                     );
                     if access.scope.writes() || found.explicit {
-                        return Err(Error::new(Kind::Unauthorized, why).with_http_status(status));
+                        return Err(Error::new(Kind::Unauthorized, why).with_http_status(refusal.status));
                     }
                     // A public repository is pulled all the same (Q18).
                     access.call.operation.warn(format!("{why}; asked without a credential"));
                 }
+                Err(NoToken::Failed(error)) => return Err(error.context(access.registry)),
+                Err(NoToken::Same) => return Ok(None),
             }
         }
         match self.bearer_of(access, bearer, challenged, used, None).await {
             Ok(authorization) => Ok(authorization),
-            Err(NoToken::Failed(error)) => Err(error),
-            Err(NoToken::Refused(status)) => {
-                let why = format!("{}: the token endpoint gives no token ({status})", access.registry);
-                Err(hinted(Error::new(Kind::Unauthorized, why).with_http_status(status), &outcome))
+            Err(NoToken::Failed(error)) => Err(error.context(access.registry)),
+            Err(NoToken::Same) => Ok(None),
+            Err(NoToken::Refused(refusal)) => {
+                let why = format!("{}: no token: {}", access.registry, refusal.words);
+                Err(hinted(Error::new(Kind::Unauthorized, why).with_http_status(refusal.status), &outcome))
             }
         }
     }
@@ -272,18 +317,18 @@ impl Auth {
         &self,
         access: Access<'_>,
         bearer: &Bearer,
-        challenged: Option<&[String]>,
+        challenged: Option<Challenge<'_>>,
         used: Option<&Authorization>,
         found: Option<&Arc<Found>>,
     ) -> std::result::Result<Option<Authorization>, NoToken> {
         let credential = found.map(|found| &found.credential);
         let identity = credential.map_or(Identity::ANONYMOUS, Credential::identity);
-        let made = |value| Authorization { value, identity, bearer: true };
+        let made = |value, fetched| Authorization { value, identity, bearer: true, fetched };
         if let Some(Form::Token(token)) = credential.map(|c| &c.0) {
             if used.is_some_and(|used| used.identity == identity) {
                 return Ok(None);
             }
-            return Ok(token::header("Bearer", token.expose()).map(made));
+            return Ok(token::header("Bearer", token.expose()).map(|value| made(value, false)));
         }
         let realm = endpoint::realm(access, &bearer.realm)?;
         let wanted = TokenRequest {
@@ -295,33 +340,74 @@ impl Auth {
             },
             realm: &realm,
             credential,
-            challenged,
+            challenged: challenged.map(|challenge| challenge.scopes),
             stale: used.map(|used| &used.value),
+            insufficient: challenged.is_some_and(|challenge| challenge.insufficient),
         };
-        self.tokens.get(access, &wanted).await.map(|value| Some(made(value)))
+        match self.tokens.get(access, &wanted).await {
+            Ok(value) => Ok(Some(made(value, true))),
+            Err(NoToken::Same) => Ok(None),
+            Err(why) => Err(why),
+        }
     }
 
     /// The error for a 401 that is final: which credential it was, or why there was none. A password that
-    /// was refused is not used again.
+    /// was refused is not used again; a credential that was taken and has not the right is another matter.
     pub(crate) async fn refused(
         &self,
         access: Access<'_>,
         used: Option<&Authorization>,
-        refusal: Error,
+        headers: &HeaderMap,
+        answer: ErrorResponse,
     ) -> Error {
+        let name = match access.scope.repository() {
+            "" => access.registry.to_owned(),
+            repository => format!("{}/{repository}", access.registry),
+        };
+        let known = used.filter(|used| !used.is_anonymous());
+        let lacks = known.is_some_and(|used| used.fetched || Challenges::of(headers).insufficient);
         match self.credential(access).await {
+            Ok(Lookup::Found(found)) if lacks => {
+                let error = answer.into_denied(&name);
+                error.cure(format!(
+                    "the credential from {} is valid and has not the right to this",
+                    found.source
+                ))
+            }
             Ok(Lookup::Found(found)) => {
                 let password =
                     used.is_some_and(|used| !used.bearer && used.identity == found.credential.identity());
+                let refusal = answer.into_error(&name);
                 if password {
                     self.refuse(access, &found).await;
                     return hinted(refusal, &Lookup::Refused(found));
                 }
                 hinted(refusal, &Lookup::Found(found))
             }
-            Ok(outcome) => hinted(refusal, &outcome),
+            Ok(outcome) => hinted(answer.into_error(&name), &outcome),
             Err(error) => error,
         }
+    }
+
+    /// A credential that nobody asked for, where it may be sent (a log-in that is to be proved); nothing for a token,
+    /// which is for token servers or proves itself.
+    pub(crate) async fn unasked(&self, access: Access<'_>) -> Result<Option<Authorization>> {
+        if self.check_origin(access.origin).is_err() {
+            return Ok(None);
+        }
+        self.basic(access, None).await
+    }
+
+    /// A user that nobody knows: whoever takes it takes anybody.
+    pub(crate) fn nobody() -> Result<Option<Authorization>> {
+        let random = || RandomState::new().build_hasher().finish();
+        let credential = Credential::basic(
+            format!("cldoci-nobody-{:016x}", random()),
+            Secret::new(format!("{:016x}{:016x}", random(), random())),
+        )?;
+        let identity = credential.identity();
+        let value = token::basic(&credential);
+        Ok(value.map(|value| Authorization { value, identity, bearer: false, fetched: false }))
     }
 }
 
@@ -335,14 +421,7 @@ fn hinted(refusal: Error, outcome: &Lookup) -> Error {
         }
         Lookup::None => (refusal.kind(), "there is no credential for it (log in first)".to_owned()),
     };
-    let mut made = Error::new(kind, format!("{}; {hint}", refusal.message()));
-    if let Some(status) = refusal.http_status() {
-        made = made.with_http_status(status);
-    }
-    if let Some(code) = refusal.registry_code() {
-        made = made.with_registry_code(code);
-    }
-    made
+    refusal.with_kind(kind).cure(hint)
 }
 
 fn unusable(registry: &str, challenges: &Challenges) -> Error {

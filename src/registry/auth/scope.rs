@@ -58,6 +58,14 @@ impl Scope {
         self.actions.iter().any(|action| *action != "pull")
     }
 
+    /// Whether a token for this one is good for whatever the other is, and for more.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        self != other
+            && self.repository == other.repository
+            && other.actions.iter().all(|action| self.actions.contains(action))
+            && other.mount_from.iter().all(|from| self.mount_from.contains(from))
+    }
+
     fn deletes(&self) -> bool {
         self.actions.contains(&"delete")
     }

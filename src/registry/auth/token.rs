@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use bytes::Bytes;
 use http::Method;
-use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use url::form_urlencoded::Serializer;
 use zeroize::Zeroizing;
 
@@ -15,9 +15,11 @@ use crate::credential::{Credential, Form, TOKEN_USER};
 use crate::error::{Error, Kind, printable};
 use crate::oci::go_json::Document;
 use crate::options::Secret;
+use crate::registry::origin::Origin;
 use crate::registry::policy::Realm;
 use crate::registry::retry::{self, pause_for};
 use crate::registry::retry::{Next, RetryBudget};
+use crate::registry::said::{self, Said};
 
 /// How token servers know this program.
 const CLIENT_ID: &str = "cldoci";
@@ -45,10 +47,20 @@ pub(super) struct Token {
     pub(super) refresh_token: Option<Secret>,
 }
 
+/// What a token server refused with.
+#[derive(Debug, Default)]
+pub(super) struct Refusal {
+    pub(super) status: u16,
+    /// Who it was and what it said, for people.
+    pub(super) words: String,
+}
+
 /// Why there is none.
 pub(super) enum NoToken {
     /// The server refuses this credential or this scope; the status says which it may be.
-    Refused(u16),
+    Refused(Refusal),
+    /// It would be the one that the registry found to be not enough.
+    Same,
     /// Anything else.
     Failed(Error),
 }
@@ -67,14 +79,14 @@ pub(super) async fn fetch(access: Access<'_>, request: &Request<'_>) -> std::res
     };
     match fetch_by(first, access, request).await {
         // The endpoint knows only the other way (Q3, Q15).
-        Err(NoToken::Refused(404 | 405)) if request.credential.is_some() => {
+        Err(NoToken::Refused(Refusal { status: 404 | 405, .. })) if request.credential.is_some() => {
             fetch_by(first.other(), access, request).await
         }
         result => result,
     }
     .map_err(|why| match why {
-        NoToken::Refused(status @ (404 | 405)) => NoToken::Failed(
-            Error::new(Kind::Protocol, format!("the token endpoint {} answers {status}", name(request)))
+        NoToken::Refused(Refusal { status: status @ (404 | 405), words }) => NoToken::Failed(
+            Error::new(Kind::Protocol, format!("{words}; is that the registry's token server?"))
                 .with_http_status(status),
         ),
         other => other,
@@ -98,7 +110,19 @@ impl Way {
 
 /// The endpoint as messages show it: no path, no query.
 fn name(request: &Request<'_>) -> String {
-    printable(request.realm.url.host_str().unwrap_or_default())
+    let authority = Origin::of(&request.realm.url).map(|origin| origin.authority()).unwrap_or_default();
+    format!("the token endpoint {}", printable(authority))
+}
+
+/// Who answers with a status, and in what words. A server that sends back what it was sent is not quoted.
+fn answered(request: &Request<'_>, status: u16, headers: &HeaderMap, body: &[u8]) -> String {
+    let content_type = headers.get(CONTENT_TYPE).map(|value| printable(value.as_bytes())).unwrap_or_default();
+    let said = Said::of(&content_type, body).text;
+    let shown = request.credential.and_then(basic).is_some_and(|sent| said::echoes(body, &sent));
+    match said.as_str() {
+        text if text.is_empty() || shown => format!("{} answers {status}", name(request)),
+        text => format!("{} answers {status}, {text}", name(request)),
+    }
 }
 
 async fn fetch_by(
@@ -125,36 +149,36 @@ async fn fetch_by(
             Ok((status @ 200..=299, _, body)) => {
                 let body = Zeroizing::new(body);
                 return parse(&body, Instant::now()).map_err(|why| {
-                    Error::new(Kind::Unauthorized, format!("the token endpoint {}: {why}", name(request)))
+                    Error::new(Kind::Unauthorized, format!("{}: {why}", name(request)))
                         .with_http_status(status)
                         .into()
                 });
             }
             Ok((300..=399, ..)) => {
                 // What it redirects to was never checked, and it would get the credential.
-                let why =
-                    format!("the token endpoint {} answers with a redirect, which is refused", name(request));
+                let why = format!("{} answers with a redirect, which is refused", name(request));
                 return Err(Error::new(Kind::Policy, why).into());
             }
-            Ok((status @ (400 | 401 | 403 | 404 | 405), ..)) => return Err(NoToken::Refused(status)),
-            Ok((status, headers, _)) => match budget.after_status(status, &headers) {
+            Ok((status @ (400 | 401 | 403 | 404 | 405), headers, body)) => {
+                let words = answered(request, status, &headers, &body);
+                return Err(NoToken::Refused(Refusal { status, words }));
+            }
+            Ok((status, headers, body)) => match budget.after_status(status, &headers) {
                 Next::TooLong(wait) => {
-                    let why = format!(
-                        "the token endpoint {} answers {status} and asks to wait {} s",
-                        name(request),
-                        wait.as_secs()
-                    );
+                    let words = answered(request, status, &headers, &body);
+                    let why = format!("{words}, and asks to wait {} s", wait.as_secs());
                     let error = Error::new(Kind::RateLimited, why).with_http_status(status);
                     return Err(error.with_retry_after(wait).into());
                 }
-                Next::Stop => return Err(unusable(status, request).into()),
+                Next::Stop => return Err(unusable(status, answered(request, status, &headers, &body)).into()),
                 wait => wait,
             },
             Err(error) if error.kind() == Kind::Network && error.retryable() => match budget.again(None) {
                 Next::Wait(pause) => Next::Wait(pause),
-                _ => return Err(error.context("the token endpoint").into()),
+                _ => return Err(error.context(name(request)).into()),
             },
-            Err(error) => return Err(error.into()),
+            Err(error) if error.kind() == Kind::Cancelled => return Err(error.into()),
+            Err(error) => return Err(error.context(name(request)).into()),
         };
         if let Next::Wait(pause) = next {
             pause_for(pause, access.call).await?;
@@ -162,11 +186,9 @@ async fn fetch_by(
     }
 }
 
-fn unusable(status: u16, request: &Request<'_>) -> Error {
+fn unusable(status: u16, words: String) -> Error {
     let kind = if status == 429 { Kind::RateLimited } else { Kind::Protocol };
-    Error::new(kind, format!("the token endpoint {} answers {status}", name(request)))
-        .with_http_status(status)
-        .with_retryable(retry::is_passing(status))
+    Error::new(kind, words).with_http_status(status).with_retryable(retry::is_passing(status))
 }
 
 /// What the realm has for a query stays; what is added is percent-encoded.

@@ -183,26 +183,32 @@ fn r_24_and_a_16_redirects_are_checked_at_every_hop() {
     let registry = origin("https://reg.test");
     let from = url("https://reg.test/v2/a/blobs/x");
     let addresses = AddressPolicy::Public(None);
-    assert!(!redirect(&registry, &from, "https://cdn.test/x", addresses).unwrap().own);
-    assert!(redirect(&registry, &from, "/x", addresses).unwrap().own);
-    assert_eq!(kind(redirect(&registry, &from, "http://cdn.test/x", addresses)), Kind::Policy);
+    assert!(!redirect(&registry, &from, "https://cdn.test/x", addresses, None).unwrap().own);
+    assert!(redirect(&registry, &from, "/x", addresses, None).unwrap().own);
+    assert_eq!(kind(redirect(&registry, &from, "http://cdn.test/x", addresses, None)), Kind::Policy);
     let location = url("https://cdn.test/x");
     for text in ["https://10.0.0.1/", "https://169.254.169.254/", "https://localhost/", "http://cdn.test/"] {
-        assert_eq!(kind(redirect(&registry, &location, text, addresses)), Kind::Policy, "{text}");
+        assert_eq!(kind(redirect(&registry, &location, text, addresses, None)), Kind::Policy, "{text}");
     }
     // A credential would go along on the same origin only: other port, scheme, host, sub-domain (A-10…A-13).
     for text in ["https://reg.test:444/x", "https://sub.reg.test/x", "https://reg.test.evil/x"] {
-        assert!(!redirect(&registry, &from, text, addresses).unwrap().own, "{text}");
+        assert!(!redirect(&registry, &from, text, addresses, None).unwrap().own, "{text}");
     }
     let local = origin("http://127.0.0.1:5000");
     let from = url("http://127.0.0.1:5000/x");
     // Another scheme on the same port.
     let loopback = AddressPolicy::Public(Some(Class::Loopback));
-    assert!(!redirect(&local, &from, "https://127.0.0.1:5000/x", loopback).unwrap().own);
-    assert!(redirect(&local, &from, "http://127.0.0.1:5000/y", loopback).unwrap().own);
+    assert!(!redirect(&local, &from, "https://127.0.0.1:5000/x", loopback, None).unwrap().own);
+    assert!(redirect(&local, &from, "http://127.0.0.1:5000/y", loopback, None).unwrap().own);
     assert!(
-        redirect(&local, &from, "http://127.0.0.1:9000/x", AddressPolicy::Public(Some(Class::Loopback)))
-            .is_ok()
+        redirect(
+            &local,
+            &from,
+            "http://127.0.0.1:9000/x",
+            AddressPolicy::Public(Some(Class::Loopback)),
+            None
+        )
+        .is_ok()
     );
 }
 
@@ -211,7 +217,11 @@ fn r_23_redirects_to_what_is_not_http() {
     let registry = origin("https://reg.test");
     let from = url("https://reg.test/v2/a/blobs/x");
     for text in ["file:///etc/passwd", "data:,x", "ftp://x/y", ""] {
-        assert_eq!(kind(redirect(&registry, &from, text, AddressPolicy::Any)), Kind::Protocol, "{text}");
+        assert_eq!(
+            kind(redirect(&registry, &from, text, AddressPolicy::Any, None)),
+            Kind::Protocol,
+            "{text}"
+        );
     }
 }
 

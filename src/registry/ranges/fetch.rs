@@ -13,7 +13,7 @@ use crate::error::{Error, Kind, Result};
 use crate::oci::Digest;
 use crate::registry::body::{self, ResponseBody};
 use crate::registry::repository::{Repository, TransferPermit};
-use crate::registry::request::{Request, Target};
+use crate::registry::request::{About, Request, Target};
 use crate::registry::response::Response;
 use crate::registry::transport::Permit;
 
@@ -29,7 +29,8 @@ impl Whole {
     /// The request for all of it, or with a `Range` for a part.
     pub(crate) fn request(&self) -> Request<'static> {
         let path = self.repository.path(&format!("blobs/{}", self.digest));
-        let mut request = Request::new(Method::GET, Target::Path(path), self.repository.scope.clone());
+        let mut request =
+            Request::new(Method::GET, Target::Path(path), self.repository.scope.clone()).about(About::Blob);
         request.permit = Permit::Held;
         request
     }

@@ -11,6 +11,7 @@ use super::no_proxy::NoProxy;
 use super::resolver::{Classes, Names, Resolver};
 use super::tls::Tls;
 use crate::error::{Error, Kind, Result, printable};
+use crate::operation::Operation;
 use crate::options::Settings;
 use crate::registry::origin::Origin;
 use crate::registry::policy::AddressPolicy;
@@ -38,7 +39,7 @@ pub(super) struct Clients {
     proxies: Arc<Proxies>,
     user_agent: String,
     names: Option<Arc<dyn Names>>,
-    classes: Arc<Classes>,
+    classes: Classes,
     made: Mutex<HashMap<Profile, Client>>,
 }
 
@@ -55,13 +56,13 @@ impl Clients {
             ));
         }
         // Ring, since AWS-LC alone is a quarter of the library. A Rust host's own choice stands.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        let _ = super::ecdsa::provider().install_default();
         Ok(Self {
             settings: settings.clone(),
             proxies: Arc::new(Proxies::new(settings)?),
             user_agent,
             names,
-            classes: Arc::default(),
+            classes: Classes::default(),
             made: Mutex::default(),
         })
     }
@@ -79,7 +80,12 @@ impl Clients {
     }
 
     /// The client for a request.
-    pub(super) async fn get(&self, url: &Url, addresses: AddressPolicy) -> Result<Client> {
+    pub(super) async fn get(
+        &self,
+        url: &Url,
+        addresses: AddressPolicy,
+        operation: &Operation,
+    ) -> Result<Client> {
         let origin = Origin::of(url)?;
         let tls = match origin.secure {
             true => Some(self.tls_of(&origin, url)?),
@@ -91,7 +97,7 @@ impl Clients {
         if let Some(client) = made.get(&profile) {
             return Ok(client.clone());
         }
-        let client = self.build(&profile)?;
+        let client = self.build(&profile, operation)?;
         made.insert(profile, client.clone());
         Ok(client)
     }
@@ -115,13 +121,12 @@ impl Clients {
         Ok(tls)
     }
 
-    fn build(&self, profile: &Profile) -> Result<Client> {
+    fn build(&self, profile: &Profile, operation: &Operation) -> Result<Client> {
         let settings = &self.settings;
         let resolver = Resolver {
             addresses: profile.addresses,
             exempt: self.proxies.hosts(),
             names: self.names.clone(),
-            classes: self.classes.clone(),
         };
         let mut builder = Client::builder()
             .user_agent(&self.user_agent)
@@ -148,7 +153,12 @@ impl Clients {
         }
         builder = match &profile.tls {
             None => builder.tls_certs_only([]),
-            Some(tls) => builder.tls_backend_preconfigured(tls.config(settings)?),
+            Some(tls) => {
+                let mut warnings = Vec::new();
+                let config = tls.config(settings, &mut warnings)?;
+                warnings.into_iter().for_each(|warning| operation.warn(warning));
+                builder.tls_backend_preconfigured(config)
+            }
         };
         builder.build().map_err(|error| {
             let cause =

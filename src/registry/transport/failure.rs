@@ -6,6 +6,7 @@ use std::io;
 use crate::error::{Error, Kind, printable};
 use crate::options::Settings;
 use crate::registry::origin::Origin;
+use crate::registry::policy;
 
 /// How far a request came before it failed; what may be tried again depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +38,15 @@ impl Failure {
     /// A failure that another attempt would not mend.
     pub(crate) fn last(error: Error) -> Self {
         Self { error, stage: Stage::Last }
+    }
+
+    /// The same at a place that the registry sent a read to.
+    pub(crate) fn at_redirect(self, blob: bool) -> Self {
+        let cured = match self.error.kind() {
+            Kind::Policy if blob => self.error.cure(policy::DOWNLOAD_CURE),
+            _ => self.error,
+        };
+        Self { error: cured.context("where the registry redirects to"), ..self }
     }
 
     /// The proxy between wants other credentials.
@@ -88,6 +98,16 @@ impl Failure {
         }
         if let (true, Some(proxy)) = (causes.text.contains("proxy authorization required"), proxy) {
             return Self::at_proxy(proxy, origin);
+        }
+        // The status is not told by the connector that reads it (docs/decisions.md).
+        if let (true, Some(proxy)) = (causes.text.contains("tunnel error"), proxy) {
+            let to = origin.authority();
+            let why = causes.text.trim_start_matches("tunnel error: ").trim_start_matches("unsuccessful");
+            let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+            let text = format!(
+                "{to}: the proxy {proxy} refuses a tunnel to {to}, or can't reach it{why} (NO_PROXY names hosts that need no proxy)"
+            );
+            return Self { error: Error::new(Kind::Network, text), stage: Stage::Unconnected };
         }
         if connect {
             let cure = tls_cure(&causes.text, origin);
@@ -166,24 +186,68 @@ impl Causes {
     }
 }
 
-/// What rustls says; of some certificates in words of ours.
+/// What rustls says, in words; never its names for things.
 fn tls_words(error: &rustls::Error) -> String {
-    use rustls::{CertificateError, Error};
-    /// ecdsa-with-SHA1 and sha1WithRSAEncryption, as DER.
-    const SHA_1: [&[u8]; 2] = [&[42, 134, 72, 206, 61, 4, 1], &[42, 134, 72, 134, 247, 13, 1, 1, 5]];
+    use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
     if super::tls::is_authority_only(error) {
         return "invalid peer certificate: it is an authority's, and not one that is trusted".to_owned();
     }
-    let Error::InvalidCertificate(CertificateError::UnsupportedSignatureAlgorithmContext {
-        signature_algorithm_id: id,
-        ..
-    }) = error
-    else {
-        return printable(error.to_string());
+    const OLD: &str = "handshake refused: no common version of TLS, the server's are older than 1.2";
+    const NONE: &str = "handshake refused: no common cipher suite, curve or kind of signature";
+    match error {
+        Error::PeerIncompatible(
+            PeerIncompatible::ServerDoesNotSupportTls12Or13
+            | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
+            | PeerIncompatible::Tls12NotOffered
+            | PeerIncompatible::Tls12NotOfferedOrEnabled,
+        )
+        | Error::AlertReceived(AlertDescription::ProtocolVersion) => OLD.to_owned(),
+        Error::PeerIncompatible(_) | Error::AlertReceived(AlertDescription::HandshakeFailure) => {
+            NONE.to_owned()
+        }
+        Error::AlertReceived(AlertDescription::InsufficientSecurity) => {
+            "handshake refused: the server wants stronger ciphers or keys".to_owned()
+        }
+        Error::InvalidCertificate(
+            CertificateError::UnsupportedSignatureAlgorithmContext { signature_algorithm_id: id, .. }
+            | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext {
+                signature_algorithm_id: id,
+                ..
+            },
+        ) => format!("invalid peer certificate: it is signed {}", signed(id)),
+        Error::InvalidCertificate(CertificateError::Other(other))
+            if matches!(other.0.downcast_ref(), Some(webpki::Error::UnsupportedCriticalExtension)) =>
+        {
+            "invalid peer certificate: it has a critical extension that is not known here".to_owned()
+        }
+        error => printable(error.to_string()),
+    }
+}
+
+/// How a certificate is signed that can't be verified: the DER of the algorithm's name.
+fn signed(id: &[u8]) -> String {
+    const ECDSA: &[u8] = &[42, 134, 72, 206, 61, 4];
+    const RSA: &[u8] = &[42, 134, 72, 134, 247, 13, 1, 1];
+    let after = |prefix: &[u8]| {
+        let at = id.windows(prefix.len()).position(|part| part == prefix)?;
+        id.get(at + prefix.len()..)
     };
-    let sha_1 = SHA_1.iter().any(|known| id.windows(known.len()).any(|part| part == *known));
-    let how = if sha_1 { "with SHA-1, which can be forged" } else { "in a way that is not supported" };
-    format!("invalid peer certificate: it is signed {how}: the server needs a newer certificate")
+    let old = "which can be forged: the server needs a newer certificate";
+    match (after(ECDSA), after(RSA)) {
+        (Some([1, ..]), _) | (_, Some([5, ..])) => format!("with SHA-1, {old}"),
+        (_, Some([2 | 4, ..])) => format!("with MD5, {old}"),
+        (Some([3, 1, ..]), _) => "by ECDSA with SHA-224, which is not verified here".to_owned(),
+        (Some([3, 2, ..]), _) => {
+            "by ECDSA with SHA-256 and a curve that is not verified here (P-256, P-384 and P-521 are)"
+                .to_owned()
+        }
+        (Some([3, 3, ..]), _) => {
+            "by ECDSA with SHA-384 and a curve that is not verified here (P-256, P-384 and P-521 are)"
+                .to_owned()
+        }
+        (Some([3, 4, ..]), _) => "by ECDSA with SHA-512 and a curve that is not verified here".to_owned(),
+        _ => "in a way that is not supported".to_owned(),
+    }
 }
 
 fn tls_cure(text: &str, origin: &Origin) -> String {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use crate::error::{Error, Kind, Result, printable};
-use crate::registry::address::{Class, classify};
+use crate::registry::address::Class;
 use crate::registry::policy::AddressPolicy;
 use crate::thread::blocking_ahead;
 
@@ -20,7 +20,8 @@ pub trait Names: Send + Sync {
 /// The most hosts whose address class is remembered.
 const REMEMBERED: usize = 1024;
 
-/// The class of the address that each registry was last found at.
+/// The class of the addresses that each host was connected to: what DNS says beside them is the host's to
+/// choose.
 #[derive(Default)]
 pub(crate) struct Classes(Mutex<HashMap<String, Class>>);
 
@@ -29,9 +30,14 @@ impl Classes {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(host).copied()
     }
 
-    fn put(&self, host: &str, class: Class) {
+    /// A host that is at addresses of two classes may send us to neither: only the Internet is left to it.
+    pub(crate) fn put(&self, host: &str, class: Class) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() < REMEMBERED || known.contains_key(host) {
+        if let Some(before) = known.get_mut(host) {
+            if *before != class {
+                *before = Class::Public;
+            }
+        } else if known.len() < REMEMBERED {
             known.insert(host.to_owned(), class);
         }
     }
@@ -43,20 +49,17 @@ pub(crate) struct Resolver {
     /// Hosts of proxies, which the caller named.
     pub(crate) exempt: Vec<String>,
     pub(crate) names: Option<Arc<dyn Names>>,
-    pub(crate) classes: Arc<Classes>,
 }
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let (mut addresses, names, classes) = (self.addresses, self.names.clone(), self.classes.clone());
+        let (mut addresses, names) = (self.addresses, self.names.clone());
         let proxy = self.exempt.iter().any(|host| host.eq_ignore_ascii_case(name.as_str()));
         Box::pin(async move {
             let host = name.as_str().to_ascii_lowercase();
             let found = look_up(&host, names).await?;
             if proxy {
                 addresses = AddressPolicy::Any;
-            } else if let (AddressPolicy::Any, Some(first)) = (addresses, found.first()) {
-                classes.put(&host, classify(*first));
             }
             let allowed: Vec<SocketAddr> =
                 found.iter().filter(|a| addresses.allows(**a)).map(|a| SocketAddr::new(*a, 0)).collect();

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-use super::trust;
+use super::{bundle, ecdsa, trust};
 use crate::error::{Error, Kind, Result, printable};
 use crate::options::{HostSettings, Settings};
 
@@ -34,13 +34,12 @@ impl Tls {
         }
     }
 
-    /// The set-up for the TLS library; files are read here.
-    pub(super) fn config(&self, settings: &Settings) -> Result<ClientConfig> {
-        let provider =
-            CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(ring::default_provider()));
+    /// The set-up for the TLS library; files are read here, and what is wrong with a part of one is a warning.
+    pub(super) fn config(&self, settings: &Settings, warnings: &mut Vec<String>) -> Result<ClientConfig> {
+        let provider = ecdsa::chosen();
         let verifier: Arc<dyn ServerCertVerifier> = match self.insecure {
             true => Arc::new(Anybody),
-            false => Arc::new(Trusting::new(self.roots(settings)?, provider.clone())?),
+            false => Arc::new(Trusting::new(self.roots(settings, warnings)?, provider.clone())?),
         };
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -55,13 +54,13 @@ impl Tls {
         Ok(config)
     }
 
-    fn roots(&self, settings: &Settings) -> Result<Vec<CertificateDer<'static>>> {
+    fn roots(&self, settings: &Settings, warnings: &mut Vec<String>) -> Result<Vec<CertificateDer<'static>>> {
         let mut roots = trust::system(settings.environment());
         for file in settings.ca_file.iter().chain(&self.ca_file) {
-            roots.extend(certificates(file)?);
+            roots.extend(bundle::certificates(file, warnings)?);
         }
         if let Some(directory) = &settings.ca_dir {
-            roots.extend(certificates_in(directory)?);
+            roots.extend(certificates_in(directory, warnings)?);
         }
         if roots.is_empty() {
             return Err(Error::new(
@@ -74,10 +73,10 @@ impl Tls {
 
     fn identity(&self) -> Result<Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>> {
         let Some(cert) = &self.client_cert else { return Ok(None) };
-        let mut pem = read(cert)?;
+        let mut pem = bundle::read(cert)?;
         if let Some(key) = &self.client_key {
             pem.push(b'\n');
-            pem.extend(read(key)?);
+            pem.extend(bundle::read(key)?);
         }
         let chain: std::result::Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
         let key = PrivateKeyDer::from_pem_slice(&pem);
@@ -99,28 +98,13 @@ fn set_up(error: impl std::fmt::Display) -> Error {
     Error::new(Kind::Tls, format!("TLS can't be set up: {}", printable(error.to_string())))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|error| Error::io(printable(path.as_os_str().as_encoded_bytes()), error))
-}
-
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
-    let bad = || {
-        Error::new(
-            Kind::Tls,
-            format!("{} holds no PEM certificates", printable(path.as_os_str().as_encoded_bytes())),
-        )
-    };
-    let found: std::result::Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(path)?).collect();
-    found.ok().filter(|found| !found.is_empty()).ok_or_else(bad)
-}
-
-fn certificates_in(directory: &Path) -> Result<Vec<CertificateDer<'static>>> {
+fn certificates_in(directory: &Path, warnings: &mut Vec<String>) -> Result<Vec<CertificateDer<'static>>> {
     let fail = |error| Error::io(printable(directory.as_os_str().as_encoded_bytes()), error);
     let mut found = Vec::new();
     for entry in std::fs::read_dir(directory).map_err(fail)? {
         let path = entry.map_err(fail)?.path();
         if path.extension().is_some_and(|extension| extension == "crt" || extension == "pem") {
-            found.extend(certificates(&path)?);
+            found.extend(bundle::certificates(&path, warnings)?);
         }
     }
     Ok(found)

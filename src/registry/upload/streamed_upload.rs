@@ -19,23 +19,64 @@ use crate::registry::request::{Request, Target};
 use crate::registry::transport::{Permit, RequestBody, RequestStream};
 use crate::thread::background;
 
+/// How much of a blob is held back until it shows whether it is small.
+const HELD: usize = 1 << 20;
+
 impl Repository {
     /// Sends the chunks in one PATCH (chunked on HTTP/1.1) and ends the upload with what `described` gives
     /// once the last chunk is out. False where that came to nothing, so that the blob must be sent again in
     /// the usual way: this host takes no such body (Q33, Q38, Q44), the connection broke, or `described` had
-    /// nothing to give. What was begun is cancelled then (Q43).
+    /// nothing to give. What was begun is cancelled then (Q43). What ends within [`HELD`] bytes is asked for by its
+    /// digest first, like any other: it may be there.
     pub async fn upload_streamed(
         &self,
-        chunks: mpsc::Receiver<io::Result<Bytes>>,
+        mut chunks: mpsc::Receiver<io::Result<Bytes>>,
         described: impl Future<Output = Option<Descriptor>> + Send,
+        mount_from: &[String],
     ) -> Result<bool> {
         let capabilities = self.registry.capabilities(&self.reference.registry);
         if !capabilities.takes_streamed || matches!(capabilities.strategy, Strategy::Chunked(_)) {
             return Ok(false);
         }
+        let (mut held, mut size) = (Vec::new(), 0);
+        while size <= HELD {
+            match self.call.operation.run(async { Ok(chunks.recv().await) }).await? {
+                Some(Ok(chunk)) => {
+                    size += chunk.len();
+                    held.push(chunk);
+                }
+                Some(Err(_)) => return Ok(false),
+                None => {
+                    let Some(descriptor) = described.await else { return Ok(false) };
+                    let source = Arc::new(BytesSource(held.concat().into()));
+                    return self
+                        .upload_blob(&descriptor, source, mount_from, Arc::new(NoSessions))
+                        .await
+                        .map(|_| true);
+                }
+            }
+        }
         let _permit = self.upload_permit().await?;
         let (location, _) = self.begin_session().await?;
-        let sent = self.call.operation.run(self.send_streamed(&location, chunks, described)).await;
+        let (sender, all) = mpsc::channel(held.len());
+        let feed = async move {
+            for chunk in held {
+                let _ = sender.send(Ok(chunk)).await;
+            }
+            while let Some(chunk) = chunks.recv().await {
+                if sender.send(chunk).await.is_err() {
+                    break;
+                }
+            }
+            drop(sender);
+            std::future::pending().await
+        };
+        let sending = self.call.operation.run(self.send_streamed(&location, all, described));
+        let sent = tokio::select! {
+            biased;
+            sent = sending => sent,
+            sent = feed => sent,
+        };
         match &sent {
             Ok(true) => {
                 self.fresh.store(true, std::sync::atomic::Ordering::Relaxed);

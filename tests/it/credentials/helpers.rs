@@ -115,7 +115,7 @@ fn q18_stored_credentials_that_are_refused_do_not_break_a_public_pull() {
     let (found, operation) = run(home.client(&[]).read(&host));
     assert!(found.unwrap());
     let warnings = operation.warnings();
-    assert!(warnings.iter().any(|w| w.contains("refuses the credential from docker config")), "{warnings:?}");
+    assert!(warnings.iter().any(|w| w.contains("to the credential from docker config")), "{warnings:?}");
     let error_of_write = error(run(home.client(&[]).write(&host)).0);
     assert_eq!(error_of_write.kind(), Kind::Unauthorized);
     assert!(error_of_write.message().contains("docker config"), "{error_of_write}");

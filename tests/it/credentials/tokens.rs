@@ -148,15 +148,15 @@ fn r_27_challenges_that_can_t_be_used() {
 }
 
 #[test]
-fn r_28_a_token_that_is_narrower_than_asked_ends_in_unauthorized() {
+fn r_28_a_token_that_is_narrower_than_asked_ends_in_denied() {
     let mut rules = rules();
     rules.narrow = true;
     let guarded = Guarded::new(rules);
     let side = home(&guarded.host()).client(&[]);
     assert!(run(side.read(&guarded.host())).0.unwrap(), "the twin: reads are granted");
     let error = error(run(side.write(&guarded.host())).0);
-    assert_eq!(error.kind(), Kind::Unauthorized);
-    assert!(error.message().contains("the credential is from docker config"), "{error}");
+    assert_eq!(error.kind(), Kind::Denied);
+    assert!(error.message().contains("the credential from docker config"), "{error}");
     assert!(guarded.tokens_asked().len() <= 3, "{:?}", guarded.lines());
     // The last of them was for what the challenge asked for, and one answer to it is all.
     let last = guarded.tokens_asked().pop().unwrap();

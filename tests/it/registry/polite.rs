@@ -173,7 +173,10 @@ fn referrers_by_the_api_and_by_the_fallback_tag() {
                 let put = repository.put_manifest(&target, media_type::OCI_MANIFEST, &bytes).await.unwrap();
                 assert_eq!(put.subject_known, referrers);
                 if !put.subject_known {
-                    repository.put_referrer(&subject.digest, &descriptor).await.unwrap();
+                    repository
+                        .put_referrers(&subject.digest, std::slice::from_ref(&descriptor))
+                        .await
+                        .unwrap();
                 }
             }
             let all = repository.referrers(&subject.digest, None).await.unwrap();

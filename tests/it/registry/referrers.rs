@@ -74,7 +74,7 @@ fn many_clients_of_a_process_that_attach_at_once_are_all_listed() {
             let (repository, subject) = (repository(&registry.host(), &[]).for_push(&[]), subject.clone());
             tokio::spawn(async move {
                 let referrer = referrer(&format!("r{n}"));
-                repository.put_referrer(&subject, &referrer).await.unwrap();
+                repository.put_referrers(&subject, std::slice::from_ref(&referrer)).await.unwrap();
                 referrer.digest
             })
         });
@@ -107,7 +107,7 @@ fn an_entry_that_another_process_overwrote_is_written_again() {
         run(async {
             let repository = repository(&registry.host(), &[]).for_push(&[]);
             let own = referrer("own");
-            repository.put_referrer(&subject, &own).await.unwrap();
+            repository.put_referrers(&subject, std::slice::from_ref(&own)).await.unwrap();
             let mut all = vec![own.digest];
             if times > 0 {
                 all.push(other.digest.clone());
@@ -124,7 +124,7 @@ fn a_tag_that_others_overwrite_without_end_is_busy() {
     let (registry, subject, _) = overwritten(usize::MAX);
     run(async {
         let repository = repository(&registry.host(), &[]).for_push(&[]);
-        let error = repository.put_referrer(&subject, &referrer("own")).await.unwrap_err();
+        let error = repository.put_referrers(&subject, &[referrer("own")]).await.unwrap_err();
         assert_eq!((error.kind(), error.retryable()), (Kind::Busy, true));
         let puts = registry.server.log().iter().filter(|seen| seen.method == "PUT").count();
         assert!(puts < 20, "{puts}");
@@ -155,7 +155,7 @@ fn no_list_is_written_that_the_default_limits_cannot_read() {
                 let repository = repository(&registry.host(), options).for_push(&[]);
                 let before = listed(&repository, &subject).await.len();
                 let own = Descriptor { annotations: note(100_000), ..referrer("own") };
-                let put = repository.put_referrer(&subject, &own).await;
+                let put = repository.put_referrers(&subject, std::slice::from_ref(&own)).await;
                 let after = listed(&repository, &subject).await.len();
                 if fits {
                     assert_eq!((put.unwrap(), after), ((), before + 1));
@@ -190,7 +190,10 @@ fn a_referrer_that_is_deleted_goes_from_the_list() {
                 let name = descriptor.digest.to_string();
                 repository.put_manifest(&name, media_type::OCI_MANIFEST, &bytes).await.unwrap();
                 if !api {
-                    repository.put_referrer(&subject.digest, &descriptor).await.unwrap();
+                    repository
+                        .put_referrers(&subject.digest, std::slice::from_ref(&descriptor))
+                        .await
+                        .unwrap();
                 }
                 attached.push(descriptor.digest);
             }

@@ -1,0 +1,208 @@
+//! What a server says in the body of an answer that is no success: a registry's list of errors, an OAuth2 or a plain
+//! JSON error, the XML of storage, or a line of text. Bounded, one line, control characters escaped.
+
+use base64::Engine as _;
+use http::HeaderValue;
+use serde::Deserialize;
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use crate::error::printable;
+
+/// The longest quote.
+const LIMIT: usize = 400;
+
+/// A server's own words.
+#[derive(Debug, Default)]
+pub(crate) struct Said {
+    /// It is the list of errors that the specification has.
+    pub(crate) is_registrys: bool,
+    /// The codes of that list.
+    pub(crate) codes: Vec<String>,
+    /// For people; empty where it says nothing.
+    pub(crate) text: String,
+}
+
+#[derive(Deserialize)]
+struct Envelope {
+    errors: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    #[serde(default)]
+    code: Value,
+    #[serde(default)]
+    message: Value,
+    #[serde(default)]
+    detail: Value,
+}
+
+impl Said {
+    pub(crate) fn of(content_type: &str, body: &[u8]) -> Self {
+        if let Some(said) = serde_json::from_slice::<Envelope>(body).ok().and_then(registrys) {
+            return said;
+        }
+        let text = of_json(body).or_else(|| of_xml(body)).or_else(|| {
+            let plain = content_type.to_ascii_lowercase().starts_with("text/plain");
+            let line =
+                body.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).find(|line| !line.is_empty());
+            line.filter(|_| plain).map(printable)
+        });
+        Self { text: short(text.unwrap_or_default()), ..Self::default() }
+    }
+}
+
+fn registrys(envelope: Envelope) -> Option<Said> {
+    let text = envelope.errors.first().map(in_words)?;
+    let codes = envelope.errors.iter().map(|entry| plain(&entry.code)).collect();
+    Some(Said { is_registrys: true, codes, text: short(text) })
+}
+
+/// `CODE: message: detail`, as far as they are there and say something of their own.
+fn in_words(entry: &Entry) -> String {
+    let mut words: Vec<String> = Vec::new();
+    for part in [&entry.code, &entry.message, &entry.detail] {
+        let part = plain(part);
+        if !part.is_empty() && !words.iter().any(|word| word.contains(&part)) {
+            words.push(printable(part));
+        }
+    }
+    words.join(": ")
+}
+
+/// A text as it is, what is no text as JSON, and nothing for what is empty.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Array(all) if all.is_empty() => String::new(),
+        Value::Object(all) if all.is_empty() => String::new(),
+        other => other.to_string(),
+    }
+}
+
+/// OAuth2's `error` and `error_description` (RFC 6749 5.2), and what token servers and gateways have beside it.
+fn of_json(body: &[u8]) -> Option<String> {
+    let Ok(Value::Object(object)) = serde_json::from_slice(body) else { return None };
+    let mut words: Vec<String> = Vec::new();
+    for name in ["error", "error_description", "message", "details", "detail", "errors"] {
+        let said = match object.get(name) {
+            Some(Value::Object(inner)) => inner.get("message").map(plain).unwrap_or_default(),
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Array(all)) => all.first().map(plain).unwrap_or_default(),
+            _ => String::new(),
+        };
+        if !said.is_empty() && !words.iter().any(|word| word.contains(&said)) {
+            words.push(printable(said));
+        }
+    }
+    (!words.is_empty()).then(|| words.join(": "))
+}
+
+/// S3's and Azure's `<Code>` and `<Message>`.
+fn of_xml(body: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(body).ok().filter(|text| text.trim_start().starts_with('<'))?;
+    let element = |name: &str| {
+        let inner = text.split_once(&format!("<{name}>"))?.1.split_once(&format!("</{name}>"))?.0;
+        let line = inner.lines().next().unwrap_or_default().trim();
+        (!line.is_empty()).then(|| printable(line))
+    };
+    let code = element("Code")?;
+    Some(element("Message").map_or_else(|| code.clone(), |message| format!("{code}: {message}")))
+}
+
+fn short(mut text: String) -> String {
+    if text.len() > LIMIT {
+        text.truncate(text.floor_char_boundary(LIMIT));
+        text.push_str("...");
+    }
+    text
+}
+
+/// Whether a text shows the credential that was sent: a server that sends it back is not quoted.
+pub(crate) fn echoes(text: &[u8], authorization: &HeaderValue) -> bool {
+    /// Shorter passwords stand in any text by chance.
+    const SHORT: usize = 4;
+    let shows =
+        |secret: &[u8]| secret.len() >= SHORT && text.windows(secret.len()).any(|part| part == secret);
+    let Some((scheme, sent)) = authorization.to_str().ok().and_then(|value| value.split_once(' ')) else {
+        return false;
+    };
+    let password = || {
+        let decoded = base64::engine::general_purpose::STANDARD.decode(sent).map(Zeroizing::new).ok()?;
+        let colon = decoded.iter().position(|byte| *byte == b':')?;
+        Some(shows(decoded.get(colon + 1..)?))
+    };
+    shows(sent.as_bytes()) || (scheme == "Basic" && password().unwrap_or(false))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_shows_a_credential_is_told() {
+        // u:canary
+        let basic = HeaderValue::from_static("Basic dTpjYW5hcnk=");
+        let bearer = HeaderValue::from_static("Bearer canary.x");
+        for (text, header) in [
+            ("your header was Basic dTpjYW5hcnk=", &basic),
+            ("password canary is wrong", &basic),
+            ("{\"token\":\"canary.x\"}", &bearer),
+        ] {
+            assert!(echoes(text.as_bytes(), header), "{text}");
+        }
+        for (text, header) in [("canar", &basic), ("", &basic), ("user u", &basic), ("canary", &bearer)] {
+            assert!(!echoes(text.as_bytes(), header), "{text}");
+        }
+        // u:a
+        assert!(!echoes(b"a password", &HeaderValue::from_static("Basic dTph")));
+    }
+
+    #[test]
+    fn servers_are_heard_in_their_own_words() {
+        for (body, want) in [
+            (r#"{"errors":[{"code":"A","message":"b"}]}"#, "A: b"),
+            (r#"{"errors":[{"code":"A","message":"b","detail":"b"}]}"#, "A: b"),
+            (
+                r#"{"errors":[{"code":"A","message":"b","detail":{"reason":"not allowed"}}]}"#,
+                r#"A: b: {"reason":"not allowed"}"#,
+            ),
+            (r#"{"errors":[{"code":"A","message":null,"detail":[]}]}"#, "A"),
+            (r#"{"errors":[{"message":"b\nc"}]}"#, r"b\nc"),
+            (
+                r#"{"error":"invalid_scope","error_description":"unknown scope"}"#,
+                "invalid_scope: unknown scope",
+            ),
+            (r#"{"error":{"message":"quota"}}"#, "quota"),
+            (r#"{"details":"incorrect username or password"}"#, "incorrect username or password"),
+            (r#"{"message":"no"}"#, "no"),
+            (
+                "<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>",
+                "AccessDenied: Request has expired",
+            ),
+            ("\u{feff}<Error><Code>A</Code>", ""),
+            ("<html><body>gateway</body></html>", ""),
+            ("[]", ""),
+            ("{}", ""),
+            (r#"{"errors":[]}"#, ""),
+            ("", ""),
+        ] {
+            assert_eq!(Said::of("application/json", body.as_bytes()).text, want, "{body}");
+        }
+        assert_eq!(
+            Said::of("text/plain; charset=utf-8", b"\n reqPackageAccess\r\nmore").text,
+            "reqPackageAccess"
+        );
+        let long = Said::of("text/plain", "é".repeat(9_000).as_bytes()).text;
+        assert!(long.len() < 300 && long.ends_with("..."), "{}", long.len());
+        let many = format!(
+            r#"{{"errors":[{{"code":"{0}","message":"{1}","detail":"{2}"}}]}}"#,
+            "a".repeat(900),
+            "b".repeat(900),
+            "c".repeat(900)
+        );
+        assert!(Said::of("", many.as_bytes()).text.len() <= LIMIT + 3);
+    }
+}
