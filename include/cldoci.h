@@ -1013,6 +1013,18 @@ cldoci_status cldoci_options_set_token_hosts(cldoci_options *options,
                                              cldoci_error **error);
 
 /**
+ * A tag means what the first mirror says that has it; false = mirrors are asked for digests alone. Belongs
+ * to a client or a call. Default: 1.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    1 or 0
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ */
+cldoci_status cldoci_options_set_tags_from_mirrors(cldoci_options *options,
+                                                   int32_t value,
+                                                   cldoci_error **error);
+
+/**
  * Storage (HOST or HOST:PORT) that a registry may send the reads of blobs to though it has a private address
  * or speaks plain http; no credential goes there. Belongs to a client. Default: empty.
  *

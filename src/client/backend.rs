@@ -1,6 +1,7 @@
 //! The places where artifacts lie, as the verbs see them: a repository of a registry, and a local image layout.
 
 mod layout;
+mod mirrors;
 mod registry;
 
 use std::fs::File;
@@ -106,8 +107,9 @@ pub(super) trait Writer: Send + Sync {
 pub(super) fn open(verb: &Verb, reference: &Reference) -> Result<Arc<dyn Backend>> {
     Ok(match reference {
         Reference::Registry(reference) => {
-            let repository = verb.client.registry().repository(reference, &verb.call)?;
-            Arc::new(registry::RegistryBackend::new(verb.client.clone(), repository))
+            let own = verb.client.registry().repository(reference, &verb.call)?;
+            let mirrors = mirrors::Mirrors::of(&verb.client, reference, own, &verb.call)?;
+            Arc::new(registry::RegistryBackend::new(verb.client.clone(), mirrors))
         }
         Reference::Layout(layout) => {
             Arc::new(layout::LayoutBackend::new(PathBuf::from(&layout.path), reference.clone(), &verb.call))

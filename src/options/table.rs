@@ -133,6 +133,7 @@ pub static OPTIONS: &[OptionSpec] = &[
     row("ca_dir", Type::Path, Scope::Client, "", "directory of such PEM files (*.crt, *.pem)"),
     row("plain_http_hosts", Type::List, Scope::Client, "", "hosts (HOST or HOST:PORT) spoken to over plain HTTP"),
     row("token_hosts", Type::List, Scope::Client, "", "the only other hosts that may issue tokens; empty = any public https host"),
+    row("tags_from_mirrors", Type::Bool, Scope::Both, "true", "a tag means what the first mirror says that has it; false = mirrors are asked for digests alone"),
     row("download_hosts", Type::List, Scope::Client, "", "storage (HOST or HOST:PORT) that a registry may send the reads of blobs to though it has a private address or speaks plain http; no credential goes there"),
     row("upload_hosts", Type::List, Scope::Client, "", "other hosts that an upload may be sent to"),
     row("environment", Type::Bool, Scope::Client, "true", "read the environment (proxies, credential files, SSL_CERT_FILE, SSL_CERT_DIR, CLDOCI_*)"),
@@ -192,6 +193,7 @@ pub static OPTIONS: &[OptionSpec] = &[
     row("host_ca_file", Type::Path, Scope::Host, "", "PEM file of certificate authorities trusted for this host"),
     row("client_cert", Type::Path, Scope::Host, "", "PEM file of the client certificate for this host"),
     row("client_key", Type::Path, Scope::Host, "", "PEM file of its key; empty = in client_cert"),
+    row("mirrors", Type::List, Scope::Host, "", "mirrors that are read before this registry, in this order: HOST[:PORT][/PREFIX], with ?ns at the end of one that is to be told the registry's name"),
     row("header", Type::Pairs, Scope::Host, "", "an extra request header for this host, NAME=VALUE"),
 ];
 

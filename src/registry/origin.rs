@@ -117,6 +117,7 @@ impl Origin {
                 host_ca_file: a.host_ca_file.or(b.host_ca_file),
                 client_cert: a.client_cert.or(b.client_cert),
                 client_key: a.client_key.or(b.client_key),
+                mirrors: if a.mirrors.is_empty() { b.mirrors } else { a.mirrors },
                 header: a.header.into_iter().chain(b.header).collect(),
             }
         })

@@ -72,6 +72,7 @@ impl Registry {
             reference: reference.clone(),
             scope: Scope::pull(&reference.repository),
             extra_headers,
+            ns: None,
             fresh: Arc::default(),
             outage: Arc::default(),
             lists_no_referrers: Arc::default(),
@@ -155,6 +156,8 @@ pub struct Repository {
     pub(super) reference: RegistryReference,
     pub(super) scope: Scope,
     pub(super) extra_headers: HeaderMap,
+    /// The registry that this one mirrors, where it wants to be told.
+    pub(super) ns: Option<String>,
     /// A blob of this call was not there: what is pushed is new, so its small blobs are sent unasked.
     pub(super) fresh: Arc<AtomicBool>,
     pub(super) outage: Arc<Outage>,
@@ -195,6 +198,13 @@ impl Repository {
     #[must_use]
     pub fn for_delete(mut self) -> Self {
         self.scope = Scope::delete(&self.reference.repository);
+        self
+    }
+
+    /// The same, at a mirror that wants to be told which registry is meant (containerd's `?ns=`).
+    #[must_use]
+    pub fn with_ns(mut self, registry: &str) -> Self {
+        self.ns = Some(registry.to_owned());
         self
     }
 

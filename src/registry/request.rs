@@ -274,6 +274,9 @@ impl Repository {
             Target::Path(path) => (origin.url(path).map_err(Failure::last)?, true),
             Target::Url { url, own } => (url.clone(), *own),
         };
+        if let (Some(ns), true) = (&self.ns, own && !url.query_pairs().any(|(name, _)| name == "ns")) {
+            url.query_pairs_mut().append_pair("ns", ns);
+        }
         let reads = matches!(request.method, Method::GET | Method::HEAD);
         // The registry itself, and a listed upload host, were named by the caller.
         let mut addresses = AddressPolicy::Any;
@@ -299,10 +302,7 @@ impl Repository {
             let location = response.location().map(str::to_owned);
             response.drain().await.map_err(Failure::last)?;
             let location = location.as_deref().ok_or_else(|| {
-                Failure::last(Error::new(
-                    Kind::Protocol,
-                    format!("{}: a redirect without a usable Location", self.name()),
-                ))
+                Failure::last(Error::new(Kind::Protocol, "a redirect without a usable Location"))
             })?;
             let location = if reads {
                 let foreign = self.registry.transport().foreign_addresses(origin);
@@ -312,10 +312,10 @@ impl Repository {
                 let hosts = &self.call.settings.upload_hosts;
                 policy::location(origin, &url, location, hosts)
             };
-            let location = location.map_err(|error| Failure::last(error.context(self.name())))?;
+            let location = location.map_err(Failure::last)?;
             (url, own, addresses) = (location.url, location.own, location.addresses);
         }
-        Err(Failure::last(Error::new(Kind::Protocol, format!("{}: more than {HOPS} redirects", self.name()))))
+        Err(Failure::last(Error::new(Kind::Protocol, format!("more than {HOPS} redirects"))))
     }
 
     /// What a registry has to tell its users (distribution-spec, "Warnings"; Q112): `299 - "text"`.

@@ -114,7 +114,8 @@ fn of_xml(body: &[u8]) -> Option<String> {
 
 fn short(mut text: String) -> String {
     if text.len() > LIMIT {
-        text.truncate(text.floor_char_boundary(LIMIT));
+        let end = (0..=LIMIT).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        text.truncate(end);
         text.push_str("...");
     }
     text

@@ -10,6 +10,7 @@ mod request_body;
 mod resolver;
 mod tls;
 mod trust;
+mod tunnel;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -168,7 +169,7 @@ impl Transport {
             .map_err(|error| Failure { error, stage: Stage::Setup })?;
         // A compressed answer would break sizes and digests (Q54, G-11).
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        let proxy = self.0.clients.proxy_of(&url);
+        let (proxy, named) = (self.0.clients.proxy_of(&url), self.0.clients.proxy_url(&url));
         let bodied = matches!(method, Method::POST | Method::PUT | Method::PATCH);
         // Without the query, which may hold an upload's state or a signature.
         let asked = format!("{method} {}{}", origin.authority(), printable(url.path()));
@@ -206,10 +207,21 @@ impl Transport {
                     let proxy = proxy.map(str::to_owned);
                     Ok(RawResponse { response, call: call.clone(), proxy, _permit: permit })
                 }
-                (Err(error), proxy) => Err(progress.source_error().map_or_else(
-                    || Failure::of(error, &origin, proxy, &call.settings),
-                    Failure::last,
-                )),
+                (Err(error), proxy) => {
+                    if let Some(error) = progress.source_error() {
+                        return Err(Failure::last(error));
+                    }
+                    let failure = Failure::of(error, &origin, proxy, &call.settings);
+                    match (named, failure.stage) {
+                        (Some(named), Stage::Tunnel) => {
+                            let names = self.0.clients.names();
+                            let limit = call.settings.connect_timeout;
+                            let status = tunnel::status(&named, &origin, names, limit).await;
+                            Err(failure.at_tunnel(status))
+                        }
+                        _ => Err(failure),
+                    }
+                }
             },
             error = slow => Err(Failure { error: error.context(origin.authority()), stage: Stage::Silent }),
         }

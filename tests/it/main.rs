@@ -29,6 +29,7 @@ mod fuzz_corpus;
 mod harness;
 mod house;
 mod layout;
+mod mirrors;
 mod pack;
 mod peers;
 mod readers;

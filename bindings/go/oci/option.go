@@ -226,6 +226,12 @@ func WithTokenHosts(hosts ...string) Option {
 	return WithOption("token_hosts", strings.Join(hosts, ","))
 }
 
+// WithMirrors names mirrors that are read before a registry, in this order: HOST[:PORT][/PREFIX], with ?ns at the end
+// of one that is to be told the registry's name.
+func WithMirrors(host string, mirrors ...string) Option {
+	return WithHostOption(host, "mirrors", strings.Join(mirrors, ","))
+}
+
 // WithDownloadHosts names storage that a registry may send the reads of blobs to though it has a private address or
 // speaks plain http.
 func WithDownloadHosts(hosts ...string) Option {

@@ -6,24 +6,25 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
+use super::mirrors::{Mirrors, Source, passes_on, served};
 use super::{Backend, Blob, Pending, Target, Unfinished, Writer};
 use crate::client::Client;
 use crate::client::pipe::{PipeWriter, pipe};
 use crate::error::{Error, Kind, Result};
-use crate::oci::{Descriptor, Digest};
-use crate::registry::Repository;
+use crate::oci::{Descriptor, Digest, Hasher};
+use crate::registry::{BlobReader, Repository};
 
 pub(super) struct RegistryBackend {
     client: Client,
-    repository: Repository,
+    mirrors: Mirrors,
     /// Where downloads run, for those that block.
     runtime: Handle,
 }
 
 impl RegistryBackend {
     /// To be made within the runtime.
-    pub(super) fn new(client: Client, repository: Repository) -> Self {
-        Self { client, repository, runtime: Handle::current() }
+    pub(super) fn new(client: Client, mirrors: Mirrors) -> Self {
+        Self { client, mirrors, runtime: Handle::current() }
     }
 }
 
@@ -45,28 +46,37 @@ fn name(target: &Target) -> String {
 
 impl Backend for RegistryBackend {
     fn descriptor<'a>(&'a self, target: &'a Target) -> Pending<'a, Descriptor> {
-        run(&self.repository, async move { self.repository.find_manifest(&name(target)).await })
+        let name = name(target);
+        self.mirrors.read(Some(target), move |at| {
+            let name = name.clone();
+            run(at, async move { at.find_manifest(&name).await })
+        })
     }
 
     fn manifest<'a>(&'a self, target: &'a Target) -> Pending<'a, (Descriptor, Vec<u8>)> {
-        run(&self.repository, async move { self.repository.get_manifest(&name(target)).await })
+        let name = name(target);
+        self.mirrors.read(Some(target), move |at| {
+            let name = name.clone();
+            run(at, async move { at.get_manifest(&name).await })
+        })
     }
 
     fn child<'a>(&'a self, descriptor: &'a Descriptor) -> Pending<'a, Vec<u8>> {
-        run(
-            &self.repository,
-            async move { Ok(self.repository.get_manifest(descriptor.digest.as_str()).await?.1) },
-        )
+        self.mirrors.read(None, move |at| {
+            run(at, async move { Ok(at.get_manifest(descriptor.digest.as_str()).await?.1) })
+        })
     }
 
     fn small_blob<'a>(&'a self, descriptor: &'a Descriptor, _: usize) -> Pending<'a, Vec<u8>> {
-        run(&self.repository, async move {
-            let mut reader = self.repository.read_blob(descriptor, 0).await?;
-            let mut bytes = Vec::new();
-            while let Some(chunk) = reader.chunk().await? {
-                bytes.extend_from_slice(&chunk);
-            }
-            Ok(bytes)
+        self.mirrors.read(None, move |at| {
+            run(at, async move {
+                let mut reader = at.read_blob(descriptor, 0).await?;
+                let mut bytes = Vec::new();
+                while let Some(chunk) = reader.chunk().await? {
+                    bytes.extend_from_slice(&chunk);
+                }
+                Ok(bytes)
+            })
         })
     }
 
@@ -78,17 +88,17 @@ impl Backend for RegistryBackend {
     /// whoever has the first part.
     fn read_blob(&self, descriptor: &Descriptor, offset: u64) -> Result<Box<dyn Read + Send>> {
         let (writer, reader) = pipe();
-        let (repository, descriptor) = (self.repository.clone(), descriptor.clone());
+        let (sources, descriptor) = (self.mirrors.sources(), descriptor.clone());
+        let operation = self.mirrors.own().call().operation.clone();
         self.runtime.spawn(async move {
-            let work = download(&repository, &descriptor, offset, &writer);
-            let result = repository.call().operation.run(work).await;
+            let result = operation.run(download(&sources, &descriptor, offset, &writer)).await;
             writer.finish(result).await;
         });
         Ok(Box::new(reader))
     }
 
     fn tags(&self) -> Pending<'_, Vec<String>> {
-        run(&self.repository, self.repository.list_tags())
+        self.mirrors.read(None, |at| run(at, at.list_tags()))
     }
 
     fn referrers<'a>(
@@ -96,31 +106,31 @@ impl Backend for RegistryBackend {
         subject: &'a Digest,
         artifact_type: Option<&'a str>,
     ) -> Pending<'a, Vec<Descriptor>> {
-        run(&self.repository, self.repository.referrers(subject, artifact_type))
+        self.mirrors.read(None, move |at| run(at, at.referrers(subject, artifact_type)))
     }
 
     fn delete<'a>(&'a self, target: &'a Target) -> Pending<'a, ()> {
-        let repository = self.repository.clone().for_delete();
-        run(&self.repository, async move { repository.delete_manifest(&name(target)).await })
+        let repository = self.mirrors.own().clone().for_delete();
+        run(self.mirrors.own(), async move { repository.delete_manifest(&name(target)).await })
     }
 
     fn collect_garbage(&self) -> Pending<'_, u64> {
         let why = "a registry collects its garbage itself; only a layout (ocidir://PATH) is collected here";
-        let refused = Error::new(Kind::Unsupported, format!("{}: {why}", self.repository.name()));
+        let refused = Error::new(Kind::Unsupported, format!("{}: {why}", self.mirrors.own().name()));
         Box::pin(async { Err(refused) })
     }
 
     fn writer(&self, mount_from: &[String]) -> Pending<'_, Arc<dyn Writer>> {
         let writer = Pushing {
             client: self.client.clone(),
-            repository: self.repository.clone().for_push(mount_from),
+            repository: self.mirrors.own().clone().for_push(mount_from),
             mount_from: mount_from.to_vec(),
         };
         Box::pin(async { Ok(Arc::new(writer) as Arc<dyn Writer>) })
     }
 
     fn send_unfinished(&self, blob: Unfinished, mount_from: &[String]) -> Option<Pending<'static, bool>> {
-        let (repository, from) = (self.repository.clone().for_push(mount_from), mount_from.to_vec());
+        let (repository, from) = (self.mirrors.own().clone().for_push(mount_from), mount_from.to_vec());
         // It ends with the operation by itself, and then cancels what it began.
         Some(Box::pin(async move { repository.upload_streamed(blob.chunks, blob.described, &from).await }))
     }
@@ -164,13 +174,52 @@ impl Writer for Pushing {
     }
 }
 
+/// From the first that has it; where one breaks off, the next goes on from there. The digest is of what all of them
+/// gave.
 async fn download(
-    repository: &Repository,
+    sources: &[Source],
     descriptor: &Descriptor,
     offset: u64,
     writer: &PipeWriter,
 ) -> Result<()> {
-    let mut reader = repository.read_blob(descriptor, offset).await?;
+    let mut position = offset;
+    let mut hasher = (offset == 0).then(|| Hasher::new(descriptor.digest.algorithm()));
+    for Source { repository, mirror } in sources {
+        let reader = repository.read_blob(descriptor, position).await;
+        let reader = reader.map(|reader| match hasher.clone().filter(|_| position > 0) {
+            Some(before) => reader.with_prefix(before),
+            None => reader,
+        });
+        let result = match reader {
+            Ok(mut reader) if *mirror => {
+                let result = hand_on(&mut reader, writer, |chunk| {
+                    position += chunk.len() as u64;
+                    if let Some(hasher) = &mut hasher {
+                        hasher.update(chunk);
+                    }
+                });
+                result.await
+            }
+            // There is nobody after it to need the hash.
+            Ok(mut reader) => hand_on(&mut reader, writer, |_| ()).await,
+            Err(error) => Err(error),
+        };
+        match result {
+            Ok(()) => {
+                if *mirror {
+                    served(repository);
+                }
+                return Ok(());
+            }
+            // What was given out can't be taken back.
+            Err(error) if *mirror && error.kind() != Kind::Digest => passes_on(repository, error)?,
+            Err(error) => return Err(error),
+        }
+    }
+    Err(Error::new(Kind::Internal, "a blob without a source"))
+}
+
+async fn hand_on(reader: &mut BlobReader, writer: &PipeWriter, mut given: impl FnMut(&[u8])) -> Result<()> {
     let gone = || Error::new(Kind::Cancelled, "the reader is gone");
     loop {
         // Its place is somebody else's as soon as nobody reads.
@@ -180,6 +229,7 @@ async fn download(
             () = writer.closed() => return Err(gone()),
         };
         let Some(chunk) = chunk else { return Ok(()) };
+        given(&chunk);
         if !writer.send(chunk).await {
             return Err(gone());
         }

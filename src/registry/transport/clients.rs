@@ -79,6 +79,15 @@ impl Clients {
         })
     }
 
+    /// The same with them.
+    pub(super) fn proxy_url(&self, url: &Url) -> Option<Url> {
+        self.proxies.of(url).cloned()
+    }
+
+    pub(super) fn names(&self) -> Option<Arc<dyn Names>> {
+        self.names.clone()
+    }
+
     /// The client for a request.
     pub(super) async fn get(
         &self,

@@ -13,6 +13,8 @@ use crate::registry::policy;
 pub(crate) enum Stage {
     /// There was no connection: the server saw nothing.
     Unconnected,
+    /// The proxy made no tunnel: the same, until it is known why.
+    Tunnel,
     /// The connection broke: the server may have seen it all.
     Broken,
     /// The server is silent, or slower than the least rate.
@@ -47,6 +49,21 @@ impl Failure {
             _ => self.error,
         };
         Self { error: cured.context("where the registry redirects to"), ..self }
+    }
+
+    /// The same with what the proxy answered, as far as that is known.
+    pub(super) fn at_tunnel(self, status: Option<u16>) -> Self {
+        let why = match status {
+            Some(status @ 403) => format!("it answers {status}: its rules forbid it"),
+            Some(status) => format!("it answers {status}"),
+            None => "it refuses it, or can't reach it".to_owned(),
+        };
+        let error = self.error.cure(format!("{why} (NO_PROXY names hosts that need no proxy)"));
+        let error = match status {
+            Some(status) => error.with_http_status(status).with_kind(Kind::Network),
+            None => error,
+        };
+        Self { error, stage: Stage::Unconnected }
     }
 
     /// The proxy between wants other credentials.
@@ -99,15 +116,12 @@ impl Failure {
         if let (true, Some(proxy)) = (causes.text.contains("proxy authorization required"), proxy) {
             return Self::at_proxy(proxy, origin);
         }
-        // The status is not told by the connector that reads it (docs/decisions.md).
         if let (true, Some(proxy)) = (causes.text.contains("tunnel error"), proxy) {
             let to = origin.authority();
             let why = causes.text.trim_start_matches("tunnel error: ").trim_start_matches("unsuccessful");
             let why = if why.is_empty() { String::new() } else { format!(": {why}") };
-            let text = format!(
-                "{to}: the proxy {proxy} refuses a tunnel to {to}, or can't reach it{why} (NO_PROXY names hosts that need no proxy)"
-            );
-            return Self { error: Error::new(Kind::Network, text), stage: Stage::Unconnected };
+            let text = format!("{to}: the proxy {proxy} makes no tunnel to {to}{why}");
+            return Self { error: Error::new(Kind::Network, text), stage: Stage::Tunnel };
         }
         if connect {
             let cure = tls_cure(&causes.text, origin);

@@ -78,7 +78,7 @@ impl Resolve for Resolver {
     }
 }
 
-async fn look_up(host: &str, names: Option<Arc<dyn Names>>) -> Result<Vec<IpAddr>> {
+pub(super) async fn look_up(host: &str, names: Option<Arc<dyn Names>>) -> Result<Vec<IpAddr>> {
     if host == "localhost" || host.ends_with(".localhost") {
         // RFC 6761: never asked of anybody, since plain http and the credential rules depend on it.
         return Ok(vec![IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)]);

@@ -78,7 +78,7 @@ fn r_24_storage_that_is_named_may_speak_plain_http() {
     assert_eq!(blob(&server, &format!("x.test, {}", storage.host()), &[HOME]).unwrap(), noise(100));
     // No credential went there, and what comes is still the digest's to judge.
     assert!(storage.log().iter().all(|seen| seen.header("authorization").is_none()));
-    let lies = Evil::start(|_| answer(200, &[], noise(101)[1..].to_vec()));
+    let lies = Evil::start(|_| answer(200, &[], &noise(101)[1..]));
     let server = registry(&format!("http://{}/bucket", lies.host()));
     assert_eq!(blob(&server, &lies.host(), &[HOME]).unwrap_err().kind(), Kind::Digest);
 }

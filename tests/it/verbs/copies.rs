@@ -305,3 +305,29 @@ fn q124_where_tags_can_not_be_listed_a_copy_fails_only_if_they_were_asked_for() 
     copy("recursive").unwrap();
     refused(copy("digest_tags"), Kind::Denied, "tags");
 }
+
+/// Without a referrers API a list is at a tag, and each write of it costs three requests.
+#[test]
+fn a_recursive_copy_asks_for_the_referrers_api_once_and_writes_each_list_once() {
+    let manners = || Manners { referrers: false, ..Manners::default() };
+    let (from, to) = (Registry::with(manners(), |_| None), Registry::with(manners(), |_| None));
+    let ours = Ours::new();
+    let tree = ours.path("tree");
+    std::fs::create_dir(&tree).unwrap();
+    let source = format!("{}/team/app:v1", from.host());
+    ours.build_and_push(&tree, &source).unwrap();
+    for name in ["a", "b", "c"] {
+        let artifact =
+            ArtifactBuilder::new(ArtifactKind::Component).config(format!(r#"{{"{name}":1}}"#)).finish();
+        ours.attach(&artifact.unwrap(), &source).unwrap();
+    }
+    let begun = from.server.log().len();
+    ours.given(&[("recursive", "true")]).copy(&source, &format!("{}/team/app:v1", to.host())).unwrap();
+    let asked = from.server.lines().split_off(begun);
+    assert_eq!(asked.iter().filter(|line| line.contains("/referrers/")).count(), 1, "{asked:?}");
+    let lists = |line: &&String| line.starts_with("PUT") && line.contains("/manifests/sha256-");
+    assert_eq!(to.server.lines().iter().filter(lists).count(), 1, "{:?}", to.server.lines());
+    // And all of them are in it.
+    let listed = ours.referrers(&format!("{}/team/app:v1", to.host())).unwrap();
+    assert_eq!(listed.referrers.len(), 3);
+}

@@ -1,0 +1,145 @@
+//! Mirrors of a registry: read before it, in their order, each with its own host's credentials, certificates and
+//! rules. Digests decide what their bytes are worth; what is written goes to the registry alone.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::{Pending, Target};
+use crate::call::Call;
+use crate::client::Client;
+use crate::error::{Error, Kind, Result, printable};
+use crate::oci::{Reference, RegistryReference};
+use crate::operation::Level;
+use crate::options::Options;
+use crate::registry::Repository;
+
+/// The same repository at a mirror.
+struct Mirror {
+    repository: Repository,
+    /// It could not be reached: this verb leaves it alone.
+    gone: AtomicBool,
+}
+
+/// A repository's mirrors, and the repository itself.
+pub(super) struct Mirrors {
+    mirrors: Vec<Mirror>,
+    own: Repository,
+    /// Tags are asked of mirrors, too.
+    tags: bool,
+}
+
+impl Mirrors {
+    pub(super) fn of(
+        client: &Client,
+        reference: &RegistryReference,
+        own: Repository,
+        call: &Call,
+    ) -> Result<Self> {
+        let mut mirrors = Vec::new();
+        for entry in &call.settings.host(&reference.registry).mirrors {
+            let (place, named) = match entry.strip_suffix("?ns") {
+                Some(place) => (place, true),
+                None => (entry.as_str(), false),
+            };
+            let at = place_at(place, &reference.repository).ok_or_else(|| {
+                let (of, entry) = (printable(&reference.registry), printable(entry));
+                let why = "is no HOST[:PORT][/PREFIX], with ?ns at its end or without";
+                Error::new(Kind::Argument, format!("option 'mirrors' of {of}: '{entry}' {why}"))
+            })?;
+            // One that fails has others behind it.
+            let mut few = Options::new();
+            few.set("retries", &call.settings.retries.min(1).to_string())?;
+            let call = Call { settings: call.settings.for_call(Some(&few))?, ..call.clone() };
+            let repository = client.registry().repository(&at, &call)?;
+            let repository = if named { repository.with_ns(&reference.registry) } else { repository };
+            mirrors.push(Mirror { repository, gone: AtomicBool::new(false) });
+        }
+        Ok(Self { mirrors, own, tags: call.settings.tags_from_mirrors })
+    }
+
+    /// The repository itself.
+    pub(super) fn own(&self) -> &Repository {
+        &self.own
+    }
+
+    /// What the first says that has it. Of a tag, too, that is what it means.
+    pub(super) fn read<'a, T: Send + 'a>(
+        &'a self,
+        target: Option<&Target>,
+        work: impl Fn(&'a Repository) -> Pending<'a, T> + Send + Sync + 'a,
+    ) -> Pending<'a, T> {
+        let asked = self.tags || target.is_none_or(|target| target.digest.is_some());
+        Box::pin(async move {
+            for mirror in self.mirrors.iter().filter(|_| asked) {
+                if mirror.gone.load(Ordering::Relaxed) {
+                    continue;
+                }
+                match work(&mirror.repository).await {
+                    Ok(found) => {
+                        mirror.served();
+                        return Ok(found);
+                    }
+                    Err(error) => mirror.passes_on(error)?,
+                }
+            }
+            work(&self.own).await
+        })
+    }
+
+    /// Where a blob can be had, in order, as far as is known.
+    pub(super) fn sources(&self) -> Vec<Source> {
+        let mirrors = self.mirrors.iter().filter(|mirror| !mirror.gone.load(Ordering::Relaxed));
+        let mirrors = mirrors.map(|mirror| Source { repository: mirror.repository.clone(), mirror: true });
+        mirrors.chain([Source { repository: self.own.clone(), mirror: false }]).collect()
+    }
+}
+
+impl Mirror {
+    fn served(&self) {
+        served(&self.repository);
+    }
+
+    fn passes_on(&self, error: Error) -> Result<()> {
+        let unreachable = error.http_status().is_none()
+            && matches!(error.kind(), Kind::Network | Kind::Timeout | Kind::Tls);
+        passes_on(&self.repository, error)?;
+        self.gone.store(unreachable, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// One place that has a blob.
+pub(super) struct Source {
+    pub(super) repository: Repository,
+    pub(super) mirror: bool,
+}
+
+/// Who served what is in the log.
+pub(super) fn served(mirror: &Repository) {
+    mirror.call().operation.log(Level::Info, || format!("read from the mirror {}", mirror.name()));
+}
+
+/// Whether the next one is asked after this error. What is no matter of being there or not is worth a warning.
+pub(super) fn passes_on(mirror: &Repository, error: Error) -> Result<()> {
+    let operation = &mirror.call().operation;
+    operation.check()?;
+    if error.kind() == Kind::Cancelled {
+        return Err(error);
+    }
+    let usual = matches!(error.kind(), Kind::NotFound | Kind::Network | Kind::Timeout | Kind::RateLimited)
+        || error.http_status().is_some_and(|status| status >= 500);
+    let words = format!("the mirror {} is passed over: {}", mirror.name(), error.message());
+    match usual {
+        true => operation.log(Level::Info, || words),
+        false => operation.warn(words),
+    }
+    Ok(())
+}
+
+/// `repository` below a mirror's place; nothing where that is no place.
+fn place_at(place: &str, repository: &str) -> Option<RegistryReference> {
+    let (host, prefix) = place.split_once('/').unwrap_or((place, ""));
+    let prefix = prefix.trim_end_matches('/');
+    let path = if prefix.is_empty() { repository.to_owned() } else { format!("{prefix}/{repository}") };
+    let Ok(Reference::Registry(at)) = format!("{host}/{path}").parse() else { return None };
+    (at.registry == host && at.repository == path).then_some(at)
+}
