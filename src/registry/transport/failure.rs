@@ -234,6 +234,9 @@ fn tls_words(error: &rustls::Error) -> String {
         {
             "invalid peer certificate: it has a critical extension that is not known here".to_owned()
         }
+        Error::InvalidCertificate(CertificateError::Other(other)) if other.0.is::<super::tls::ShortKey>() => {
+            format!("invalid peer certificate: {}", super::tls::ShortKey)
+        }
         error => printable(error.to_string()),
     }
 }

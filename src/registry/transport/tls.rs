@@ -130,6 +130,51 @@ impl Trusting {
     }
 }
 
+/// An RSA key that ring does not verify with; it says of that no more than that the signature is bad.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct ShortKey;
+
+impl std::fmt::Display for ShortKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an RSA key has fewer than 2048 bits, which is too short")
+    }
+}
+
+impl std::error::Error for ShortKey {}
+
+/// Tells a bad signature from one of a key that is too short.
+fn told<T>(
+    result: std::result::Result<T, rustls::Error>,
+    keys: &[CertificateDer<'_>],
+) -> std::result::Result<T, rustls::Error> {
+    match result {
+        Err(rustls::Error::InvalidCertificate(CertificateError::BadSignature))
+            if keys.iter().any(is_short) =>
+        {
+            let other = rustls::OtherError(Arc::new(ShortKey));
+            Err(rustls::Error::InvalidCertificate(CertificateError::Other(other)))
+        }
+        result => result,
+    }
+}
+
+/// Whether an authority's name is in one of these certificates, as their issuer's is.
+fn is_named_in(authority: &CertificateDer<'_>, certificates: &[CertificateDer<'_>]) -> bool {
+    webpki::anchor_from_trusted_cert(authority).is_ok_and(|anchor| {
+        let name = anchor.subject.as_ref();
+        !name.is_empty() && certificates.iter().any(|one| one.windows(name.len()).any(|part| part == name))
+    })
+}
+
+/// Whether a certificate has such a key: one of 2048 bits takes 294 bytes with its name.
+fn is_short(certificate: &CertificateDer<'_>) -> bool {
+    const RSA: &[u8] = &[42, 134, 72, 134, 247, 13, 1, 1, 1];
+    webpki::EndEntityCert::try_from(certificate).is_ok_and(|parsed| {
+        let key = parsed.subject_public_key_info();
+        key.len() < 290 && key.windows(RSA.len()).any(|part| part == RSA)
+    })
+}
+
 /// Whether all that is wrong is that an authority's certificate stands where a server's should. Its validity
 /// has been looked at before that.
 pub(super) fn is_authority_only(error: &rustls::Error) -> bool {
@@ -151,7 +196,13 @@ impl ServerCertVerifier for Trusting {
                 rustls::client::verify_server_name(&ParsedCertificate::try_from(end_entity)?, name)?;
                 Ok(ServerCertVerified::assertion())
             }
-            verified => verified,
+            verified => {
+                let mut chain: Vec<_> = intermediates.iter().chain([end_entity]).cloned().collect();
+                let issuers = self.trusted.iter().filter(|own| is_named_in(own, &chain)).cloned();
+                let issuers: Vec<_> = issuers.collect();
+                chain.extend(issuers);
+                told(verified, &chain)
+            }
         }
     }
 
@@ -161,7 +212,10 @@ impl ServerCertVerifier for Trusting {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        self.chains.verify_tls12_signature(message, certificate, signed)
+        told(
+            self.chains.verify_tls12_signature(message, certificate, signed),
+            std::slice::from_ref(certificate),
+        )
     }
 
     fn verify_tls13_signature(
@@ -170,7 +224,10 @@ impl ServerCertVerifier for Trusting {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        self.chains.verify_tls13_signature(message, certificate, signed)
+        told(
+            self.chains.verify_tls13_signature(message, certificate, signed),
+            std::slice::from_ref(certificate),
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

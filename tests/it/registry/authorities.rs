@@ -84,3 +84,17 @@ fn q115_p_521_and_sha_512_verify_and_a_bent_signature_does_not() {
         assert!(error.message().contains("UnknownIssuer"), "{name}: {error}");
     }
 }
+
+#[test]
+fn r_43_a_key_that_is_too_short_is_told_as_that() {
+    let server = serve(&der(certificate!("rsa1024.pem")));
+    let error = get(&server, certificate!("authority1024.pem")).0.unwrap_err();
+    assert_eq!(error.kind(), Kind::Tls, "{error}");
+    assert!(error.message().contains("too short"), "{error}");
+    assert!(server.log().is_empty());
+    // The twin: a signature that is bad and no more.
+    let mut bent = der(certificate!("sha256.pem"));
+    *bent.last_mut().unwrap() ^= 1;
+    let error = get(&serve(&bent), certificate!("authority.pem")).0.unwrap_err();
+    assert!(error.kind() == Kind::Tls && !error.message().contains("too short"), "{error}");
+}
