@@ -12,20 +12,26 @@
 mod blocks;
 mod build_roundtrip;
 mod bytes;
+mod challenge;
+mod content_range;
 mod digest;
+mod docker_config;
 mod extract;
 mod gzip_tar;
 pub mod harmless;
+mod helper_output;
+mod location_link;
 mod manifest;
 mod reference;
 mod room;
 mod tar_diff;
+mod token_json;
 
 /// What a target is.
 pub type Target = fn(&[u8]);
 
 /// Every target; its seeds are in `fuzz/corpus` under this name.
-pub const ALL: [(&str, Target); 8] = [
+pub const ALL: [(&str, Target); 14] = [
     ("extract", extract::run),
     ("tar_diff", tar_diff::run),
     ("gzip_tar", gzip_tar::run),
@@ -34,6 +40,12 @@ pub const ALL: [(&str, Target); 8] = [
     ("digest", digest::run),
     ("blocks", blocks::run),
     ("build_roundtrip", build_roundtrip::run),
+    ("docker_config", docker_config::run),
+    ("helper_output", helper_output::run),
+    ("token_json", token_json::run),
+    ("challenge", challenge::run),
+    ("location_link", location_link::run),
+    ("content_range", content_range::run),
 ];
 
 /// The target of this name.

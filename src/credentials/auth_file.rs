@@ -111,17 +111,23 @@ impl AuthFile {
                 Err(error) => return Err(error),
             }
         }
+        let kept = self.kept(asked.registry, asked.repository)?;
+        Ok(kept.map(|(key, credential)| Hit {
+            credential: Ok(credential),
+            part: format!("auths: {}", printable(key)),
+        }))
+    }
+
+    /// The credential that the file itself has for a repository, and the key of its entry.
+    pub(super) fn kept(&self, registry: &str, repository: &str) -> Result<Option<(&str, Credential)>> {
         let keys = self.auths.keys().map(String::as_str);
-        for key in key::matching(keys, asked.registry, asked.repository) {
+        for key in key::matching(keys, registry, repository) {
             let entry = self.auths.get(key);
             let found = entry.map_or(Ok(None), Entry::credential).map_err(|error| {
                 Error::new(Kind::Credentials, format!("auths: {}: {}", printable(key), error.message()))
             })?;
             if let Some(credential) = found {
-                return Ok(Some(Hit {
-                    credential: Ok(credential),
-                    part: format!("auths: {}", printable(key)),
-                }));
+                return Ok(Some((key, credential)));
             }
         }
         Ok(None)

@@ -162,7 +162,7 @@ fn line(server: &str) -> Result<Vec<u8>> {
 }
 
 /// The user name and the secret that a helper printed, read as docker reads them (Q127): further lines are not.
-fn answer(text: &[u8]) -> std::result::Result<(String, Secret), String> {
+pub(super) fn answer(text: &[u8]) -> std::result::Result<(String, Secret), String> {
     let read = || {
         let Some(document) = Document::read(text)? else { return Ok(None) };
         let fields = document.fields()?;

@@ -12,29 +12,30 @@ pub(super) fn names(registry: &str) -> Vec<&str> {
 }
 
 /// The keys that mean a repository, the best first: namespaces from the longest to the shortest, then the
-/// registry, then what older programs wrote for it.
+/// registry, as it is spelled here before other spellings, then what older programs wrote for it.
 pub(super) fn matching<'a>(
     keys: impl Iterator<Item = &'a str>,
     registry: &str,
     repository: &str,
 ) -> Vec<&'a str> {
     let names = names(registry);
-    let mut ranked: Vec<(std::cmp::Reverse<usize>, usize, &str)> = keys
+    let mut ranked: Vec<(std::cmp::Reverse<usize>, usize, bool, &str)> = keys
         .filter_map(|key| {
             if let Some(at) = names.iter().position(|name| same_host(key, name)) {
-                return Some((std::cmp::Reverse(0), at, key));
+                let other = names.get(at) != Some(&key);
+                return Some((std::cmp::Reverse(0), at, other, key));
             }
             if let Some((host, path)) = key.split_once('/') {
                 let names_host = names.iter().any(|name| same_host(host, name));
                 if names_host && !key.contains("://") && is_namespace(path, repository) {
-                    return Some((std::cmp::Reverse(path.len()), 0, key));
+                    return Some((std::cmp::Reverse(path.len()), 0, false, key));
                 }
             }
-            is_old_key(key, &names).then_some((std::cmp::Reverse(0), names.len(), key))
+            is_old_key(key, &names).then_some((std::cmp::Reverse(0), names.len(), false, key))
         })
         .collect();
     ranked.sort_unstable();
-    ranked.into_iter().map(|(_, _, key)| key).collect()
+    ranked.into_iter().map(|(_, _, _, key)| key).collect()
 }
 
 /// Whether a key stands for the registry as a whole.
@@ -77,6 +78,8 @@ mod tests {
         assert_eq!(best(&keys, "reg.io", "team/app"), ["reg.io/team/app", "reg.io/team", "reg.io"]);
         assert_eq!(best(&keys, "reg.io", "team/app2"), ["reg.io/team", "reg.io"]);
         assert_eq!(best(&keys, "reg.io", "teams"), ["reg.io"]);
+        // What a log-in writes is what counts.
+        assert_eq!(best(&["REG.io", "reg.io", "https://reg.io"], "reg.io", "a")[0], "reg.io");
     }
 
     #[test]

@@ -4,6 +4,8 @@
 mod auth_file;
 mod cache;
 mod chain;
+#[cfg(feature = "internals")]
+pub mod fuzz;
 mod helper;
 mod key;
 mod places;

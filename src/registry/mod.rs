@@ -7,6 +7,8 @@ mod body;
 mod capabilities;
 mod error_response;
 mod fallback;
+#[cfg(feature = "internals")]
+pub mod fuzz;
 mod login;
 mod manifests;
 mod origin;

@@ -19,6 +19,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::body::ResponseBody;
 use crate::error::{Error, Result};
 use crate::operation::{Count, Level};
+#[cfg(feature = "internals")]
+pub(super) use fetch::is_range;
 use fetch::{Connection, Fetch};
 pub(crate) use fetch::{Whole, is_part};
 use pace::Pace;

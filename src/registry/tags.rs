@@ -127,7 +127,7 @@ impl<'a> Pages<'a> {
 
 /// What the headers `Link` say about the next page.
 #[derive(Debug, PartialEq, Eq)]
-enum Next {
+pub(super) enum Next {
     None,
     At(String),
     /// It can't be read: there may be one.
@@ -136,7 +136,7 @@ enum Next {
 
 /// The target of the `Link` whose relation is `next` (RFC 8288). Gateways cut the relation off, or quote it in
 /// another way: a link without any is the next page, since a list has no other (Q109).
-fn next_link(headers: &HeaderMap) -> Next {
+pub(super) fn next_link(headers: &HeaderMap) -> Next {
     let mut found = Next::None;
     for value in headers.get_all(header::LINK) {
         match value.to_str().ok().and_then(next_in) {

@@ -8,6 +8,9 @@ mod hidden;
 mod scope;
 mod token;
 
+#[cfg(feature = "internals")]
+pub(super) mod fuzz;
+
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};

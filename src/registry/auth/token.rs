@@ -276,7 +276,7 @@ pub(super) fn header(scheme: &str, text: &str) -> Option<HeaderValue> {
     Some(value)
 }
 
-fn parse(body: &[u8], now: Instant) -> std::result::Result<Token, &'static str> {
+pub(super) fn parse(body: &[u8], now: Instant) -> std::result::Result<Token, &'static str> {
     // Read as docker reads it (Q127).
     let no_json = |_| "its answer is no JSON of a token";
     let document = Document::read(body).map_err(|wrong| match wrong.why.contains("BOM") {

@@ -58,17 +58,26 @@ impl Whole {
 
 /// Whether a partial answer is the part from `start` to before `end` (Q77).
 pub(crate) fn is_part(response: &Response, start: u64, end: u64, size: u64) -> bool {
-    let Some(range) = response.header(header::CONTENT_RANGE).and_then(|text| text.strip_prefix("bytes "))
-    else {
-        return false;
-    };
-    let Some((span, total)) = range.split_once('/') else { return false };
-    let Some((first, last)) = span.split_once('-') else { return false };
-    let number = |text: &str| text.trim().parse::<u64>().ok();
-    number(first) == Some(start)
-        && number(last).and_then(|last| last.checked_add(1)) == Some(end)
-        && (total.trim() == "*" || number(total) == Some(size))
+    let range = response.header(header::CONTENT_RANGE);
+    range.is_some_and(|text| is_range(text, start, end, size))
         && response.content_length().is_none_or(|length| length == end - start)
+}
+
+/// Whether a `Content-Range` says so.
+pub(crate) fn is_range(text: &str, start: u64, end: u64, size: u64) -> bool {
+    let number = |text: &str| {
+        let text = text.trim();
+        // No sign, which the reader of numbers would take.
+        text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u64>().ok()).flatten()
+    };
+    let read = || {
+        let (span, total) = text.strip_prefix("bytes ")?.split_once('/')?;
+        let (first, last) = span.split_once('-')?;
+        Some((number(first)?, number(last)?.checked_add(1)?, total.trim()))
+    };
+    read().is_some_and(|(first, after, total)| {
+        (first, after) == (start, end) && (total == "*" || number(total) == Some(size))
+    })
 }
 
 type Step = Result<Option<(ResponseBody, Bytes)>>;
