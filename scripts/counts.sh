@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The guard against getting slower: counts that do not depend on the clock, of the tool on trees that are
 # made here. System calls and allocations for each further file, instructions for each further file and for each
-# byte of a large one, and the memory that the header promises. The requests are counted by tests/it/requests.rs.
+# byte of a large one, threads and waits of the everyday pull, and the memory that the header promises. The requests are counted by tests/it/requests.rs.
 . "$(dirname "$0")/lib.sh"
 
 need strace "the count of system calls" || exit 0
@@ -11,10 +11,10 @@ need valgrind "the count of instructions and allocations" || exit 0
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 tool=$root/build/cli/cldoci
-few=200 many=1200 large=$((16 << 20)) huge=$((256 << 20))
+ten=10 few=200 many=1200 large=$((16 << 20)) huge=$((256 << 20))
 export CLDOCI_STORE=$work/store CLDOCI_THREADS=2 DOCKER_CONFIG=$work/none
 
-for count in $few $many; do
+for count in $ten $few $many; do
   mkdir "$work/tree$count"
   for ((n = 0; n < count; n++)); do printf 'the file %s\n' "$n" >"$work/tree$count/file$n"; done
 done
@@ -46,6 +46,18 @@ calls() {
   counted "$1" "$2" strace -c -f -o "$work/log"
   awk '$4 ~ /^[0-9]+$/ && $NF !~ /^(futex|epoll_wait|sched_yield|total)$/ { n += $4 } END { print n }' "$work/log"
 }
+# Linux starts a thread by clone3, or where a filter refuses that by clone.
+threads() { counted "$1" "$2" strace -c -f -o "$work/log"; awk '$NF ~ /^clone3?$/ { n += $4 } END { print n + 0 }' "$work/log"; }
+# How often threads wait: the least of some runs, since to find others at work is chance.
+waits() {
+  local least='' now
+  for _ in 1 2 3 4 5 6 7; do
+    counted "$1" "$2" "$work/launch" "$work/log"
+    now=$(awk '{ print $5 }' "$work/log")
+    [[ -n $least && $least -le $now ]] || least=$now
+  done
+  echo "$least"
+}
 instructions() { counted "$1" "$2" valgrind --tool=callgrind --callgrind-out-file=/dev/null --log-file="$work/log"; sed -n 's/.*Collected : //p' "$work/log"; }
 allocations() { counted "$1" "$2" valgrind --log-file="$work/log"; sed -n 's/.*total heap usage: \([0-9,]*\) allocs.*/\1/p' "$work/log" | tr -d ,; }
 memory() { counted "$1" "$2" "$work/launch" "$work/log"; awk '{ print int($4 / 1024) }' "$work/log"; }
@@ -67,10 +79,15 @@ slope() {
 
 "${CC:-cc}" -std=c99 -O2 benches/macro/launch.c -o "$work/launch"
 bound "build: system calls a file" "$(slope calls build $few $many)" 5.2
-bound "pull: system calls a file" "$(slope calls pull $few $many)" 4.5
+bound "pull: system calls a file" "$(slope calls pull $few $many)" 4.2
 bound "build: system calls of $few files" "$(calls build $few)" 1500
-# Files younger than a step of the clock are read once more, for the note of what was published: up to four calls each.
-bound "pull: system calls of $few files" "$(calls pull $few)" 2200
+bound "pull: system calls of $few files" "$(calls pull $few)" 1400
+build_ten=$(calls build $ten)
+bound "build: system calls of $ten files" "$build_ten" 700
+bound "pull: system calls of $ten files" "$(calls pull $ten)" 500
+# One waits for sockets, two take turns with what blocks.
+bound "pull: threads started for $ten files" "$(threads pull $ten)" 3
+bound "pull: waits of threads for $ten files" "$(waits pull $ten)" 30
 bound "build: allocations a file" "$(slope allocations build $few $many)" 9
 bound "pull: allocations a file" "$(slope allocations pull $few $many)" 6.5
 bound "build: instructions a file" "$(slope instructions build $few $many)" 50000

@@ -15,6 +15,7 @@ import sys
 import tempfile
 
 import counts
+import everyday
 import guest
 import limits
 import scale
@@ -34,7 +35,7 @@ def machine():
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--full", action="store_true")
-    parser.add_argument("--only", nargs="+", metavar="PART", help="requests, speed, tls, cores, memory, files, durable, large")
+    parser.add_argument("--only", nargs="+", metavar="PART", help="requests, speed, everyday, tls, cores, memory, files, durable, large")
     arguments = parser.parse_args()
     full, large = arguments.full, {name: tree for name, tree in trees.FULL.items() if name not in trees.QUICK}
     if not os.path.isdir("/dev/shm"):
@@ -46,6 +47,7 @@ def main():
         parts = {
             "requests": lambda: counts.requests(bench),
             "speed": lambda: speed(bench),
+            "everyday": lambda: everyday.measure(bench),
             "tls": lambda: verbs.over_tls(bench),
             "cores": lambda: scale.cores(bench),
             "memory": lambda: scale.memory(bench, [10, 100, 1000, 2000, 8000] if full else [10, 100, 1000]),

@@ -1,7 +1,7 @@
 /*
  * launch REPORT COMMAND ARGUMENT... — runs a command and writes to REPORT its wall time in nanoseconds, user and
- * system time in microseconds and its peak resident memory in KiB. A child's peak begins with what its parent had
- * at the fork, so the parent has to be a small program: this one.
+ * system time in microseconds, its peak resident memory in KiB, and how often its threads waited. A child's peak
+ * begins with what its parent had at the fork, so the parent has to be a small program: this one.
  */
 #define _GNU_SOURCE
 #include <spawn.h>
@@ -35,8 +35,8 @@ int main(int argc, char **argv) {
   }
   ended = now();
   report = fopen(argv[1], "w");
-  if (report == NULL || fprintf(report, "%lld %lld %lld %ld\n", ended - started, micros(usage.ru_utime),
-                                micros(usage.ru_stime), usage.ru_maxrss) < 0 || fclose(report) != 0) {
+  if (report == NULL || fprintf(report, "%lld %lld %lld %ld %ld\n", ended - started, micros(usage.ru_utime),
+                                micros(usage.ru_stime), usage.ru_maxrss, usage.ru_nvcsw) < 0 || fclose(report) != 0) {
     perror(argv[1]);
     return 127;
   }

@@ -79,7 +79,7 @@ class Bench:
                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         if done.returncode != 0:
             sys.exit(f"{' '.join(map(str, command.arguments))}: exit {done.returncode}: {done.stderr.decode(errors='replace')[-600:]}")
-        wall, user, system, peak = map(int, report.read_text().split())
+        wall, user, system, peak, _ = map(int, report.read_text().split())
         return Run(wall / 1e9, (user + system) / 1e6, peak * 1024, registry.cpu() - before if registry else 0)
 
     def pairs(self, commands, rounds, registry=None, wrap=(), warm_up=True):

@@ -101,7 +101,7 @@ impl Layer<'_> {
     /// Unpacks a small layer on this thread. Nothing where `whole` is not that, or holds more than fits into memory;
     /// else its content's digest, if it is wanted.
     fn alone(&mut self, whole: &[u8]) -> Result<Option<Option<Digest>>> {
-        if self.layer.size > SMALL_LAYER || whole.len() as u64 > self.layer.size {
+        if self.layer.size > SMALL_LAYER || whole.len() as u64 > self.layer.size || self.says_more(whole) {
             return Ok(None);
         }
         let pool = Pool::new(SMALL_CHUNK, SMALL_CONTENT);
@@ -117,6 +117,12 @@ impl Layer<'_> {
         let contents = self.contents.take().filter(|_| !self.options.last_wins);
         self.extract(input, Writers::here(contents))?;
         Ok(Some(content))
+    }
+
+    /// Whether its last gzip member says that it holds more than fits: to try would only take time.
+    fn says_more(&self, whole: &[u8]) -> bool {
+        let length = whole.last_chunk().map_or(0, |length| u32::from_le_bytes(*length));
+        *self.form == LayerKind::TarGzip && length as usize > SMALL_CONTENT * SMALL_CHUNK
     }
 
     fn in_threads(&mut self, input: &mut (dyn Read + Send)) -> Result<Option<Digest>> {

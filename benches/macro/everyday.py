@@ -1,0 +1,111 @@
+"""The everyday case: small artifacts, one after the other and many at once, in programs that are warm
+(`benches/everyday`): cldoci's Go package beside today's, and a bare client that checks nothing."""
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+
+import trees
+from measure import BUILT, ROOT, remove
+from registry import Registry
+from report import section, table
+
+TODAY, OURS, BARE = "today", "cldoci", "bare"
+VERBS = ["exists", "config", "pull", "tag", "build", "push"]
+ROUNDS = 3
+
+
+def program(name, module, **environment):
+    """`benches/everyday` against the package of a Go module."""
+    out = BUILT / f"everyday-{name}"
+    subprocess.run(["go", "build", "-o", out, ROOT / "benches/everyday/main.go"], cwd=ROOT / module,
+                   env=dict(os.environ, **environment), check=True)
+    return out
+
+
+def programs(bench):
+    BUILT.mkdir(parents=True, exist_ok=True)
+    prefix = bench.work / "prefix"
+    subprocess.run([ROOT / "scripts/install.sh", "install", prefix], cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
+    bench.environment["LD_LIBRARY_PATH"] = str(prefix / "lib")
+    ours = program("cldoci", "bindings/go", PKG_CONFIG_PATH=str(prefix / "lib/pkgconfig"),
+                   CGO_LDFLAGS=f"-g -O2 -Wl,-rpath-link,{prefix / 'lib'}")
+    today = program("today", "tests/go/cldctl", CGO_ENABLED="0")
+    return {TODAY: [today, "package"], OURS: [ours, "package"], BARE: [ours, "bare"]}
+
+
+def run(bench, client, verb, reference, tree, at_once, operations):
+    """One program's numbers."""
+    directory = tree
+    if verb == "pull":
+        directory = bench.work / "pulled"
+        directory.mkdir()
+    command = [*client, verb, reference, directory, at_once, operations]
+    done = subprocess.run([str(part) for part in command], env=bench.environment, capture_output=True, check=False)
+    if directory != tree:
+        remove(directory)
+    if done.returncode != 0:
+        raise SystemExit(f"everyday {verb} {reference}: {done.stderr.decode(errors='replace')[-600:]}")
+    return json.loads(done.stdout)
+
+
+def middle(runs, field):
+    return statistics.median(run[field] for run in runs)
+
+
+def against(runs, client, field, faster):
+    """How many times as good as another client's: the median of the rounds' ratios."""
+    if client not in runs:
+        return "–"
+    pairs = zip(runs[client], runs[OURS])
+    return f"{statistics.median(theirs[field] / ours[field] if faster else ours[field] / theirs[field] for theirs, ours in pairs):.2f}"
+
+
+def row(what, at_once, runs):
+    ours = runs[OURS]
+    field, faster = ("p50", True) if at_once == 1 else ("per_second", False)
+    return [what, at_once, f"{middle(ours, 'per_second'):,.0f}", f"{middle(ours, 'p50') * 1e3:.2f} ms", f"{middle(ours, 'p99') * 1e3:.2f} ms",
+            f"{middle(ours, 'cpu') * 1e3:.2f} ms", f"{middle(ours, 'waits'):.1f}", f"{middle(ours, 'rss') / (1 << 20):.0f} MiB",
+            f"{middle(ours, 'threads'):.0f}", against(runs, TODAY, field, faster), against(runs, TODAY, "cpu", True),
+            against(runs, BARE, field, faster), against(runs, BARE, "cpu", True)]
+
+
+def component(count):
+    def make(tree: pathlib.Path):
+        for n in range(count):
+            path = tree / f"src{n % 7}" / f"part{n}.yml"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("".join(f"key{line}: value {n} {line}\n" for line in range(20)), encoding="utf-8")
+    return make
+
+
+def measure(bench):
+    clients, rows = programs(bench), []
+    for name, make, verbs in (("10 files", trees.component, VERBS), ("100 files", component(100), ["pull", "build"])):
+        tree, layout = bench.work / "tree", bench.work / "layout"
+        make(tree)
+        subprocess.run([ROOT / "build/cli/cldoci", "build", tree, f"ocidir://{layout}:v1", "--kind", "component"],
+                       env=bench.environment, stdout=subprocess.DEVNULL, check=True)
+        with Registry(bench.work) as registry:
+            places = {TODAY: f"{registry.host}/today/app:v1", OURS: f"{registry.host}/ours/app:v1"}
+            places[BARE] = places[OURS]
+            for client in (TODAY, OURS):
+                run(bench, clients[client], "push", places[client], tree, 1, 1)
+            for verb in verbs:
+                for at_once in (1, 16):
+                    runs = {client: [] for client in clients}
+                    for round_ in range(ROUNDS):
+                        order = list(clients)[round_:] + list(clients)[:round_]
+                        for client in order:
+                            runs[client].append(run(bench, clients[client], verb, places[client], tree, at_once, 100 if at_once == 1 else 400))
+                    what = "push again" if verb == "push" else verb
+                    rows.append(row(f"{what}, {name}", at_once, runs))
+        for at_once in (1, 16):
+            runs = [run(bench, clients[OURS], "pull", f"ocidir://{layout}:v1", tree, at_once, 100 if at_once == 1 else 400) for _ in range(ROUNDS)]
+            rows.append(row(f"pull from a layout, {name}", at_once, {OURS: runs}))
+        remove(tree)
+        remove(layout)
+    heads = ["verb", "at once", "a second", "p50", "p99", "CPU time", "waits", "peak memory", "threads", "times today's", "its CPU",
+             "times a bare client's", "its CPU"]
+    section("everyday", table(heads, rows))
