@@ -237,6 +237,9 @@ cldoci_status cldoci_options_set_helper_timeout_ms(cldoci_options *options,
 cldoci_status cldoci_options_set_max_manifest_bytes(cldoci_options *options,
                                                     int64_t value,
                                                     cldoci_error **error);
+cldoci_status cldoci_options_set_max_documents_bytes(cldoci_options *options,
+                                                     int64_t value,
+                                                     cldoci_error **error);
 cldoci_status cldoci_options_set_max_descriptors(cldoci_options *options,
                                                  int64_t value,
                                                  cldoci_error **error);

@@ -1092,6 +1092,18 @@ cldoci_status cldoci_options_set_max_manifest_bytes(cldoci_options *options,
                                                     cldoci_error **error);
 
 /**
+ * Memory that the manifests and lists of all calls have together, beyond the first MiB of each; who finds
+ * none left waits. Belongs to a client or a call. Default: 16777216.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    the number, from 1048576 to 1099511627776
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ */
+cldoci_status cldoci_options_set_max_documents_bytes(cldoci_options *options,
+                                                     int64_t value,
+                                                     cldoci_error **error);
+
+/**
  * Most layers of a manifest or manifests of an index. Belongs to a client or a call. Default: 10000.
  *
  * @param options  borrowed, not NULL

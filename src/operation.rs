@@ -1,5 +1,7 @@
 //! One running verb, as every layer of the house sees it: cancel, deadline, progress, counters, warnings.
 
+mod budget;
+mod progress;
 mod transfers;
 mod waiter;
 
@@ -11,86 +13,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use crate::error::{Error, Kind, Result};
+pub(crate) use budget::{FREE, cost};
+pub use progress::{Count, Counters, Phase, Progress};
 pub use transfers::Meter;
 use transfers::Transfers;
 pub(crate) use waiter::{Job, Waiter};
-
-/// Where an operation is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-#[non_exhaustive]
-pub enum Phase {
-    /// Not begun: it waits for its turn.
-    Waiting = 0,
-    /// Finds out what is to be done.
-    Resolving = 1,
-    /// Packs a directory.
-    Packing = 2,
-    /// Sends blobs.
-    Uploading = 3,
-    /// Receives blobs.
-    Downloading = 4,
-    /// Makes the result visible.
-    Publishing = 5,
-    /// Ended.
-    Done = 6,
-}
-
-/// A snapshot of how far an operation is. The numbers never go back, also when a transfer is retried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
-    /// What it does now.
-    pub phase: Phase,
-    /// Bytes that are done.
-    pub bytes_done: u64,
-    /// Bytes in all as far as is known: never less than are done. It can grow, 0 = not known.
-    pub bytes_total: u64,
-    /// Files, directories and links that are done.
-    pub entries_done: u64,
-    /// Entries that are known of: those of the directories that a build has listed, or that the archive has shown to
-    /// a pull. It grows as they go; 0 = not known.
-    pub entries_total: u64,
-}
-
-/// What an operation cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counters {
-    /// HTTP requests that were sent.
-    pub requests: u64,
-    /// Bytes of request bodies that were sent.
-    pub bytes_sent: u64,
-    /// Bytes of response bodies that were received.
-    pub bytes_received: u64,
-    /// Blobs that were at the target already.
-    pub blobs_skipped: u64,
-    /// Blobs that the registry mounted from another repository.
-    pub blobs_mounted: u64,
-    /// Blobs that were sent whole.
-    pub blobs_uploaded: u64,
-    /// Requests and transfers that were tried again.
-    pub retries: u64,
-    /// Milliseconds from start to end (or to now).
-    pub elapsed_ms: u64,
-}
-
-/// The counters that rise by one event or by a number of bytes.
-#[derive(Debug, Clone, Copy)]
-pub enum Count {
-    /// One HTTP request went out.
-    Request,
-    /// Bytes of a request body went out.
-    Sent(u64),
-    /// Bytes of a response body came in.
-    Received(u64),
-    /// A blob was there already.
-    Skipped,
-    /// A blob was mounted.
-    Mounted,
-    /// A blob was uploaded.
-    Uploaded,
-    /// Something was tried again.
-    Retry,
-}
 
 /// How much a log line matters; a logger of one level gets those above it, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -133,6 +60,8 @@ struct Inner {
     elapsed_ms: AtomicU64,
     phase: AtomicU8,
     transfers: Transfers,
+    /// Its part of the memory for documents and lists.
+    part: budget::Part,
     entries_done: AtomicU64,
     entries_total: AtomicU64,
     requests: AtomicU64,
@@ -159,6 +88,7 @@ impl Default for Inner {
             elapsed_ms: AtomicU64::new(u64::MAX),
             phase: AtomicU8::new(0),
             transfers: Transfers::default(),
+            part: budget::Part::default(),
             entries_done: AtomicU64::new(0),
             entries_total: AtomicU64::new(0),
             requests: AtomicU64::new(0),
@@ -306,6 +236,28 @@ impl Operation {
         }
     }
 
+    /// Waits until there is memory for a document or a list of so many bytes, the largest that the operation has at a
+    /// time. All operations together have `limit`.
+    pub(crate) async fn room(&self, bytes: u64, limit: u64) -> Result<()> {
+        while !self.0.part.take(bytes, limit)? {
+            self.run(async {
+                tokio::time::sleep(budget::PAUSE).await;
+                Ok(())
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// The same on a thread that may block.
+    pub(crate) fn wait_for_room(&self, bytes: u64, limit: u64) -> Result<()> {
+        while !self.0.part.take(bytes, limit)? {
+            self.check()?;
+            std::thread::sleep(budget::PAUSE);
+        }
+        Ok(())
+    }
+
     /// Ends it because a part of its work has failed.
     pub(crate) fn fail(&self, error: Error) {
         let _ = self.0.cause.set(error);
@@ -325,6 +277,7 @@ impl Operation {
     /// Freezes the clock of [`Counters::elapsed_ms`].
     pub fn finish(&self) {
         self.enter(Phase::Done);
+        self.0.part.end();
         let elapsed = u64::try_from(self.0.started.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
         self.0.elapsed_ms.store(elapsed, Ordering::Relaxed);
     }

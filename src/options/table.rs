@@ -142,6 +142,7 @@ pub static OPTIONS: &[OptionSpec] = &[
     row("helper_timeout_ms", Type::Millis(1, DAY), Scope::Client, "30000", "time for a credential helper"),
     // Limits.
     row("max_manifest_bytes", Type::Size(KIB, 1 << 30), Scope::Both, "8388608", "largest manifest or index"),
+    row("max_documents_bytes", Type::Size(1 << 20, 1 << 40), Scope::Both, "16777216", "memory that the manifests and lists of all calls have together, beyond the first MiB of each; who finds none left waits"),
     row("max_descriptors", Type::Size(1, 1 << 24), Scope::Both, "10000", "most layers of a manifest or manifests of an index"),
     row("max_pages", Type::Int(1, MAX), Scope::Both, "10000", "most pages of a list"),
     row("max_config_bytes", Type::Size(1, 1 << 30), Scope::Both, "8388608", "largest config blob"),

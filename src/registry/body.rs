@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::transport::{RawResponse, body_failure, ended_early, too_slow};
 use crate::error::{Error, Kind, Result, printable};
-use crate::operation::Count;
+use crate::operation::{Count, FREE, cost};
 
 /// A body that is received chunk by chunk.
 pub(crate) struct ResponseBody {
@@ -85,18 +85,27 @@ pub(crate) async fn read_all(answer: RawResponse, limit: usize) -> Result<Option
     }
     // A token's answer never outgrows this, so that no part of it is left behind unwiped.
     let room = answer.response.content_length().map_or(FIRST_ROOM, |length| length as usize);
+    let (call, expected) = (answer.call.clone(), answer.response.content_length().unwrap_or(limit as u64));
+    let memory = call.settings.max_documents_bytes as u64;
     let mut body = ResponseBody::new(answer);
-    let mut whole = Vec::with_capacity(room.min(limit));
+    // Not before there is room for it.
+    let mut whole = Vec::with_capacity(room.min(limit).min(FREE as usize));
     while let Some(chunk) = body.chunk().await? {
         let length = whole.len() + chunk.len();
         if length > limit {
             return Ok(None);
+        }
+        if length as u64 > FREE && whole.len() as u64 <= FREE {
+            call.operation.room(expected.min(memory), memory).await?;
         }
         if length > whole.capacity() {
             // Doubling, but never beyond what may come.
             whole.reserve_exact((2 * length).min(limit) - whole.len());
         }
         whole.extend_from_slice(&chunk);
+    }
+    if whole.len() as u64 > FREE {
+        call.operation.room(cost(&whole), memory).await?;
     }
     Ok(Some(whole))
 }

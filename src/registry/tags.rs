@@ -10,8 +10,10 @@ use super::repository::Repository;
 use super::request::{About, Request, Target};
 use super::response::Response;
 use super::{body, policy};
+use crate::call::Call;
 use crate::error::{Error, Kind, Result, printable};
 use crate::oci::check_tag;
+use crate::operation::cost;
 
 /// As many as the registries that bound it allow (Q70).
 const PAGE: u32 = 1000;
@@ -59,11 +61,13 @@ pub(super) struct Pages<'a> {
     repository: &'a Repository,
     next: Option<Target>,
     seen: HashSet<String>,
+    /// What the pages so far take in memory.
+    cost: u64,
 }
 
 impl<'a> Pages<'a> {
     pub(super) fn new(repository: &'a Repository, path: String) -> Self {
-        Self { repository, next: Some(Target::Path(path)), seen: HashSet::new() }
+        Self { repository, next: Some(Target::Path(path)), seen: HashSet::new(), cost: 0 }
     }
 
     /// The next page's answer.
@@ -105,7 +109,7 @@ impl<'a> Pages<'a> {
     }
 
     /// One page's body.
-    pub(super) async fn read(&self, response: Response) -> Result<Vec<u8>> {
+    pub(super) async fn read(&mut self, response: Response) -> Result<Vec<u8>> {
         let repository = self.repository;
         let limit = repository.call.settings.max_manifest_bytes;
         let headers = response.headers.clone();
@@ -121,7 +125,12 @@ impl<'a> Pages<'a> {
         let answer =
             response.into_raw().ok_or_else(|| Error::new(Kind::Internal, "a body was read before"))?;
         let bytes = body::read_all(answer, limit).await?.ok_or_else(too_large)?;
-        body::decode(&headers, bytes, limit)?.ok_or_else(too_large)
+        let bytes = body::decode(&headers, bytes, limit)?.ok_or_else(too_large)?;
+        self.cost += cost(&bytes);
+        let Call { settings, operation } = &repository.call;
+        let room = operation.room(self.cost, settings.max_documents_bytes as u64).await;
+        room.map_err(|error| error.context(repository.name()))?;
+        Ok(bytes)
     }
 }
 

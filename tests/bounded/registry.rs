@@ -144,6 +144,9 @@ fn r_30_heads_without_end() {
     }
 }
 
+/// Room for documents that are refused for another reason.
+const LARGE: (&str, &str) = ("max_documents_bytes", "1073741824");
+
 /// How long one of these descriptors is.
 fn one_of_them() -> usize {
     crowd("layers", 2).len() - crowd("layers", 1).len()
@@ -183,15 +186,84 @@ fn r_11_r_32_a_million_descriptors() {
         let fits = crowd(of, (8 << 20) / one_of_them() - 10);
         assert!((7_000_000..8 << 20).contains(&fits.len()));
         let copies = 3 * fits.len();
-        let (error, used) = pull(&alone, &[], serve(fits));
+        let (error, _) = pull(&alone, &[], serve(fits.clone()));
+        assert!(error.kind() == Kind::Limit && error.message().contains("max_documents_bytes"), "{error}");
+        let (error, used) = pull(&alone, &[LARGE], serve(fits));
         assert!(error.kind() == Kind::Limit && error.message().contains("max_descriptors"), "{error}");
         assert!(used.peak <= copies + 20 * MIB, "{used:?}");
         let fits = fits_of_annotations();
         let copies = 3 * fits.len();
-        let (error, used) = pull(&alone, &[], serve(fits));
+        let (error, used) = pull(&alone, &[LARGE], serve(fits));
         assert!(error.kind() == Kind::Limit && error.message().contains("160000 values"), "{error}");
         assert!(used.peak <= copies + 24 * MIB, "{used:?}");
-        let (error, _) = pull(&alone, &[("max_manifest_bytes", "134217728")], serve(crowd(of, 1_000_000)));
+        let (error, _) =
+            pull(&alone, &[LARGE, ("max_manifest_bytes", "134217728")], serve(crowd(of, 1_000_000)));
         assert!(error.kind() == Kind::Limit && error.message().contains("max_descriptors"), "{error}");
+    }
+}
+
+/// A list of pages of so many items, each as `item` says.
+fn pages(
+    kind: &'static str,
+    count: usize,
+    pages: usize,
+    item: fn(usize) -> String,
+) -> impl Fn(&Seen) -> Vec<Act> + Send + Sync + 'static {
+    move |seen| {
+        let page: usize =
+            seen.path.split("page=").nth(1).and_then(|page| page.parse().ok()).unwrap_or_default();
+        let items = (0..count).map(|n| item(page * count + n)).collect::<Vec<_>>().join(",");
+        let (body, media_type) = match kind {
+            "tags" => (format!(r#"{{"name":"app","tags":[{items}]}}"#), "application/json"),
+            _ => (format!(r#"{{"schemaVersion":2,"manifests":[{items}]}}"#), media_type::OCI_INDEX),
+        };
+        let link = format!(r#"<{}?page={}>; rel="next""#, seen.path.split('?').next().unwrap(), page + 1);
+        let mut headers = vec![("Content-Type", media_type)];
+        if page + 1 < pages {
+            headers.push(("Link", &link));
+        }
+        answer(200, &headers, body)
+    }
+}
+
+fn tag(n: usize) -> String {
+    format!(r#""{n:0>100}""#)
+}
+
+fn referrer(n: usize) -> String {
+    let digest = Descriptor::of("", n.to_string().as_bytes()).digest;
+    let note = "x".repeat(4000);
+    format!(
+        r#"{{"mediaType":"{}","digest":"{digest}","size":2,"annotations":{{"n":"{note}"}}}}"#,
+        media_type::OCI_MANIFEST
+    )
+}
+
+#[test]
+fn lists_without_end_take_no_more_than_the_option_says() {
+    let alone = alone();
+    let digest = Descriptor::of("", b"subject").digest;
+    for (kind, count, item) in [("tags", 10_000, tag as fn(usize) -> String), ("referrers", 1000, referrer)] {
+        for (most, whole) in [(2, true), (100_000, false)] {
+            let server = Evil::start(pages(kind, count, most, item));
+            let ours = Ours::with(&[("retries", "0"), ("max_descriptors", "10000000")]);
+            let (result, used) = alone.measured(|| match kind {
+                "tags" => ours.list_tags(&format!("{}/app", server.host())),
+                _ => ours.referrers(&format!("{}/app@{digest}", server.host())),
+            });
+            if whole {
+                let found = result.unwrap().outcome;
+                assert_eq!(found.tags.len() + found.referrers.len(), 2 * count);
+                continue;
+            }
+            let error = result.unwrap_err();
+            assert!(
+                error.kind() == Kind::Limit && error.message().contains("max_documents_bytes"),
+                "{error}"
+            );
+            // Some pages are the test's own.
+            println!("{kind}: {} KiB at most", used.peak >> 10);
+            assert!(used.peak <= 40 * MIB, "{kind}: {used:?}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod copies;
+mod documents;
 mod manifests;
 
 use std::fs;

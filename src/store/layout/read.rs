@@ -10,9 +10,11 @@ use std::io::Read;
 use super::super::Store;
 use super::super::blob::{BLOBS, path_of};
 use super::Layout;
+use crate::call::Call;
 use crate::error::{Error, Kind, Result};
 use crate::fs::{Found, SMALL_FILE, shown};
 use crate::oci::{Descriptor, Digest, Document, parse_document};
+use crate::operation::{FREE, cost};
 
 /// Where a blob's file lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,7 +102,13 @@ impl Layout {
             ));
         }
         let Some((file, place)) = self.find_sized(descriptor)? else { return Err(self.no_blob(digest)) };
+        let Call { settings, operation } = &self.call;
+        let memory = settings.max_documents_bytes as u64;
+        operation.wait_for_room(descriptor.size.min(memory), memory)?;
         let bytes = self.take(file, digest.as_str(), limit)?;
+        if descriptor.size > FREE {
+            operation.wait_for_room(cost(&bytes), memory).map_err(|error| error.context(digest))?;
+        }
         match digest.verify(&bytes) {
             true => Ok(bytes),
             false if place == Place::Outside => Err(self.not_the_blob(digest)),
