@@ -96,12 +96,14 @@ behaviour() {
   mkdir -p "$temporary/home"
   for tested in builder misuse options operations callbacks reentrant credential handles; do
     local arguments=()
+    # One counts the threads, of which qemu has one of its own; the other has ten seconds, which take longer under it.
+    [[ ${#run[@]} == 0 || $tested != @(callbacks|reentrant) ]] || continue
     case $tested in
       builder | misuse) arguments=("$temporary/home/$tested") && mkdir -p "${arguments[0]}" ;;
       handles) arguments=(200) ;;
     esac
     HOME=$temporary/home timeout 300 "${run[@]}" "$out/tests/$tested" "${arguments[@]}" >"$temporary/log" 2>&1 ||
-      { cat "$temporary/log"; fail "$target: tests/c/$tested.c ended with $?"; }
+      { cat "$temporary/log"; fail "$target: tests/c/$tested.c"; }
   done
   say "$target: the C programs: ok"
   if [[ $arch == "$(uname -m)" && $libc == musl ]]; then
