@@ -17,7 +17,7 @@ SHELL := bash
 lib := . scripts/lib.sh;
 
 .DEFAULT_GOAL := help
-.PHONY: help demo registry cli test-cli faults examples release dist wheel tools test test-rust test-demo loom test-install test-dist test-release test-bindings test-upgrade lint deny header third-party asan valgrind golden abi counts measure bench bench-full fuzz soak install uninstall ci ci-full
+.PHONY: help demo registry cli test-cli faults examples release dist deb wheel tools test test-rust test-demo loom test-install test-dist test-release test-bindings test-upgrade lint deny header third-party asan valgrind golden abi counts measure bench bench-full fuzz soak install uninstall ci ci-full
 
 help: ## lists the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -63,6 +63,7 @@ test: ## runs every test; installs what it needs
 	@scripts/test-rust.sh
 	@$(MAKE) --no-print-directory loom test-install
 	@QUICK=1 $(MAKE) --no-print-directory test-dist TARGET=
+	@QUICK=1 scripts/deb.sh
 	@$(MAKE) --no-print-directory test-release test-demo test-cli faults test-upgrade test-bindings
 
 test-rust: ## runs the Rust tests alone, with what is installed
@@ -162,6 +163,10 @@ soak: ## the tests, again and again for MINUTES=, the fuzz targets in the last q
 
 install: $(if $(RELEASE),,cli) ## installs below $(DESTDIR)$(PREFIX), libraries in LIBDIR=; TARGET=one of dist's: its release archive
 	@TARGET=$(RELEASE) LIBDIR=$(LIBDIR) scripts/install.sh install "$(PREFIX)" "$(DESTDIR)"
+
+deb: ## makes Debian packages of the release archive of this machine: build/deb
+	@$(MAKE) --no-print-directory dist TARGET="$$(uname -m)-unknown-linux-gnu"
+	@scripts/deb.sh
 
 uninstall: ## removes what install put there
 	@LIBDIR=$(LIBDIR) scripts/install.sh uninstall "$(PREFIX)" "$(DESTDIR)"

@@ -3,7 +3,7 @@
 # itself: OUTPUT/cli/cldoci, its man pages and completions. It finds the library as ../lib beside its directory,
 # here as where it is installed, or where a distribution has its LIBDIR; with -static it holds the library.
 #   scripts/cli.sh LIBRARY_DIRECTORY OUTPUT_DIRECTORY [COMPILER FLAGS...]
-# RUN is what runs a program of another processor.
+# RUN is what runs a program of another processor; RPATH is where else the tool looks for the library, or nothing.
 . "$(dirname "$0")/lib.sh"
 
 from=$(realpath "$1") out=$2
@@ -16,8 +16,9 @@ done
 # shellcheck disable=SC2016 # the loader expands it
 paths='$ORIGIN/../lib:$ORIGIN/../lib64'
 for machine in x86_64 aarch64; do paths+=":\$ORIGIN/../lib/$machine-linux-gnu"; done
+paths=${RPATH-$paths}
 ${CC:-cc} -std=c11 -D_POSIX_C_SOURCE=200809L -O2 -g -Wall -Wextra -Werror -pedantic "$@" -Iinclude cli/*.c \
-  -o "$out/cli/cldoci" -L"$out/lib" -lcldoci -Wl,-rpath,"$paths"
+  -o "$out/cli/cldoci" -L"$out/lib" -lcldoci ${paths:+"-Wl,-rpath,$paths"}
 # shellcheck disable=SC2086 # no word, or one
 ${RUN:-} "$out/cli/cldoci" manual man >"$out/cli/cldoci.1"
 # shellcheck disable=SC2086

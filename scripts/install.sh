@@ -17,6 +17,8 @@ abi=$(abi_version include/cldoci.h)
 [[ -n $version && -n $abi ]] || fail "include/cldoci.h does not say version and ABI version"
 
 library=libcldoci.so.$abi.$version
+# The first version of this soname.
+first_version=0.1.0
 # What is installed, from where it is taken: `lib` is LIBDIR.
 shared=${SHARED:-target/release/libcldoci.so} archive=${ARCHIVE:-$build/slim/libcldoci.a} tool=${TOOL:-$build/cli}
 declare -A from=(
@@ -132,17 +134,30 @@ if(NOT TARGET cldoci::cldoci_static)
     INTERFACE_INCLUDE_DIRECTORIES "\${_cldoci_prefix}/include")
 endif()
 unset(_cldoci_prefix)
+foreach(_cldoci_component IN LISTS cldoci_FIND_COMPONENTS)
+  if(_cldoci_component MATCHES "^(shared|static)\$")
+    set(cldoci_\${_cldoci_component}_FOUND TRUE)
+  elseif(cldoci_FIND_REQUIRED_\${_cldoci_component})
+    set(cldoci_FOUND FALSE)
+    set(cldoci_NOT_FOUND_MESSAGE "cldoci has no component '\${_cldoci_component}': it has shared and static")
+  endif()
+endforeach()
 END
-    # While 0.x, another soname is another interface, and it is the minor version that says so.
+    # docs/abi.md: what was written for a version of this soname runs with every later one.
     cat >"$(place $cmake-version.cmake)" <<END
 set(PACKAGE_VERSION "$version")
-if(PACKAGE_FIND_VERSION VERSION_GREATER PACKAGE_VERSION)
+set(PACKAGE_VERSION_COMPATIBLE TRUE)
+if(PACKAGE_FIND_VERSION AND PACKAGE_FIND_VERSION VERSION_LESS "$first_version")
   set(PACKAGE_VERSION_COMPATIBLE FALSE)
-else()
-  set(PACKAGE_VERSION_COMPATIBLE TRUE)
-  if(PACKAGE_FIND_VERSION VERSION_EQUAL PACKAGE_VERSION)
-    set(PACKAGE_VERSION_EXACT TRUE)
+elseif(PACKAGE_FIND_VERSION_RANGE)
+  if(PACKAGE_VERSION VERSION_LESS PACKAGE_FIND_VERSION_MIN OR PACKAGE_VERSION VERSION_GREATER PACKAGE_FIND_VERSION_MAX OR
+     (PACKAGE_FIND_VERSION_RANGE_MAX STREQUAL "EXCLUDE" AND PACKAGE_VERSION VERSION_EQUAL PACKAGE_FIND_VERSION_MAX))
+    set(PACKAGE_VERSION_COMPATIBLE FALSE)
   endif()
+elseif(PACKAGE_FIND_VERSION VERSION_GREATER PACKAGE_VERSION)
+  set(PACKAGE_VERSION_COMPATIBLE FALSE)
+elseif(PACKAGE_FIND_VERSION VERSION_EQUAL PACKAGE_VERSION)
+  set(PACKAGE_VERSION_EXACT TRUE)
 endif()
 END
     say "installed cldoci $version below $target"

@@ -65,15 +65,19 @@ mkdir -p "$temporary/first/home"
 ln -s "$root/examples" "$temporary/first/examples"
 cp "$temporary"/snippets/README.*.c "$temporary/first/program.c"
 steps=$(cat "$(grep -l 'make install PREFIX' "$temporary"/snippets/README.*.sh)")
+program_steps=$(cat "$(grep -l './program' "$temporary"/snippets/README.*.sh)")
 first=$(
   cd "$temporary/first"
   export CARGO_HOME=${CARGO_HOME:-$HOME/.cargo} RUSTUP_HOME=${RUSTUP_HOME:-$HOME/.rustup} HOME=$PWD/home
   unset PKG_CONFIG_PATH LD_LIBRARY_PATH CLDOCI_STORE XDG_CACHE_HOME
   make() { command make -s -C "$root" "$@" >/dev/null; }
-  eval "$steps"
+  eval "$steps" >shell.log
+  eval "$program_steps"
 )
 [[ $first == "$c" ]] || fail "README's first steps gave the digest $first, not $c"
-diff -r --no-dereference "$temporary/out-c" "$temporary/first/downloaded" || fail "README's first steps pulled another tree"
+for pulled in downloaded pulled; do
+  diff -r --no-dereference "$temporary/out-c" "$temporary/first/$pulled" || fail "README's first steps pulled another tree"
+done
 
 if need go "the Go program of the README"; then
   mkdir -p "$temporary/go/pkg"

@@ -62,6 +62,16 @@ END
   cmake --build "$work/cmake" >"$work/cmake.log" 2>&1 || { cat "$work/cmake.log"; fail "cmake"; }
   works "$work/cmake/cmake_shared"
   works "$work/cmake/cmake_static"
+  # finds WHAT, refuses WHAT: what may follow find_package(cldoci.
+  asks() { printf 'cmake_minimum_required(VERSION 3.19)\nproject(asks C)\nfind_package(cldoci %s REQUIRED)\n' "$1" >"$work/asks/CMakeLists.txt"
+    rm -rf "$work/asks/build"; cmake -S "$work/asks" -B "$work/asks/build" -DCMAKE_PREFIX_PATH="$prefix" >"$work/cmake.log" 2>&1; }
+  mkdir "$work/asks"
+  for wanted in '' "$version" 0.1...0.3 "$version EXACT" 'COMPONENTS static' 'OPTIONAL_COMPONENTS other'; do
+    asks "$wanted" || { cat "$work/cmake.log"; fail "cmake does not find cldoci $wanted"; }
+  done
+  for wanted in 0.0.5 0.2 1.0 0.2...0.9 "0.1...<$version" 'COMPONENTS other'; do
+    ! asks "$wanted" || fail "cmake finds cldoci $wanted"
+  done
   say "install: CMake, shared and static: ok"
 fi
 
