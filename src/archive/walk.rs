@@ -376,7 +376,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The text of the `.cldignore` file at the root, empty where there is none. It may be a link to a file (Q98).
+/// The text of the `.cldignore` file at the root, empty where there is none. It may be a link to a file (Q130).
 fn read_ignore_file(root: &OwnedFd) -> Result<Vec<u8>> {
     let failed = |error: Errno| Error::io(IGNORE_FILE, error.into());
     // Looked at before it is opened: to open a device can do something.

@@ -268,7 +268,7 @@ fn what_is_left_out_is_reported_within_bounds() {
 }
 
 #[test]
-fn q98_an_ignore_file_may_be_a_link_to_a_file() {
+fn q130_an_ignore_file_may_be_a_link_to_a_file() {
     let root = tempfile::tempdir().unwrap();
     let elsewhere = tempfile::tempdir().unwrap();
     write(elsewhere.path(), "rules", b"*.log\n.cldignore\n", 0o644);
