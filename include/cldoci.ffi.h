@@ -43,8 +43,7 @@ enum {
 typedef int32_t cldoci_status;
 const char *cldoci_status_name(cldoci_status status);
 cldoci_status cldoci_error_status(const cldoci_error *error);
-const char *cldoci_error_message(const cldoci_error *error,
-                                 size_t *length);
+const char *cldoci_error_message(const cldoci_error *error, size_t *length);
 int32_t cldoci_error_http_status(const cldoci_error *error);
 const char *cldoci_error_registry_code(const cldoci_error *error, size_t *length);
 int32_t cldoci_error_errno(const cldoci_error *error);

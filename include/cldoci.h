@@ -295,15 +295,14 @@ const char *cldoci_status_name(cldoci_status status);
 cldoci_status cldoci_error_status(const cldoci_error *error);
 
 /**
- * What failed, on what, and where it is known the cure: one line, without a final newline. OwnedCStr that came
+ * What failed, on what, and where it is known the cure: one line, without a final newline. Text that came
  * from a server has its control characters escaped.
  *
  * @param error   borrowed; NULL gives NULL
  * @param length  out, may be NULL: bytes before the final NUL
  * @return borrowed from `error`, UTF-8; NULL for a bad handle
  */
-const char *cldoci_error_message(const cldoci_error *error,
-                                 size_t *length);
+const char *cldoci_error_message(const cldoci_error *error, size_t *length);
 
 /**
  * The HTTP status that was the reason.

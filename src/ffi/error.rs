@@ -17,7 +17,7 @@ pub unsafe extern "C" fn cldoci_error_status(error: *const cldoci_error) -> cldo
     accessor::number::<ErrorObject, _>(error, none, |error| Some(error.status))
 }
 
-/// What failed, on what, and where it is known the cure: one line, without a final newline. OwnedCStr that came
+/// What failed, on what, and where it is known the cure: one line, without a final newline. Text that came
 /// from a server has its control characters escaped.
 ///
 /// @param error   borrowed; NULL gives NULL
