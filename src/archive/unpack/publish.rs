@@ -22,9 +22,13 @@ type Note<'a> = Option<&'a mut dyn FnMut(FileId, Fingerprint)>;
 pub struct Replaced(Staging);
 
 impl Replaced {
-    /// Removes it.
+    /// Removes it, and the staging directory.
     pub fn clear(mut self, operation: &Operation) {
-        self.0.clear_published(operation);
+        if let Err(error) = self.0.clear() {
+            // The tree is published; what is left over the next pull to it removes.
+            let name = self.0.container.name();
+            operation.warn(format!("the staging directory '{name}' could not be removed: {error}"));
+        }
     }
 }
 
@@ -137,19 +141,13 @@ impl Staging {
         publishing.put(&mut directories)?;
         self.sync_parent()?;
         self.made.clear();
-        if let Target::Exchange = self.target {
-            return Ok(Some(Replaced(self)));
+        let much = matches!(self.target, Target::Exchange);
+        let replaced = Replaced(self);
+        if much {
+            return Ok(Some(replaced));
         }
-        self.clear_published(operation);
+        replaced.clear(operation);
         Ok(None)
-    }
-
-    fn clear_published(&mut self, operation: &Operation) {
-        if let Err(error) = self.clear() {
-            // The tree is published; what is left over the next pull to it removes.
-            let name = self.container.name();
-            operation.warn(format!("the staging directory '{name}' could not be removed: {error}"));
-        }
     }
 
     fn filled(&self) -> Error {
