@@ -147,6 +147,14 @@ fn callbacks_of_a_verb_that_is_waited_for_enter_a_runtime_with_one_thread() {
 }
 
 #[test]
+fn random_calls_from_many_threads_are_statuses() {
+    let program = Program::new("random");
+    let room = program.scratch().join("room");
+    let output = run(program.command().arg(&room).args(["4", "1"]));
+    println!("{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
 fn x_25_fork() {
     run(&mut Program::new("fork").command());
 }

@@ -24,6 +24,10 @@ use crate::thread::background;
 /// How often a session is asked where it is and continued.
 const CONTINUATIONS: u32 = 5;
 
+/// How often, and how long after one another, a session is looked at that still moves.
+const LOOKS: u32 = 40;
+const SETTLES: Duration = Duration::from_millis(250);
+
 /// What a session must hold to be kept when a push ends without it.
 const KEPT: u64 = 16 << 20;
 /// How long the registry has for the end of what is given up.
@@ -128,7 +132,7 @@ impl Upload {
         let saved = self.sessions.load(&self.key);
         let location = saved.as_ref().and_then(|saved| self.repository.saved_location(saved));
         let (Some(saved), Some(location)) = (saved, location) else { return Ok(None) };
-        let Some(place) = self.asked(&location).await? else {
+        let Some(place) = self.settled(&location).await? else {
             self.forget();
             return Ok(None);
         };
@@ -145,9 +149,24 @@ impl Upload {
     pub(super) async fn continued(&self) -> Result<Option<Place>> {
         let place = self.open().clone();
         match place {
-            Some(place) => self.asked(&place.location).await,
+            Some(place) => self.settled(&place.location).await,
             None => Ok(None),
         }
+    }
+
+    /// The same once it no longer moves: a server may still take in what it got of a request that broke. Whoever goes
+    /// on too early is at a wrong place, and Distribution gives the session up for that.
+    async fn settled(&self, location: &Location) -> Result<Option<Place>> {
+        let mut place = self.asked(location).await?;
+        for _ in 0..LOOKS {
+            let Some(before) = place.clone().filter(|_| self.size() >= KEPT) else { break };
+            tokio::time::sleep(SETTLES).await;
+            place = self.asked(&before.location).await?;
+            if place.as_ref().is_some_and(|now| now.offset == before.offset) {
+                return Ok(place);
+            }
+        }
+        Ok(place)
     }
 
     async fn asked(&self, location: &Location) -> Result<Option<Place>> {
