@@ -282,7 +282,7 @@ impl Operation {
         self.0.elapsed_ms.store(elapsed, Ordering::Relaxed);
     }
 
-    /// A blob's bytes are to be moved. Those who do count through [`meter`](Self::meter).
+    /// A blob's bytes are to be moved. Who moves them counts them on a meter.
     pub fn expect(&self, digest: &str, size: u64) {
         self.0.transfers.expect(digest, size);
     }

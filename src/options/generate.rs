@@ -26,6 +26,11 @@ fn choices() -> impl Iterator<Item = (&'static OptionSpec, &'static [&'static st
     })
 }
 
+/// A help text as a comment of Rust: its brackets are no links.
+fn rustdoc(help: &str) -> String {
+    help.replace('[', "\\[").replace(']', "\\]")
+}
+
 /// `last_wins` to `LastWins`.
 fn camel(name: &str) -> String {
     let capital = |part: &str| part[..1].to_uppercase() + &part[1..];
@@ -33,7 +38,7 @@ fn camel(name: &str) -> String {
 }
 
 fn choice(spec: &OptionSpec, words: &[&str]) -> String {
-    let (name, help) = (camel(spec.name), spec.help);
+    let (name, help) = (camel(spec.name), rustdoc(spec.help));
     let mut text = format!("/// Option `{}`: {help}\n", spec.name);
     text.push_str("#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]\n");
     let _ = writeln!(text, "pub enum {name} {{");
@@ -101,7 +106,7 @@ fn fields(name: &str, about: &str, specs: &[&OptionSpec]) -> String {
     }
     let _ = writeln!(text, "pub struct {name} {{");
     for spec in specs {
-        let _ = writeln!(text, "    /// {}\n    pub {}: {},", spec.help, field(spec), read(spec).0);
+        let _ = writeln!(text, "    /// {}\n    pub {}: {},", rustdoc(spec.help), field(spec), read(spec).0);
     }
     let _ = writeln!(text, "}}\n\nimpl {name} {{\n    fn of(values: &Values) -> Self {{\n        Self {{");
     for spec in specs {
@@ -134,7 +139,7 @@ fn rust_setters() -> String {
         let _ = writeln!(
             text,
             "    /// {}\n    pub fn set_{bare}(&mut self, {parameters}) -> Result<()> {{\n        {call}\n    }}",
-            spec.help
+            rustdoc(spec.help)
         );
     }
     text.push_str("}\n");

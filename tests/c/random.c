@@ -44,7 +44,7 @@ static void *some(enum kind kind) {
 }
 
 static const char *word(void) {
-  static const char *const words[] = {"",        "latest", "ocidir:///x", "127.0.0.1:1/a/b:c", "component", "retries",
+  static const char *const words[] = {"",        "latest", "ocidir://x",  "127.0.0.1:1/a/b:c", "component", "retries",
                                       "0",       "5",      "timeout_ms",  "\xff\xfe",          "existing",  "merge",
                                       "replace", "off",    "store",       "sha256:zz",         "a=b",       "parallel"};
   return below(20) == 0 ? NULL : words[below(sizeof words / sizeof *words)];
