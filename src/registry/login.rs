@@ -56,6 +56,11 @@ impl Repository {
         let answer = self.ask_as(request, &origin, &own).await?;
         match answer.status {
             200..=299 => answer.drain().await?,
+            // Another host was not shown it.
+            401 if !answer.own => {
+                answer.drain().await?;
+                return Ok(false);
+            }
             401 => {
                 let headers = answer.headers.clone();
                 let answer = answer.error_response().await?;

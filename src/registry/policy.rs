@@ -157,7 +157,7 @@ pub(crate) fn redirect(
     const WHAT: &str = "the redirect to";
     let url = resolve(from, location, WHAT)?;
     let origin = Origin::of(&url).map_err(|_| {
-        Error::new(Kind::Protocol, format!("{WHAT} '{}' is no redirect of http", printable(location)))
+        Error::new(Kind::Protocol, format!("{WHAT} '{}' is no redirect of http", shown(location)))
     })?;
     let own = origin == *registry;
     let listed = download_hosts.is_some_and(|hosts| origin.is_listed(hosts));
@@ -178,6 +178,11 @@ pub(crate) fn redirect(
     }
 }
 
+/// A location without what may be a signature.
+fn shown(location: &str) -> String {
+    printable(location.split(['?', '#']).next().unwrap_or_default())
+}
+
 /// How a blob is had from where it may not be.
 pub(crate) const DOWNLOAD_CURE: &str = "name it in the option download_hosts if it is the registry's storage";
 
@@ -191,17 +196,13 @@ pub(crate) fn location(
 ) -> Result<Location> {
     const WHAT: &str = "the upload location";
     let mut url = resolve(request, location, WHAT)?;
-    let origin = Origin::of(&url).map_err(|_| {
-        Error::new(Kind::Protocol, format!("{WHAT} '{}' is no URL of http", printable(location)))
-    })?;
+    let origin = Origin::of(&url)
+        .map_err(|_| Error::new(Kind::Protocol, format!("{WHAT} '{}' is no URL of http", shown(location))))?;
     if origin.host == registry.host {
         let scheme = if registry.secure { "https" } else { "http" };
         let set = url.set_scheme(scheme).and_then(|()| url.set_port(Some(registry.port)));
         if set.is_err() || Origin::of(&url)? != *registry {
-            return Err(Error::new(
-                Kind::Protocol,
-                format!("{WHAT} '{}' is not usable", printable(location)),
-            ));
+            return Err(Error::new(Kind::Protocol, format!("{WHAT} '{}' is not usable", shown(location))));
         }
         return Ok(Location { url, own: true, addresses: AddressPolicy::Any });
     }
@@ -232,7 +233,7 @@ pub(crate) fn link(registry: &Origin, request: &Url, link: &str) -> Result<Url> 
 /// RFC 3986 resolution of what a server sent, with a bound on it.
 fn resolve(base: &Url, reference: &str, what: &str) -> Result<Url> {
     const LIMIT: usize = 16 << 10;
-    let bad = |why: &str| Error::new(Kind::Protocol, format!("{what} '{}' {why}", printable(reference)));
+    let bad = |why: &str| Error::new(Kind::Protocol, format!("{what} '{}' {why}", shown(reference)));
     if reference.is_empty() {
         return Err(bad("is empty"));
     }

@@ -133,7 +133,8 @@ impl Repository {
                 Ok(response) if response.status == 401 && response.own => {
                     // What it said before stands: that a credential was tried in vain is no news to who has none.
                     if let Some(first) = hiding.take() {
-                        auth.conceal(access).await;
+                        let origin = self.origin()?;
+                        auth.conceal(Access { origin: &origin, ..access }).await;
                         return Ok(first);
                     }
                     let headers = response.headers.clone();
@@ -155,7 +156,9 @@ impl Repository {
                     if hiding.is_none() && request.may_be_hidden(&response, authorization.as_ref()) =>
                 {
                     let response = response.read().await?;
-                    fresh = auth.reveal(access).await?;
+                    // As above.
+                    let origin = self.origin()?;
+                    fresh = auth.reveal(Access { origin: &origin, ..access }).await?;
                     if fresh.is_none() {
                         return Ok(response);
                     }

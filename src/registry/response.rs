@@ -99,13 +99,16 @@ impl Response {
         let Body::Read(body) = body else {
             return Err(Error::new(Kind::Internal, "a body was not read"));
         };
-        let text = |name| headers.get(name).map(|value| printable(value.as_bytes()));
+        // A server that sends back what it was sent is not quoted.
+        let own =
+            |value: &&HeaderValue| sent.as_ref().is_none_or(|sent| !said::echoes(value.as_bytes(), sent));
+        let text = |name| headers.get(name).filter(own).map(|value| printable(value.as_bytes()));
         let content_type = text(header::CONTENT_TYPE).unwrap_or_default();
         let retry_after = retry::retry_after(&headers, SystemTime::now());
         let mut said = Said::of(&content_type, &body);
-        if let Some(sent) = sent.filter(|sent| said::echoes(&body, sent)) {
+        if let Some(sent) = sent.as_ref().filter(|sent| said::echoes(&body, sent)) {
             said.text.clear();
-            said.codes.retain(|code| !said::echoes(code.as_bytes(), &sent));
+            said.codes.retain(|code| !said::echoes(code.as_bytes(), sent));
         }
         // Without what follows the path, which may be a signature.
         let location =

@@ -121,8 +121,27 @@ fn short(mut text: String) -> String {
     text
 }
 
-/// Whether a text shows the credential that was sent: a server that sends it back is not quoted.
+/// Whether a text shows the credential that was sent, as it is or behind JSON's or a header's escapes: a server that sends
+/// it back is not quoted.
 pub(crate) fn echoes(text: &[u8], authorization: &HeaderValue) -> bool {
+    let unescaped: Vec<u8> = text.iter().copied().filter(|byte| *byte != b'\\').collect();
+    [text, &unescaped].into_iter().any(|text| shows(text, authorization))
+        || serde_json::from_slice(text).is_ok_and(|json| has_text(&json, authorization))
+}
+
+/// Whether a text of it shows the credential.
+fn has_text(json: &Value, authorization: &HeaderValue) -> bool {
+    match json {
+        Value::String(text) => shows(text.as_bytes(), authorization),
+        Value::Array(all) => all.iter().any(|item| has_text(item, authorization)),
+        Value::Object(all) => all
+            .iter()
+            .any(|(name, item)| shows(name.as_bytes(), authorization) || has_text(item, authorization)),
+        _ => false,
+    }
+}
+
+fn shows(text: &[u8], authorization: &HeaderValue) -> bool {
     /// Shorter passwords stand in any text by chance.
     const SHORT: usize = 4;
     let shows =
@@ -157,6 +176,12 @@ mod tests {
         for (text, header) in [("canar", &basic), ("", &basic), ("user u", &basic), ("canary", &bearer)] {
             assert!(!echoes(text.as_bytes(), header), "{text}");
         }
+        // u:p&ss"1/, as Go and PHP escape it, and as a header does.
+        let odd = HeaderValue::from_static("Basic dTpwJnNzIjEv");
+        for text in [r#"{"message":"p\u0026ss\"1/ is wrong"}"#, r#"p&ss\"1/"#, r#"[{"a":["p&ss\"1\/"]}]"#] {
+            assert!(echoes(text.as_bytes(), &odd), "{text}");
+        }
+        assert!(!echoes(br#"{"message":"p\u0026s is wrong"}"#, &odd));
         // u:a
         assert!(!echoes(b"a password", &HeaderValue::from_static("Basic dTph")));
     }

@@ -41,6 +41,7 @@ impl Mirrors {
                 None => (entry.as_str(), false),
             };
             let at = place_at(place, &reference.repository).ok_or_else(|| {
+                let entry = entry.rsplit('@').next().unwrap_or_default(); // no password
                 let (of, entry) = (printable(&reference.registry), printable(entry));
                 let why = "is no HOST[:PORT][/PREFIX], with ?ns at its end or without";
                 Error::new(Kind::Argument, format!("option 'mirrors' of {of}: '{entry}' {why}"))

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Access, Auth, Authorization, Challenge, REMEMBERED, Scheme};
 use crate::credential::{Form, Lookup};
-use crate::error::{Kind, Result, printable};
+use crate::error::{Error, Kind, Result, printable};
 use crate::registry::origin::Origin;
 
 /// What is known about a repository.
@@ -64,22 +64,37 @@ impl Auth {
         let work = async {
             let mut state = slot.lock().await;
             if let State::Unknown = *state {
-                *state = match self.look_behind(access).await? {
-                    Some(scheme) => State::Hidden(scheme),
-                    None => State::Open,
+                *state = match self.look_behind(access).await {
+                    Ok(Some(scheme)) => State::Hidden(scheme),
+                    Ok(None) => State::Open,
+                    Err(error) => return self.answer_stands(access, error, &mut state),
                 };
             }
             let State::Hidden(scheme) = &*state else { return Ok(None) };
             match self.authorize(access, scheme).await {
                 Ok(Some(authorization)) => return Ok(Some(authorization)),
-                Ok(None) => {}
-                Err(error) if error.kind() == Kind::Cancelled => return Err(error),
-                Err(error) => self.warn(access, error.message()),
+                Ok(None) => *state = State::Open,
+                Err(error) => return self.answer_stands(access, error, &mut state),
             }
-            *state = State::Open;
             Ok(None)
         };
         access.call.operation.run(work).await
+    }
+
+    /// What went wrong is a warning, and the answer without the credential stands: for now where it may pass, so that
+    /// the next read asks once more, else for good.
+    fn answer_stands(
+        &self,
+        access: Access<'_>,
+        error: Error,
+        state: &mut State,
+    ) -> Result<Option<Authorization>> {
+        if error.kind() == Kind::Cancelled {
+            return Err(error);
+        }
+        self.warn(access, error.message());
+        *state = if error.retryable() { State::Unknown } else { State::Open };
+        Ok(None)
     }
 
     /// The registry did not take the credential: the answer without it stands, now and later.

@@ -20,6 +20,7 @@ use http::{Method, header};
 
 use super::error_response::ErrorResponse;
 use super::origin::Origin;
+use super::retry::is_passing;
 use super::transport::Transport;
 use crate::call::Call;
 use crate::credential::{Credential, Credentials, Form, Found, Identity, Lookup};
@@ -164,9 +165,11 @@ impl Auth {
             None if headers.contains_key(header::WWW_AUTHENTICATE) => {
                 return Err(unusable(registry, &challenges));
             }
-            None => match self.ping(access).await? {
-                Some(scheme) => scheme,
-                None => return Ok(None),
+            None => match self.ping(access).await {
+                Ok(Some(scheme)) => scheme,
+                Err(error) if error.kind() == Kind::Cancelled => return Err(error),
+                // What went wrong here is not what was asked: the 401 is the answer.
+                Ok(None) | Err(_) => return Ok(None),
             },
         };
         {
@@ -209,15 +212,17 @@ impl Auth {
         Some(Scheme::Basic)
     }
 
-    /// A 401 that says nothing: the API's root may say more (Q12).
+    /// The challenge of the API's root, where an answer had none (Q12).
     async fn ping(&self, access: Access<'_>) -> Result<Option<Scheme>> {
         let root = endpoint::realm(access, "/v2/")?;
         match endpoint::request(access, &root, Method::GET, HeaderMap::new(), None).await {
             Ok((401, headers, _)) => Ok(self.scheme(access.origin, &Challenges::of(&headers), None)),
+            Ok((status, ..)) if is_passing(status) => {
+                let why = format!("{} answers {status} at /v2/", printable(access.registry));
+                Err(Error::new(Kind::Protocol, why).with_retryable(true))
+            }
             Ok(_) => Ok(None),
-            Err(error) if error.kind() == Kind::Cancelled => Err(error),
-            // What went wrong here is not what was asked: the 401 is the answer.
-            Err(_) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 

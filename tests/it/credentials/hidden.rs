@@ -153,6 +153,35 @@ fn q110_what_goes_wrong_behind_is_a_warning() {
     assert_eq!(guarded.lines().len(), 2);
 }
 
+/// Where what stands behind is down for a moment, the answer is for that moment alone.
+#[test]
+fn q110_what_passes_is_asked_again() {
+    for down_at in ["/v2/", "/token"] {
+        let down = Arc::new(AtomicBool::new(true));
+        let guarded = Guarded::with(rules(false), {
+            let down = down.clone();
+            move |_: &Guard, seen| {
+                if down.load(Ordering::SeqCst) && seen.path.split('?').next() == Some(down_at) {
+                    return Some(refusal(503, "UNAVAILABLE"));
+                }
+                is_anonymous_read(seen).then(|| refusal(404, "UNKNOWN"))
+            }
+        });
+        let side = home(&guarded.host()).client(&[("retries", "0")]);
+        run(async {
+            let (found, operation) = side.read(&guarded.host()).await;
+            assert!(!found.unwrap(), "{down_at}");
+            assert!(
+                operation.warnings().iter().any(|text| text.contains("503")),
+                "{:?}",
+                operation.warnings()
+            );
+            down.store(false, Ordering::SeqCst);
+            assert!(side.read(&guarded.host()).await.0.unwrap(), "{down_at}");
+        });
+    }
+}
+
 /// The root's challenge names whom it likes: all rules for realms hold.
 #[test]
 fn q110_no_credential_goes_where_a_realm_may_not_lead() {
