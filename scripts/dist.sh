@@ -33,8 +33,8 @@ begin() {
 compile() {
   if [[ -n ${QUICK:-} && $target == "$(host_triple)" ]]; then
     compiled=target/release/libcldoci.a
-    # As everybody else here asks for it: with another compiler of C in the environment cargo would build it anew.
-    env -u "CC_${target//-/_}" -u "AR_${target//-/_}" make -s release
+    # As everybody else here asks for it: with another compiler of C or date in the environment cargo would build it anew.
+    env -u "CC_${target//-/_}" -u "AR_${target//-/_}" -u SOURCE_DATE_EPOCH make -s release
     return
   fi
   compiled=${CARGO_TARGET_DIR:-target}/$target/release/libcldoci.a
