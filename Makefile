@@ -85,8 +85,8 @@ test-cli: cli ## tests the tool as its users do, on layouts and on a real regist
 	@scripts/test-cli.sh
 
 # The rest of the faults is tried by soak.
-faults: cli ## lets system calls of each verb fail and kills it at them, for 100 s; then a storm of kills
-	@scripts/faults.sh --seconds 100
+faults: cli ## lets system calls of each verb fail and kills it at them, for 40 s; then a storm of kills
+	@scripts/faults.sh --seconds 40
 	@scripts/faults.sh --storm 15
 
 test-install: ## installs into a temporary prefix and links against it

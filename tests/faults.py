@@ -140,7 +140,7 @@ class Pull:
         self.cwd = self.destination if self.in_place else None
         self.command = ["pull", getattr(room, self.source), self.destination, *self.options]
 
-    def check(self, room, code, warned=False):
+    def check(self, room, code, warned=False, for_good=False):
         found = snapshot(self.destination)
         if warned and found:
             # Whoever could not remove it said so; the next pull does.
@@ -151,8 +151,9 @@ class Pull:
             # Entry by entry; each is whole, and none of the old is lost.
             odd = {name for name, what in found.items() if self.after.get(name) != what}
             return f"not whole: {odd}" if odd or "old" not in found else None
-        if self.in_place and code == -signal.SIGKILL:
-            # What was killed in the middle shows its container, and entries that are whole; the next pull ends it.
+        if self.in_place and (code == -signal.SIGKILL or for_good):
+            # What was killed in the middle, or can't remove anything, shows its container, and entries that are whole; the
+            # next pull ends it.
             found = {name: what for name, what in found.items() if not name.startswith(CONTAINER)}
             odd = {name for name, what in found.items() if self.after.get(name) != what}
             return f"not whole: {odd}" if odd else None
@@ -178,7 +179,7 @@ class Push:
         kind = [] if self.verb == "copy" else ["--kind", "component"]
         self.command = [self.verb, *what[self.verb], self.target, *kind]
 
-    def check(self, room, code, _=False):
+    def check(self, room, code, *_):
         out = room.path("work/checked")
         shutil.rmtree(out, ignore_errors=True)
         pulled, _, complained = room.run(["pull", self.target, out, "--option", "store=off"])
@@ -214,7 +215,7 @@ class Collect:
                 file.write("garbage")
         self.kept, self.command = layout + ":v1", ["gc", layout]
 
-    def check(self, room, code, _=False):
+    def check(self, room, code, *_):
         out = room.path("work/checked")
         shutil.rmtree(out, ignore_errors=True)
         pulled, _, complained = room.run(["pull", self.kept, out, "--option", "store=off"])
@@ -294,8 +295,9 @@ def attempt(room, scenario, fault):
         return True, f"ends with {code}: {complained}"
     if any(word in complained for word in ["a defect", "panicked"]):
         return True, "a defect: " + complained
-    warned = "could not be removed" in complained and fault.mode == "from then on"
-    wrong = scenario.check(room, code, warned)
+    # A library whose own event queue fails can go on no more.
+    for_good = fault.mode == "from then on" or "closed the descriptors" in complained
+    wrong = scenario.check(room, code, "could not be removed" in complained and for_good, for_good)
     if wrong:
         return True, f"{wrong} (after {code}: {complained.strip()})"
     again, _, complained = room.run(scenario.command, cwd=scenario.cwd)
