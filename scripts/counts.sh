@@ -84,7 +84,7 @@ bound "build: system calls of $few files" "$(calls build $few)" 1500
 bound "pull: system calls of $few files" "$(calls pull $few)" 1400
 build_ten=$(calls build $ten)
 bound "build: system calls of $ten files" "$build_ten" 700
-bound "pull: system calls of $ten files" "$(calls pull $ten)" 500
+bound "pull: system calls of $ten files" "$(calls pull $ten)" 600
 # One waits for sockets, two take turns with what blocks.
 bound "pull: threads started for $ten files" "$(threads pull $ten)" 3
 bound "pull: waits of threads for $ten files" "$(waits pull $ten)" 30
