@@ -43,11 +43,12 @@ made=("${links[@]}" lib/pkgconfig/cldoci.pc "$cmake.cmake" "$cmake-version.cmake
 place() { case $1 in lib/*) printf '%s' "$target/$libdir/${1#lib/}" ;; *) printf '%s' "$target/$1" ;; esac; }
 
 # What a static link needs besides. The unwinder is the compiler's: with gcc and clang libgcc_eh, which zig knows too;
-# the archive for musl carries its own. gcc leaves out the table that an unwinder reads where all is static.
+# the archive for musl carries its own. gcc leaves out the table that an unwinder reads where all is static; cgo takes no
+# flag for it from pkg-config, so for glibc it is for whoever links with -static to give (docs/install.md).
 static_libraries() {
   case ${TARGET:-gnu} in
     *musl) printf '%s' "-Wl,--eh-frame-hdr -lc" ;;
-    *) printf '%s' "-Wl,--eh-frame-hdr -lgcc_eh -lrt -lpthread -lm -ldl -lc" ;;
+    *) printf '%s' "-lgcc_eh -lrt -lpthread -lm -ldl -lc" ;;
   esac
 }
 
