@@ -57,7 +57,7 @@ linked() {
       [[ $libc == gnu ]] || run=("$tools/debian/lib/ld-musl-$arch.so.1")
       ;;
     archive) flags+=(--static) ;;
-    static) flags+=(--static) more=(-static -Wl,--eh-frame-hdr) ;;
+    static) flags+=(--static) more=(-static "-Wl,--eh-frame-hdr") ;;
   esac
   # Of the archive alone the linker takes the archive.
   local from=$prefix
