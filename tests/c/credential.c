@@ -1,4 +1,5 @@
 /* The credential callback: asked once the registry demands it, and what it gives is sent. */
+#include "demanding.h"
 #include "silent.h"
 #include <pthread.h>
 
@@ -19,32 +20,6 @@ static void finalizer(void *user_data) {
   finalized++;
 }
 
-/* One answer for each connection: 200 for the right credential, else 401. */
-static void *serve(void *listener) {
-  for (;;) {
-    char request[8192];
-    size_t size = 0;
-    ssize_t count;
-    int fd = accept(*(int *)listener, NULL, NULL);
-    if (fd < 0) return NULL;
-    request[0] = 0;
-    while (strstr(request, "\r\n\r\n") == NULL && (count = read(fd, request + size, sizeof request - size - 1)) > 0) {
-      size += (size_t)count;
-      request[size] = 0;
-    }
-    /* user:secret */
-    const char *answer = strstr(request, "Basic dXNlcjpzZWNyZXQ=") != NULL
-                             ? "HTTP/1.1 200 OK\r\nContent-Length: 512\r\nContent-Type: "
-                               "application/vnd.oci.image.manifest.v1+json\r\nDocker-Content-Digest: sha256:"
-                               "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\r\n"
-                               "Connection: close\r\n\r\n"
-                             : "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nWWW-Authenticate: Basic "
-                               "realm=\"test\"\r\nConnection: close\r\n\r\n";
-    if (write(fd, answer, strlen(answer)) < 0) perror("write");
-    close(fd);
-  }
-}
-
 int main(void) {
   char place[64];
   cldoci_error *error = NULL;
@@ -56,7 +31,7 @@ int main(void) {
   int32_t answer = 1;
   int listener = silent_listen(place, sizeof place, 16);
 
-  CHECK(pthread_create(&server, NULL, serve, &listener) == 0);
+  CHECK(pthread_create(&server, NULL, demand_credential, &listener) == 0);
   OK(cldoci_options_new(&options, &error));
   OK(cldoci_options_set_environment(options, 0, &error));
   OK(cldoci_options_set_store(options, "off", &error));

@@ -1,5 +1,6 @@
 /* The callbacks of a verb that is waited for run on the thread that waits, those of an operation do not: a runtime with
    one interpreter thread, or one lock around it, can't hang. The lock here is the interpreter's. An alarm ends a hang. */
+#include "demanding.h"
 #include "silent.h"
 #include <pthread.h>
 #include <sys/syscall.h>
@@ -74,32 +75,6 @@ static int32_t on_credential(const char *registry, const char *repository, cldoc
 }
 
 static void finalizer(void *user_data) { __atomic_add_fetch(&((struct seen *)user_data)->finalized, 1, __ATOMIC_SEQ_CST); }
-
-/* One answer for each connection: 200 for user:secret, else 401. */
-static void *serve(void *listener) {
-  for (;;) {
-    char request[8192];
-    size_t size = 0;
-    ssize_t count;
-    int fd = accept(*(int *)listener, NULL, NULL);
-    if (fd < 0) return NULL;
-    request[0] = 0;
-    while (strstr(request, "\r\n\r\n") == NULL && (count = read(fd, request + size, sizeof request - size - 1)) > 0) {
-      size += (size_t)count;
-      request[size] = 0;
-    }
-    const char *answer = strstr(request, "Basic dXNlcjpzZWNyZXQ=") != NULL
-                             ? "HTTP/1.1 200 OK\r\nContent-Length: 512\r\nContent-Type: "
-                               "application/vnd.oci.image.manifest.v1+json\r\nDocker-Content-Digest: sha256:"
-                               "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\r\n"
-                               "Connection: close\r\n\r\n"
-                             : "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nWWW-Authenticate: Basic "
-                               "realm=\"test\"\r\nConnection: close\r\n\r\n";
-    /* Who asked may have gone. */
-    if (send(fd, answer, strlen(answer), MSG_NOSIGNAL) < 0) size = 0;
-    close(fd);
-  }
-}
 
 static cldoci_client *new_client(void) {
   cldoci_error *error = NULL;
@@ -263,7 +238,7 @@ int main(int argc, char **argv) {
   alarm(60);
   listener = silent_listen(place, sizeof place, 64);
   OK(cldoci_reference_parse(place, &demanding, &error));
-  CHECK(pthread_create(&server, NULL, serve, &listener) == 0);
+  CHECK(pthread_create(&server, NULL, demand_credential, &listener) == 0);
   quiet = silent_listen(place, sizeof place, 64);
   OK(cldoci_reference_parse(place, &silent, &error));
   snprintf(path, sizeof path, "%s/layout", argv[1]);

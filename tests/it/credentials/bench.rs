@@ -146,6 +146,19 @@ impl Side {
         (found.map(|found| found.is_some()), checked(&repository))
     }
 
+    /// Sixteen reads at once, each of which finds it.
+    pub async fn read_at_once(&self, host: &str) {
+        let reads: Vec<_> = (0..16)
+            .map(|_| {
+                let (side, host) = (self.clone(), host.to_owned());
+                tokio::spawn(async move { side.read(&host).await.0 })
+            })
+            .collect();
+        for read in reads {
+            assert!(read.await.unwrap().unwrap());
+        }
+    }
+
     /// Uploads a blob to `team/app`.
     pub async fn write(&self, host: &str) -> (Result<()>, Operation) {
         let repository = self.repository(host, "team/app").for_push(&[]);
