@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use super::error_body::ErrorBody;
 use super::retry;
-use super::said::Said;
 use super::sender::Sender;
 use crate::error::{Error, Kind, printable};
 
@@ -12,7 +12,7 @@ use crate::error::{Error, Kind, printable};
 pub(crate) struct ErrorResponse {
     pub(crate) status: u16,
     pub(super) content_type: String,
-    pub(super) said: Said,
+    pub(super) body: ErrorBody,
     pub(super) retry_after: Option<Duration>,
     pub(super) sender: Sender,
     /// Where a redirect that was not followed leads.
@@ -22,18 +22,18 @@ pub(crate) struct ErrorResponse {
 impl ErrorResponse {
     /// The first of the registry's own codes.
     pub(crate) fn code(&self) -> Option<&str> {
-        self.said.codes.first().map(String::as_str)
+        self.body.codes.first().map(String::as_str)
     }
 
     pub(crate) fn has_code(&self, code: &str) -> bool {
-        self.said.codes.iter().any(|one| one == code)
+        self.body.codes.iter().any(|one| one == code)
     }
 
     /// Whether it is a registry that says that something is not there: a page of somebody else's with the
     /// status 404 is not (Q55, R-29).
     pub(crate) fn is_not_found(&self) -> bool {
         const OTHER: [&str; 4] = ["UNAUTHORIZED", "DENIED", "TOOMANYREQUESTS", "UNSUPPORTED"];
-        self.status == 404 && self.said.is_registrys && !OTHER.iter().any(|code| self.has_code(code))
+        self.status == 404 && self.body.is_registrys && !OTHER.iter().any(|code| self.has_code(code))
     }
 
     /// The error, about `what`.
@@ -109,7 +109,7 @@ impl ErrorResponse {
     /// The status and what its sender says.
     fn told(&self) -> String {
         let status = self.status;
-        match (self.said.text.as_str(), self.content_type.as_str()) {
+        match (self.body.text.as_str(), self.content_type.as_str()) {
             ("", "") => format!(" (HTTP {status})"),
             ("", content_type) => format!(" (HTTP {status}, Content-Type {content_type})"),
             (text, _) => format!(" (HTTP {status}, {text})"),

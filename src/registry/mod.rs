@@ -5,6 +5,7 @@ mod auth;
 mod blobs;
 mod body;
 mod capabilities;
+mod error_body;
 mod error_response;
 mod fallback;
 #[cfg(feature = "internals")]
@@ -19,7 +20,6 @@ mod repository;
 mod request;
 mod response;
 mod retry;
-mod said;
 mod sender;
 mod tags;
 mod transport;

@@ -4,12 +4,12 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use url::Url;
 
 use super::auth::{Access, Authorization, Scope};
+use super::error_body;
 use super::origin::Origin;
 use super::policy::{self, AddressPolicy};
 use super::repository::Repository;
 use super::response::Response;
 use super::retry::{Next, RetryBudget, pause_for, too_long};
-use super::said;
 use super::transport::{Failure, Outgoing, Permit, RawResponse, RequestBody, Stage};
 use crate::error::{Error, Kind, Result, printable};
 use crate::operation::Count;
@@ -326,7 +326,7 @@ impl Repository {
         for value in headers.get_all(header::WARNING).iter().take(WARNINGS) {
             let text = String::from_utf8_lossy(value.as_bytes());
             let quoted = text.trim().strip_prefix("299 - \"").and_then(|rest| rest.strip_suffix('"'));
-            let shows = sent.is_some_and(|sent| said::echoes(value.as_bytes(), sent));
+            let shows = sent.is_some_and(|sent| error_body::shows_credential(value.as_bytes(), sent));
             if let Some(said) = quoted.filter(|said| !shows && !said.trim().is_empty()) {
                 let said = printable(said.replace("\\\"", "\"").replace("\\\\", "\\"));
                 self.call.operation.warn(format!("{} says: {said}", self.reference.registry));

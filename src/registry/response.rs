@@ -6,9 +6,9 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use url::Url;
 
 use super::body;
+use super::error_body::{ErrorBody, shows_credential};
 use super::error_response::ErrorResponse;
 use super::retry;
-use super::said::{self, Said};
 use super::sender::Sender;
 use super::transport::RawResponse;
 use crate::error::{Error, Kind, Result, printable};
@@ -101,19 +101,20 @@ impl Response {
         };
         // A server that sends back what it was sent is not quoted.
         let own =
-            |value: &&HeaderValue| sent.as_ref().is_none_or(|sent| !said::echoes(value.as_bytes(), sent));
+            |value: &&HeaderValue| sent.as_ref().is_none_or(|sent| !shows_credential(value.as_bytes(), sent));
         let text = |name| headers.get(name).filter(own).map(|value| printable(value.as_bytes()));
         let content_type = text(header::CONTENT_TYPE).unwrap_or_default();
         let retry_after = retry::retry_after(&headers, SystemTime::now());
-        let mut said = Said::of(&content_type, &body);
-        if let Some(sent) = sent.as_ref().filter(|sent| said::echoes(&body, sent)) {
-            said.text.clear();
-            said.codes.retain(|code| !said::echoes(code.as_bytes(), sent));
+        let shows = sent.as_ref().filter(|sent| shows_credential(&body, sent));
+        let mut body = ErrorBody::of(&content_type, &body);
+        if let Some(sent) = shows {
+            body.text.clear();
+            body.codes.retain(|code| !shows_credential(code.as_bytes(), sent));
         }
         // Without what follows the path, which may be a signature.
         let location =
             text(header::LOCATION).map(|text| text.split(['?', '#']).next().unwrap_or_default().to_owned());
-        Ok(ErrorResponse { status, content_type, said, retry_after, sender, location })
+        Ok(ErrorResponse { status, content_type, body, retry_after, sender, location })
     }
 
     /// Reads the body away, so that the connection can be used again.

@@ -18,11 +18,11 @@ use crate::credential::{Credential, Form, TOKEN_USER};
 use crate::error::{Error, Kind, printable};
 use crate::oci::go_json::Document;
 use crate::options::Secret;
+use crate::registry::error_body::{self, ErrorBody};
 use crate::registry::origin::Origin;
 use crate::registry::policy::Realm;
 use crate::registry::retry::{self, pause_for};
 use crate::registry::retry::{Next, RetryBudget};
-use crate::registry::said::{self, Said};
 
 /// How token servers know this program.
 const CLIENT_ID: &str = "cldoci";
@@ -120,8 +120,9 @@ fn name(request: &Request<'_>) -> String {
 /// Who answers with a status, and in what words. A server that sends back what it was sent is not quoted.
 fn answered(request: &Request<'_>, status: u16, headers: &HeaderMap, body: &[u8]) -> String {
     let content_type = headers.get(CONTENT_TYPE).map(|value| printable(value.as_bytes())).unwrap_or_default();
-    let said = Said::of(&content_type, body).text;
-    let shown = request.credential.and_then(basic).is_some_and(|sent| said::echoes(body, &sent));
+    let said = ErrorBody::of(&content_type, body).text;
+    let shown =
+        request.credential.and_then(basic).is_some_and(|sent| error_body::shows_credential(body, &sent));
     match said.as_str() {
         text if text.is_empty() || shown => format!("{} answers {status}", name(request)),
         text => format!("{} answers {status}, {text}", name(request)),

@@ -14,7 +14,7 @@ const LIMIT: usize = 400;
 
 /// A server's own words.
 #[derive(Debug, Default)]
-pub(crate) struct Said {
+pub(crate) struct ErrorBody {
     /// It is the list of errors that the specification has.
     pub(crate) is_registrys: bool,
     /// The codes of that list.
@@ -38,7 +38,7 @@ struct Entry {
     detail: Value,
 }
 
-impl Said {
+impl ErrorBody {
     pub(crate) fn of(content_type: &str, body: &[u8]) -> Self {
         if let Some(said) = serde_json::from_slice::<Envelope>(body).ok().and_then(registrys) {
             return said;
@@ -53,10 +53,10 @@ impl Said {
     }
 }
 
-fn registrys(envelope: Envelope) -> Option<Said> {
+fn registrys(envelope: Envelope) -> Option<ErrorBody> {
     let text = envelope.errors.first().map(in_words)?;
     let codes = envelope.errors.iter().map(|entry| plain(&entry.code)).collect();
-    Some(Said { is_registrys: true, codes, text: short(text) })
+    Some(ErrorBody { is_registrys: true, codes, text: short(text) })
 }
 
 /// `CODE: message: detail`, as far as they are there and say something of their own.
@@ -123,7 +123,7 @@ fn short(mut text: String) -> String {
 
 /// Whether a text shows the credential that was sent, as it is or behind JSON's or a header's escapes: a server that sends
 /// it back is not quoted.
-pub(crate) fn echoes(text: &[u8], authorization: &HeaderValue) -> bool {
+pub(crate) fn shows_credential(text: &[u8], authorization: &HeaderValue) -> bool {
     let unescaped: Vec<u8> = text.iter().copied().filter(|byte| *byte != b'\\').collect();
     [text, &unescaped].into_iter().any(|text| shows(text, authorization))
         || serde_json::from_slice(text).is_ok_and(|json| has_text(&json, authorization))
@@ -171,19 +171,19 @@ mod tests {
             ("password canary is wrong", &basic),
             ("{\"token\":\"canary.x\"}", &bearer),
         ] {
-            assert!(echoes(text.as_bytes(), header), "{text}");
+            assert!(shows_credential(text.as_bytes(), header), "{text}");
         }
         for (text, header) in [("canar", &basic), ("", &basic), ("user u", &basic), ("canary", &bearer)] {
-            assert!(!echoes(text.as_bytes(), header), "{text}");
+            assert!(!shows_credential(text.as_bytes(), header), "{text}");
         }
         // u:p&ss"1/, as Go and PHP escape it, and as a header does.
         let odd = HeaderValue::from_static("Basic dTpwJnNzIjEv");
         for text in [r#"{"message":"p\u0026ss\"1/ is wrong"}"#, r#"p&ss\"1/"#, r#"[{"a":["p&ss\"1\/"]}]"#] {
-            assert!(echoes(text.as_bytes(), &odd), "{text}");
+            assert!(shows_credential(text.as_bytes(), &odd), "{text}");
         }
-        assert!(!echoes(br#"{"message":"p\u0026s is wrong"}"#, &odd));
+        assert!(!shows_credential(br#"{"message":"p\u0026s is wrong"}"#, &odd));
         // u:a
-        assert!(!echoes(b"a password", &HeaderValue::from_static("Basic dTph")));
+        assert!(!shows_credential(b"a password", &HeaderValue::from_static("Basic dTph")));
     }
 
     #[test]
@@ -215,13 +215,13 @@ mod tests {
             (r#"{"errors":[]}"#, ""),
             ("", ""),
         ] {
-            assert_eq!(Said::of("application/json", body.as_bytes()).text, want, "{body}");
+            assert_eq!(ErrorBody::of("application/json", body.as_bytes()).text, want, "{body}");
         }
         assert_eq!(
-            Said::of("text/plain; charset=utf-8", b"\n reqPackageAccess\r\nmore").text,
+            ErrorBody::of("text/plain; charset=utf-8", b"\n reqPackageAccess\r\nmore").text,
             "reqPackageAccess"
         );
-        let long = Said::of("text/plain", "é".repeat(9_000).as_bytes()).text;
+        let long = ErrorBody::of("text/plain", "é".repeat(9_000).as_bytes()).text;
         assert!(long.len() < 300 && long.ends_with("..."), "{}", long.len());
         let many = format!(
             r#"{{"errors":[{{"code":"{0}","message":"{1}","detail":"{2}"}}]}}"#,
@@ -229,6 +229,6 @@ mod tests {
             "b".repeat(900),
             "c".repeat(900)
         );
-        assert!(Said::of("", many.as_bytes()).text.len() <= LIMIT + 3);
+        assert!(ErrorBody::of("", many.as_bytes()).text.len() <= LIMIT + 3);
     }
 }
