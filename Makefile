@@ -59,7 +59,7 @@ tools: ## installs what the tests need into build/tools, pinned
 	@scripts/install-tools.sh
 
 test: ## runs every test; installs what it needs
-	@scripts/install-tools.sh go debian zig
+	@scripts/install-tools.sh go debian clang zig
 	@scripts/test-rust.sh
 	@$(MAKE) --no-print-directory loom test-install
 	@QUICK=1 $(MAKE) --no-print-directory test-dist TARGET=
@@ -106,7 +106,7 @@ test-dist: ## links programs of C, C++ and Go with the archives in build/dist, T
 test-upgrade: release ## programs that were compiled at the first commit of this soname, on the library as it is now
 	@scripts/test-upgrade.sh
 
-lint: ## formatting, clippy, rustdoc, the header and its comments, the shell scripts
+lint: ## formatting, clippy, rustdoc, the header and its comments, the shell scripts, C++ by clang-tidy
 	@scripts/lint.sh
 
 # An exception for the fuzz targets' libFuzzer is none of the library's; few crates need few of the licences.

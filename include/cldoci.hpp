@@ -27,7 +27,10 @@
  * once; options, a config and an artifact builder by one at a time.
  *
  * Callbacks are function objects. One that throws does not throw across the library: a progress callback cancels its
- * operation, a credential callback fails with the exception's text, a log callback is left alone.
+ * operation, a credential callback fails with the exception's text, a log callback is left alone, and add_reader()
+ * throws on what its reader threw. Those of a verb that waits run on the thread that waits. Those of an operation run on
+ * threads of the library, and may run for a moment after it was cancelled or its object has gone: what they capture by
+ * reference must live until then (wait_idle).
  */
 #ifndef CLDOCI_HPP
 #define CLDOCI_HPP
@@ -140,7 +143,7 @@ namespace detail {
 
 /** Throws unless the call succeeded; gives the status where it is PENDING. */
 template <typename Call>
-cldoci_status check(Call &&call) {
+cldoci_status check(const Call &call) {
   cldoci_error *failure = nullptr;
   const cldoci_status status = call(&failure);
   if (status < 0) throw error(status, failure);
@@ -149,7 +152,7 @@ cldoci_status check(Call &&call) {
 
 /** A call with a handle as its output. */
 template <typename Handle, typename Call>
-Handle *made(Call &&call) {
+Handle *made(const Call &call) {
   Handle *handle = nullptr;
   check([&](cldoci_error **failure) { return call(&handle, failure); });
   return handle;
@@ -184,6 +187,15 @@ std::string_view view_of(Accessor accessor, Arguments... arguments) noexcept {
   std::size_t length = 0;
   const char *text = accessor(arguments..., &length);
   return view(text, length);
+}
+
+/** The same where an empty text is not the same as none. */
+template <typename Accessor, typename... Arguments>
+std::optional<std::string_view> some_of(Accessor accessor, Arguments... arguments) noexcept {
+  std::size_t length = 0;
+  const char *text = accessor(arguments..., &length);
+  if (text == nullptr) return std::nullopt;
+  return std::string_view(text, length);
 }
 
 /** The same for bytes. */
@@ -247,6 +259,8 @@ using credential_callback =
     std::function<bool(std::string_view registry, std::string_view repository, credential &answer)>;
 /** Told the progress; false cancels. */
 using progress_callback = std::function<bool(const progress &)>;
+/** Fills a buffer with the next bytes of a layer and returns how many there were; 0 at the end. */
+using reader = std::function<std::size_t(std::uint8_t *buffer, std::size_t size)>;
 /** Takes a line of the log; `level` is CLDOCI_LOG_…. */
 using log_callback = std::function<void(std::int32_t level, std::string_view line)>;
 
@@ -264,8 +278,9 @@ class options : public detail::owned<cldoci_options, cldoci_options_free> {
   /** Sets a switch. */
   options &set(const std::string &name, bool value) { return set(name, std::string(value ? "true" : "false")); }
   /** Sets a number. */
-  template <typename Number, typename = std::enable_if_t<std::is_integral_v<Number> && !std::is_same_v<Number, bool>>>
-  options &set(const std::string &name, Number value) {
+  template <typename Number>
+  std::enable_if_t<std::is_integral_v<Number> && !std::is_same_v<Number, bool>, options &> set(const std::string &name,
+                                                                                               Number value) {
     return set(name, std::to_string(value));
   }
   /** Sets an option of milliseconds. */
@@ -323,7 +338,7 @@ class options : public detail::owned<cldoci_options, cldoci_options_free> {
     try {
       (*static_cast<log_callback *>(function))(level, line);
     } catch (...) {
-      // A line of a log is not worth an operation.
+      return;  // A line of a log is not worth an operation.
     }
   }
   static std::int32_t ask(const char *registry, const char *repository, cldoci_credential *answer,
@@ -390,7 +405,7 @@ class reference : public detail::owned<cldoci_reference, cldoci_reference_free> 
 /** Media type, digest and size of a layer or a referrer; borrowed from the object that gave it. */
 struct descriptor {
   std::string_view media_type, digest;
-  std::uint64_t size;
+  std::uint64_t size = 0;
   std::string_view artifact_type; /**< of a referrer; empty = none */
 };
 
@@ -423,15 +438,23 @@ class artifact : public detail::owned<cldoci_artifact, cldoci_artifact_free> {
                  cldoci_artifact_layer_size(get(), at), {}};
     return all;
   }
-  std::vector<annotation> annotations() const {
-    std::vector<annotation> all(cldoci_artifact_annotation_count(get()));
+  /** The value of the manifest's annotation; none where it has none of this key. */
+  std::optional<std::string_view> annotation(const std::string &key) const {
+    return detail::some_of(cldoci_artifact_annotation, as_const(), key.c_str());
+  }
+  /** The same of a layer. */
+  std::optional<std::string_view> layer_annotation(std::size_t layer, const std::string &key) const {
+    return detail::some_of(cldoci_artifact_layer_annotation, as_const(), layer, key.c_str());
+  }
+  std::vector<cldoci::annotation> annotations() const {
+    std::vector<cldoci::annotation> all(cldoci_artifact_annotation_count(get()));
     for (std::size_t at = 0; at < all.size(); at++)
       all[at] = {detail::view_of(cldoci_artifact_annotation_key, as_const(), at),
                  detail::view_of(cldoci_artifact_annotation_value, as_const(), at)};
     return all;
   }
-  std::vector<annotation> layer_annotations(std::size_t layer) const {
-    std::vector<annotation> all(cldoci_artifact_layer_annotation_count(get(), layer));
+  std::vector<cldoci::annotation> layer_annotations(std::size_t layer) const {
+    std::vector<cldoci::annotation> all(cldoci_artifact_layer_annotation_count(get(), layer));
     for (std::size_t at = 0; at < all.size(); at++)
       all[at] = {detail::view_of(cldoci_artifact_layer_annotation_key, as_const(), layer, at),
                  detail::view_of(cldoci_artifact_layer_annotation_value, as_const(), layer, at)};
@@ -506,6 +529,31 @@ class result : public detail::owned<cldoci_result, cldoci_result_free> {
   }
 };
 
+/** The version of the library that runs, such as `0.1.0`. */
+inline std::string_view version() noexcept { return cldoci_version_string(); }
+
+/** What the library that runs was built with: name and value of each feature. */
+inline std::vector<annotation> features() {
+  std::vector<annotation> all;
+  for (std::size_t at = 0; cldoci_feature_name(at) != nullptr; at++)
+    all.emplace_back(cldoci_feature_name(at), cldoci_feature_value(at));
+  return all;
+}
+
+/** One option that there is; docs/options.md says what each part means. */
+struct option {
+  std::string_view name, type, scope, values, default_value, help;
+};
+
+/** Every option of the library that runs. */
+inline std::vector<option> all_options() {
+  std::vector<option> all(cldoci_option_count());
+  for (std::size_t at = 0; at < all.size(); at++)
+    all[at] = {cldoci_option_name(at),   cldoci_option_type(at),    cldoci_option_scope(at),
+               cldoci_option_values(at), cldoci_option_default(at), cldoci_option_help(at)};
+  return all;
+}
+
 /** Waits until the library has nothing to do, at most so long; whether that is so. For the end of a program. */
 inline bool wait_idle(std::chrono::milliseconds time) {
   const auto limit = time.count() < 0 ? 0 : detail::milliseconds_of(time);
@@ -528,8 +576,8 @@ class operation : public detail::owned<cldoci_operation, cldoci_operation_free> 
   }
 #if defined(__cpp_lib_jthread)
   /** The same as wait(), and cancels when `stop` is asked for. */
-  cldoci::result wait(std::stop_token stop) const {
-    std::stop_callback cancels(stop, [this] { cldoci_operation_cancel(get(), nullptr); });
+  cldoci::result wait(const std::stop_token &stop) const {
+    const std::stop_callback cancels(stop, [this] { cldoci_operation_cancel(get(), nullptr); });
     return wait();
   }
 #endif
@@ -672,6 +720,16 @@ class artifact_builder : public detail::owned<cldoci_artifact_builder, cldoci_ar
   artifact_builder &add_file(const std::string &media_type, const std::string &file) {
     return call(cldoci_artifact_builder_add_file, media_type.c_str(), file.c_str());
   }
+  /** Adds a layer of what a function gives, in bounded memory; throws what the function throws. */
+  artifact_builder &add_reader(const std::string &media_type, const reader &function) {
+    reading now{&function, nullptr};
+    try {
+      return call(cldoci_artifact_builder_add_reader, media_type.c_str(), read, static_cast<void *>(&now));
+    } catch (const error &) {
+      if (now.thrown) std::rethrow_exception(now.thrown);
+      throw;
+    }
+  }
   artifact_builder &add_layer(const std::string &media_type, const artifact &from, std::size_t layer) {
     return call(cldoci_artifact_builder_add_layer, media_type.c_str(),
                 static_cast<const cldoci_artifact *>(from.get()), layer);
@@ -688,6 +746,19 @@ class artifact_builder : public detail::owned<cldoci_artifact_builder, cldoci_ar
   }
 
  private:
+  struct reading {
+    const reader *function;
+    std::exception_ptr thrown;
+  };
+  static std::int64_t read(std::uint8_t *buffer, std::size_t size, void *data) noexcept {
+    auto &now = *static_cast<reading *>(data);
+    try {
+      return static_cast<std::int64_t>((*now.function)(buffer, size));
+    } catch (...) {
+      now.thrown = std::current_exception();
+      return -1;
+    }
+  }
   template <typename Function, typename... Arguments>
   artifact_builder &call(Function function, Arguments... arguments) {
     detail::check([&](auto failure) { return function(get(), arguments..., failure); });

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs what the tests need beyond Rust, a C compiler, make and Go, into build/tools and nowhere else.
 #
-#   scripts/install-tools.sh            everything but sbom, which only a release needs
-#   scripts/install-tools.sh GROUP...   go (registries, peers) | debian (registry 2, nginx, valgrind, …) | deny | zig | sbom
+#   scripts/install-tools.sh            everything but sbom, which only a release needs, and mutants
+#   scripts/install-tools.sh GROUP...   go (registries, peers) | debian (registry 2, nginx, valgrind, …) | clang | deny | zig |
+#                                       site (Markdown to HTML) | sbom | mutants
 #   scripts/install-tools.sh rust:TARGET   the standard library for another target, into the toolchain
 #
 # Versions are pinned here; Debian's by its release. A tool that is there already costs nothing.
@@ -38,6 +39,10 @@ debian_tools=(
 
 deny_version=0.20.2
 cyclonedx_version=0.5.9
+mutants_version=27.1.0
+mistune_version=3.4.0
+# Debian's, with its sanitizers' runtimes and clang-tidy.
+clang_version=19
 # Only its linker is used, and its lists of what each glibc has.
 zig_version=0.17.0
 
@@ -81,11 +86,30 @@ install_go() {
   fi
 }
 
-# apt with lists and archives of our own, so that neither root nor an earlier `apt-get update` is needed.
-apt_options=(
-  -qq -o "Dir::State::Lists=$tools/apt/lists" -o "Dir::Cache=$tools/apt/cache"
-  -o APT::Sandbox::User= -o Debug::NoLocking=true
-)
+# use_apt DIRECTORY: apt with lists and archives of our own there, so that neither root nor an earlier `apt-get update` is needed.
+use_apt() {
+  apt_directory=$1
+  apt_options=(
+    -qq -o "Dir::State::Lists=$1/lists" -o "Dir::Cache=$1/cache" -o APT::Sandbox::User= -o Debug::NoLocking=true
+  )
+  mkdir -p "$1"/{lists,cache/archives}/partial "$1/debs"
+  apt-get "${apt_options[@]}" update || true
+}
+
+# needed PACKAGE...: what this machine lacks of them and of what they need.
+needed() { apt-get "${apt_options[@]}" --simulate --no-install-recommends install "$@" | sed -n 's/^Inst \([^ ]*\).*/\1/p'; }
+
+# unpack PREFIX PACKAGE...: these packages and no others. What runs meanwhile finds the old ones until the new ones are whole.
+unpack() {
+  local prefix=$1 deb
+  shift
+  (cd "$apt_directory/debs" && rm -f ./*.deb && apt-get "${apt_options[@]}" download "$@")
+  rm -rf "$prefix.new"
+  mkdir -p "$prefix.new"
+  for deb in "$apt_directory"/debs/*.deb; do dpkg -x "$deb" "$prefix.new"; done
+  rm -rf "$prefix" "$apt_directory"
+  mv "$prefix.new" "$prefix"
+}
 
 install_debian() {
   local entry name package path what release stamp
@@ -124,23 +148,13 @@ unpack_debian() {
   # The helpers' own dependencies are a desktop's key ring, which docker-credential-pass does not use.
   local resolved=()
   mapfile -t resolved < <(printf '%s\n' "${packages[@]}" | sort -u | grep -v golang-docker-credential-helpers)
-  mkdir -p "$tools"/apt/{lists,cache/archives}/partial "$tools/apt/debs"
-  apt-get "${apt_options[@]}" update || true
+  use_apt "$tools/apt"
   # What this machine lacks of the libraries they need, and in any case the packages themselves.
-  mapfile -t -O "${#packages[@]}" packages < <(
-    apt-get "${apt_options[@]}" --simulate --no-install-recommends install "${resolved[@]}" | sed -n 's/^Inst \([^ ]*\).*/\1/p'
-  )
+  mapfile -t -O "${#packages[@]}" packages < <(needed "${resolved[@]}")
   # valgrind's symbols, and what programs for aarch64 and of musl load.
   packages+=(libc6-dbg libc6-arm64-cross libgcc-s1-arm64-cross)
   mapfile -t packages < <(printf '%s\n' "${packages[@]}" | sort -u)
-  (cd "$tools/apt/debs" && rm -f ./*.deb && apt-get "${apt_options[@]}" download "${packages[@]}")
-  # What runs meanwhile finds the old ones until the new ones are whole.
-  rm -rf "$prefix.new"
-  mkdir -p "$prefix.new"
-  local deb
-  for deb in "$tools"/apt/debs/*.deb; do dpkg -x "$deb" "$prefix.new"; done
-  rm -rf "$prefix" "$tools/apt"
-  mv "$prefix.new" "$prefix"
+  unpack "$prefix" "${packages[@]}"
   local library program
   library=$prefix/usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || gcc -print-multiarch)
   for entry in "${debian_tools[@]}"; do
@@ -170,6 +184,36 @@ unpack_debian() {
   done
 }
 
+# A prefix of its own: it is larger than all the others together.
+install_clang() {
+  local stamp=$stamps/clang-$clang_version name prefix=$tools/clang packages what="C++ by clang, its sanitizers and clang-tidy"
+  [[ -e $stamp && -x $bin/clang++ && -x $bin/clang-tidy ]] && return
+  if ! have apt-get || ! have dpkg; then
+    have clang++ && have clang-tidy || lacks clang "$what (no apt-get on this machine)"
+    return
+  fi
+  {
+    use_apt "$tools/apt-clang"
+    packages=("clang-$clang_version" "clang-tidy-$clang_version" "libclang-rt-$clang_version-dev")
+    # Not the libraries of a 32-bit system.
+    mapfile -t packages < <(needed "${packages[@]}" | grep -v '32\|objc\|libgc1\|i386'; printf '%s\n' "${packages[@]}")
+    mapfile -t packages < <(printf '%s\n' "${packages[@]}" | sort -u)
+    unpack "$prefix" "${packages[@]}"
+  } >"$logs/clang.log" 2>&1 || true
+  for name in clang clang++ clang-tidy; do
+    if [[ ! -x $prefix/usr/lib/llvm-$clang_version/bin/$name ]]; then
+      lacks clang "$what (see $logs/clang.log)"
+      return
+    fi
+    printf '#!/bin/sh\nexport LD_LIBRARY_PATH=%q\nexec %q "$@"\n' \
+      "$(dirname "$(find "$prefix" -name 'libLLVM.so.*' -path '*-linux-gnu/*' | head -n 1)")" \
+      "$prefix/usr/lib/llvm-$clang_version/bin/$name" >"$bin/$name.new"
+    chmod 0755 "$bin/$name.new"
+    mv "$bin/$name.new" "$bin/$name"
+  done
+  : >"$stamp"
+}
+
 # install_crate NAME VERSION WHAT: a program of the crates' registry.
 install_crate() {
   local name=$1 stamp=$stamps/$1-$2
@@ -185,6 +229,22 @@ install_crate() {
 install_deny() { install_crate cargo-deny "$deny_version" "the check of licences, bans and sources"; }
 
 install_sbom() { install_crate cargo-cyclonedx "$cyclonedx_version" "the list of components in release archives"; }
+
+install_mutants() { install_crate cargo-mutants "$mutants_version" "make mutants"; }
+
+# A module in Python without dependencies; scripts/site.py finds it there.
+install_site() {
+  local stamp=$stamps/mistune-$mistune_version
+  [[ -e $stamp && -d $tools/mistune ]] && return
+  rm -rf "$tools/mistune" "$tools/mistune.new"
+  if python3 -m pip install --quiet --no-deps --only-binary :all: --target "$tools/mistune.new" "mistune==$mistune_version" >"$logs/mistune.log" 2>&1; then
+    mv "$tools/mistune.new" "$tools/mistune"
+    rm -f "$stamps"/mistune-*
+    : >"$stamp"
+  else
+    lacks mistune "make site (see $logs/mistune.log)"
+  fi
+}
 
 install_zig() {
   local stamp=$stamps/zig-$zig_version
@@ -213,13 +273,13 @@ install_rust() {
 }
 
 groups=("$@")
-((${#groups[@]})) || groups=(go debian deny zig)
+((${#groups[@]})) || groups=(go debian clang deny zig site)
 pids=()
 for group in "${groups[@]}"; do
   case $group in
     rust:*) install_rust "${group#rust:}" ;;
-    go | debian | deny | zig | sbom) "install_$group" & pids+=($!) ;;
-    *) fail "unknown group $group: go, debian, deny, zig, sbom or rust:TARGET" ;;
+    go | debian | clang | deny | zig | site | sbom | mutants) "install_$group" & pids+=($!) ;;
+    *) fail "unknown group $group: go, debian, clang, deny, zig, site, sbom, mutants or rust:TARGET" ;;
   esac
 done
 for pid in "${pids[@]}"; do wait "$pid"; done

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Formatting, clippy, the pages of the Rust interface, the generated header; the shell scripts, and the header's pages.
-#   scripts/lint.sh [rust|text]     one half alone: the second needs what scripts/install-tools.sh installs
+# Formatting, clippy, the pages of the Rust interface, the generated header; the shell scripts, and the header's pages; C++.
+#   scripts/lint.sh [rust|text|cpp]     one part alone: the last two need what scripts/install-tools.sh installs
 # The licences are `make deny`.
 . "$(dirname "$0")/lib.sh"
 
@@ -37,9 +37,17 @@ END
   fi
 }
 
+# By .clang-tidy; as C++20, since the header has parts that older standards don't see.
+cpp() {
+  need clang-tidy "the look at the C++ header" || return 0
+  timeout 600 clang-tidy --quiet tests/cpp/workflow.cpp -- -std=c++20 -Wall -Wextra -Iinclude 2>"$build/clang-tidy.log" ||
+    { cat "$build/clang-tidy.log"; fail "clang-tidy"; }
+}
+
 case ${1:-all} in
   rust) rust ;;
   text) text ;;
-  all) rust && text ;;
-  *) fail "rust or text" ;;
+  cpp) cpp ;;
+  all) rust && text && cpp ;;
+  *) fail "rust, text or cpp" ;;
 esac

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The C programs under a checker, then the demo on a layout and on a real registry.
+# The C and C++ programs under a checker, then the demo on a layout and on a real registry.
 #   scripts/sanitize.sh asan       AddressSanitizer, LeakSanitizer and UBSan, the library's Rust side instrumented too
 #   scripts/sanitize.sh valgrind   no invalid access, no use of what was not set, no leak
 # With `build` behind it, it only builds what it needs.
@@ -59,7 +59,7 @@ beside() {
 # program PROGRAM [ARGUMENT...]: one of tests/c.
 program() { beside "$1" "${checker[@]}" "$out/tests/$1" "${@:2}"; }
 
-mkdir -p "$home/guest/tree" "$home/thousand/tree"
+mkdir -p "$home/guest/tree" "$home/thousand/tree" "$home/workflow"
 echo content >"$home/thousand/tree/file"
 head -c 3M /dev/zero >"$home/guest/tree/file"
 cp -L "$out/lib/libcldoci.so" "$home/another-version.so"
@@ -74,7 +74,7 @@ if need registry3 "the demo on a registry under $name"; then
   # shellcheck disable=SC2016 # the shell that the registry's script starts is what reads it
   beside "demo on a registry" scripts/registry.sh run sh -c 'scripts/demo.sh examples/component "$REGISTRY"'
 fi
-for tested in builder misuse guest limits; do program "$tested" "$home/$tested"; done
+for tested in builder misuse guest limits workflow; do program "$tested" "$home/$tested"; done
 for tested in options operations signals reentrant credential; do program "$tested"; done
 program handles 2000
 program dlopen "$out/lib/libcldoci.so" "$home/another-version.so"

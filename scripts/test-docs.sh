@@ -54,6 +54,11 @@ for file in "$temporary"/snippets/*.c; do
   fragments=$((fragments + 1))
 done
 
+for file in "$temporary"/snippets/*.cpp; do
+  # shellcheck disable=SC2086
+  "${CXX:-c++}" -std=c++17 -Wall -Wextra -Werror -fsyntax-only $flags "$file" || fail "a C++ snippet of $(basename "$file") does not compile"
+done
+
 tree=$root/examples/component
 # shellcheck disable=SC2086
 cc "$temporary"/snippets/README.*.c $flags -o "$temporary/program"

@@ -1,8 +1,10 @@
 // cldoci.hpp against a layout: verbs, errors, callbacks that throw, operations.
 //
-//   workflow DIRECTORY    empty
+//   workflow DIRECTORY [REGISTRY]    empty; HOST:PORT that demands a credential (user, password) and has nothing
 #include <cldoci.hpp>
 
+#include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -63,11 +65,58 @@ static void verbs(const fs::path &at, const cldoci::client &client) {
   cldoci::artifact_builder builder(client, "application/vnd.example.note");
   const auto note = builder.add_bytes("text/plain", "a note").set_annotation("org.example", "1").finish();
   CHECK(note.annotations().size() == 1 && note.annotations()[0].second == "1");
+  CHECK(note.annotation("org.example") == "1" && !note.annotation("org.other"));
   const auto attached = client.attach(note, place);
   const auto referrers = client.referrers(place);
   CHECK(referrers.referrers().size() == 1 && referrers.referrers()[0].digest == attached.digest());
   client.remove(cldoci::reference::layout(at / "layout", "v2"));
   CHECK(client.list_tags(place).tags().size() == 1);
+}
+
+static void readers(const cldoci::client &client) {
+  cldoci::artifact_builder builder(client, "application/vnd.example.note");
+  std::string_view rest = "as it comes";
+  builder.add_reader("text/plain", [&](std::uint8_t *buffer, std::size_t size) {
+    const auto taken = rest.copy(reinterpret_cast<char *>(buffer), std::min<std::size_t>(size, 3));
+    rest.remove_prefix(taken);
+    return taken;
+  });
+  const auto artifact = builder.finish();
+  CHECK(artifact.layers().size() == 1 && artifact.layers()[0].size == 11);
+  CHECK(cldoci::text(client.read_layer(artifact, 0).bytes()) == "as it comes");
+  bool thrown = false;
+  try {
+    builder.add_reader("text/plain", [](std::uint8_t *, std::size_t) -> std::size_t { throw std::runtime_error("no source"); });
+  } catch (const std::runtime_error &error) {
+    thrown = error.what() == std::string_view("no source");
+  }
+  CHECK(thrown);
+}
+
+// A registry asks, and a callback that throws is what the verb fails with.
+static void credentials(const std::string &registry) {
+  cldoci::options with;
+  with.set("store", "off").set("retries", 0).set("plain_http_hosts", registry);
+  with.on_credential([](std::string_view, std::string_view, cldoci::credential &) -> bool {
+    throw std::runtime_error("the vault is closed");
+  });
+  fails(CLDOCI_ERROR_CREDENTIALS, "the vault is closed", [&] { cldoci::client(with).resolve(registry + "/app:v1"); });
+  with.on_credential([](std::string_view, std::string_view, cldoci::credential &) -> bool { throw 1; });
+  fails(CLDOCI_ERROR_CREDENTIALS, "threw", [&] { cldoci::client(with).resolve(registry + "/app:v1"); });
+  with.on_credential([&](std::string_view host, std::string_view repository, cldoci::credential &answer) {
+    CHECK(host == registry && repository == "app");
+    answer.basic("user", "password");
+    return true;
+  });
+  fails(CLDOCI_ERROR_NOT_FOUND, "app", [&] { cldoci::client(with).resolve(registry + "/app:v1"); });
+}
+
+static void what_there_is() {
+  CHECK(cldoci::version() == CLDOCI_VERSION_STRING);
+  CHECK(!cldoci::features().empty() && cldoci::features()[0].first == "target");
+  bool found = false;
+  for (const auto &option : cldoci::all_options()) found = found || (option.name == "store" && option.type == "path");
+  CHECK(found);
 }
 
 static void errors(const fs::path &at, const cldoci::client &client) {
@@ -78,7 +127,7 @@ static void errors(const fs::path &at, const cldoci::client &client) {
   fails(CLDOCI_ERROR_ARGUMENT, "retriess", [] { cldoci::options().set("retriess", 1); });
   fails(CLDOCI_ERROR_EXISTS, "pulled", [&] {
     // Another artifact than the one that is there.
-    cldoci::artifact_builder builder(client, "application/vnd.example.note");
+    const cldoci::artifact_builder builder(client, "application/vnd.example.note");
     const auto other = cldoci::reference::layout(at / "layout", "other");
     client.push(builder.finish(), other);
     const auto built = client.build(at / "layout", "application/vnd.example");
@@ -150,8 +199,8 @@ static void operations(const fs::path &at, const cldoci::client &client) {
 #endif
 }
 
-int main(int argc, char **argv) {
-  CHECK(argc == 2);
+static void all(int argc, char **argv) {
+  CHECK(argc == 2 || argc == 3);
   const fs::path at = fs::absolute(argv[1]);
   fs::create_directory(at / "tree");
   std::ofstream(at / "tree" / "file") << "content\n";
@@ -162,9 +211,21 @@ int main(int argc, char **argv) {
     verbs(at, client);
     errors(at, client);
     operations(at, client);
+    readers(client);
   }
   callbacks(at);
+  if (argc == 3) credentials(argv[2]);
+  what_there_is();
   CHECK(cldoci::wait_idle(std::chrono::seconds(10)));
   CHECK(cldoci_debug_live_handles(CLDOCI_HANDLE_ANY) == 0);
   std::cout << "ok\n";
+}
+
+int main(int argc, char **argv) {
+  try {
+    all(argc, argv);
+  } catch (const std::exception &error) {
+    std::cerr << error.what() << '\n';
+    return 1;
+  }
 }

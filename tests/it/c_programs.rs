@@ -80,19 +80,6 @@ fn f_12_a_verb_ends_with_an_error_where_no_thread_can_be_started() {
     println!("{}", String::from_utf8_lossy(&output.stdout));
 }
 
-/// `cldoci.hpp`, with and without what C++20 has.
-#[test]
-fn the_workflow_in_cpp() {
-    for standard in ["c++17", "c++20"] {
-        let installed = crate::harness::c::installed();
-        let program = installed.path().join("workflow");
-        let source = root().join("tests/cpp/workflow.cpp");
-        crate::harness::c::compile_with("c++", standard, &source, &program, installed.path());
-        let scratch = tempfile::tempdir().unwrap();
-        run(std::process::Command::new(program).arg(scratch.path()).env("HOME", installed.path()));
-    }
-}
-
 #[test]
 fn nothing_goes_on_and_nothing_is_left_once_the_library_is_idle() {
     let program = Program::new("idle");

@@ -21,6 +21,7 @@ mod build_and_push;
 mod c_calls;
 mod c_programs;
 mod cases;
+mod cpp;
 mod credentials;
 mod determinism;
 mod examples;

@@ -50,7 +50,20 @@ pub(crate) fn compile(source: &Path, program: &Path, installed: &Path) {
 
 /// The same for any compiler and standard.
 pub(crate) fn compile_with(compiler: &str, standard: &str, source: &Path, program: &Path, installed: &Path) {
+    compile_more(compiler, standard, source, program, installed, &[]);
+}
+
+/// The same with more flags.
+pub(crate) fn compile_more(
+    compiler: &str,
+    standard: &str,
+    source: &Path,
+    program: &Path,
+    installed: &Path,
+    more: &[&str],
+) {
     run(Command::new(compiler)
+        .args(more)
         .arg(format!("-std={standard}"))
         .args(["-D_GNU_SOURCE", "-Wall", "-Wextra", "-pedantic", "-Werror", "-g", "-pthread", "-o"])
         .arg(program)
