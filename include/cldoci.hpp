@@ -112,7 +112,7 @@ class error : public std::exception {
   const char *what() const noexcept override { return message_->c_str(); }
   /** CLDOCI_ERROR_… */
   cldoci_status status() const noexcept { return status_; }
-  /** The status as a word, such as `CLDOCI_ERROR_NOT_FOUND`. */
+  /** The status as a word, such as `NOT_FOUND`. */
   const char *name() const noexcept { return cldoci_status_name(status_); }
   /** The HTTP status of the answer that was the reason; 0 = none. */
   int http_status() const noexcept { return http_status_; }

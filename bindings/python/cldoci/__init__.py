@@ -58,4 +58,8 @@ __all__ = [
     "Artifact", "AsyncClient", "Client", "ComponentConfig", "Counters", "Credential", "DatacenterConfig", "Layer",
     "Layout", "LeftOut", "ModuleConfig", "NewLayer", "Progress", "Reference", "Referrer", "Result", "errors",
     "options", "parse_reference", "wait_idle",
-] + [name for name in dir(errors) if name.endswith("Error")]
+] + errors.__all__
+
+
+def __dir__() -> List[str]:
+    return sorted([*__all__, "__doc__", "__file__", "__name__", "__path__", "__version__"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import weakref
-from typing import Any, Dict, Iterator, List, Mapping, Optional
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Set
 
 from ._library import C, Progress
 from .errors import check
@@ -110,6 +110,22 @@ def reference_handle(reference: Any) -> Handle:
     return make("reference_parse", "reference_free", os.fsencode(str(reference)))
 
 
+# The operations that go on, by handle.
+_running: Set[int] = set()
+os.register_at_fork(after_in_child=_running.clear)
+
+# How long what a cancelled operation left to be removed is waited for, in steps.
+_TIDY_STEPS, _TIDY_STEP_MS = 50, 100
+
+
+def tidy() -> None:
+    """Waits for what a cancelled operation has left to be removed, five seconds at most, and not while other operations
+    go on: the library would wait for them, too."""
+    for _ in range(_TIDY_STEPS):
+        if _running or C.cldoci_wait_idle(_TIDY_STEP_MS, None) <= 0:
+            return
+
+
 class Operation:
     """One running verb."""
 
@@ -119,6 +135,7 @@ class Operation:
         settings = options_handle(options)
         self._handle = make(f"{verb}_start", "operation_free", client.value, *arguments, settings.value)
         settings.close()
+        _running.add(self._handle.value)
         # What the call was given stays alive until it has ended.
         self._keep = keep + [client]
 
@@ -131,6 +148,10 @@ class Operation:
         progress = Progress(struct_size=ctypes.sizeof(Progress))
         call("operation_progress", self._handle.value, ctypes.byref(progress))
         return progress
+
+    def ended(self, milliseconds: int = 0) -> bool:
+        """Whether it has ended, with a result or an error, after waiting at most that long."""
+        return C.cldoci_operation_wait(self._handle.value, milliseconds, None) <= 0
 
     def cancel(self) -> None:
         """Asks it to end."""
@@ -148,6 +169,7 @@ class Operation:
 
     def close(self) -> None:
         """Frees it; what still runs is cancelled."""
+        _running.discard(self._handle.value)
         self._handle.close()
 
 

@@ -64,7 +64,7 @@ VERBS = {
 _TEXTS_OF_ARTIFACT = ("type", "reference", "digest", "media_type", "config_media_type", "config_digest", "subject")
 
 _FUNCTIONS = {
-    "version_string": "s:", "abi_version": "i:", "debug_live_handles": "U:i", "wait_idle": "i:lP",
+    "version_string": "s:", "abi_version": "i:", "status_name": "s:i", "debug_live_handles": "U:i", "wait_idle": "i:lP",
     "error_status": "i:p", "error_message": "s:pN", "error_http_status": "i:p", "error_registry_code": "s:pN",
     "error_errno": "i:p", "error_retryable": "i:p", "error_retry_after_ms": "l:p", "error_free": "i:p",
     "options_new": "i:PP", "options_set": "i:pssP", "options_set_pair": "i:psssP", "options_set_host": "i:psssP",

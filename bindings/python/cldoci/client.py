@@ -9,8 +9,8 @@ import os
 from typing import Any, Awaitable, BinaryIO, Callable, Dict, Iterable, List, Mapping, Optional, Tuple, Union
 
 from ._callbacks import Asker, CredentialCallback, alive, set_credential_callback, set_logger
-from ._handles import Handle, Operation, call, make, options_handle, path_bytes, reference_handle
-from .errors import CredentialsError
+from ._handles import Handle, Operation, call, make, options_handle, path_bytes, reference_handle, tidy
+from .errors import CancelledError, CredentialsError
 from .types import Artifact, Layout, NewLayer, Progress, Referrer, Result, _Config, progress_of
 from .types import Reference as ParsedReference
 
@@ -141,20 +141,33 @@ def _config_bytes(config: Config) -> bytes:
 
 
 class Client(_Base):
-    """A blocking client. Every verb takes the options of a call as keywords, ``progress`` (called with a
-    :class:`Progress` about ten times a second, on the calling thread), and can be interrupted by Ctrl-C."""
+    """A blocking client. Every verb takes the options of a call as keywords, and ``cancel``, a
+    :class:`threading.Event` that ends it with :class:`CancelledError` once it is set; the long ones take
+    ``progress``, called with a :class:`Progress` about ten times a second, on the calling thread.
+
+    Ctrl-C interrupts a verb, and so does what ``progress`` raises. A verb that raises for one of these has ended
+    and has removed what it made, except where that takes more than five seconds or another operation goes on."""
 
     def _run(self, verb: str, arguments: List[Any], options: Mapping[str, Any], progress: Optional[ProgressCallback]) -> Result:
+        options = dict(options)
+        cancel = options.pop("cancel", None)
         operation = self._start(verb, arguments, options)
         try:
             while not operation.wait(_STEP_MS):
+                if cancel is not None and cancel.is_set():
+                    raise CancelledError("cancelled")
                 if progress is not None:
                     progress(progress_of(operation.progress()))
             if progress is not None:
                 progress(progress_of(operation.progress()))
             return Result(operation.result())
         except BaseException as error:
-            operation.cancel()
+            if not operation.ended():
+                operation.cancel()
+                while not operation.ended(_STEP_MS):
+                    pass
+                operation.close()
+                tidy()
             self._explain(error)
             raise
         finally:
@@ -253,7 +266,8 @@ class Client(_Base):
 
 
 class AsyncClient(_Base):
-    """The same verbs as coroutines. Cancelling the task cancels the verb."""
+    """The same verbs as coroutines. Cancelling the task cancels the verb, which has ended and removed what it made,
+    as :class:`Client` says, when the task raises :class:`asyncio.CancelledError`."""
 
     async def _run(self, verb: str, arguments: List[Any], options: Mapping[str, Any], progress: Optional[ProgressCallback]) -> Result:
         operation = self._start(verb, arguments, options)
@@ -266,7 +280,13 @@ class AsyncClient(_Base):
             operation.wait(0)
             return Result(operation.result())
         except BaseException as error:
-            operation.cancel()
+            if not operation.ended():
+                operation.cancel()
+                # A coroutine that is closed, or whose loop stops, can't wait.
+                if isinstance(error, (Exception, asyncio.CancelledError)):
+                    await _done(loop, operation)
+                    operation.close()
+                    await loop.run_in_executor(None, tidy)
             self._explain(error)
             raise
         finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import ctypes
 from typing import List, Optional, Type
 
@@ -13,13 +12,13 @@ class Error(Exception):
     """A verb failed. ``str(error)`` is one line that says what failed, on what, and the cure where it is known."""
 
     #: The status number of this class; see docs/errors.md.
-    code: int = 0
+    status: int = 0
 
     def __init__(
         self,
         message: str,
         *,
-        code: int = 0,
+        status: int = 0,
         http_status: Optional[int] = None,
         registry_code: Optional[str] = None,
         errno: Optional[int] = None,
@@ -28,7 +27,7 @@ class Error(Exception):
     ) -> None:
         super().__init__(message)
         self.message = message
-        self.code = code or type(self).code
+        self.status = status or type(self).status
         #: The HTTP status that was the reason.
         self.http_status = http_status
         #: The registry's own code, such as ``MANIFEST_UNKNOWN``.
@@ -40,168 +39,173 @@ class Error(Exception):
         #: Seconds that the registry asked to wait.
         self.retry_after = retry_after
 
+    @property
+    def name(self) -> str:
+        """The status as a word, such as ``NOT_FOUND``."""
+        return C.cldoci_status_name(self.status).decode()
+
 
 class ArgumentError(Error, ValueError):
     """An argument, an option or a reference is unusable."""
 
-    code = -1
+    status = -1
 
 
 class HandleError(Error):
     """A handle was freed."""
 
-    code = -2
+    status = -2
 
 
 class ForkedError(Error):
     """A handle from before a fork."""
 
-    code = -3
+    status = -3
 
 
 class ReentrantError(Error):
     """A callback made a call that would wait for itself."""
 
-    code = -4
+    status = -4
 
 
 class InternalError(Error):
     """A defect of the library."""
 
-    code = -6
+    status = -6
 
 
 class PanicError(InternalError):
     """A defect of the library, caught at its border."""
 
-    code = -5
+    status = -5
 
 
 class CancelledError(Error):
     """The operation was cancelled."""
 
-    code = -7
+    status = -7
 
 
-class TimeoutError(Error, builtins.TimeoutError):  # noqa: A001 - the status's name
+class TimedOutError(Error, TimeoutError):
     """A deadline passed."""
 
-    code = -8
+    status = -8
 
 
 class UnsupportedError(Error):
     """The system or the registry cannot do it."""
 
-    code = -9
+    status = -9
 
 
-class IOError(Error):  # noqa: A001 - the status's name
+class SystemCallError(Error):
     """A system call failed; see ``errno``."""
 
-    code = -20
+    status = -20
 
 
 class ExistsError(Error):
     """The destination is not empty (option ``existing``)."""
 
-    code = -21
+    status = -21
 
 
 class BusyError(Error):
     """Another process works there."""
 
-    code = -22
+    status = -22
 
 
 class ChangedError(Error):
     """A source changed while it was read."""
 
-    code = -23
+    status = -23
 
 
 class UnsafeError(Error):
     """An entry of an archive or of a tree is refused."""
 
-    code = -24
+    status = -24
 
 
 class LimitError(Error):
     """A limit was reached; the message names the option that raises it."""
 
-    code = -25
+    status = -25
 
 
 class NetworkError(Error, ConnectionError):
     """A connection or a name look-up failed."""
 
-    code = -40
+    status = -40
 
 
 class TLSError(Error):
     """TLS failed."""
 
-    code = -41
+    status = -41
 
 
 class ProtocolError(Error):
     """A server's answer breaks the protocol."""
 
-    code = -42
+    status = -42
 
 
 class NotFoundError(Error, LookupError):
     """It is not there."""
 
-    code = -43
+    status = -43
 
 
 class UnauthorizedError(Error):
     """The registry demands other credentials."""
 
-    code = -44
+    status = -44
 
 
 class DeniedError(Error, PermissionError):
     """The registry refuses these credentials this access."""
 
-    code = -45
+    status = -45
 
 
 class CredentialsError(Error):
     """A credential helper or file is unusable."""
 
-    code = -46
+    status = -46
 
 
 class PolicyError(Error):
     """Refused for safety."""
 
-    code = -47
+    status = -47
 
 
 class RateLimitedError(Error):
     """The registry asks to slow down; see ``retry_after``."""
 
-    code = -48
+    status = -48
 
 
 class DigestError(Error):
     """Content does not have its digest."""
 
-    code = -49
+    status = -49
 
 
 class SizeError(Error):
     """Content does not have its size."""
 
-    code = -50
+    status = -50
 
 
 def _all(base: Type[Error]) -> List[Type[Error]]:
     return [base] + [found for child in base.__subclasses__() for found in _all(child)]
 
 
-_BY_CODE = {found.code: found for found in _all(Error)}
+_BY_STATUS = {found.status: found for found in _all(Error)}
 
 
 def check(status: int, error: ctypes.c_void_p) -> int:
@@ -210,13 +214,13 @@ def check(status: int, error: ctypes.c_void_p) -> int:
         return status
     handle = error.value
     if handle is None:
-        raise _BY_CODE.get(status, Error)(f"status {status}", code=status)
+        raise _BY_STATUS.get(status, Error)(f"status {status}", status=status)
     text = C.cldoci_error_message(handle, None) or b""
     registry_code = C.cldoci_error_registry_code(handle, None)
     after = C.cldoci_error_retry_after_ms(handle)
-    made = _BY_CODE.get(status, Error)(
+    made = _BY_STATUS.get(status, Error)(
         text.decode("utf-8", "replace"),
-        code=status,
+        status=status,
         http_status=C.cldoci_error_http_status(handle) or None,
         registry_code=registry_code.decode() if registry_code else None,
         errno=C.cldoci_error_errno(handle) or None,
@@ -225,3 +229,10 @@ def check(status: int, error: ctypes.c_void_p) -> int:
     )
     C.cldoci_error_free(handle)
     raise made
+
+
+__all__ = sorted(found.__name__ for found in _all(Error))
+
+
+def __dir__() -> List[str]:
+    return __all__

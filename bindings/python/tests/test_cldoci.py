@@ -104,7 +104,8 @@ class Verbs(Case):
     def test_errors_have_classes_and_facts(self) -> None:
         with self.assertRaises(cldoci.NotFoundError) as caught:
             self.client.pull(f"{self.place}:none", self.work / "out")
-        self.assertEqual(caught.exception.code, -43)
+        self.assertEqual(caught.exception.status, -43)
+        self.assertEqual(caught.exception.name, "NOT_FOUND")
         self.assertIn("none", str(caught.exception))
         self.assertIsInstance(caught.exception, LookupError)
         with self.assertRaises(cldoci.ArgumentError):
@@ -236,6 +237,66 @@ class Asyncio(Case):
             with self.assertRaises(asyncio.CancelledError):
                 await task
             self.assertLess(time.monotonic() - started, 5)
+
+        asyncio.run(main())
+
+
+class Cancelled(Case):
+    """Nothing is left beside the destination when a cancelled pull raises."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        with open(self.tree / "zeros", "wb") as file:
+            file.truncate(512 << 20)
+        self.reference = f"{self.place}:v1"
+        self.client.push(self.client.build(self.tree, "component"), self.reference)
+        self.beside = self.work / "beside"
+        self.beside.mkdir()
+
+    def begun(self) -> bool:
+        """Whether a pull is at work, which takes some tenths of a second from here."""
+        return bool(os.listdir(self.beside))
+
+    def nothing_left(self) -> None:
+        self.assertEqual(os.listdir(self.beside), [])
+
+    def test_by_an_event(self) -> None:
+        stop = threading.Event()
+
+        def watch() -> None:
+            while not self.begun() and puller.is_alive():
+                time.sleep(0.001)
+            stop.set()
+
+        puller = threading.current_thread()
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        with self.assertRaises(cldoci.CancelledError):
+            self.client.pull(self.reference, self.beside / "out", cancel=stop)
+        self.nothing_left()
+        watcher.join()
+        self.client.pull(self.reference, self.beside / "out", cancel=threading.Event())
+        self.assertEqual(os.listdir(self.beside), ["out"])
+
+    def test_by_what_progress_raises(self) -> None:
+        def show(_: cldoci.Progress) -> None:
+            if self.begun():
+                raise LookupError("enough")
+
+        with self.assertRaisesRegex(LookupError, "enough"):
+            self.client.pull(self.reference, self.beside / "out", progress=show)
+        self.nothing_left()
+
+    def test_by_the_task(self) -> None:
+        async def main() -> None:
+            async with cldoci.AsyncClient(store=self.store) as client:
+                task = asyncio.ensure_future(client.pull(self.reference, self.beside / "out"))
+                while not self.begun():
+                    await asyncio.sleep(0.001)
+                task.cancel()
+                with self.assertRaises(asyncio.CancelledError):
+                    await task
+                self.nothing_left()
 
         asyncio.run(main())
 

@@ -171,7 +171,7 @@ class ByHand(unittest.TestCase):
         with open(self.work / "saved", "wb") as file:
             asyncio.run(cldoci.AsyncClient(store=self.work / "store").save_layer(seen, 1, file))
         self.assertEqual((self.work / "saved").read_bytes(), b"weights")
-        with self.assertRaises(cldoci.IOError):
+        with self.assertRaises(cldoci.SystemCallError):
             self.client.make_artifact("application/vnd.test", layers=[self.work / "absent"])
 
     def test_referrers_have_annotations(self) -> None:

@@ -1,5 +1,6 @@
 """What the package says of the C library by hand, held against the list that is made with its header."""
 
+import builtins
 import ctypes
 import json
 import pathlib
@@ -66,10 +67,26 @@ class Interface(unittest.TestCase):
         numbers = {
             number: name for name, number in INTERFACE["constants"].items() if name.startswith("CLDOCI_ERROR_")
         }
-        classes = {kind.code: kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, cldoci.Error)}
+        classes = {kind.status: kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, cldoci.Error)}
         del classes[0]  # the base of them all
         self.assertEqual(sorted(numbers), sorted(classes))
         self.assertEqual(INTERFACE["constants"]["CLDOCI_ABI_VERSION"], _library.ABI)
+
+    def test_each_error_has_its_statuss_number_and_name(self) -> None:
+        for name, number in INTERFACE["constants"].items():
+            if name.startswith("CLDOCI_ERROR_"):
+                with self.assertRaises(cldoci.Error) as caught:
+                    errors.check(number, ctypes.c_void_p())
+                self.assertEqual((caught.exception.status, f"CLDOCI_ERROR_{caught.exception.name}"), (number, name))
+
+    def test_public_names_are_those_that_dir_lists_and_none_is_a_builtin(self) -> None:
+        listed = {name for name in dir(cldoci) if not name.startswith("_")}
+        self.assertEqual(listed, set(cldoci.__all__))
+        self.assertFalse((listed | set(dir(errors))) & set(dir(builtins)))
+        self.assertIn("NotFoundError", dir(errors))
+        self.assertNotIn("ctypes", dir(errors))
+        for name in listed:
+            self.assertTrue(hasattr(cldoci, name), name)
 
     def test_each_option_that_the_package_names_is_one_of_the_library(self) -> None:
         known = {option["name"] for option in cldoci.options()}
