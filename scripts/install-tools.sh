@@ -189,7 +189,7 @@ install_clang() {
   local stamp=$stamps/clang-$clang_version name prefix=$tools/clang packages what="C++ by clang, its sanitizers and clang-tidy"
   [[ -e $stamp && -x $bin/clang++ && -x $bin/clang-tidy ]] && return
   if ! have apt-get || ! have dpkg; then
-    have clang++ && have clang-tidy || lacks clang "$what (no apt-get on this machine)"
+    if ! have clang++ || ! have clang-tidy; then lacks clang "$what (no apt-get on this machine)"; fi
     return
   fi
   {
