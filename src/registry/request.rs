@@ -263,6 +263,13 @@ impl Repository {
             Err(failure) if told && failure.stage == Stage::Last && failure.error.kind() != Kind::Tls => {
                 Err(failure)
             }
+            // It took the request, and it is no plain HTTP that it speaks.
+            Err(failure)
+                if failure.stage == Stage::Silent
+                    && matches!(&first, Err(plain) if plain.stage == Stage::Garbled) =>
+            {
+                Err(failure)
+            }
             Err(_) => first,
         }
     }

@@ -87,6 +87,22 @@ fn nothing_goes_on_and_nothing_is_left_once_the_library_is_idle() {
 }
 
 #[test]
+fn a_disk_that_does_not_answer_is_left_behind() {
+    let program = Program::new("stuck");
+    std::thread::scope(|scope| {
+        for verb in ["pull", "build_and_push", "copy"] {
+            let program = &program;
+            scope.spawn(move || {
+                let directory = program.scratch().join(verb);
+                std::fs::create_dir(&directory).unwrap();
+                let output = run(program.command().env("HOME", &directory).arg(&directory).arg(verb));
+                println!("{}", String::from_utf8_lossy(&output.stdout));
+            });
+        }
+    });
+}
+
+#[test]
 fn x_14_x_15_x_19_callbacks() {
     run(&mut Program::new("callbacks").command());
 }

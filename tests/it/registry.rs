@@ -6,6 +6,7 @@ mod floods;
 mod headers;
 mod help;
 mod http2;
+mod http2_floods;
 mod manifests;
 mod messages;
 mod others;

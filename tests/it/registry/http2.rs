@@ -12,24 +12,24 @@ use cldoci::oci::{Descriptor, media_type};
 use super::help::{manifest, noise, read, repository, run};
 use crate::harness::evil::tls;
 
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const GOAWAY: u8 = 7;
-const WINDOW_UPDATE: u8 = 8;
+pub(super) const DATA: u8 = 0;
+pub(super) const HEADERS: u8 = 1;
+pub(super) const RST_STREAM: u8 = 3;
+pub(super) const SETTINGS: u8 = 4;
+pub(super) const GOAWAY: u8 = 7;
+pub(super) const WINDOW_UPDATE: u8 = 8;
 
 const END_STREAM: u8 = 1;
-const ACK: u8 = 1;
-const END_HEADERS: u8 = 4;
+pub(super) const ACK: u8 = 1;
+pub(super) const END_HEADERS: u8 = 4;
 
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+pub(super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
 /// `:status: 200` (or another that HPACK's static table has) and a `content-length`.
-fn response(status: u8, length: usize) -> Vec<u8> {
+pub(super) fn response(status: u8, length: usize) -> Vec<u8> {
     let length = length.to_string();
     [&[0x80 | status, 0x0f, 0x0d, u8::try_from(length.len()).unwrap()], length.as_bytes()].concat()
 }
@@ -39,12 +39,26 @@ fn window(bytes: u32) -> Vec<u8> {
     frame(SETTINGS, 0, 0, &[&[0, 4], &bytes.to_be_bytes()[..]].concat())
 }
 
-type Answer = dyn Fn(usize, u32) -> Vec<u8> + Send + Sync;
+/// Frames that come once, and behind them some for as long as somebody takes them.
+pub(super) struct Frames {
+    pub once: Vec<u8>,
+    pub for_ever: Vec<u8>,
+}
+
+type Answer = dyn Fn(usize, u32) -> Frames + Send + Sync;
 
 /// Answers the nth request, on its stream, with these frames; `settings` come first on each connection.
 fn serve(
     settings: Vec<u8>,
     answer: impl Fn(usize, u32) -> Vec<u8> + Send + Sync + 'static,
+) -> (String, String) {
+    start(settings, move |number, stream| Frames { once: answer(number, stream), for_ever: Vec::new() })
+}
+
+/// The same, whose frames may not end. It gives its host and its certificate.
+pub(super) fn start(
+    settings: Vec<u8>,
+    answer: impl Fn(usize, u32) -> Frames + Send + Sync + 'static,
 ) -> (String, String) {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
@@ -61,6 +75,7 @@ fn serve(
             let (config, answer, asked) = (config.clone(), answer.clone(), asked.clone());
             let settings = settings.clone();
             std::thread::spawn(move || {
+                let mut unread = stream.try_clone().unwrap();
                 let session = rustls::ServerConnection::new(config).unwrap();
                 let mut wire = rustls::StreamOwned::new(session, stream);
                 let mut preface = [0; 24];
@@ -76,8 +91,15 @@ fn serve(
                         if head[3] == HEADERS {
                             let id = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
                             let frames = answer(asked.fetch_add(1, Ordering::SeqCst), id);
-                            wire.write_all(&frames)?;
+                            wire.write_all(&frames.once)?;
                             wire.flush()?;
+                            if !frames.for_ever.is_empty() {
+                                // Whatever is said to that is taken and forgotten.
+                                std::thread::spawn(move || std::io::copy(&mut unread, &mut std::io::sink()));
+                                loop {
+                                    wire.write_all(&frames.for_ever)?;
+                                }
+                            }
                         }
                     }
                 };
@@ -89,11 +111,11 @@ fn serve(
 }
 
 /// Where HPACK's static table has these.
-const OK: u8 = 8;
+pub(super) const OK: u8 = 8;
 const NOT_FOUND: u8 = 13;
 
 #[test]
-fn an_answer_that_is_ended_early_without_an_error_is_resumed() {
+fn r_40_an_answer_that_is_ended_early_without_an_error_is_resumed() {
     let bytes = noise(300_000);
     let ends: [fn(u32) -> Vec<u8>; 3] = [
         // Both with NO_ERROR.
@@ -127,7 +149,7 @@ fn an_answer_that_is_ended_early_without_an_error_is_resumed() {
 
 /// A server that lets a manifest's bytes through, one that takes none of them, and how long that is waited for.
 #[test]
-fn a_manifest_that_a_server_takes_no_byte_of_ends_by_the_least_rate() {
+fn r_40_a_manifest_that_a_server_takes_no_byte_of_ends_by_the_least_rate() {
     for (opens, fine) in [(true, true), (false, false)] {
         let (host, certificate) = serve(window(0), move |number, stream| {
             let mut frames = Vec::new();
