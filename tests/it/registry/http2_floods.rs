@@ -8,8 +8,8 @@ use cldoci::{Error, Kind};
 
 use super::help::{read, repository, run};
 use super::http2::{
-    ACK, DATA, END_HEADERS, Frames, GOAWAY, HEADERS, OK, RST_STREAM, SETTINGS, WINDOW_UPDATE, frame, response,
-    start,
+    ACK, DATA, END_HEADERS, Frames, GOAWAY, HEADERS, OK, RST_STREAM, SETTINGS, WINDOW_UPDATE, frame,
+    response, start,
 };
 
 /// Of the blob that is asked for.
