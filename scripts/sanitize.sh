@@ -80,5 +80,7 @@ program handles 2000
 program dlopen "$out/lib/libcldoci.so" "$home/another-version.so"
 # Its limit of descriptors is below those that valgrind keeps for itself.
 [[ $name == valgrind ]] || program thousand "$home/thousand"
+# Under valgrind the four threads take turns, and few calls are made.
+[[ $name == valgrind ]] || program random "$home/random-calls" 10 "$RANDOM"
 wait
 [[ ! -e $home/failed ]]
