@@ -1,11 +1,19 @@
 #!/usr/bin/env bash
 # The guard against getting slower: counts that do not depend on the clock, of the tool on trees that are
 # made here. System calls and allocations for each further file, instructions for each further file and for each
-# byte of a large one, threads and waits of the everyday pull, and the memory that the header promises. The requests are counted by tests/it/requests.rs.
+# byte of a large one, threads and waits of the everyday pull, and the memory that the header promises, of what is large and
+# of what is made to be (tests/memory.py). The requests are counted by tests/it/requests.rs.
+#   scripts/counts.sh [shapes|full]
+# shapes: peak memory by shape alone; full: the same as large as docs/reliability.md has it.
 . "$(dirname "$0")/lib.sh"
 
-need strace "the count of system calls" || exit 0
-need valgrind "the count of instructions and allocations" || exit 0
+only=${1:-}
+[[ $only =~ ^(shapes|full)?$ ]] || fail "'$only' is neither shapes nor full"
+need python3 "peak memory by shape" || exit 0
+if [[ -z $only ]]; then
+  need strace "the count of system calls" || exit 0
+  need valgrind "the count of instructions and allocations" || exit 0
+fi
 [[ -x build/cli/cldoci ]] || make --no-print-directory cli
 
 work=$(mktemp -d)
@@ -13,6 +21,18 @@ trap 'rm -rf "$work"' EXIT
 tool=$root/build/cli/cldoci
 ten=10 few=200 many=1200 large=$((16 << 20)) huge=$((256 << 20))
 export CLDOCI_STORE=$work/store CLDOCI_THREADS=2 DOCKER_CONFIG=$work/none
+
+"${CC:-cc}" -std=c99 -O2 benches/macro/launch.c -o "$work/launch"
+# What it makes is large, and made of many files.
+shapes() {
+  local memory=$work
+  [[ -w /dev/shm ]] && memory=/dev/shm
+  TMPDIR=$memory tests/memory.py "$tool" "$work/launch" "$@"
+}
+case $only in
+  shapes) shapes; exit ;;
+  full) shapes --full; exit ;;
+esac
 
 for count in $ten $few $many; do
   mkdir "$work/tree$count"
@@ -77,7 +97,6 @@ slope() {
   awk "BEGIN { printf \"%.2f\", ($more - $less) / ($4 - $3) }"
 }
 
-"${CC:-cc}" -std=c99 -O2 benches/macro/launch.c -o "$work/launch"
 bound "build: system calls a file" "$(slope calls build $few $many)" 5.2
 bound "pull: system calls a file" "$(slope calls pull $few $many)" 4.2
 bound "build: system calls of $few files" "$(calls build $few)" 1500
@@ -98,4 +117,5 @@ limit=$((24 + 4 * $(nproc)))
 bound "build of $((huge >> 20)) MiB: peak memory, MiB" "$(memory build $huge)" $limit
 bound "pull of $((huge >> 20)) MiB: peak memory, MiB" "$(memory pull $huge)" $limit
 bound "the stripped library, KB" $(($(stat -Lc %s target/release/libcldoci.so) / 1000)) 8200
+shapes || failed=1
 exit $failed

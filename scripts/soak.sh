@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A million of each handle, every fault that tests/faults.py knows; then the Rust tests again and again, with more cases of each property test each time; for the
+# A million of each handle, every fault that tests/faults.py knows, peak memory by shape; then the Rust tests again and again, with more cases of each property test each time; for the
 # last quarter the fuzz targets.
 #   scripts/soak.sh MINUTES
 . "$(dirname "$0")/lib.sh"
@@ -18,6 +18,8 @@ scripts/cli.sh target/release build
 say "soak: every fault of every verb, and a storm of kills"
 scripts/faults.sh
 scripts/faults.sh --storm 120
+say "soak: peak memory by shape"
+scripts/counts.sh full
 while ((SECONDS < end)); do
   round=$((round + 1))
   say "soak: round $round, $PROPTEST_CASES cases of each property"

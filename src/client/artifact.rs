@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::error::{Error, Kind, Result};
 use crate::oci::{ArtifactKind, Descriptor, Digest, ImageManifest, Reference, media_type};
 use crate::store::Spool;
@@ -42,7 +44,7 @@ pub struct Artifact {
     /// The manifest's media type.
     pub media_type: String,
     /// The manifest's bytes.
-    pub manifest: Arc<[u8]>,
+    pub manifest: Bytes,
     /// The config's descriptor.
     pub config_descriptor: Descriptor,
     /// The config's bytes; absent where a pull was told not to fetch them.

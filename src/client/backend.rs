@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use super::Verb;
 use crate::error::Result;
-use crate::oci::{Descriptor, Digest, Reference};
+use crate::oci::{Descriptor, Digest, Document, Reference};
 use crate::registry::BlobSource;
 use crate::store::Spool;
 
@@ -91,12 +91,13 @@ pub(super) trait Writer: Send + Sync {
     fn send<'a>(&'a self, blob: &'a Blob) -> Pending<'a, ()>;
     /// Sends a blob whatever was said about it before.
     fn send_again<'a>(&'a self, blob: &'a Blob) -> Pending<'a, ()>;
-    /// Puts a manifest whose blobs are there, under a tag or by its digest alone. False where its subject must
+    /// Puts a manifest whose blobs are there, under a tag or by its digest alone; it is parsed here where nobody did. False where its subject must
     /// be told of it by [`Writer::put_referrers`].
     fn put_manifest<'a>(
         &'a self,
         descriptor: &'a Descriptor,
-        bytes: &'a [u8],
+        bytes: &'a Bytes,
+        document: Option<Arc<Document>>,
         tag: Option<&'a str>,
     ) -> Pending<'a, bool>;
     /// Lists a manifest among the referrers of `subject`.

@@ -132,7 +132,7 @@ impl Verb {
             digest: Some(artifact.digest.clone()),
             media_type: Some(artifact.media_type.clone()),
             size: Some(artifact.manifest.len() as u64),
-            artifact: Some(artifact),
+            artifact: Some(artifact.into()),
             left_out,
             left_out_total,
             unchanged,

@@ -64,7 +64,7 @@ impl Verb {
 }
 
 fn made(outcome: &Outcome) -> Result<&Artifact> {
-    outcome.artifact.as_ref().ok_or_else(|| Error::new(Kind::Internal, "a build without an artifact"))
+    outcome.artifact.as_deref().ok_or_else(|| Error::new(Kind::Internal, "a build without an artifact"))
 }
 
 impl Verb {

@@ -1,6 +1,7 @@
 //! tag and copy: the same manifest bytes under another name, with what they need.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use super::backend::{Blob, Target, Writer};
 use super::endpoint::{Endpoint, Manifest};
@@ -42,11 +43,13 @@ impl Verb {
         let walk = Walk { verb: self, from: &from, writer: &*writer };
         let same = from.same_place(&to);
         let mut brought = vec![manifest.descriptor.clone()];
-        if !same {
-            brought.extend(walk.children(&manifest).await?);
-        }
+        let manifest = match same {
+            true => manifest,
+            false => walk.children(manifest, &mut brought).await?,
+        };
         self.call.operation.enter(Phase::Publishing);
-        walk.put(&manifest, to.target.tag()).await?;
+        let found = manifest.descriptor.clone();
+        walk.put(manifest, to.target.tag()).await?;
         if recursive && !same {
             brought = walk.referrers(brought).await?;
         }
@@ -54,9 +57,9 @@ impl Verb {
             walk.digest_tags(brought, recursive).await?;
         }
         Ok(Outcome {
-            digest: Some(manifest.descriptor.digest),
-            media_type: Some(manifest.descriptor.media_type),
-            size: Some(manifest.descriptor.size),
+            digest: Some(found.digest),
+            media_type: Some(found.media_type),
+            size: Some(found.size),
             ..Outcome::default()
         })
     }
@@ -67,7 +70,32 @@ enum Step {
     /// To bring a manifest that lies this deep, and what it lists.
     Bring(Box<Descriptor>, usize),
     /// To put an index: what it lists is there.
-    Put(Box<Manifest>),
+    Put(Box<Kept>),
+}
+
+/// An index of more bytes is not kept while what it lists is brought, but read again.
+const KEPT: usize = 256 << 10;
+
+/// An index until what it lists is there.
+enum Kept {
+    Whole(Manifest),
+    Named(Descriptor),
+}
+
+impl Kept {
+    fn new(index: Manifest) -> Self {
+        match index.bytes.len() > KEPT {
+            true => Self::Named(index.descriptor),
+            false => Self::Whole(index),
+        }
+    }
+
+    async fn read(self, from: &Endpoint) -> Result<Manifest> {
+        match self {
+            Self::Whole(index) => Ok(index),
+            Self::Named(descriptor) => from.child(&descriptor).await,
+        }
+    }
 }
 
 struct Walk<'a> {
@@ -78,21 +106,22 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     /// Brings everything below a manifest. A manifest is put once all that it lists is there, however often and
-    /// wherever that is listed: registries refuse it before. Gives the manifests below.
-    async fn children(&self, root: &Manifest) -> Result<Vec<Descriptor>> {
+    /// wherever that is listed: registries refuse it before. Adds the manifests below to `brought`, and gives back the
+    /// one above.
+    async fn children(&self, root: Manifest, brought: &mut Vec<Descriptor>) -> Result<Manifest> {
         let Document::Index(index) = &root.document else {
-            self.blobs(root).await?;
-            return Ok(Vec::new());
+            self.blobs(&root).await?;
+            return Ok(root);
         };
-        let mut brought = Vec::new();
         let limit = self.verb.call.settings.max_descriptors;
         let mut seen = HashSet::new();
         let mut pending: Vec<Step> = self.listed(index).await?.map(|d| Step::Bring(Box::new(d), 1)).collect();
+        let root = Kept::new(root);
         while let Some(step) = pending.pop() {
             let (descriptor, depth) = match step {
                 Step::Bring(descriptor, depth) => (descriptor, depth),
                 Step::Put(index) => {
-                    self.put(&index, None).await?;
+                    self.put(index.read(self.from).await?, None).await?;
                     continue;
                 }
             };
@@ -109,19 +138,19 @@ impl Walk<'_> {
             brought.push(manifest.descriptor.clone());
             let Document::Index(index) = &manifest.document else {
                 self.blobs(&manifest).await?;
-                self.put(&manifest, None).await?;
+                self.put(manifest, None).await?;
                 continue;
             };
             let below: Vec<Step> =
                 self.listed(index).await?.map(|d| Step::Bring(Box::new(d), depth + 1)).collect();
-            pending.push(Step::Put(Box::new(manifest)));
+            pending.push(Step::Put(Box::new(Kept::new(manifest))));
             pending.extend(below);
         }
-        Ok(brought)
+        root.read(self.from).await
     }
 
     /// Puts a manifest whose content is there, and makes sure that it is listed where it has a subject.
-    async fn put(&self, manifest: &Manifest, tag: Option<&str>) -> Result<()> {
+    async fn put(&self, manifest: Manifest, tag: Option<&str>) -> Result<()> {
         match self.put_unlisted(manifest, tag).await? {
             Some((subject, entry)) => self.writer.put_referrers(&subject, &[entry]).await,
             None => Ok(()),
@@ -131,16 +160,18 @@ impl Walk<'_> {
     /// Puts a manifest whose content is there: the subject whose list it must be entered into, and its entry.
     async fn put_unlisted(
         &self,
-        manifest: &Manifest,
+        manifest: Manifest,
         tag: Option<&str>,
     ) -> Result<Option<(Digest, Descriptor)>> {
-        let listed = self.writer.put_manifest(&manifest.descriptor, &manifest.bytes, tag).await?;
-        let Some(subject) = manifest.document.subject().filter(|_| !listed) else { return Ok(None) };
-        let (artifact_type, annotations) = match &manifest.document {
-            Document::Image(image) => (Some(image.artifact_type().to_owned()), image.annotations.clone()),
-            Document::Index(index) => (index.artifact_type.clone(), index.annotations.clone()),
+        let Manifest { descriptor, bytes, document } = manifest;
+        let document = Arc::new(document);
+        let listed = self.writer.put_manifest(&descriptor, &bytes, Some(document.clone()), tag).await?;
+        let Some(subject) = document.subject().filter(|_| !listed) else { return Ok(None) };
+        let (artifact_type, annotations) = match &*document {
+            Document::Image(image) => (Some(image.artifact_type().to_owned()), &image.annotations),
+            Document::Index(index) => (index.artifact_type.clone(), &index.annotations),
         };
-        let entry = Descriptor { artifact_type, annotations, ..manifest.descriptor.clone() };
+        let entry = Descriptor { artifact_type, annotations: annotations.clone(), ..descriptor };
         Ok(Some((subject.digest.clone(), entry)))
     }
 
@@ -178,7 +209,7 @@ impl Walk<'_> {
             .iter()
             .map(|&descriptor| Blob {
                 descriptor: descriptor.clone(),
-                source: std::sync::Arc::new(Remote::new(self.from, descriptor)),
+                source: Arc::new(Remote::new(self.from, descriptor)),
                 spool: None,
             })
             .collect();
@@ -217,8 +248,9 @@ impl Walk<'_> {
                     }
                     manifest => manifest?,
                 };
-                let mut below = self.children(&manifest).await?;
-                match self.put_unlisted(&manifest, None).await? {
+                let mut below = Vec::new();
+                let manifest = self.children(manifest, &mut below).await?;
+                match self.put_unlisted(manifest, None).await? {
                     Some((of, entry)) if of == subject.digest => unlisted.push(entry),
                     Some((of, entry)) => self.writer.put_referrers(&of, &[entry]).await?,
                     None => {}
@@ -263,9 +295,9 @@ impl Walk<'_> {
                 let from = Endpoint { target, ..self.from.clone() };
                 let named = |error: Error| error.context(format!("tag '{}'", printable(&tag)));
                 let manifest = from.manifest().await.map_err(named)?;
-                let mut below = self.children(&manifest).await?;
-                self.put(&manifest, Some(&tag)).await.map_err(named)?;
-                below.push(manifest.descriptor);
+                let mut below = vec![manifest.descriptor.clone()];
+                let manifest = self.children(manifest, &mut below).await?;
+                self.put(manifest, Some(&tag)).await.map_err(named)?;
                 pending.extend(if recursive { self.referrers(below).await? } else { below });
             }
         }

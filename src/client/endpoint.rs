@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::Verb;
 use super::backend::{self, Backend, Target};
 use crate::call::Call;
@@ -20,7 +22,7 @@ pub(super) struct Endpoint {
 /// A manifest with its bytes and descriptor.
 pub(super) struct Manifest<T = Document> {
     pub(super) descriptor: Descriptor,
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: Bytes,
     pub(super) document: T,
 }
 
@@ -96,7 +98,7 @@ impl Endpoint {
         let document =
             parse_document(&bytes, &descriptor.media_type, limit).map_err(|e| e.context(&self.reference))?;
         document.media_type().clone_into(&mut descriptor.media_type);
-        Ok(Manifest { descriptor, bytes, document })
+        Ok(Manifest { descriptor, bytes: bytes.into(), document })
     }
 
     /// A config, whole and verified.

@@ -1,5 +1,7 @@
 //! What a verb gives.
 
+use std::sync::Arc;
+
 use super::artifact::Artifact;
 use crate::archive::LeftOut;
 use crate::oci::{Descriptor, Digest};
@@ -16,7 +18,7 @@ pub struct Outcome {
     /// Of exists.
     pub exists: Option<bool>,
     /// Of build, push, pull and inspect.
-    pub artifact: Option<Artifact>,
+    pub artifact: Option<Arc<Artifact>>,
     /// Of pull_config and read_layer.
     pub bytes: Option<Vec<u8>>,
     /// Of list_tags.

@@ -44,6 +44,7 @@ impl Endpoint {
                 }
                 Document::Index(index) => {
                     let child = choose(self, &index).await.map_err(|e| e.context(&self.reference))?;
+                    drop((index, manifest.bytes));
                     manifest = self.child(&child).await?;
                 }
             }

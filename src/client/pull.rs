@@ -5,6 +5,8 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::artifact::{Artifact, Content, Layer};
 use super::endpoint::{Endpoint, Manifest};
 use super::layer::LayerReader;
@@ -52,9 +54,11 @@ impl Verb {
             let failed = self.call.operation.cause();
             match joined {
                 Ok((config, (staging, contents, others))) => {
-                    let artifact = found(&endpoint, &manifest, config);
-                    let note = Note::new(self, &destination, &manifest.descriptor, &artifact, exact, others);
-                    let (config, layers) = (artifact.config.clone(), manifest.document.layers.clone());
+                    let (descriptor, layers) =
+                        (manifest.descriptor.clone(), manifest.document.layers.clone());
+                    let artifact = found(&endpoint, manifest, config);
+                    let note = Note::new(self, &destination, &descriptor, &artifact, exact, others);
+                    let config = artifact.config.clone();
                     let replaced = blocking(move || {
                         if let Some(error) = failed {
                             return Err(error);
@@ -84,7 +88,7 @@ impl Verb {
             digest: Some(artifact.digest.clone()),
             media_type: Some(artifact.media_type.clone()),
             size: Some(artifact.manifest.len() as u64),
-            artifact: Some(artifact),
+            artifact: Some(artifact.into()),
             ..Outcome::default()
         })
     }
@@ -124,30 +128,27 @@ pub(super) async fn fetch_config(endpoint: &Endpoint, manifest: &ImageManifest) 
 /// The artifact that a manifest describes; its layers stay where they are.
 pub(super) fn found(
     endpoint: &Endpoint,
-    manifest: &Manifest<ImageManifest>,
+    manifest: Manifest<ImageManifest>,
     config: Option<Arc<[u8]>>,
 ) -> Artifact {
-    let image = &manifest.document;
+    let image = manifest.document;
     let place = endpoint.reference.with_digest(&manifest.descriptor.digest);
     let layer_type = image.layers.first().map_or("", |layer| &layer.media_type);
     Artifact {
         kind: ArtifactKind::from_types(image.artifact_type(), &image.config.media_type, layer_type),
         reference: Some(endpoint.reference.clone()),
         digest: manifest.descriptor.digest.clone(),
-        media_type: manifest.descriptor.media_type.clone(),
-        manifest: manifest.bytes.clone().into(),
-        config_descriptor: image.config.clone(),
+        media_type: manifest.descriptor.media_type,
+        manifest: manifest.bytes,
+        config_descriptor: image.config,
         config,
         layers: image
             .layers
-            .iter()
-            .map(|descriptor| Layer {
-                descriptor: descriptor.clone(),
-                content: Content::Remote(place.clone()),
-            })
+            .into_iter()
+            .map(|descriptor| Layer { descriptor, content: Content::Remote(place.clone()) })
             .collect(),
-        annotations: image.annotations.clone(),
-        subject: image.subject.clone(),
+        annotations: image.annotations,
+        subject: image.subject,
     }
 }
 
@@ -287,7 +288,7 @@ impl Verb {
             ..Outcome::default()
         };
         if let Some(bytes) = manifest {
-            outcome.artifact = self.remembered(endpoint, descriptor, bytes).await?;
+            outcome.artifact = self.remembered(endpoint, descriptor, bytes).await?.map(Arc::new);
         }
         Ok(Some(outcome))
     }
@@ -313,8 +314,8 @@ impl Verb {
         .await
         .ok()
         .flatten();
-        let manifest = Manifest { descriptor, bytes, document };
-        Ok(Some(found(endpoint, &manifest, config.map(Arc::from))))
+        let manifest = Manifest { descriptor, bytes: bytes.into(), document };
+        Ok(Some(found(endpoint, manifest, config.map(Arc::from))))
     }
 }
 
@@ -324,7 +325,7 @@ struct Note {
     verb: Verb,
     destination: PathBuf,
     /// Manifest and config.
-    blobs: Vec<(Descriptor, Arc<[u8]>)>,
+    blobs: Vec<(Descriptor, Bytes)>,
     manifest: Digest,
     exact: bool,
     others: bool,
@@ -340,7 +341,8 @@ impl Note {
         others: bool,
     ) -> Self {
         let mut blobs = vec![(manifest.clone(), artifact.manifest.clone())];
-        blobs.extend(artifact.config.clone().map(|config| (artifact.config_descriptor.clone(), config)));
+        let config = artifact.config.clone().map(Bytes::from_owner);
+        blobs.extend(config.map(|config| (artifact.config_descriptor.clone(), config)));
         Self {
             verb: verb.clone(),
             destination: destination.to_owned(),

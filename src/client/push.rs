@@ -60,7 +60,7 @@ impl Verb {
         self.send_all(&*writer, &blobs).await?;
         self.call.operation.enter(Phase::Publishing);
         let tag = to.target.tag();
-        let put = writer.put_manifest(&descriptor, &artifact.manifest, tag).await;
+        let put = writer.put_manifest(&descriptor, &artifact.manifest, None, tag).await;
         let listed = match put {
             // The registry lost a blob, or a cache in front of it said too early that it has it (Q59, R-36).
             Err(error) if matches!(error.registry_code(), Some("MANIFEST_BLOB_UNKNOWN" | "BLOB_UNKNOWN")) => {
@@ -68,7 +68,7 @@ impl Verb {
                 for blob in &blobs {
                     writer.send_again(blob).await?;
                 }
-                writer.put_manifest(&descriptor, &artifact.manifest, tag).await?
+                writer.put_manifest(&descriptor, &artifact.manifest, None, tag).await?
             }
             other => other?,
         };
@@ -86,7 +86,7 @@ impl Verb {
             digest: Some(artifact.digest.clone()),
             media_type: Some(descriptor.media_type),
             size: Some(descriptor.size),
-            artifact: Some(Artifact { reference: Some(to.reference.clone()), ..artifact.clone() }),
+            artifact: Some(Artifact { reference: Some(to.reference.clone()), ..artifact.clone() }.into()),
             ..Outcome::default()
         })
     }

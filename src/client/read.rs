@@ -67,12 +67,13 @@ impl Verb {
             true => fetch_config(&endpoint, &manifest.document).await?,
             false => None,
         };
-        let artifact = found(&endpoint, &manifest, config);
+        let size = manifest.descriptor.size;
+        let artifact = found(&endpoint, manifest, config);
         Ok(Outcome {
             digest: Some(artifact.digest.clone()),
             media_type: Some(artifact.media_type.clone()),
-            size: Some(manifest.descriptor.size),
-            artifact: Some(artifact),
+            size: Some(size),
+            artifact: Some(artifact.into()),
             ..Outcome::default()
         })
     }

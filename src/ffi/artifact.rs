@@ -1,6 +1,7 @@
 //! `cldoci_artifact`: manifest, config and layers.
 
 use std::ffi::c_char;
+use std::sync::{Arc, OnceLock};
 
 use super::status::cldoci_status;
 use super::support::annotations::{Annotations, DescriptorTexts};
@@ -11,14 +12,16 @@ use super::types::cldoci_artifact;
 use crate::client::Artifact;
 
 pub(super) struct ArtifactObject {
-    pub(super) artifact: Artifact,
+    /// A verb's result keeps it too, and it may be large.
+    pub(super) artifact: Arc<Artifact>,
     kind: OwnedCStr,
     reference: Option<OwnedCStr>,
     digest: OwnedCStr,
     media_type: OwnedCStr,
     config: DescriptorTexts,
-    layers: Vec<DescriptorTexts>,
-    annotations: Annotations,
+    /// Made when they are asked for: there may be very many.
+    layers: OnceLock<Vec<DescriptorTexts>>,
+    annotations: OnceLock<Annotations>,
     subject: Option<OwnedCStr>,
 }
 
@@ -29,18 +32,27 @@ impl Object for ArtifactObject {
 }
 
 impl ArtifactObject {
-    pub(super) fn new(artifact: Artifact) -> Self {
+    pub(super) fn new(artifact: Arc<Artifact>) -> Self {
         Self {
             kind: artifact.kind.name().into(),
             reference: artifact.reference.as_ref().map(|reference| reference.to_string().as_str().into()),
             digest: artifact.digest.as_str().into(),
             media_type: artifact.media_type.as_str().into(),
             config: DescriptorTexts::new(&artifact.config_descriptor),
-            layers: artifact.layers.iter().map(|layer| DescriptorTexts::new(&layer.descriptor)).collect(),
-            annotations: Annotations::new(&artifact.annotations),
+            layers: OnceLock::new(),
+            annotations: OnceLock::new(),
             subject: artifact.subject.as_ref().map(|subject| subject.digest.as_str().into()),
             artifact,
         }
+    }
+
+    fn layers(&self) -> &[DescriptorTexts] {
+        let layers = || self.artifact.layers.iter();
+        self.layers.get_or_init(|| layers().map(|layer| DescriptorTexts::new(&layer.descriptor)).collect())
+    }
+
+    fn annotations(&self) -> &Annotations {
+        self.annotations.get_or_init(|| Annotations::new(&self.artifact.annotations))
     }
 }
 
@@ -163,7 +175,7 @@ pub unsafe extern "C" fn cldoci_artifact_config_size(artifact: *const cldoci_art
 /// @return the number; 0 for a bad handle
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_layer_count(artifact: *const cldoci_artifact) -> usize {
-    accessor::number::<ArtifactObject, _>(artifact, 0, |artifact| Some(artifact.layers.len()))
+    accessor::number::<ArtifactObject, _>(artifact, 0, |artifact| Some(artifact.layers().len()))
 }
 
 /// The media type of a layer.
@@ -179,7 +191,7 @@ pub unsafe extern "C" fn cldoci_artifact_layer_media_type(
     length: *mut usize,
 ) -> *const c_char {
     accessor::text::<ArtifactObject>(artifact, length, |artifact| {
-        Some(&artifact.layers.get(layer)?.media_type)
+        Some(&artifact.layers().get(layer)?.media_type)
     })
 }
 
@@ -195,7 +207,7 @@ pub unsafe extern "C" fn cldoci_artifact_layer_digest(
     layer: usize,
     length: *mut usize,
 ) -> *const c_char {
-    accessor::text::<ArtifactObject>(artifact, length, |artifact| Some(&artifact.layers.get(layer)?.digest))
+    accessor::text::<ArtifactObject>(artifact, length, |artifact| Some(&artifact.layers().get(layer)?.digest))
 }
 
 /// The size of a layer in bytes, as it is stored (compressed).
@@ -205,7 +217,7 @@ pub unsafe extern "C" fn cldoci_artifact_layer_digest(
 /// @return the size; 0 beyond the last
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_layer_size(artifact: *const cldoci_artifact, layer: usize) -> u64 {
-    accessor::number::<ArtifactObject, _>(artifact, 0, |artifact| Some(artifact.layers.get(layer)?.size))
+    accessor::number::<ArtifactObject, _>(artifact, 0, |artifact| Some(artifact.layers().get(layer)?.size))
 }
 
 /// The value of a layer's annotation.
@@ -223,7 +235,7 @@ pub unsafe extern "C" fn cldoci_artifact_layer_annotation(
     length: *mut usize,
 ) -> *const c_char {
     accessor::text::<ArtifactObject>(artifact, length, |artifact| {
-        artifact.layers.get(layer)?.annotations.find(key_bytes(key)?)
+        artifact.layers().get(layer)?.annotations.find(key_bytes(key)?)
     })
 }
 
@@ -238,7 +250,7 @@ pub unsafe extern "C" fn cldoci_artifact_layer_annotation_count(
     layer: usize,
 ) -> usize {
     accessor::number::<ArtifactObject, _>(artifact, 0, |artifact| {
-        Some(artifact.layers.get(layer)?.annotations.count())
+        Some(artifact.layers().get(layer)?.annotations.count())
     })
 }
 
@@ -257,7 +269,7 @@ pub unsafe extern "C" fn cldoci_artifact_layer_annotation_key(
     length: *mut usize,
 ) -> *const c_char {
     accessor::text::<ArtifactObject>(artifact, length, |artifact| {
-        artifact.layers.get(layer)?.annotations.key(index)
+        artifact.layers().get(layer)?.annotations.key(index)
     })
 }
 
@@ -276,7 +288,7 @@ pub unsafe extern "C" fn cldoci_artifact_layer_annotation_value(
     length: *mut usize,
 ) -> *const c_char {
     accessor::text::<ArtifactObject>(artifact, length, |artifact| {
-        artifact.layers.get(layer)?.annotations.value(index)
+        artifact.layers().get(layer)?.annotations.value(index)
     })
 }
 
@@ -292,7 +304,9 @@ pub unsafe extern "C" fn cldoci_artifact_annotation(
     key: *const c_char,
     length: *mut usize,
 ) -> *const c_char {
-    accessor::text::<ArtifactObject>(artifact, length, |artifact| artifact.annotations.find(key_bytes(key)?))
+    accessor::text::<ArtifactObject>(artifact, length, |artifact| {
+        artifact.annotations().find(key_bytes(key)?)
+    })
 }
 
 /// How many annotations the manifest has.
@@ -301,7 +315,7 @@ pub unsafe extern "C" fn cldoci_artifact_annotation(
 /// @return the number; 0 for a bad handle
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_annotation_count(artifact: *const cldoci_artifact) -> usize {
-    accessor::number::<ArtifactObject, _>(artifact, 0, |artifact| Some(artifact.annotations.count()))
+    accessor::number::<ArtifactObject, _>(artifact, 0, |artifact| Some(artifact.annotations().count()))
 }
 
 /// The key of an annotation of the manifest; they are sorted by their bytes.
@@ -316,7 +330,7 @@ pub unsafe extern "C" fn cldoci_artifact_annotation_key(
     index: usize,
     length: *mut usize,
 ) -> *const c_char {
-    accessor::text::<ArtifactObject>(artifact, length, |artifact| artifact.annotations.key(index))
+    accessor::text::<ArtifactObject>(artifact, length, |artifact| artifact.annotations().key(index))
 }
 
 /// The value of an annotation of the manifest, by its place.
@@ -331,7 +345,7 @@ pub unsafe extern "C" fn cldoci_artifact_annotation_value(
     index: usize,
     length: *mut usize,
 ) -> *const c_char {
-    accessor::text::<ArtifactObject>(artifact, length, |artifact| artifact.annotations.value(index))
+    accessor::text::<ArtifactObject>(artifact, length, |artifact| artifact.annotations().value(index))
 }
 
 /// The digest of the manifest that this one refers to.

@@ -328,7 +328,7 @@ pub unsafe extern "C" fn cldoci_artifact_builder_finish(
     guard::new_handle(error, artifact, "artifact", || {
         let builder = handle::get::<BuilderObject>(builder)?;
         let artifact = lock(&builder.parts).finish()?;
-        Ok(ArtifactObject::new(artifact))
+        Ok(ArtifactObject::new(artifact.into()))
     })
 }
 

@@ -138,9 +138,10 @@ pub unsafe extern "C" fn cldoci_result_artifact(
 ) -> cldoci_status {
     guard::new_handle(error, artifact, "artifact", || {
         let result = handle::get::<ResultObject>(result)?;
-        let found = result.outcome.artifact.as_ref();
-        let found = found.ok_or_else(|| Error::new(Kind::Argument, "the result holds no artifact"))?;
-        Ok(ArtifactObject::new(found.clone()))
+        let found = result.outcome.artifact.clone();
+        found
+            .map(ArtifactObject::new)
+            .ok_or_else(|| Error::new(Kind::Argument, "the result holds no artifact"))
     })
 }
 

@@ -1,6 +1,7 @@
 //! A stricter reading of JSON than serde's: what two parsers could read differently is refused. Null is
 //! read as Go, whose types define these documents, reads and writes it (Q81).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -21,9 +22,32 @@ pub(super) fn texts<'de, D>(deserializer: D) -> Result<BTreeMap<String, String>,
 where
     D: Deserializer<'de>,
 {
-    let map: BTreeMap<String, Option<String>> = optional(deserializer)?;
-    Ok(map.into_iter().map(|(key, value)| (key, value.unwrap_or_default())).collect())
+    struct Texts;
+    impl<'de> Visitor<'de> for Texts {
+        type Value = BTreeMap<String, String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a map of texts")
+        }
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(BTreeMap::new())
+        }
+        // As they come, since a second map of very many would be as large.
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut texts = BTreeMap::new();
+            while let Some((key, value)) = map.next_entry::<String, Option<String>>()? {
+                texts.insert(key, value.unwrap_or_default());
+            }
+            Ok(texts)
+        }
+    }
+    deserializer.deserialize_any(Texts)
 }
+
+/// A key, borrowed from the document where nothing in it is escaped.
+#[derive(Deserialize, PartialEq, Eq, Hash)]
+#[serde(transparent)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// What a top-level key has for a value.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -109,10 +133,10 @@ impl<'de> Visitor<'de> for Strict<'_> {
     }
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Value, A::Error> {
         let mut seen = std::collections::HashSet::new();
-        while let Some(key) = map.next_key::<String>()? {
+        while let Some(key) = map.next_key::<Key<'de>>()? {
             let value = map.next_value_seed(Strict { left: &mut *self.left, top: None })?;
             if let Some(top) = self.top.as_mut() {
-                top(&key, value).map_err(de::Error::custom)?;
+                top(&key.0, value).map_err(de::Error::custom)?;
             }
             if !seen.insert(key) {
                 return Err(de::Error::custom("an object has a key twice"));

@@ -97,6 +97,8 @@ pub(crate) async fn read_all(answer: RawResponse, limit: usize) -> Result<Option
         }
         if length as u64 > FREE && whole.len() as u64 <= FREE {
             call.operation.room(expected.min(memory), memory).await?;
+            // At once what the answer says that it is: it is the room that it has.
+            whole.reserve_exact(room.min(limit).saturating_sub(whole.len()));
         }
         if length > whole.capacity() {
             // Doubling, but never beyond what may come.

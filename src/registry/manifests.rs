@@ -1,5 +1,6 @@
 //! Manifests: resolve, get, put, delete (distribution-spec, "Pulling manifests", "Pushing Manifests").
 
+use bytes::Bytes;
 use http::{HeaderMap, Method, header};
 use serde::Deserialize;
 
@@ -131,9 +132,18 @@ impl Repository {
 
     /// Puts a manifest under a tag or its digest.
     pub async fn put_manifest(&self, target: &str, media_type: &str, bytes: &[u8]) -> Result<Put> {
+        self.put_shared_manifest(target, media_type, &Bytes::copy_from_slice(bytes)).await
+    }
+
+    /// The same of bytes that are not copied: they may be many.
+    pub(crate) async fn put_shared_manifest(
+        &self,
+        target: &str,
+        media_type: &str,
+        bytes: &Bytes,
+    ) -> Result<Put> {
         let label = self.label(target);
-        let body = bytes::Bytes::copy_from_slice(bytes);
-        let body = || Ok(RequestBody::Bytes(body.clone()));
+        let body = || Ok(RequestBody::Bytes(bytes.clone()));
         let path = Target::Path(self.path(&format!("manifests/{target}")));
         let mut request = Request::new(Method::PUT, path, self.push_scope())
             .header(header::CONTENT_TYPE, media_type)

@@ -267,3 +267,49 @@ fn lists_without_end_take_no_more_than_the_option_says() {
         }
     }
 }
+
+/// An image layout with one manifest of the empty config, tagged v1.
+fn put_in_layout(at: &std::path::Path, manifest: &[u8]) {
+    std::fs::create_dir_all(at.join("blobs/sha256")).unwrap();
+    std::fs::write(at.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
+    for blob in [manifest, b"{}"] {
+        std::fs::write(at.join("blobs/sha256").join(Descriptor::of("", blob).digest.hex()), blob).unwrap();
+    }
+    let Descriptor { digest, size, .. } = Descriptor::of("", manifest);
+    let entry = format!(
+        r#"{{"mediaType":"{}","digest":"{digest}","size":{size},"annotations":{{"org.opencontainers.image.ref.name":"v1"}}}}"#,
+        media_type::OCI_MANIFEST
+    );
+    std::fs::write(at.join("index.json"), format!(r#"{{"schemaVersion":2,"manifests":[{entry}]}}"#)).unwrap();
+}
+
+/// A manifest of 8 MiB with 100,000 annotations is in memory once as bytes and once parsed, whatever is done with it.
+#[test]
+fn a_large_manifest_is_kept_and_parsed_once() {
+    let alone = alone();
+    let all: Vec<String> = (0..100_000).map(|n| format!(r#""org.example.{n:08}":"{n:0>56}""#)).collect();
+    let whole = String::from_utf8(crowd("layers", 0)).unwrap();
+    let large =
+        format!(r#"{},"annotations":{{{}}}}}"#, whole.strip_suffix('}').unwrap(), all.join(",")).into_bytes();
+    drop(all);
+    assert!((7_500_000..8 << 20).contains(&large.len()), "{}", large.len());
+    let ours = Ours::with(&[]);
+    let place = ours.path("layout");
+    let reference = format!("ocidir://{}:v1", place.display());
+    put_in_layout(&place, &large);
+    drop(large);
+    let (target, copy) =
+        (format!("ocidir://{}:v2", place.display()), format!("ocidir://{}:v1", ours.path("copy").display()));
+    let into = ours.path("into");
+    let work: [(&str, Box<dyn Fn()>); 4] = [
+        ("inspect", Box::new(|| drop(ours.inspect(&reference).unwrap()))),
+        ("pull", Box::new(|| drop(ours.pull(&reference, &into).unwrap()))),
+        ("tag", Box::new(|| drop(ours.copy(&reference, &target).unwrap()))),
+        ("copy", Box::new(|| drop(ours.copy(&reference, &copy).unwrap()))),
+    ];
+    for (what, work) in &work {
+        let ((), used) = alone.measured(work);
+        println!("{what}: {} KiB at most", used.peak >> 10);
+        assert!(used.peak <= 28 * MIB && used.largest <= 8 * MIB, "{what}: {used:?}");
+    }
+}

@@ -5,10 +5,12 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
+
 use super::{Backend, Blob, Pending, Target, Unfinished, Writer};
 use crate::call::Call;
 use crate::error::{Error, Kind, Result};
-use crate::oci::{Descriptor, Digest, Reference};
+use crate::oci::{Descriptor, Digest, Document, Reference};
 use crate::operation::Count;
 use crate::store::{Layout, LayoutWriter};
 use crate::thread::blocking;
@@ -219,13 +221,17 @@ impl Writer for Adding {
     fn put_manifest<'a>(
         &'a self,
         descriptor: &'a Descriptor,
-        bytes: &'a [u8],
+        bytes: &'a Bytes,
+        document: Option<Arc<Document>>,
         tag: Option<&'a str>,
     ) -> Pending<'a, bool> {
         let (writer, descriptor) = (self.writer.clone(), descriptor.clone());
-        let (bytes, tag) = (bytes.to_vec(), tag.map(str::to_owned));
+        let (bytes, tag) = (bytes.clone(), tag.map(str::to_owned));
         Box::pin(blocking(move || {
-            writer.put_manifest(&descriptor, &bytes, tag.as_deref())?;
+            match document {
+                Some(document) => writer.put_parsed(&descriptor, &bytes, &document, tag.as_deref())?,
+                None => writer.put_manifest(&descriptor, &bytes, tag.as_deref())?,
+            }
             Ok(true)
         }))
     }

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::runtime::Handle;
 
 use super::mirrors::{Mirrors, Source, passes_on, served};
@@ -11,7 +12,7 @@ use super::{Backend, Blob, Pending, Target, Unfinished, Writer};
 use crate::client::Client;
 use crate::client::pipe::{PipeWriter, pipe};
 use crate::error::{Error, Kind, Result};
-use crate::oci::{Descriptor, Digest, Hasher};
+use crate::oci::{Descriptor, Digest, Document, Hasher};
 use crate::registry::{BlobReader, Repository};
 
 pub(super) struct RegistryBackend {
@@ -160,12 +161,14 @@ impl Writer for Pushing {
     fn put_manifest<'a>(
         &'a self,
         descriptor: &'a Descriptor,
-        bytes: &'a [u8],
+        bytes: &'a Bytes,
+        _: Option<Arc<Document>>,
         tag: Option<&'a str>,
     ) -> Pending<'a, bool> {
         run(&self.repository, async move {
             let name = tag.unwrap_or(descriptor.digest.as_str());
-            Ok(self.repository.put_manifest(name, &descriptor.media_type, bytes).await?.subject_known)
+            let put = self.repository.put_shared_manifest(name, &descriptor.media_type, bytes).await?;
+            Ok(put.subject_known)
         })
     }
 

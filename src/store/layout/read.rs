@@ -12,8 +12,8 @@ use super::super::blob::{BLOBS, path_of};
 use super::Layout;
 use crate::call::Call;
 use crate::error::{Error, Kind, Result};
-use crate::fs::{Found, SMALL_FILE, shown};
-use crate::oci::{Descriptor, Digest, Document, parse_document};
+use crate::fs::{Found, SMALL_FILE, for_each_chunk, shown};
+use crate::oci::{Descriptor, Digest, Document, Hasher, parse_document};
 use crate::operation::{FREE, cost};
 
 /// Where a blob's file lies.
@@ -152,6 +152,26 @@ impl Layout {
             Err(error) if error.errno() == Some(denied) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether a blob is there, and whole. What is damaged, or can't be read, is not.
+    pub(super) fn holds(&self, descriptor: &Descriptor) -> Result<bool> {
+        if !self.has_blob(descriptor)? {
+            return Ok(false);
+        }
+        let Some(mut file) = self.open_blob(descriptor)? else { return Ok(false) };
+        let mut hasher = Hasher::new(descriptor.digest.algorithm());
+        let read = for_each_chunk(
+            &mut file,
+            |error| Error::io(&descriptor.digest, error),
+            |chunk| {
+                self.call.operation.check()?;
+                hasher.update(chunk);
+                Ok(())
+            },
+        );
+        self.call.operation.check()?;
+        Ok(read.is_ok() && hasher.finish() == descriptor.digest)
     }
 
     /// A manifest or index, verified and parsed; `None` = its blob is not there.

@@ -245,29 +245,40 @@ impl LayoutWriter {
 
     /// Adds a manifest whose blobs are there, and lists it under `tag`. This comes last.
     pub fn put_manifest(&self, descriptor: &Descriptor, bytes: &[u8], tag: Option<&str>) -> Result<()> {
+        let document = parse_document(bytes, &descriptor.media_type, self.layout.max_descriptors())?;
+        self.put_parsed(descriptor, bytes, &document, tag)
+    }
+
+    /// The same of one that was parsed already.
+    pub(crate) fn put_parsed(
+        &self,
+        descriptor: &Descriptor,
+        bytes: &[u8],
+        document: &Document,
+        tag: Option<&str>,
+    ) -> Result<()> {
         let layout = &self.layout;
-        let document = parse_document(bytes, &descriptor.media_type, layout.max_descriptors())?;
-        if let Document::Image(manifest) = &document {
+        if let Document::Image(manifest) = document {
             for needed in manifest.blobs().filter(|blob| blob.urls.is_empty()) {
                 if !layout.has_blob(needed)? {
                     return Err(layout.no_blob(&needed.digest));
                 }
             }
         }
-        if !layout.has_blob(descriptor)? || layout.read(descriptor, bytes.len()).is_err() {
+        if !layout.holds(descriptor)? {
             self.add_bytes(descriptor, bytes)?;
         }
         // What the list will name must survive what the list survives.
         let named = document.children().into_iter().chain([descriptor]);
         blob::sync_directories(&layout.root, named.map(|d| d.digest.algorithm()).collect())?;
         let mut listed = descriptor.clone();
-        listed.artifact_type = match &document {
+        listed.artifact_type = match document {
             Document::Image(manifest) => manifest.artifact_type.clone(),
             Document::Index(index) => index.artifact_type.clone(),
         };
         let changed = layout.change_index(&self.own, |index| {
             let put = index.put(&listed, tag, layout.max_descriptors())?;
-            Ok(self.add_to_named_list(index, descriptor, &document)? || put)
+            Ok(self.add_to_named_list(index, descriptor, document)? || put)
         });
         changed.map(|_| ()).map_err(|e| match tag {
             Some(tag) => e.context(format!("tag '{}'", printable(tag))),

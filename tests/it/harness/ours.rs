@@ -114,7 +114,7 @@ impl std::ops::Deref for Done {
 
 impl Done {
     pub fn artifact(&self) -> Artifact {
-        self.outcome.artifact.clone().unwrap()
+        self.outcome.artifact.as_deref().cloned().unwrap()
     }
 
     pub fn digest(&self) -> String {

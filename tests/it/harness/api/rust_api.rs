@@ -36,7 +36,7 @@ impl RustApi {
             media_type: outcome.media_type,
             size: outcome.size,
             exists: outcome.exists,
-            artifact: outcome.artifact,
+            artifact: outcome.artifact.as_deref().cloned(),
             bytes: outcome.bytes,
             tags: outcome.tags,
             referrers: outcome.referrers.iter().map(|d| d.digest.to_string()).collect(),
