@@ -244,6 +244,13 @@ def documents(room):
             # The texts of annotations that a caller asks for are the caller's.
             more = DOCUMENTS if verb.startswith("inspect") else 0
             room.bound("%s: a manifest of 8 MiB with %s" % (verb, what), room.run(*arguments), most + more)
+    one = described(b"{}", "application/vnd.example", annotations={"k%d" % n: "v" for n in range(12)})
+    registry.put("layers", manifest([one] * 9000), MANIFEST)
+    at, what = registry.name + "/layers:layers", "a manifest of 9,000 layers with 12 annotations each"
+    room.fresh("copy")
+    room.bound("inspect: " + what, room.run("inspect", at), most + DOCUMENTS)
+    room.bound("tag: " + what, room.run("tag", at, "v2"), most)
+    room.bound("copy to a layout: " + what, room.run("copy", at, "ocidir://" + room.path("copy") + ":v1"), most)
     number, size = (100, 8 * MIB - 2000) if room.full else (8, 6 * MIB)
     for count in [200, 100_000] if room.full else [70_000]:
         layout = Layout(room.path("layout"))

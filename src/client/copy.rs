@@ -205,12 +205,16 @@ impl Walk<'_> {
     }
 
     async fn send(&self, descriptors: &[&Descriptor]) -> Result<()> {
+        // Without what else there is about each, which may be much.
+        let plain = |of: &&Descriptor| Descriptor::new(of.media_type.clone(), of.digest.clone(), of.size);
+        let mut seen = HashSet::new();
         let blobs: Vec<Blob> = descriptors
             .iter()
-            .map(|&descriptor| Blob {
-                descriptor: descriptor.clone(),
-                source: Arc::new(Remote::new(self.from, descriptor)),
-                spool: None,
+            .filter(|descriptor| seen.insert(&descriptor.digest))
+            .map(plain)
+            .map(|descriptor| {
+                let source = Arc::new(Remote::new(self.from, &descriptor));
+                Blob { descriptor, source, spool: None }
             })
             .collect();
         self.verb.send_all(self.writer, &blobs).await
