@@ -78,7 +78,7 @@ const KEPT: usize = 256 << 10;
 
 /// An index until what it lists is there.
 enum Kept {
-    Whole(Manifest),
+    Whole(Box<Manifest>),
     Named(Descriptor),
 }
 
@@ -86,13 +86,13 @@ impl Kept {
     fn new(index: Manifest) -> Self {
         match index.bytes.len() > KEPT {
             true => Self::Named(index.descriptor),
-            false => Self::Whole(index),
+            false => Self::Whole(Box::new(index)),
         }
     }
 
     async fn read(self, from: &Endpoint) -> Result<Manifest> {
         match self {
-            Self::Whole(index) => Ok(index),
+            Self::Whole(index) => Ok(*index),
             Self::Named(descriptor) => from.child(&descriptor).await,
         }
     }
