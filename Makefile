@@ -45,7 +45,7 @@ wheel: ## the Python wheel, for glibc 2.28 and newer: build/wheel
 	  'import sys, wheel_backend; print("build/wheel/" + wheel_backend.build_wheel(sys.argv[1]))' "$$build/wheel"
 
 cli: release ## builds the tool, its man pages and completions into build/cli
-	@scripts/cli.sh target/release build
+	@PREFIX='$(PREFIX)' LIBDIR='$(LIBDIR)' scripts/cli.sh target/release build
 
 # The soname is what the loader looks for; cargo names the file without it.
 examples: release ## builds examples/c into build/examples, with nothing but the library and its header

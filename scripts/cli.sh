@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Builds the tool `cldoci` of cli/*.c, which knows of the library what the public header says, and what it prints of
 # itself: OUTPUT/cli/cldoci, its man pages and completions. It finds the library as ../lib beside its directory,
-# here as where it is installed, or where a distribution has its LIBDIR; with -static it holds the library.
+# here as where it is installed, or in LIBDIR below PREFIX; with -static it holds the library.
 #   scripts/cli.sh LIBRARY_DIRECTORY OUTPUT_DIRECTORY [COMPILER FLAGS...]
-# RUN is what runs a program of another processor; RPATH is where else the tool looks for the library, or nothing.
+# RUN is what runs a program of another processor; RPATH is where the tool looks for the library instead, or nothing:
+# in each such place the loader looks for libc too, under the names of some thirty processors.
 . "$(dirname "$0")/lib.sh"
 
 from=$(realpath "$1") out=$2
@@ -14,8 +15,10 @@ for name in libcldoci.so "libcldoci.so.$abi" libcldoci.a; do
   [[ $out/lib/$name -ef $from/${name%.[0-9]*} ]] || ln -sfn "$from/${name%.[0-9]*}" "$out/lib/$name"
 done
 # shellcheck disable=SC2016 # the loader expands it
-paths='$ORIGIN/../lib:$ORIGIN/../lib64'
-for machine in x86_64 aarch64; do paths+=":\$ORIGIN/../lib/$machine-linux-gnu"; done
+paths='$ORIGIN/../lib'
+libdir=${LIBDIR:-lib}
+# shellcheck disable=SC2016
+[[ $libdir == lib ]] || paths+=":\$ORIGIN/../${libdir#"${PREFIX:-}/"}"
 paths=${RPATH-$paths}
 ${CC:-cc} -std=c11 -D_POSIX_C_SOURCE=200809L -O2 -g -Wall -Wextra -Werror -pedantic "$@" -Iinclude cli/*.c \
   -o "$out/cli/cldoci" -L"$out/lib" -lcldoci ${paths:+"-Wl,-rpath,$paths"}

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The guard against getting slower: counts that do not depend on the clock, of the tool on trees that are
 # made here. System calls and allocations for each further file, instructions for each further file and for each
-# byte of a large one, threads and waits of the everyday pull, and the memory that the header promises, of what is large and
-# of what is made to be (tests/memory.py). The requests are counted by tests/it/requests.rs.
+# byte of a large one, threads and waits of the everyday pull, and the memory that the header promises: of what is large, of
+# many small verbs at once, and of what is made to take much (tests/memory.py). The requests are counted by tests/it/requests.rs.
 #   scripts/counts.sh [shapes|full]
 # shapes: peak memory by shape alone; full: the same as large as docs/reliability.md has it.
 . "$(dirname "$0")/lib.sh"
@@ -68,12 +68,13 @@ calls() {
 }
 # Linux starts a thread by clone3, or where a filter refuses that by clone.
 threads() { counted "$1" "$2" strace -c -f -o "$work/log"; awk '$NF ~ /^clone3?$/ { n += $4 } END { print n + 0 }' "$work/log"; }
-# How often threads wait: the least of some runs, since to find others at work is chance.
-waits() {
+# How often threads wait.
+waits() { counted "$1" "$2" "$work/launch" "$work/log"; awk '{ print $5 }' "$work/log"; }
+# The least of some runs, where it is chance to find others at work.
+least() {
   local least='' now
   for _ in 1 2 3 4 5 6 7; do
-    counted "$1" "$2" "$work/launch" "$work/log"
-    now=$(awk '{ print $5 }' "$work/log")
+    now=$("$@")
     [[ -n $least && $least -le $now ]] || least=$now
   done
   echo "$least"
@@ -81,6 +82,13 @@ waits() {
 instructions() { counted "$1" "$2" valgrind --tool=callgrind --callgrind-out-file=/dev/null --log-file="$work/log"; sed -n 's/.*Collected : //p' "$work/log"; }
 allocations() { counted "$1" "$2" valgrind --log-file="$work/log"; sed -n 's/.*total heap usage: \([0-9,]*\) allocs.*/\1/p' "$work/log" | tr -d ,; }
 memory() { counted "$1" "$2" "$work/launch" "$work/log"; awk '{ print int($4 / 1024) }' "$work/log"; }
+# crowd VERB AT-ONCE: peak memory of a program in C that does so many operations on ten files at once.
+crowd() {
+  local directory=$work/tree$ten
+  [[ $1 == build ]] || { directory=$work/crowd; rm -rf "$directory"; mkdir "$directory"; }
+  "$work/verbs" "$1" "ocidir://$work/layout$ten:v1" "$directory" "$2" $((4 * $2)) >"$work/log" || fail "$1, $2 at once"
+  sed -n 's/.*"rss":\([0-9]*\)}.*/\1/p' "$work/log" | awk '{ print int($1 / 1048576) }'
+}
 counted() {
   local arguments
   mapfile -d '' arguments < <(verb "$1" "$2")
@@ -97,22 +105,30 @@ slope() {
   awk "BEGIN { printf \"%.2f\", ($more - $less) / ($4 - $3) }"
 }
 
+"${CC:-cc}" -std=c99 -O2 -Iinclude benches/macro/verbs.c -o "$work/verbs" -pthread -Lbuild/lib -lcldoci -Wl,-rpath,"$root/build/lib"
 bound "build: system calls a file" "$(slope calls build $few $many)" 5.2
 bound "pull: system calls a file" "$(slope calls pull $few $many)" 4.2
 bound "build: system calls of $few files" "$(calls build $few)" 1500
 bound "pull: system calls of $few files" "$(calls pull $few)" 1400
 build_ten=$(calls build $ten)
-bound "build: system calls of $ten files" "$build_ten" 700
-bound "pull: system calls of $ten files" "$(calls pull $ten)" 600
+bound "build: system calls of $ten files" "$build_ten" 500
+bound "pull: system calls of $ten files" "$(calls pull $ten)" 460
+# One waits for sockets, one does what blocks: a single block is compressed there.
+bound "build: threads started for $ten files" "$(least threads build $ten)" 3
 # One waits for sockets, two take turns with what blocks.
 bound "pull: threads started for $ten files" "$(threads pull $ten)" 3
-bound "pull: waits of threads for $ten files" "$(waits pull $ten)" 30
+bound "pull: waits of threads for $ten files" "$(least waits pull $ten)" 30
 bound "build: allocations a file" "$(slope allocations build $few $many)" 9
 bound "pull: allocations a file" "$(slope allocations pull $few $many)" 6.5
 bound "build: instructions a file" "$(slope instructions build $few $many)" 50000
 bound "pull: instructions a file" "$(slope instructions pull $few $many)" 19000
 bound "build: instructions a byte of a large file" "$(slope instructions build $few $large)" 80
 bound "pull: instructions a byte of a large file" "$(slope instructions pull $few $large)" 14
+for at_once in 16 64; do
+  for verb in build pull; do
+    bound "$verb of $ten files, $at_once at once: peak memory, MiB" "$(crowd $verb $at_once)" $((at_once == 16 ? 32 : 48))
+  done
+done
 limit=$((24 + 4 * $(nproc)))
 bound "build of $((huge >> 20)) MiB: peak memory, MiB" "$(memory build $huge)" $limit
 bound "pull of $((huge >> 20)) MiB: peak memory, MiB" "$(memory pull $huge)" $limit

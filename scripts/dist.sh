@@ -89,11 +89,13 @@ link() {
   readelf -d "$work/lib/libcldoci.so" | grep NODELETE >/dev/null || fail "the library for $target can be unmapped"
 }
 
-# The tool: for glibc beside the shared library, for musl by itself.
+# The tool: for glibc beside the shared library, in whatever LIBDIR a distribution installs that; for musl by itself.
 tool() {
-  local how=()
-  [[ $libc == gnu ]] || how=(-static "-Wl,--gc-sections" "-Wl,--eh-frame-hdr")
-  CC=$cross_cc RUN=${run[*]} scripts/cli.sh "$work/lib" "$work" "${how[@]}"
+  local how=() paths
+  # shellcheck disable=SC2016 # the loader expands it
+  paths='$ORIGIN/../lib:$ORIGIN/../lib64:$ORIGIN/../lib/'$arch-linux-gnu
+  [[ $libc == gnu ]] || { how=(-static "-Wl,--gc-sections" "-Wl,--eh-frame-hdr"); paths=''; }
+  CC=$cross_cc RPATH=$paths RUN=${run[*]} scripts/cli.sh "$work/lib" "$work" "${how[@]}"
   # Not by the linker: zig would build another musl for programs without symbols.
   rust_objcopy --strip-all "$work/cli/cldoci"
 }

@@ -144,7 +144,7 @@ func ofPackage(name, reference, directory string) (verb, error) {
 	case "tag":
 		to := reference[:strings.LastIndexByte(reference, ':')] + ":again"
 		return func(int) error { return client.Tag(ctx, reference, to) }, nil
-	case "build", "push":
+	case "build", "push", "push-new":
 		build := func() (*oci.Artifact, error) {
 			return client.BuildFromDirectory(ctx, directory, oci.ArtifactTypeComponent, map[string]string{"name": "a"})
 		}
@@ -155,13 +155,34 @@ func ofPackage(name, reference, directory string) (verb, error) {
 		if err != nil {
 			return nil, err
 		}
-		made.Reference = reference
-		return func(int) error { artifact := *made; return client.Push(ctx, &artifact) }, nil
+		return func(n int) error {
+			artifact := *made
+			artifact.Reference = reference
+			if name == "push-new" {
+				artifact.Reference = fresh(reference, n)
+			}
+			return client.Push(ctx, &artifact)
+		}, nil
 	}
 	return nil, fmt.Errorf("no verb %s", name)
 }
 
+// fresh gives a repository that is new each time, also to the next process.
+func fresh(reference string, n int) string {
+	place, tag, _ := strings.Cut(reference[strings.IndexByte(reference, '/'):], ":")
+	host := reference[:strings.IndexByte(reference, '/')]
+	return fmt.Sprintf("%s%s/r%d-%d:%s", host, place, os.Getpid(), n+1<<20, tag)
+}
+
 const accepted = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
+
+// scheme is that of the registry: TLS where a certificate is given.
+func scheme() string {
+	if os.Getenv("SSL_CERT_FILE") != "" {
+		return "https://"
+	}
+	return "http://"
+}
 
 // bare is a plain client of one artifact.
 type bare struct {
@@ -174,7 +195,7 @@ func ofBare(name, reference, directory string) (verb, error) {
 	repository, tag, _ := strings.Cut(path, ":")
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 64
-	b := bare{&http.Client{Transport: transport}, "http://" + host + "/v2/" + repository}
+	b := bare{&http.Client{Transport: transport}, scheme() + host + "/v2/" + repository}
 	switch name {
 	case "exists":
 		return func(int) error { _, _, err := b.ask("HEAD", "/manifests/"+tag, "", nil); return err }, nil
@@ -208,6 +229,30 @@ func ofBare(name, reference, directory string) (verb, error) {
 		}, nil
 	case "build":
 		return func(int) error { return pack(directory) }, nil
+	case "push-new":
+		manifest, bytes, mediaType, err := b.manifest(tag)
+		if err != nil {
+			return nil, err
+		}
+		digests := []string{manifest.Layers[0].Digest, manifest.Config.Digest}
+		blobs := map[string][]byte{}
+		for _, digest := range digests {
+			if blobs[digest], _, err = b.ask("GET", "/blobs/"+digest, "", nil); err != nil {
+				return nil, err
+			}
+		}
+		return func(n int) error {
+			_, path, _ := strings.Cut(fresh(reference, n), "/")
+			repository, _, _ := strings.Cut(path, ":")
+			to := bare{b.client, scheme() + host + "/v2/" + repository}
+			for _, digest := range digests {
+				if err := to.upload(digest, blobs[digest]); err != nil {
+					return err
+				}
+			}
+			_, _, err := to.ask("PUT", "/manifests/"+tag, mediaType, bytes)
+			return err
+		}, nil
 	case "push":
 		manifest, bytes, mediaType, err := b.manifest(tag)
 		return func(int) error {
@@ -236,6 +281,37 @@ func (b bare) manifest(tag string) (found manifest, body []byte, mediaType strin
 		err = json.Unmarshal(body, &found)
 	}
 	return found, body, mediaType, err
+}
+
+// upload sends a blob in the two requests that it takes.
+func (b bare) upload(digest string, body []byte) error {
+	begun, err := b.client.Post(b.base+"/blobs/uploads/", "", nil)
+	if err != nil {
+		return err
+	}
+	begun.Body.Close()
+	location, err := begun.Location()
+	if err != nil {
+		return err
+	}
+	query := location.Query()
+	query.Set("digest", digest)
+	location.RawQuery = query.Encode()
+	request, err := http.NewRequest("PUT", location.String(), bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Content-Type", "application/octet-stream")
+	answer, err := b.client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	_, err = io.Copy(io.Discard, answer.Body)
+	if err == nil && answer.StatusCode != http.StatusCreated {
+		err = fmt.Errorf("upload: %s", answer.Status)
+	}
+	return err
 }
 
 func (b bare) ask(method, path, mediaType string, body []byte) ([]byte, string, error) {

@@ -12,7 +12,7 @@ from registry import Registry
 from report import section, table
 
 TODAY, OURS, BARE = "today", "cldoci", "bare"
-VERBS = ["exists", "config", "pull", "tag", "build", "push"]
+VERBS = ["exists", "config", "pull", "tag", "build", "push", "push-new"]
 ROUNDS = 3
 
 
@@ -80,14 +80,27 @@ def component(count):
     return make
 
 
+# What is pulled and built, by which verbs, how many operations of a round where one goes on at a time, and whether over TLS.
+CASES = [
+    ("10 files", trees.component, VERBS, 100, False),
+    ("10 files over TLS", trees.component, [verb for verb in VERBS if verb != "build"], 100, True),
+    ("100 files", component(100), ["pull", "build"], 100, False),
+    ("1,000 files", component(1000), ["pull", "build"], 20, False),
+]
+
+
 def measure(bench):
     clients, rows = programs(bench), []
-    for name, make, verbs in (("10 files", trees.component, VERBS), ("100 files", component(100), ["pull", "build"])):
+    rounds = 1 if bench.trial else ROUNDS
+    for name, make, verbs, alone, tls in CASES:
+        alone = 5 if bench.trial else alone
         tree, layout = bench.work / "tree", bench.work / "layout"
         make(tree)
         subprocess.run([ROOT / "build/cli/cldoci", "build", tree, f"ocidir://{layout}:v1", "--kind", "component"],
                        env=bench.environment, stdout=subprocess.DEVNULL, check=True)
-        with Registry(bench.work) as registry:
+        with Registry(bench.work, tls=tls) as registry:
+            if tls:
+                bench.environment["SSL_CERT_FILE"] = str(bench.work / "tls/cert.pem")
             places = {TODAY: f"{registry.host}/today/app:v1", OURS: f"{registry.host}/ours/app:v1"}
             places[BARE] = places[OURS]
             for client in (TODAY, OURS):
@@ -95,17 +108,18 @@ def measure(bench):
             for verb in verbs:
                 for at_once in (1, 16):
                     runs = {client: [] for client in clients}
-                    for round_ in range(ROUNDS):
+                    for round_ in range(rounds):
                         order = list(clients)[round_:] + list(clients)[:round_]
                         for client in order:
-                            runs[client].append(run(bench, clients[client], verb, places[client], tree, at_once, 100 if at_once == 1 else 400))
-                    what = "push again" if verb == "push" else verb
+                            runs[client].append(run(bench, clients[client], verb, places[client], tree, at_once, alone * (1 if at_once == 1 else 4)))
+                    what = {"push": "push again", "push-new": "push to a new repository"}.get(verb, verb)
                     rows.append(row(f"{what}, {name}", at_once, runs))
-        for at_once in (1, 16):
-            runs = [run(bench, clients[OURS], "pull", f"ocidir://{layout}:v1", tree, at_once, 100 if at_once == 1 else 400) for _ in range(ROUNDS)]
+        bench.environment.pop("SSL_CERT_FILE", None)
+        for at_once in (1, 16) if not tls else ():
+            runs = [run(bench, clients[OURS], "pull", f"ocidir://{layout}:v1", tree, at_once, alone * (1 if at_once == 1 else 4)) for _ in range(rounds)]
             rows.append(row(f"pull from a layout, {name}", at_once, {OURS: runs}))
-        remove(tree)
-        remove(layout)
+        for made in (tree, layout, bench.work / "registry", bench.work / "tls", bench.work / "store"):
+            remove(made)
     heads = ["verb", "at once", "a second", "p50", "p99", "CPU time", "waits", "peak memory", "threads", "times today's", "its CPU",
              "times a bare client's", "its CPU"]
     section("everyday", table(heads, rows))

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::ops::Range;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Mutex, PoisonError};
-use std::thread::{Scope, scope};
+use std::thread::{Scope, ScopedJoinHandle, scope};
 
 use flate2::Crc;
 
@@ -16,9 +16,13 @@ use crate::error::{Error, Kind, Result};
 use crate::operation::Operation;
 use crate::thread::spawn_scoped;
 
+/// What the first block has room for at first: a small tree needs no more.
+const ROOM: usize = 64 << 10;
+
 /// Buffers of one block; they go round.
 #[derive(Default)]
 struct Block {
+    /// As long as the block is, or as what it holds needs.
     tar: Vec<u8>,
     /// Bytes of `tar` that are filled, but for the files that are read later.
     filled: usize,
@@ -28,12 +32,21 @@ struct Block {
     packed: Vec<u8>,
     /// Bytes of `packed` that are filled.
     length: usize,
+    last: bool,
+}
+
+impl Block {
+    /// Makes room for `end` bytes.
+    fn reach(&mut self, end: usize) {
+        if self.tar.len() < end {
+            self.tar.resize(end.next_power_of_two().clamp(ROOM, BLOCK_SIZE), 0);
+        }
+    }
 }
 
 /// A block on its way to a thread that compresses it.
 struct Job {
     block: Block,
-    last: bool,
     done: SyncSender<Result<Block>>,
 }
 
@@ -45,13 +58,13 @@ pub(super) struct Totals {
     pub(super) table: Option<String>,
 }
 
-/// Runs `produce` on a thread of its own, compresses what it writes on up to `threads` others, and writes the
-/// layer to `out` on the caller's.
-pub(super) fn compress<T: Send>(
+/// Runs `produce` on the caller's thread and compresses what it writes. A single block stays on that thread; more are
+/// compressed on up to `threads` others, and one more writes the layer to `out`.
+pub(super) fn compress<T>(
     threads: usize,
     operation: &Operation,
-    out: &mut dyn Write,
-    produce: impl FnOnce(&mut Sink<'_, '_>) -> Result<T> + Send,
+    out: &mut (dyn Write + Send),
+    produce: impl FnOnce(&mut Sink<'_, '_>) -> Result<T>,
 ) -> Result<(T, Totals)> {
     let threads = threads.max(1);
     let (job_sender, job_receiver) = channel();
@@ -59,59 +72,59 @@ pub(super) fn compress<T: Send>(
     let (order_sender, order_receiver) = channel();
     let jobs = Mutex::new(job_receiver);
     scope(|scope| {
-        let sink = Sink {
+        let mut sink = Sink {
             scope,
             jobs: &jobs,
             job_sender,
             idle: idle_receiver,
             order: order_sender,
+            output: Some(Output { out, operation, order: order_receiver, idle: idle_sender }),
+            writer: None,
             workers_left: threads,
             // One in the making, one for each thread, and some ahead.
             blocks_left: 2 + threads + threads / 2,
             current: None,
         };
-        let producer = spawn_scoped(scope, "cldoci-pack", move || {
-            let mut sink = sink;
-            let made = produce(&mut sink)?;
-            sink.finish()?;
-            Ok(made)
-        })?;
-        let written = write(operation, out, &order_receiver, idle_sender);
-        // Ends the producer, should it still run.
-        drop(order_receiver);
-        let produced = producer.join().unwrap_or_else(|_| Err(Error::new(Kind::Panic, "packing panicked")));
-        let (table, crc, size) = written?;
-        let made = produced?;
-        let mut trailer = crc.to_le_bytes().to_vec();
-        trailer.extend(size.to_le_bytes().iter().take(4));
-        out.write_all(&trailer).map_err(|error| Error::io("can't write the layer", error))?;
-        Ok((made, Totals { size, table: table.finish() }))
+        let made = produce(&mut sink).and_then(|made| sink.finish().map(|()| made));
+        // Where the writer failed that is why the producer did.
+        let totals = sink.written()?;
+        Ok((made?, totals.ok_or_else(stopped)?))
     })
 }
 
-/// Writes the header and the blocks in order, until there are no more; gives their table, and the CRC-32 and
-/// length of what they hold.
-fn write(
-    operation: &Operation,
-    out: &mut dyn Write,
-    order: &Receiver<Receiver<Result<Block>>>,
+/// Where the layer goes: blocks in order.
+struct Output<'a> {
+    out: &'a mut (dyn Write + Send),
+    operation: &'a Operation,
+    order: Receiver<Receiver<Result<Block>>>,
     idle: Sender<Block>,
-) -> Result<(TableWriter, u32, u64)> {
-    let failed = |error| Error::io("can't write the layer", error);
-    let (mut table, mut crc, mut size) = (TableWriter::default(), Crc::new(), 0);
-    out.write_all(&HEADER).map_err(failed)?;
-    for done in order {
-        // A thread that panicked sends nothing.
-        let block = done.recv().unwrap_or_else(|_| Err(Error::new(Kind::Panic, "compression panicked")))?;
-        out.write_all(block.packed.get(..block.length).unwrap_or_default()).map_err(failed)?;
-        table.push(block.length as u64);
-        crc.combine(&block.crc);
-        size += block.filled as u64;
-        operation.check()?;
-        // Nobody waits for it once the producer has ended.
-        let _ = idle.send(block);
+}
+
+impl Output<'_> {
+    /// Writes the header, the blocks until there are no more, and behind the last one the trailer.
+    fn write(self) -> Result<Totals> {
+        let failed = |error| Error::io("can't write the layer", error);
+        let (mut table, mut crc, mut size) = (TableWriter::default(), Crc::new(), 0);
+        self.out.write_all(&HEADER).map_err(failed)?;
+        for done in self.order {
+            // A thread that panicked sends nothing.
+            let block =
+                done.recv().unwrap_or_else(|_| Err(Error::new(Kind::Panic, "compression panicked")))?;
+            self.out.write_all(block.packed.get(..block.length).unwrap_or_default()).map_err(failed)?;
+            table.push(block.length as u64);
+            crc.combine(&block.crc);
+            size += block.filled as u64;
+            self.operation.check()?;
+            if block.last {
+                let mut trailer = crc.sum().to_le_bytes().to_vec();
+                trailer.extend(size.to_le_bytes().iter().take(4));
+                self.out.write_all(&trailer).map_err(failed)?;
+            }
+            // Nobody waits for it once the producer has ended.
+            let _ = self.idle.send(block);
+        }
+        Ok(Totals { size, table: table.finish() })
     }
-    Ok((table, crc.sum(), size))
 }
 
 /// Where the tar goes. A full block is kept until more comes, since the last one is made otherwise.
@@ -121,6 +134,9 @@ pub(super) struct Sink<'scope, 'env> {
     job_sender: Sender<Job>,
     idle: Receiver<Block>,
     order: Sender<Receiver<Result<Block>>>,
+    /// Until a thread writes to it.
+    output: Option<Output<'env>>,
+    writer: Option<ScopedJoinHandle<'scope, Result<Totals>>>,
     /// Threads that may still be started, each with a block: a small tree needs one.
     workers_left: usize,
     /// Blocks that may still be allocated.
@@ -162,6 +178,7 @@ impl Sink<'_, '_> {
     ) -> Result<usize> {
         let block = self.block()?;
         let end = block.filled.saturating_add(most).min(BLOCK_SIZE);
+        block.reach(end);
         let count = read(block.tar.get_mut(block.filled..end).unwrap_or_default())?;
         block.filled = block.filled.saturating_add(count).min(end);
         Ok(count)
@@ -182,6 +199,7 @@ impl Sink<'_, '_> {
         }
         let Some(block) = &mut self.current else { return Err(stopped()) };
         let end = block.filled + size;
+        block.reach(end);
         block.files.push((block.filled..end, content));
         block.filled = end;
         Ok(())
@@ -202,7 +220,8 @@ impl Sink<'_, '_> {
         }
         if self.blocks_left > 0 {
             self.blocks_left -= 1;
-            return Ok(Block { tar: vec![0; BLOCK_SIZE], ..Block::default() });
+            let room = if self.output.is_some() { ROOM } else { BLOCK_SIZE };
+            return Ok(Block { tar: vec![0; room], ..Block::default() });
         }
         let block = self.idle.recv().map_err(|_| stopped())?;
         Ok(Block { filled: 0, ..block })
@@ -210,23 +229,47 @@ impl Sink<'_, '_> {
 
     /// Sends the current block, if there is one, to be compressed.
     fn dispatch(&mut self, last: bool) -> Result<()> {
-        let Some(block) = self.current.take() else { return Ok(()) };
+        let Some(mut block) = self.current.take() else { return Ok(()) };
+        block.last = last;
+        let (done, result) = sync_channel(1);
+        if last && self.output.is_some() {
+            // All of it is one block: no thread is worth its start.
+            compress_block(&mut BlockCompressor::new()?, &mut block)?;
+            let _ = done.send(Ok(block));
+            return self.order.send(result).map_err(|_| stopped());
+        }
+        if let Some(output) = self.output.take() {
+            self.writer = Some(spawn_scoped(self.scope, "cldoci-pack", move || output.write())?);
+        }
         if self.workers_left > 0 {
             self.workers_left -= 1;
             let jobs = self.jobs;
             spawn_scoped(self.scope, "cldoci-gzip", move || work(jobs))?;
         }
-        let (done, result) = sync_channel(1);
         self.order.send(result).map_err(|_| stopped())?;
-        self.job_sender.send(Job { block, last, done }).map_err(|_| stopped())
+        self.job_sender.send(Job { block, done }).map_err(|_| stopped())
     }
 
     /// Ends the tar.
-    fn finish(mut self) -> Result<()> {
+    fn finish(&mut self) -> Result<()> {
         if self.current.is_none() {
             self.current = Some(self.empty_block()?);
         }
         self.dispatch(true)
+    }
+
+    /// What was written once there is no more to come; none where no thread could be started for it.
+    fn written(self) -> Result<Option<Totals>> {
+        let Self { output, writer, order, job_sender, .. } = self;
+        drop((order, job_sender));
+        match (output, writer) {
+            (Some(output), _) => output.write().map(Some),
+            (None, Some(writer)) => {
+                let panicked = || Err(Error::new(Kind::Panic, "writing the layer panicked"));
+                writer.join().unwrap_or_else(|_| panicked()).map(Some)
+            }
+            (None, None) => Ok(None),
+        }
     }
 }
 
@@ -240,9 +283,9 @@ fn work(jobs: &Mutex<Receiver<Job>>) {
     let mut compressor = BlockCompressor::new();
     loop {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { mut block, last, done }) = job else { return };
+        let Ok(Job { mut block, done }) = job else { return };
         let result = match &mut compressor {
-            Ok(compressor) => compress_block(compressor, &mut block, last),
+            Ok(compressor) => compress_block(compressor, &mut block),
             Err(error) => Err(error.clone()),
         };
         // Nobody listens once the writer has failed.
@@ -250,9 +293,10 @@ fn work(jobs: &Mutex<Receiver<Job>>) {
     }
 }
 
-fn compress_block(compressor: &mut BlockCompressor, block: &mut Block, last: bool) -> Result<()> {
-    if block.packed.is_empty() {
-        block.packed = vec![0; compressor.bound(BLOCK_SIZE)];
+fn compress_block(compressor: &mut BlockCompressor, block: &mut Block) -> Result<()> {
+    let bound = compressor.bound(block.filled);
+    if block.packed.len() < bound {
+        block.packed = vec![0; bound];
     }
     for (place, content) in block.files.drain(..) {
         content.read(block.tar.get_mut(place).unwrap_or_default())?;
@@ -260,7 +304,7 @@ fn compress_block(compressor: &mut BlockCompressor, block: &mut Block, last: boo
     let tar = block.tar.get(..block.filled).unwrap_or_default();
     block.crc.reset();
     block.crc.update(tar);
-    block.length = compressor.compress(tar, last, &mut block.packed)?;
+    block.length = compressor.compress(tar, block.last, &mut block.packed)?;
     Ok(())
 }
 

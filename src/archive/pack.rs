@@ -39,7 +39,7 @@ pub fn pack(
     directory: &Path,
     options: &PackOptions,
     operation: &Operation,
-    out: &mut dyn Write,
+    out: &mut (dyn Write + Send),
 ) -> Result<Packed> {
     operation.enter(Phase::Packing);
     operation.check()?;

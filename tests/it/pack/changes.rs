@@ -32,7 +32,7 @@ impl<F: FnOnce()> Write for At<F> {
 }
 
 /// Packs a tree of `d/big`, of 10 MiB, and small files around it, and changes it meanwhile.
-fn changed(change: impl FnOnce(&Path)) -> Option<Error> {
+fn changed(change: impl FnOnce(&Path) + Send) -> Option<Error> {
     let root = tempfile::tempdir().unwrap();
     write(root.path(), "d/big", &bytes(10 << 20, 3), 0o644);
     write(root.path(), "d/z", b"z", 0o644);
@@ -45,7 +45,7 @@ fn changed(change: impl FnOnce(&Path)) -> Option<Error> {
     result.err()
 }
 
-fn assert_changed(path: &str, change: impl FnOnce(&Path)) {
+fn assert_changed(path: &str, change: impl FnOnce(&Path) + Send) {
     let error = changed(change).expect("an error");
     assert_eq!(error.kind(), Kind::Changed, "{error}");
     assert_eq!(error.message(), format!("{path}: changed while it was read"));
