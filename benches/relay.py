@@ -33,6 +33,8 @@ class Relay:
         try:
             there, back = await asyncio.open_connection(*self.upstream)
             await asyncio.gather(self.pump(reader, back, None), self.pump(there, writer, rate), return_exceptions=True)
+        except asyncio.CancelledError:
+            pass  # The relay ends before who uses it.
         finally:
             writer.close()
 

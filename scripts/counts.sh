@@ -111,7 +111,7 @@ bound "pull: system calls a file" "$(slope calls pull $few $many)" 4.2
 bound "build: system calls of $few files" "$(calls build $few)" 1500
 bound "pull: system calls of $few files" "$(calls pull $few)" 1400
 build_ten=$(calls build $ten)
-bound "build: system calls of $ten files" "$build_ten" 500
+bound "build: system calls of $ten files" "$build_ten" 560
 bound "pull: system calls of $ten files" "$(calls pull $ten)" 460
 # One waits for sockets, one does what blocks: a single block is compressed there.
 bound "build: threads started for $ten files" "$(least threads build $ten)" 3

@@ -176,9 +176,9 @@ func fresh(reference string, n int) string {
 
 const accepted = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
 
-// scheme is that of the registry: TLS where a certificate is given.
+// scheme is that of the registry.
 func scheme() string {
-	if os.Getenv("SSL_CERT_FILE") != "" {
+	if os.Getenv("EVERYDAY_TLS") != "" {
 		return "https://"
 	}
 	return "http://"

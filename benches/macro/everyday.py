@@ -99,8 +99,9 @@ def measure(bench):
         subprocess.run([ROOT / "build/cli/cldoci", "build", tree, f"ocidir://{layout}:v1", "--kind", "component"],
                        env=bench.environment, stdout=subprocess.DEVNULL, check=True)
         with Registry(bench.work, tls=tls) as registry:
+            plain = dict(bench.environment)
             if tls:
-                bench.environment["SSL_CERT_FILE"] = str(bench.work / "tls/cert.pem")
+                bench.environment.update(SSL_CERT_FILE=str(bench.work / "tls/cert.pem"), EVERYDAY_TLS="1")
             places = {TODAY: f"{registry.host}/today/app:v1", OURS: f"{registry.host}/ours/app:v1"}
             places[BARE] = places[OURS]
             for client in (TODAY, OURS):
@@ -114,7 +115,7 @@ def measure(bench):
                             runs[client].append(run(bench, clients[client], verb, places[client], tree, at_once, alone * (1 if at_once == 1 else 4)))
                     what = {"push": "push again", "push-new": "push to a new repository"}.get(verb, verb)
                     rows.append(row(f"{what}, {name}", at_once, runs))
-        bench.environment.pop("SSL_CERT_FILE", None)
+        bench.environment = plain
         for at_once in (1, 16) if not tls else ():
             runs = [run(bench, clients[OURS], "pull", f"ocidir://{layout}:v1", tree, at_once, alone * (1 if at_once == 1 else 4)) for _ in range(rounds)]
             rows.append(row(f"pull from a layout, {name}", at_once, {OURS: runs}))
