@@ -15,6 +15,7 @@ go_tools=(
   "crane crane github.com/google/go-containerregistry/cmd/crane v0.22.1 tests with crane and its registry"
   "oras oras oras.land/oras/cmd/oras v1.3.6 tests with oras"
   "regctl regctl github.com/regclient/regclient/cmd/regctl v0.11.7 tests with regctl"
+  "versitygw versitygw github.com/versity/versitygw/cmd/versitygw v1.8.0 tests on S3 with signed redirects"
 )
 
 # name, package, path in the package, what is left out without it
@@ -83,6 +84,10 @@ install_go() {
   # What docker's own library makes of a configuration.
   if have go && ! (cd tests/go/docker-config && CGO_ENABLED=0 go build -trimpath -o "$bin/docker-config" .) >"$logs/docker-config.log" 2>&1; then
     lacks docker-config "the comparison with docker's configuration library (see $logs/docker-config.log)"
+  fi
+  # CUE's registry comes as a library.
+  if have go && ! (cd tests/go/cue-registry && CGO_ENABLED=0 go build -trimpath -o "$bin/cue-registry" .) >"$logs/cue-registry.log" 2>&1; then
+    lacks cue-registry "tests on CUE's registry (see $logs/cue-registry.log)"
   fi
 }
 

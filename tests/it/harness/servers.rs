@@ -28,6 +28,10 @@ pub fn tool(name: &str) -> Option<PathBuf> {
     None
 }
 
+const BUCKET: &str = "registry";
+const S3_KEY: &str = "tests";
+const S3_SECRET: &str = "canary-of-storage";
+
 /// A running server. Dropping it ends the process and removes what it stored.
 pub struct Server {
     child: Child,
@@ -53,17 +57,29 @@ impl Server {
     /// Distribution (`registry2` or `registry3`) with more lines of configuration, for one behind a proxy or
     /// with authentication.
     pub fn distribution(program: &str, more: &str) -> Option<Self> {
-        let program = tool(program)?;
         let directory = TempDir::new().unwrap();
+        let storage = format!("filesystem: {{ rootdirectory: {} }}", directory.path().join("data").display());
+        Self::distribution_with(program, directory, &storage, more)
+    }
+
+    /// Distribution 3 that keeps what it has in the storage of [`Self::s3`] at this address: a read of a blob is
+    /// answered with a signed URL there.
+    pub fn distribution_on_s3(address: &str) -> Option<Self> {
+        let storage = format!(
+            "s3: {{ region: us-east-1, regionendpoint: 'http://{address}', forcepathstyle: true, secure: false, \
+             bucket: {BUCKET}, accesskey: {S3_KEY}, secretkey: {S3_SECRET} }}"
+        );
+        Self::distribution_with("registry3", TempDir::new().unwrap(), &storage, "")
+    }
+
+    fn distribution_with(program: &str, directory: TempDir, storage: &str, more: &str) -> Option<Self> {
+        let program = tool(program)?;
         let config = directory.path().join("config.yml");
-        let data = directory.path().join("data");
         fs::write(
             &config,
             format!(
                 "version: 0.1\nlog: {{ level: warn, accesslog: {{ disabled: true }} }}\nstorage:\n  \
-                 filesystem: {{ rootdirectory: {} }}\n  delete: {{ enabled: true }}\n\
-                 http: {{ addr: '127.0.0.1:0' }}\n{more}",
-                data.display()
+                 {storage}\n  delete: {{ enabled: true }}\nhttp: {{ addr: '127.0.0.1:0' }}\n{more}"
             ),
         )
         .unwrap();
@@ -80,6 +96,29 @@ impl Server {
         fs::create_dir(&data).unwrap();
         let mut command = Command::new(program);
         command.args(["registry", "serve", "--address", "127.0.0.1:0", "--disk"]).arg(&data);
+        Some(Self::listening(command, directory))
+    }
+
+    /// The registry of CUE's libraries, in memory.
+    pub fn cue() -> Option<Self> {
+        let mut command = Command::new(tool("cue-registry")?);
+        command.arg("127.0.0.1:0");
+        Some(Self::listening(command, TempDir::new().unwrap()))
+    }
+
+    /// S3 on disk, with one bucket; it verifies signatures.
+    pub fn s3() -> Option<Self> {
+        let program = tool("versitygw")?;
+        let directory = TempDir::new().unwrap();
+        let (data, sidecar) = (directory.path().join("data"), directory.path().join("sidecar"));
+        fs::create_dir_all(data.join(BUCKET)).unwrap();
+        fs::create_dir(&sidecar).unwrap();
+        let mut command = Command::new(program);
+        command.args(["--port", "127.0.0.1:0", "--region", "us-east-1", "--quiet"]);
+        command
+            .args(["--access", S3_KEY, "--secret", S3_SECRET, "posix", "--sidecar"])
+            .arg(sidecar)
+            .arg(data);
         Some(Self::listening(command, directory))
     }
 
