@@ -34,7 +34,7 @@ impl Seen {
     /// A credential of the tests where none may be: it travels in its own header (or one that a test sets by an
     /// option, X-…), and in the form of a token request; never in a path, a query or another header.
     fn stray(&self) -> Option<&str> {
-        let secret = |text: &str| CANARY.iter().any(|needle| text.contains(needle));
+        let secret = has_secret;
         let elsewhere = |name: &str| !name.ends_with("authorization") && !name.starts_with("x-");
         if secret(&self.path) {
             return Some("the path");
@@ -51,6 +51,11 @@ impl Seen {
 
 /// What every password and token of the tests has in it, plain and in base64 at each of three places.
 const CANARY: [&str; 4] = ["canary", "Y2FuYXJ5", "NhbmFy", "YW5hcn"];
+
+/// Whether a credential of the tests is in a text.
+pub fn has_secret(text: &str) -> bool {
+    CANARY.iter().any(|needle| text.contains(needle))
+}
 
 /// What the server does, one after another.
 #[derive(Debug, Clone)]

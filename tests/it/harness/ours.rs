@@ -20,6 +20,7 @@ use cldoci::{Artifact, Call, Client, Counters, Error, Kind, Outcome, Progress, R
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+use super::evil::has_secret;
 use super::laws::Laws;
 
 /// The config of what [`Ours::build`] makes.
@@ -218,10 +219,13 @@ impl Ours {
         verb: impl FnOnce(&Client, &Call) -> F,
     ) -> Result<Done> {
         let call = self.client.call(Some(&self.given))?;
-        let outcome = self.wait(watched(&call, verb(&self.client, &call)))?;
+        let ended = self.wait(watched(&call, verb(&self.client, &call)));
         let operation = &call.operation;
         let (counters, warnings) = (operation.counters(), operation.warnings());
-        Ok(Done { outcome, counters, warnings, progress: operation.progress() })
+        for told in warnings.iter().map(String::as_str).chain(ended.as_ref().err().map(Error::message)) {
+            assert!(!has_secret(told), "a credential is told: {told}");
+        }
+        Ok(Done { outcome: ended?, counters, warnings, progress: operation.progress() })
     }
 
     /// A component with [`CONFIG`].
