@@ -46,6 +46,12 @@ cldoci_status cldoci_error_status(const cldoci_error *error);
 const char *cldoci_error_message(const cldoci_error *error, size_t *length);
 int32_t cldoci_error_http_status(const cldoci_error *error);
 const char *cldoci_error_registry_code(const cldoci_error *error, size_t *length);
+size_t cldoci_error_registry_error_count(const cldoci_error *error);
+const char *cldoci_error_registry_error_code(const cldoci_error *error,
+                                             size_t index,
+                                             size_t *length);
+const char *cldoci_error_registry_error_message(const cldoci_error *error, size_t index, size_t *length);
+const char *cldoci_error_registry_error_detail(const cldoci_error *error, size_t index, size_t *length);
 int32_t cldoci_error_errno(const cldoci_error *error);
 int32_t cldoci_error_retryable(const cldoci_error *error);
 int64_t cldoci_error_retry_after_ms(const cldoci_error *error);
@@ -100,10 +106,17 @@ enum {
   CLDOCI_LOG_DEBUG = 4
 };
 typedef void (*cldoci_log_callback)(int32_t level, const char *line, void *user_data);
+enum {
+  CLDOCI_ACTION_IDENTIFY = 0,
+  CLDOCI_ACTION_PULL = 1,
+  CLDOCI_ACTION_PUSH = 2,
+  CLDOCI_ACTION_DELETE = 3
+};
 typedef int32_t (*cldoci_credential_callback)(const char *registry,
                                               const char *repository,
                                               cldoci_credential *credential,
                                               void *user_data);
+int32_t cldoci_credential_action(const cldoci_credential *credential);
 cldoci_status cldoci_credential_set_basic(cldoci_credential *credential,
                                           const char *username,
                                           const char *password,
@@ -511,6 +524,16 @@ cldoci_status cldoci_inspect_start(const cldoci_client *client,
                                    const cldoci_options *options,
                                    cldoci_operation **operation,
                                    cldoci_error **error);
+cldoci_status cldoci_read_manifest(const cldoci_client *client,
+                                   const cldoci_reference *reference,
+                                   const cldoci_options *options,
+                                   cldoci_result **result,
+                                   cldoci_error **error);
+cldoci_status cldoci_read_manifest_start(const cldoci_client *client,
+                                         const cldoci_reference *reference,
+                                         const cldoci_options *options,
+                                         cldoci_operation **operation,
+                                         cldoci_error **error);
 cldoci_status cldoci_referrers(const cldoci_client *client,
                                const cldoci_reference *reference,
                                const cldoci_options *options,
@@ -578,7 +601,8 @@ int32_t cldoci_result_exists(const cldoci_result *result);
 cldoci_status cldoci_result_artifact(const cldoci_result *result,
                                      cldoci_artifact **artifact,
                                      cldoci_error **error);
-const uint8_t *cldoci_result_bytes(const cldoci_result *result, size_t *size);
+const uint8_t *cldoci_result_bytes(const cldoci_result *result,
+                                   size_t *size);
 cldoci_status cldoci_result_counters(const cldoci_result *result,
                                      cldoci_counters *counters,
                                      cldoci_error **error);
@@ -592,6 +616,14 @@ const char *cldoci_result_referrer_digest(const cldoci_result *result, size_t in
 const char *cldoci_result_referrer_media_type(const cldoci_result *result, size_t index, size_t *length);
 const char *cldoci_result_referrer_artifact_type(const cldoci_result *result, size_t index, size_t *length);
 uint64_t cldoci_result_referrer_size(const cldoci_result *result, size_t index);
+size_t cldoci_result_entry_count(const cldoci_result *result);
+const char *cldoci_result_entry_digest(const cldoci_result *result, size_t index, size_t *length);
+const char *cldoci_result_entry_media_type(const cldoci_result *result, size_t index, size_t *length);
+const char *cldoci_result_entry_artifact_type(const cldoci_result *result, size_t index, size_t *length);
+const char *cldoci_result_entry_platform(const cldoci_result *result,
+                                         size_t index,
+                                         size_t *length);
+uint64_t cldoci_result_entry_size(const cldoci_result *result, size_t index);
 size_t cldoci_result_referrer_annotation_count(const cldoci_result *result, size_t index);
 const char *cldoci_result_referrer_annotation_key(const cldoci_result *result,
                                                   size_t index,
@@ -626,7 +658,8 @@ const char *cldoci_artifact_reference(const cldoci_artifact *artifact, size_t *l
 const char *cldoci_artifact_digest(const cldoci_artifact *artifact, size_t *length);
 const char *cldoci_artifact_media_type(const cldoci_artifact *artifact, size_t *length);
 const uint8_t *cldoci_artifact_manifest(const cldoci_artifact *artifact, size_t *size);
-const uint8_t *cldoci_artifact_config(const cldoci_artifact *artifact, size_t *size);
+const uint8_t *cldoci_artifact_config(const cldoci_artifact *artifact,
+                                      size_t *size);
 const char *cldoci_artifact_config_media_type(const cldoci_artifact *artifact, size_t *length);
 const char *cldoci_artifact_config_digest(const cldoci_artifact *artifact, size_t *length);
 uint64_t cldoci_artifact_config_size(const cldoci_artifact *artifact);

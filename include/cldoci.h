@@ -322,6 +322,47 @@ int32_t cldoci_error_http_status(const cldoci_error *error);
 const char *cldoci_error_registry_code(const cldoci_error *error, size_t *length);
 
 /**
+ * How many errors the registry listed in its answer, of which `cldoci_error_registry_code` is the first one's code;
+ * of a long list the first 32 are kept. Their texts are the registry's own, with control characters escaped.
+ *
+ * @param error  borrowed; NULL gives 0
+ * @return the number; 0 where the registry listed none, or for a bad handle
+ */
+size_t cldoci_error_registry_error_count(const cldoci_error *error);
+
+/**
+ * The code of an error that the registry listed, such as `MANIFEST_BLOB_UNKNOWN`; at most about 256 bytes of it.
+ *
+ * @param error   borrowed; NULL gives NULL
+ * @param index   from 0
+ * @param length  out, may be NULL: bytes before the final NUL
+ * @return borrowed from `error`, UTF-8, empty where it has none; NULL beyond the last
+ */
+const char *cldoci_error_registry_error_code(const cldoci_error *error,
+                                             size_t index,
+                                             size_t *length);
+
+/**
+ * The message of an error that the registry listed, for people; at most about 256 bytes of it.
+ *
+ * @param error   borrowed; NULL gives NULL
+ * @param index   from 0
+ * @param length  out, may be NULL: bytes before the final NUL
+ * @return borrowed from `error`, UTF-8, empty where it has none; NULL beyond the last
+ */
+const char *cldoci_error_registry_error_message(const cldoci_error *error, size_t index, size_t *length);
+
+/**
+ * The detail of an error that the registry listed: JSON of any type, in one line, whole or not at all.
+ *
+ * @param error   borrowed; NULL gives NULL
+ * @param index   from 0
+ * @param length  out, may be NULL: bytes before the final NUL
+ * @return borrowed from `error`, UTF-8; NULL beyond the last, where it has none, and for one over 4096 bytes
+ */
+const char *cldoci_error_registry_error_detail(const cldoci_error *error, size_t index, size_t *length);
+
+/**
  * The system's error number (`errno`) that was the reason.
  *
  * @param error  borrowed; NULL gives 0
@@ -532,16 +573,35 @@ typedef int32_t (*cldoci_progress_callback)(const cldoci_progress *progress, voi
  */
 typedef void (*cldoci_log_callback)(int32_t level, const char *line, void *user_data);
 
+/** What a credential is for: to be known to the registry, and nothing of a repository. */
+#define CLDOCI_ACTION_IDENTIFY 0
+/** To read a repository. */
+#define CLDOCI_ACTION_PULL 1
+/** To write to a repository, and to read it. */
+#define CLDOCI_ACTION_PUSH 2
+/** To delete from a repository, and to write to it and read it. */
+#define CLDOCI_ACTION_DELETE 3
 /**
  * Asked for the credential of a repository once its registry has demanded one. Fill in `credential`
  * (`cldoci_credential_set_basic` and its like; it lives for the time of the call) and return 1, or return 0 for
  * none, so that the next source is asked; a negative number ends the operation with CLDOCI_ERROR_CREDENTIALS,
- * whose message `cldoci_credential_set_failure` completes. It is kept until the registry refuses it.
+ * whose message `cldoci_credential_set_failure` completes. `cldoci_credential_action` says what the credential is
+ * for. It is kept until the registry refuses it.
  */
 typedef int32_t (*cldoci_credential_callback)(const char *registry,
                                               const char *repository,
                                               cldoci_credential *credential,
                                               void *user_data);
+
+/**
+ * What the credential is for. A callback that calls this is asked once for each action of a repository, one that
+ * does not once for all of them: the first answer serves the others.
+ *
+ * @param credential  borrowed, not NULL: what the callback was given
+ * @return CLDOCI_ACTION_…, later versions may have more; CLDOCI_ERROR_HANDLE for a bad handle
+ * Threads: the callback's own, while it runs.
+ */
+int32_t cldoci_credential_action(const cldoci_credential *credential);
 
 /**
  * Fills in a user name with a password or an access token.
@@ -2056,6 +2116,29 @@ cldoci_status cldoci_inspect_start(const cldoci_client *client,
                                    cldoci_error **error);
 
 /**
+ * Gets a manifest's bytes as they are stored, of an artifact, of an image or of an index, for which no platform is
+ * chosen: the option `platform` means nothing here. The result has the bytes, their media type, digest and size, and
+ * of an index the entries (`cldoci_result_entry_count`). An entry's digest in a reference gets its manifest in turn.
+ *
+ * @param reference  borrowed, not NULL
+ * @return CLDOCI_OK, CLDOCI_ERROR_NOT_FOUND where there is none, or what it failed with
+ */
+cldoci_status cldoci_read_manifest(const cldoci_client *client,
+                                   const cldoci_reference *reference,
+                                   const cldoci_options *options,
+                                   cldoci_result **result,
+                                   cldoci_error **error);
+
+/**
+ * Starts `cldoci_read_manifest` and returns at once: its inputs, and an operation in place of the result.
+ */
+cldoci_status cldoci_read_manifest_start(const cldoci_client *client,
+                                         const cldoci_reference *reference,
+                                         const cldoci_options *options,
+                                         cldoci_operation **operation,
+                                         cldoci_error **error);
+
+/**
  * Lists the manifests that refer to an artifact. The result has their descriptors.
  *
  * @param reference  borrowed, not NULL
@@ -2186,7 +2269,7 @@ cldoci_status cldoci_logout_start(const cldoci_client *client,
 
 /**
  * The digest: of build, push, pull, tag, copy, resolve, exists, inspect and attach the manifest's, of
- * pull_config the config's, of read_layer the layer's.
+ * read_manifest too, of pull_config the config's, of read_layer the layer's.
  *
  * @param result  borrowed, not NULL
  * @param length  out, may be NULL: bytes before the final NUL
@@ -2232,13 +2315,15 @@ cldoci_status cldoci_result_artifact(const cldoci_result *result,
                                      cldoci_error **error);
 
 /**
- * The bytes of pull_config (the config as it was pushed) and read_layer.
+ * The bytes of pull_config (the config as it was pushed), read_manifest and read_layer. Behind those of the first two
+ * comes a NUL, which `size` does not count, as behind every text; behind a layer's comes nothing.
  *
  * @param result  borrowed, not NULL
  * @param size    out, may be NULL: how many bytes
- * @return borrowed from `result`; NULL where the verb gives none, and possibly where there are 0 of them
+ * @return borrowed from `result`; NULL where the verb gives none, and possibly where a layer has 0 of them
  */
-const uint8_t *cldoci_result_bytes(const cldoci_result *result, size_t *size);
+const uint8_t *cldoci_result_bytes(const cldoci_result *result,
+                                   size_t *size);
 
 /**
  * What the operation cost.
@@ -2338,6 +2423,65 @@ const char *cldoci_result_referrer_artifact_type(const cldoci_result *result, si
  * @return the size; 0 beyond the last
  */
 uint64_t cldoci_result_referrer_size(const cldoci_result *result, size_t index);
+
+/**
+ * How many manifests the index of read_manifest lists.
+ *
+ * @param result  borrowed, not NULL
+ * @return the number; 0 for what is no index, and for another verb
+ */
+size_t cldoci_result_entry_count(const cldoci_result *result);
+
+/**
+ * The digest of a manifest that the index lists; they come in the index's order.
+ *
+ * @param result  borrowed, not NULL
+ * @param index   from 0
+ * @param length  out, may be NULL: bytes before the final NUL
+ * @return borrowed from `result`; NULL beyond the last
+ */
+const char *cldoci_result_entry_digest(const cldoci_result *result, size_t index, size_t *length);
+
+/**
+ * The media type of a manifest that the index lists: it may be an index itself.
+ *
+ * @param result  borrowed, not NULL
+ * @param index   from 0
+ * @param length  out, may be NULL: bytes before the final NUL
+ * @return borrowed from `result`; NULL beyond the last
+ */
+const char *cldoci_result_entry_media_type(const cldoci_result *result, size_t index, size_t *length);
+
+/**
+ * The artifact type of a manifest that the index lists.
+ *
+ * @param result  borrowed, not NULL
+ * @param index   from 0
+ * @param length  out, may be NULL: bytes before the final NUL
+ * @return borrowed from `result`; NULL beyond the last, and where the index names none
+ */
+const char *cldoci_result_entry_artifact_type(const cldoci_result *result, size_t index, size_t *length);
+
+/**
+ * The platform of a manifest that the index lists, as the option `platform` takes it: `os/architecture[/variant]`.
+ *
+ * @param result  borrowed, not NULL
+ * @param index   from 0
+ * @param length  out, may be NULL: bytes before the final NUL
+ * @return borrowed from `result`; NULL beyond the last, and where the index names none
+ */
+const char *cldoci_result_entry_platform(const cldoci_result *result,
+                                         size_t index,
+                                         size_t *length);
+
+/**
+ * The size in bytes of a manifest that the index lists.
+ *
+ * @param result  borrowed, not NULL
+ * @param index   from 0
+ * @return the size; 0 beyond the last
+ */
+uint64_t cldoci_result_entry_size(const cldoci_result *result, size_t index);
 
 /**
  * How many annotations the descriptor of a referrer has.
@@ -2541,7 +2685,7 @@ const char *cldoci_artifact_digest(const cldoci_artifact *artifact, size_t *leng
 const char *cldoci_artifact_media_type(const cldoci_artifact *artifact, size_t *length);
 
 /**
- * The manifest's bytes.
+ * The manifest's bytes. A NUL comes behind them, which `size` does not count.
  *
  * @param artifact  borrowed, not NULL
  * @param size      out, may be NULL: how many bytes
@@ -2550,13 +2694,14 @@ const char *cldoci_artifact_media_type(const cldoci_artifact *artifact, size_t *
 const uint8_t *cldoci_artifact_manifest(const cldoci_artifact *artifact, size_t *size);
 
 /**
- * The config's bytes, as they are.
+ * The config's bytes, as they are. A NUL comes behind them, which `size` does not count.
  *
  * @param artifact  borrowed, not NULL
  * @param size      out, may be NULL: how many bytes
- * @return borrowed from `artifact`; NULL for a bad handle, and possibly where there are 0 of them
+ * @return borrowed from `artifact`; NULL for a bad handle, and where it was not fetched (option `fetch_config`)
  */
-const uint8_t *cldoci_artifact_config(const cldoci_artifact *artifact, size_t *size);
+const uint8_t *cldoci_artifact_config(const cldoci_artifact *artifact,
+                                      size_t *size);
 
 /**
  * The config's media type.

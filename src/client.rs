@@ -285,6 +285,16 @@ impl Client {
         self.run(call, move |verb: Verb| async move { verb.inspect(&reference?).await })
     }
 
+    /// A manifest's bytes as they are, and of an index its entries; no platform is chosen.
+    pub fn read_manifest(
+        &self,
+        reference: &Reference,
+        call: &Call,
+    ) -> impl Future<Output = Result<Outcome>> + Send + use<> {
+        let reference = anchored(reference);
+        self.run(call, move |verb: Verb| async move { verb.read_manifest(&reference?).await })
+    }
+
     /// Deletes a tag, or by digest a manifest.
     pub fn delete(
         &self,

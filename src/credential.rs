@@ -101,6 +101,20 @@ fn bad(why: impl Into<String>) -> Error {
     Error::new(Kind::Argument, why)
 }
 
+/// What a credential is wanted for, by the scope of what is asked of the registry. A later one includes those before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Action {
+    /// To be known to the registry, and nothing of a repository.
+    Identify,
+    /// To read a repository.
+    Pull,
+    /// To write to it, which reads too.
+    Push,
+    /// To delete from it.
+    Delete,
+}
+
 /// Asks the embedding program for credentials.
 ///
 /// It is called on a thread of the library, once a registry has demanded credentials; what it gives is kept
@@ -108,6 +122,16 @@ fn bad(why: impl Into<String>) -> Error {
 pub trait CredentialProvider: Send + Sync {
     /// The credential for a repository; `None` = none, the next source is asked.
     fn credential(&self, registry: &str, repository: &str) -> Result<Option<Credential>>;
+
+    /// The same, for a provider whose answer depends on what the credential is for.
+    fn credential_for(&self, registry: &str, repository: &str, _: Action) -> Result<Option<Credential>> {
+        self.credential(registry, repository)
+    }
+
+    /// Whether it does, by the answers it gave so far: then each action is asked for, and not only the first.
+    fn depends_on_action(&self) -> bool {
+        false
+    }
 }
 
 /// A credential and where it came from.
@@ -144,11 +168,12 @@ impl Lookup {
 
 /// Who a registry asks for a credential.
 pub trait Credentials: Send + Sync {
-    /// Who we are to a repository.
+    /// Who we are to a repository, for what is to be done there.
     fn look_up<'a>(
         &'a self,
         registry: &'a str,
         repository: &'a str,
+        action: Action,
         operation: &'a Operation,
     ) -> BoxFuture<'a, Result<Lookup>>;
 

@@ -65,6 +65,17 @@ pub enum Kind {
     Size,
 }
 
+/// One entry of a registry's list of errors: text of foreign origin, escaped and cut as in messages.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RegistryError {
+    /// Such as `MANIFEST_UNKNOWN`; empty where it has none.
+    pub code: String,
+    /// For people; empty where it has none.
+    pub message: String,
+    /// JSON, as a text; whole or not at all.
+    pub detail: Option<String>,
+}
+
 /// One failure: `kind` and a one-line message that says what failed, on what, and where known the cure.
 pub struct Error(Box<Inner>);
 
@@ -74,6 +85,7 @@ struct Inner {
     message: String,
     http_status: Option<u16>,
     registry_code: Option<String>,
+    registry_errors: Vec<RegistryError>,
     errno: Option<i32>,
     retryable: bool,
     retry_after: Option<Duration>,
@@ -88,6 +100,7 @@ impl Error {
             message: message.into(),
             http_status: None,
             registry_code: None,
+            registry_errors: Vec::new(),
             errno: None,
             retryable,
             retry_after: None,
@@ -152,6 +165,13 @@ impl Error {
         self
     }
 
+    /// Adds all that the registry listed.
+    #[must_use]
+    pub fn with_registry_errors(mut self, errors: Vec<RegistryError>) -> Self {
+        self.0.registry_errors = errors;
+        self
+    }
+
     /// Says whether the same call may succeed later without a change.
     #[must_use]
     pub fn with_retryable(mut self, retryable: bool) -> Self {
@@ -181,6 +201,10 @@ impl Error {
     /// The registry's own code.
     pub fn registry_code(&self) -> Option<&str> {
         self.0.registry_code.as_deref()
+    }
+    /// All that the registry listed.
+    pub fn registry_errors(&self) -> &[RegistryError] {
+        &self.0.registry_errors
     }
     /// The system's error number.
     pub fn errno(&self) -> Option<i32> {
@@ -239,10 +263,7 @@ pub fn printable(bytes: impl AsRef<[u8]>) -> String {
     let mut out = String::with_capacity(cut.len());
     for chunk in cut.utf8_chunks() {
         for c in chunk.valid().chars() {
-            // Bidirectional marks can reorder a terminal's line, separators can end it (T-09).
-            if c.is_control()
-                || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-            {
+            if is_unprintable(c) {
                 out.extend(c.escape_default());
             } else {
                 out.push(c);
@@ -256,6 +277,12 @@ pub fn printable(bytes: impl AsRef<[u8]>) -> String {
         out.push_str("...");
     }
     out
+}
+
+/// What has no place in a line: bidirectional marks can reorder a terminal's, separators can end it (T-09).
+pub(crate) fn is_unprintable(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

@@ -87,6 +87,6 @@ mod thread;
 pub use archive::LeftOut;
 pub use call::Call;
 pub use client::{Artifact, ArtifactBuilder, Client, Content, Layer, Outcome};
-pub use credential::{Credential, CredentialProvider, Credentials, Found, Lookup};
-pub use error::{Error, Kind, Result, printable};
+pub use credential::{Action, Credential, CredentialProvider, Credentials, Found, Lookup};
+pub use error::{Error, Kind, RegistryError, Result, printable};
 pub use operation::{Count, Counters, Level, LogWriter, Logger, Meter, Operation, Phase, Progress};

@@ -19,8 +19,12 @@ pub struct Outcome {
     pub exists: Option<bool>,
     /// Of build, push, pull and inspect.
     pub artifact: Option<Arc<Artifact>>,
-    /// Of pull_config and read_layer.
+    /// Of pull_config, read_manifest and read_layer.
     pub bytes: Option<Vec<u8>>,
+    /// The bytes are a text, and no layer.
+    pub is_document: bool,
+    /// Of read_manifest: what an index lists.
+    pub entries: Vec<Descriptor>,
     /// Of list_tags.
     pub tags: Vec<String>,
     /// Of referrers.

@@ -79,24 +79,12 @@ async fn choose(endpoint: &Endpoint, index: &ImageIndex) -> Result<Descriptor> {
 }
 
 fn none(index: &ImageIndex, platform: &str) -> Error {
-    let mut has: Vec<String> = index
-        .manifests
-        .iter()
-        .filter_map(|d| d.platform.as_ref())
-        .map(|p| {
-            format!(
-                "{}/{}{}",
-                p.os,
-                p.architecture,
-                p.variant.as_ref().map(|v| format!("/{v}")).unwrap_or_default()
-            )
-        })
-        .collect();
-    has.truncate(20);
+    let platforms = index.manifests.iter().filter_map(|entry| entry.platform.as_ref());
+    let has: Vec<String> = platforms.take(20).map(Platform::to_string).collect();
     Error::new(
         Kind::NotFound,
         format!(
-            "the index has no manifest for the platform {} (option platform); it has {}",
+            "the index has no manifest for the platform {} (option platform); it has {}; read_manifest lists its entries",
             printable(platform),
             if has.is_empty() { "none with a platform".to_owned() } else { printable(has.join(", ")) }
         ),
@@ -138,7 +126,8 @@ mod tests {
         assert_eq!(choice("linux/arm64"), Choice::Entry(&index.manifests[0]));
         assert_eq!(choice("linux/arm64/v9"), Choice::Perhaps(Vec::new()));
         let error = none(&index, "linux/arm64/v9");
-        assert!(error.message().contains("linux/arm64/v8, linux/amd64"), "{error}");
+        let cure = "it has linux/arm64/v8, linux/amd64, linux/amd64; read_manifest lists its entries";
+        assert!(error.message().ends_with(cure), "{error}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::pull::{fetch_config, found};
 use super::{Outcome, Verb};
 use crate::error::{Error, Kind, Result};
 use crate::fs::for_each_chunk;
-use crate::oci::{Hasher, Reference};
+use crate::oci::{Document, Hasher, Reference};
 use crate::operation::Phase;
 use crate::registry::is_fallback_tag;
 use crate::thread::blocking;
@@ -25,6 +25,7 @@ impl Verb {
             media_type: Some(descriptor.media_type),
             size: Some(descriptor.size),
             bytes: config.map(|bytes| bytes.to_vec()),
+            is_document: true,
             ..Outcome::default()
         })
     }
@@ -74,6 +75,23 @@ impl Verb {
             media_type: Some(artifact.media_type.clone()),
             size: Some(size),
             artifact: Some(artifact.into()),
+            ..Outcome::default()
+        })
+    }
+
+    pub(super) async fn read_manifest(&self, reference: &Reference) -> Result<Outcome> {
+        let manifest = self.endpoint(reference)?.manifest().await?;
+        let entries = match manifest.document {
+            Document::Index(index) => index.manifests,
+            Document::Image(_) => Vec::new(),
+        };
+        Ok(Outcome {
+            digest: Some(manifest.descriptor.digest),
+            media_type: Some(manifest.descriptor.media_type),
+            size: Some(manifest.descriptor.size),
+            bytes: Some(manifest.bytes.into()),
+            is_document: true,
+            entries,
             ..Outcome::default()
         })
     }

@@ -188,14 +188,15 @@ fn bad(why: impl Into<String>) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::credential::Action;
     use crate::credentials::helper::Helpers;
     use crate::operation::Operation;
     use crate::options::{Environment, Options, Settings};
 
     fn find(text: &str, registry: &str, repository: &str) -> Result<Option<Hit>> {
         let settings = Settings::for_client(&Options::new(), Environment::default()).unwrap();
-        let asked =
-            Asked { registry, repository, helpers: &Helpers::new(&settings), operation: &Operation::new() };
+        let (helpers, operation) = (&Helpers::new(&settings), &Operation::new());
+        let asked = Asked { registry, repository, action: Action::Pull, helpers, operation };
         AuthFile::parse(text.as_bytes())?.find(&asked)
     }
 

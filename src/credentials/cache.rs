@@ -8,7 +8,7 @@ use std::time::Instant;
 use futures_util::future::BoxFuture;
 
 use super::chain::Chain;
-use crate::credential::{CredentialProvider, Credentials, Found, Lookup};
+use crate::credential::{Action, CredentialProvider, Credentials, Found, Lookup};
 use crate::error::Result;
 use crate::operation::Operation;
 use crate::options::Settings;
@@ -17,16 +17,38 @@ use crate::thread::blocking_ahead;
 /// The most repositories that are remembered.
 const REMEMBERED: usize = 4096;
 
+/// An answer, when it came, and the action that alone it is for.
+struct Known {
+    action: Option<Action>,
+    when: Instant,
+    answer: Lookup,
+}
+
 #[derive(Default)]
 struct Slot {
-    known: Mutex<Option<(Instant, Lookup)>>,
+    known: Mutex<Vec<Known>>,
     /// Held by who finds it out.
     turn: tokio::sync::Mutex<()>,
 }
 
 impl Slot {
-    fn known(&self) -> MutexGuard<'_, Option<(Instant, Lookup)>> {
+    fn known(&self) -> MutexGuard<'_, Vec<Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is known for an action, and still holds for a verb that began at `started`.
+    fn known_for(&self, action: Action, started: Instant) -> Option<Lookup> {
+        let known = self.known();
+        let fits = |known: &&Known| known.action.is_none_or(|only| only == action);
+        // It was found out while this verb was running: asking again would only take time.
+        let holds = |known: &&Known| matches!(known.answer, Lookup::Found(_)) || known.when >= started;
+        known.iter().filter(fits).find(holds).map(|known| known.answer.clone())
+    }
+
+    fn learn(&self, action: Option<Action>, answer: Lookup) {
+        let mut known = self.known();
+        known.retain(|known| known.action != action && known.action.is_some());
+        known.push(Known { action, when: Instant::now(), answer });
     }
 }
 
@@ -58,7 +80,7 @@ impl CredentialCache {
 
     /// Where a registry's credential would come from.
     pub(crate) async fn source(&self, registry: &str, operation: &Operation) -> Option<String> {
-        match self.look_up(registry, "", operation).await {
+        match self.look_up(registry, "", Action::Identify, operation).await {
             Ok(Lookup::Found(found)) => Some(found.source.clone()),
             _ => None,
         }
@@ -72,6 +94,7 @@ impl Credentials for CredentialCache {
         &'a self,
         registry: &'a str,
         repository: &'a str,
+        action: Action,
         operation: &'a Operation,
     ) -> BoxFuture<'a, Result<Lookup>> {
         Box::pin(async move {
@@ -82,17 +105,14 @@ impl Credentials for CredentialCache {
                         Some(waiter) => waiter.turn.lock().await,
                         None => slot.turn.lock().await,
                     };
-                    match &*slot.known() {
-                        Some((_, found @ Lookup::Found(_))) => return Ok(found.clone()),
-                        // It was found out while this verb was running: asking again would only take time.
-                        Some((when, outcome)) if *when >= operation.started() => return Ok(outcome.clone()),
-                        _ => {}
+                    if let Some(known) = slot.known_for(action, operation.started()) {
+                        return Ok(known);
                     }
                     let (chain, registry, repository, asked_by) =
                         (self.chain.clone(), registry.to_owned(), repository.to_owned(), operation.clone());
                     let answer =
-                        blocking_ahead(move || chain.find(&registry, &repository, &asked_by)).await?;
-                    *slot.known() = Some((Instant::now(), answer.clone()));
+                        blocking_ahead(move || chain.find(&registry, &repository, action, &asked_by)).await?;
+                    slot.learn(self.chain.depends_on_action().then_some(action), answer.clone());
                     Ok(answer)
                 })
                 .await
@@ -108,9 +128,10 @@ impl Credentials for CredentialCache {
     ) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             let slot = self.slot(registry, repository);
-            let mut known = slot.known();
-            if matches!(&*known, Some((_, Lookup::Found(now))) if now.credential == found.credential) {
-                *known = Some((Instant::now(), Lookup::Refused(found.clone())));
+            for known in slot.known().iter_mut() {
+                if matches!(&known.answer, Lookup::Found(now) if now.credential == found.credential) {
+                    (known.when, known.answer) = (Instant::now(), Lookup::Refused(found.clone()));
+                }
             }
         })
     }

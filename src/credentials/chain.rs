@@ -8,7 +8,7 @@ use super::helper::Helpers;
 use super::places::Places;
 use super::secret_file;
 use super::source::{Asked, Source};
-use crate::credential::{Credential, CredentialProvider, Found, Lookup};
+use crate::credential::{Action, Credential, CredentialProvider, Found, Lookup};
 use crate::error::{Error, Kind, Result, printable};
 use crate::fs::shown;
 use crate::operation::Operation;
@@ -17,6 +17,7 @@ use crate::options::{self, Secret, Settings};
 /// The sources in the order in which they are asked.
 pub(super) struct Chain {
     sources: Vec<Box<dyn Source>>,
+    provider: Option<Arc<dyn CredentialProvider>>,
     helpers: Helpers,
 }
 
@@ -27,7 +28,7 @@ impl Chain {
         let mut sources: Vec<Box<dyn Source>> = Vec::new();
         if mode != options::Credentials::Anonymous {
             sources.push(Box::new(Explicit(settings.clone())));
-            sources.extend(provider.map(|p| Box::new(Callback(p)) as Box<dyn Source>));
+            sources.extend(provider.clone().map(|p| Box::new(Callback(p)) as Box<dyn Source>));
         }
         if mode == options::Credentials::Default {
             let places = Places::of(settings);
@@ -37,7 +38,7 @@ impl Chain {
             sources.extend(places.docker.map(stored("docker config", docker)));
             sources.extend(places.podman.into_iter().map(stored("podman auth file", podman)));
         }
-        Self { sources, helpers: Helpers::new(settings) }
+        Self { sources, provider, helpers: Helpers::new(settings) }
     }
 
     /// Checks the credentials in the client's options before anything is sent (case A-19).
@@ -45,10 +46,21 @@ impl Chain {
         settings.hosts().try_for_each(|host| explicit(settings, host).map(drop))
     }
 
+    /// Whether another action may have another answer.
+    pub(super) fn depends_on_action(&self) -> bool {
+        self.provider.as_ref().is_some_and(|provider| provider.depends_on_action())
+    }
+
     /// The first credential for the repository. It reads files and runs helpers, so it blocks.
-    pub(super) fn find(&self, registry: &str, repository: &str, operation: &Operation) -> Result<Lookup> {
+    pub(super) fn find(
+        &self,
+        registry: &str,
+        repository: &str,
+        action: Action,
+        operation: &Operation,
+    ) -> Result<Lookup> {
         let helpers = &self.helpers.during(operation);
-        let asked = Asked { registry, repository, helpers, operation };
+        let asked = Asked { registry, repository, action, helpers, operation };
         for source in &self.sources {
             match source.find(&asked)? {
                 Lookup::None => {}
@@ -88,14 +100,14 @@ struct Callback(Arc<dyn CredentialProvider>);
 impl Source for Callback {
     fn find(&self, asked: &Asked<'_>) -> Result<Lookup> {
         let answer = match asked.operation.waiter() {
-            None => self.0.credential(asked.registry, asked.repository),
+            None => self.0.credential_for(asked.registry, asked.repository, asked.action),
             Some(waiter) => {
                 let (sender, receiver) = mpsc::sync_channel(1);
-                let (provider, registry, repository) =
-                    (self.0.clone(), asked.registry.to_owned(), asked.repository.to_owned());
+                let (provider, registry, repository, action) =
+                    (self.0.clone(), asked.registry.to_owned(), asked.repository.to_owned(), asked.action);
                 waiter.post(Box::new(move || {
                     // Nobody listens where the operation has ended.
-                    let _ = sender.send(provider.credential(&registry, &repository));
+                    let _ = sender.send(provider.credential_for(&registry, &repository, action));
                 }));
                 receiver.recv().unwrap_or_else(|_| Err(Error::new(Kind::Credentials, "did not come back")))
             }
@@ -177,7 +189,7 @@ mod tests {
         let mut options = Options::new();
         let find = |options: &Options| {
             let chain = Chain::new(&settings(options, &[inline]), None);
-            chain.find("reg.test", "a", &Operation::new())
+            chain.find("reg.test", "a", Action::Pull, &Operation::new())
         };
         assert_eq!(found(find(&options).unwrap()).source, "DOCKER_AUTH_CONFIG (auths: reg.test)");
         options.set_host("reg.test", "username", "u").unwrap();
@@ -209,7 +221,8 @@ mod tests {
         );
         let chain = Chain::new(&settings, Some(Arc::new(Names)));
         let source = |repository| {
-            chain.find("reg.test", repository, &Operation::new()).map(|known| found(known).source.clone())
+            let lookup = chain.find("reg.test", repository, Action::Pull, &Operation::new());
+            lookup.map(|known| found(known).source.clone())
         };
         assert_eq!(source("mine").unwrap(), "the credential callback");
         assert_eq!(source("other").unwrap(), "DOCKER_AUTH_CONFIG (auths: reg.test)");

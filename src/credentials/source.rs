@@ -1,7 +1,7 @@
 //! What a place that may have a credential is asked.
 
 use super::helper::Helpers;
-use crate::credential::Lookup;
+use crate::credential::{Action, Lookup};
 use crate::error::Result;
 use crate::operation::Operation;
 
@@ -10,6 +10,7 @@ pub(super) struct Asked<'a> {
     /// The registry's name as references have it.
     pub(super) registry: &'a str,
     pub(super) repository: &'a str,
+    pub(super) action: Action,
     pub(super) helpers: &'a Helpers,
     pub(super) operation: &'a Operation,
 }

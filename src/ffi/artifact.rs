@@ -23,6 +23,9 @@ pub(super) struct ArtifactObject {
     layers: OnceLock<Vec<DescriptorTexts>>,
     annotations: OnceLock<Annotations>,
     subject: Option<OwnedCStr>,
+    /// With a NUL behind them, once they are asked for.
+    manifest_bytes: OnceLock<OwnedCStr>,
+    config_bytes: OnceLock<OwnedCStr>,
 }
 
 impl Object for ArtifactObject {
@@ -42,6 +45,8 @@ impl ArtifactObject {
             layers: OnceLock::new(),
             annotations: OnceLock::new(),
             subject: artifact.subject.as_ref().map(|subject| subject.digest.as_str().into()),
+            manifest_bytes: OnceLock::new(),
+            config_bytes: OnceLock::new(),
             artifact,
         }
     }
@@ -108,7 +113,7 @@ pub unsafe extern "C" fn cldoci_artifact_media_type(
     accessor::text::<ArtifactObject>(artifact, length, |artifact| Some(&artifact.media_type))
 }
 
-/// The manifest's bytes.
+/// The manifest's bytes. A NUL comes behind them, which `size` does not count.
 ///
 /// @param artifact  borrowed, not NULL
 /// @param size      out, may be NULL: how many bytes
@@ -118,20 +123,28 @@ pub unsafe extern "C" fn cldoci_artifact_manifest(
     artifact: *const cldoci_artifact,
     size: *mut usize,
 ) -> *const u8 {
-    accessor::bytes::<ArtifactObject>(artifact, size, |artifact| Some(&artifact.artifact.manifest))
+    let bytes = accessor::text::<ArtifactObject>(artifact, size, |artifact| {
+        let manifest = &artifact.artifact.manifest;
+        Some(artifact.manifest_bytes.get_or_init(|| OwnedCStr::new(manifest)))
+    });
+    bytes.cast()
 }
 
-/// The config's bytes, as they are.
+/// The config's bytes, as they are. A NUL comes behind them, which `size` does not count.
 ///
 /// @param artifact  borrowed, not NULL
 /// @param size      out, may be NULL: how many bytes
-/// @return borrowed from `artifact`; NULL for a bad handle, and possibly where there are 0 of them
+/// @return borrowed from `artifact`; NULL for a bad handle, and where it was not fetched (option `fetch_config`)
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_config(
     artifact: *const cldoci_artifact,
     size: *mut usize,
 ) -> *const u8 {
-    accessor::bytes::<ArtifactObject>(artifact, size, |artifact| artifact.artifact.config.as_deref())
+    let bytes = accessor::text::<ArtifactObject>(artifact, size, |artifact| {
+        let config = artifact.artifact.config.as_deref()?;
+        Some(artifact.config_bytes.get_or_init(|| OwnedCStr::new(config)))
+    });
+    bytes.cast()
 }
 
 /// The config's media type.

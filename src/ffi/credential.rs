@@ -1,24 +1,36 @@
 //! The caller's credential function, and what it fills in.
 
 use std::ffi::{CString, c_char, c_void};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::callback::UserData;
-use super::status::cldoci_status;
-use super::support::credentials::CredentialCallback;
+use super::status::{CLDOCI_ERROR_HANDLE, cldoci_status};
+use super::support::accessor;
+use super::support::credentials::{Answer, CredentialCallback};
 use super::support::guard;
 use super::support::handle::{self, Object};
 use super::support::lock;
 use super::support::strings::{optional_text, text};
 use super::types::{cldoci_credential, cldoci_error};
-use crate::credential::Credential;
+use crate::credential::{Action, Credential};
 use crate::error::{Error, Kind, Result, printable};
 use crate::options::Secret;
+
+/// What a credential is for: to be known to the registry, and nothing of a repository.
+pub const CLDOCI_ACTION_IDENTIFY: i32 = 0;
+/// To read a repository.
+pub const CLDOCI_ACTION_PULL: i32 = 1;
+/// To write to a repository, and to read it.
+pub const CLDOCI_ACTION_PUSH: i32 = 2;
+/// To delete from a repository, and to write to it and read it.
+pub const CLDOCI_ACTION_DELETE: i32 = 3;
 
 /// Asked for the credential of a repository once its registry has demanded one. Fill in `credential`
 /// (`cldoci_credential_set_basic` and its like; it lives for the time of the call) and return 1, or return 0 for
 /// none, so that the next source is asked; a negative number ends the operation with CLDOCI_ERROR_CREDENTIALS,
-/// whose message `cldoci_credential_set_failure` completes. It is kept until the registry refuses it.
+/// whose message `cldoci_credential_set_failure` completes. `cldoci_credential_action` says what the credential is
+/// for. It is kept until the registry refuses it.
 #[allow(non_camel_case_types, reason = "the header's name")]
 pub type cldoci_credential_callback = Option<
     unsafe extern "C" fn(
@@ -32,7 +44,12 @@ pub type cldoci_credential_callback = Option<
 /// What the callback filled in: a credential, or why there is none.
 type Filled = std::result::Result<Credential, String>;
 
-pub(super) struct CredentialObject(Mutex<Option<Filled>>);
+pub(super) struct CredentialObject {
+    action: Action,
+    /// The callback asked for the action.
+    by_action: AtomicBool,
+    filled: Mutex<Option<Filled>>,
+}
 
 impl Object for CredentialObject {
     type Opaque = cldoci_credential;
@@ -41,7 +58,7 @@ impl Object for CredentialObject {
 }
 
 fn put(credential: *mut cldoci_credential, value: Filled) -> Result<()> {
-    *lock(&handle::get::<CredentialObject>(credential)?.0) = Some(value);
+    *lock(&handle::get::<CredentialObject>(credential)?.filled) = Some(value);
     Ok(())
 }
 
@@ -50,27 +67,52 @@ pub(super) fn credential_callback(
     function: unsafe extern "C" fn(*const c_char, *const c_char, *mut cldoci_credential, *mut c_void) -> i32,
     user_data: UserData,
 ) -> Arc<CredentialCallback> {
-    Arc::new(move |registry, repository| {
+    Arc::new(move |registry, repository, action| {
         let [registry_text, repository_text] =
             [registry, repository].map(|text| CString::new(text).unwrap_or_default());
-        let handle = handle::insert(CredentialObject(Mutex::new(None)))?;
+        let handle = handle::insert(CredentialObject {
+            action,
+            by_action: AtomicBool::new(false),
+            filled: Mutex::new(None),
+        })?;
         // SAFETY: the caller gave this function for this user_data, and both texts live as long as the call.
         let answer = unsafe {
             function(registry_text.as_ptr(), repository_text.as_ptr(), handle, user_data.pointer())
         };
-        let filled = lock(&handle::get::<CredentialObject>(handle)?.0).take();
+        let object = handle::get::<CredentialObject>(handle)?;
+        let (filled, by_action) = (lock(&object.filled).take(), object.by_action.load(Ordering::Relaxed));
+        drop(object);
         handle::free::<CredentialObject>(handle)?;
         let failed = |why: &str| {
             let of = printable(format!("{registry}/{repository}"));
             Err(Error::new(Kind::Credentials, format!("{why} for {of}")))
         };
         match (answer, filled) {
-            (0, _) => Ok(None),
-            (1, Some(Ok(credential))) => Ok(Some(credential)),
+            (0, _) => Ok(Answer { credential: None, by_action }),
+            (1, Some(Ok(credential))) => Ok(Answer { credential: Some(credential), by_action }),
             (1, _) => failed("gave 1 and filled nothing in"),
             (_, Some(Err(why))) => Err(Error::new(Kind::Credentials, printable(why))),
             (code, _) => failed(&format!("failed with {code}")),
         }
+    })
+}
+
+/// What the credential is for. A callback that calls this is asked once for each action of a repository, one that
+/// does not once for all of them: the first answer serves the others.
+///
+/// @param credential  borrowed, not NULL: what the callback was given
+/// @return CLDOCI_ACTION_…, later versions may have more; CLDOCI_ERROR_HANDLE for a bad handle
+/// Threads: the callback's own, while it runs.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_credential_action(credential: *const cldoci_credential) -> i32 {
+    accessor::number::<CredentialObject, _>(credential, CLDOCI_ERROR_HANDLE, |credential| {
+        credential.by_action.store(true, Ordering::Relaxed);
+        Some(match credential.action {
+            Action::Identify => CLDOCI_ACTION_IDENTIFY,
+            Action::Pull => CLDOCI_ACTION_PULL,
+            Action::Push => CLDOCI_ACTION_PUSH,
+            Action::Delete => CLDOCI_ACTION_DELETE,
+        })
     })
 }
 

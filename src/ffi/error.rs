@@ -53,6 +53,61 @@ pub unsafe extern "C" fn cldoci_error_registry_code(
     accessor::text::<ErrorObject>(error, length, |error| error.registry_code.as_ref())
 }
 
+/// How many errors the registry listed in its answer, of which `cldoci_error_registry_code` is the first one's code;
+/// of a long list the first 32 are kept. Their texts are the registry's own, with control characters escaped.
+///
+/// @param error  borrowed; NULL gives 0
+/// @return the number; 0 where the registry listed none, or for a bad handle
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_error_registry_error_count(error: *const cldoci_error) -> usize {
+    accessor::number::<ErrorObject, _>(error, 0, |error| Some(error.registry_errors.len()))
+}
+
+/// The code of an error that the registry listed, such as `MANIFEST_BLOB_UNKNOWN`; at most about 256 bytes of it.
+///
+/// @param error   borrowed; NULL gives NULL
+/// @param index   from 0
+/// @param length  out, may be NULL: bytes before the final NUL
+/// @return borrowed from `error`, UTF-8, empty where it has none; NULL beyond the last
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_error_registry_error_code(
+    error: *const cldoci_error,
+    index: usize,
+    length: *mut usize,
+) -> *const c_char {
+    accessor::text::<ErrorObject>(error, length, |error| Some(&error.registry_errors.get(index)?.code))
+}
+
+/// The message of an error that the registry listed, for people; at most about 256 bytes of it.
+///
+/// @param error   borrowed; NULL gives NULL
+/// @param index   from 0
+/// @param length  out, may be NULL: bytes before the final NUL
+/// @return borrowed from `error`, UTF-8, empty where it has none; NULL beyond the last
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_error_registry_error_message(
+    error: *const cldoci_error,
+    index: usize,
+    length: *mut usize,
+) -> *const c_char {
+    accessor::text::<ErrorObject>(error, length, |error| Some(&error.registry_errors.get(index)?.message))
+}
+
+/// The detail of an error that the registry listed: JSON of any type, in one line, whole or not at all.
+///
+/// @param error   borrowed; NULL gives NULL
+/// @param index   from 0
+/// @param length  out, may be NULL: bytes before the final NUL
+/// @return borrowed from `error`, UTF-8; NULL beyond the last, where it has none, and for one over 4096 bytes
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_error_registry_error_detail(
+    error: *const cldoci_error,
+    index: usize,
+    length: *mut usize,
+) -> *const c_char {
+    accessor::text::<ErrorObject>(error, length, |error| error.registry_errors.get(index)?.detail.as_ref())
+}
+
 /// The system's error number (`errno`) that was the reason.
 ///
 /// @param error  borrowed; NULL gives 0

@@ -4,7 +4,7 @@ pub mod lists;
 
 use std::ffi::c_char;
 use std::os::unix::ffi::OsStrExt as _;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::artifact::ArtifactObject;
 use super::progress::cldoci_counters;
@@ -29,6 +29,9 @@ pub(super) struct ResultObject {
     credential_source: Option<OwnedCStr>,
     tags: Vec<OwnedCStr>,
     referrers: Vec<DescriptorTexts>,
+    entries: Vec<DescriptorTexts>,
+    /// The bytes of a document with a NUL behind them, once they are asked for.
+    document: OnceLock<OwnedCStr>,
     left_out: Vec<(OwnedCStr, OwnedCStr)>,
     warnings: Vec<OwnedCStr>,
 }
@@ -48,6 +51,8 @@ impl ResultObject {
             credential_source: outcome.credential_source.as_deref().map(OwnedCStr::from),
             tags: outcome.tags.iter().map(|tag| tag.as_str().into()).collect(),
             referrers: outcome.referrers.iter().map(DescriptorTexts::new).collect(),
+            entries: outcome.entries.iter().map(DescriptorTexts::new).collect(),
+            document: OnceLock::new(),
             left_out: outcome
                 .left_out
                 .iter()
@@ -78,7 +83,7 @@ impl Output for *mut *mut cldoci_result {
 }
 
 /// The digest: of build, push, pull, tag, copy, resolve, exists, inspect and attach the manifest's, of
-/// pull_config the config's, of read_layer the layer's.
+/// read_manifest too, of pull_config the config's, of read_layer the layer's.
 ///
 /// @param result  borrowed, not NULL
 /// @param length  out, may be NULL: bytes before the final NUL
@@ -145,13 +150,21 @@ pub unsafe extern "C" fn cldoci_result_artifact(
     })
 }
 
-/// The bytes of pull_config (the config as it was pushed) and read_layer.
+/// The bytes of pull_config (the config as it was pushed), read_manifest and read_layer. Behind those of the first two
+/// comes a NUL, which `size` does not count, as behind every text; behind a layer's comes nothing.
 ///
 /// @param result  borrowed, not NULL
 /// @param size    out, may be NULL: how many bytes
-/// @return borrowed from `result`; NULL where the verb gives none, and possibly where there are 0 of them
+/// @return borrowed from `result`; NULL where the verb gives none, and possibly where a layer has 0 of them
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_bytes(result: *const cldoci_result, size: *mut usize) -> *const u8 {
+    let document = accessor::text::<ResultObject>(result, size, |result| {
+        let bytes = result.outcome.bytes.as_deref().filter(|_| result.outcome.is_document)?;
+        Some(result.document.get_or_init(|| OwnedCStr::new(bytes)))
+    });
+    if !document.is_null() {
+        return document.cast();
+    }
     accessor::bytes::<ResultObject>(result, size, |result| result.outcome.bytes.as_deref())
 }
 

@@ -1,5 +1,7 @@
 //! The platforms of an index's entries, and which of them is wanted (image-spec, image-index.md).
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::json::optional;
@@ -63,6 +65,17 @@ impl Wish {
             && platform.os == self.os
             && platform.architecture == self.architecture
             && self.variant.as_deref().is_none_or(|wanted| variant == Some(wanted))
+    }
+}
+
+/// `os/architecture[/variant]`.
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.os, self.architecture)?;
+        match &self.variant {
+            Some(variant) => write!(f, "/{variant}"),
+            None => Ok(()),
+        }
     }
 }
 

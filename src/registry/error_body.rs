@@ -7,18 +7,22 @@ use serde::Deserialize;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use crate::error::printable;
+use crate::error::{RegistryError, is_unprintable, printable};
 
 /// The longest quote.
 const LIMIT: usize = 400;
+/// The most errors of a list that are kept.
+const LISTED: usize = 32;
+/// The longest detail of one of them, in bytes of JSON.
+const DETAIL_LIMIT: usize = 4096;
 
 /// A server's own words.
 #[derive(Debug, Default)]
 pub(crate) struct ErrorBody {
     /// It is the list of errors that the specification has.
     pub(crate) is_registrys: bool,
-    /// The codes of that list.
-    pub(crate) codes: Vec<String>,
+    /// That list, the codes as they came.
+    pub(crate) errors: Vec<RegistryError>,
     /// For people; empty where it says nothing.
     pub(crate) text: String,
 }
@@ -55,8 +59,29 @@ impl ErrorBody {
 
 fn registrys(envelope: Envelope) -> Option<ErrorBody> {
     let text = envelope.errors.first().map(in_words)?;
-    let codes = envelope.errors.iter().map(|entry| plain(&entry.code)).collect();
-    Some(ErrorBody { is_registrys: true, codes, text: short(text) })
+    let errors = envelope.errors.iter().take(LISTED).map(listed).collect();
+    Some(ErrorBody { is_registrys: true, errors, text: short(text) })
+}
+
+fn listed(entry: &Entry) -> RegistryError {
+    let detail = (entry.detail != Value::Null).then(|| one_line(&entry.detail));
+    RegistryError {
+        code: plain(&entry.code),
+        message: printable(plain(&entry.message)),
+        detail: detail.filter(|detail| detail.len() <= DETAIL_LIMIT),
+    }
+}
+
+/// JSON of the same value, with escapes for what has no place in a line; it can stand in a text alone.
+fn one_line(value: &Value) -> String {
+    let mut text = String::new();
+    for c in value.to_string().chars() {
+        match is_unprintable(c) {
+            true => text.push_str(&format!("\\u{:04x}", u32::from(c))),
+            false => text.push(c),
+        }
+    }
+    text
 }
 
 /// `CODE: message: detail`, as far as they are there and say something of their own.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::error_body::ErrorBody;
 use super::retry;
 use super::sender::Sender;
-use crate::error::{Error, Kind, printable};
+use crate::error::{Error, Kind, RegistryError, printable};
 
 /// What was said with an answer that is no success (distribution-spec, "Error Codes").
 #[derive(Debug)]
@@ -22,11 +22,11 @@ pub(crate) struct ErrorResponse {
 impl ErrorResponse {
     /// The first of the registry's own codes.
     pub(crate) fn code(&self) -> Option<&str> {
-        self.body.codes.first().map(String::as_str)
+        self.body.errors.first().map(|error| error.code.as_str())
     }
 
     pub(crate) fn has_code(&self, code: &str) -> bool {
-        self.body.codes.iter().any(|one| one == code)
+        self.body.errors.iter().any(|one| one.code == code)
     }
 
     /// Whether it is a registry that says that something is not there: a page of somebody else's with the
@@ -55,9 +55,7 @@ impl ErrorResponse {
         let mut error = Error::new(kind, format!("{what}: {}", self.words()))
             .with_http_status(self.status)
             .with_retryable(retry::is_passing(self.status));
-        if let Some(code) = self.code().filter(|code| !code.is_empty()) {
-            error = error.with_registry_code(printable(code));
-        }
+        error = listing(error, self.body.errors);
         match self.retry_after {
             Some(wait) => error.with_retry_after(wait),
             None => error,
@@ -66,13 +64,8 @@ impl ErrorResponse {
 
     /// For a credential that was taken and has not the right to this.
     pub(crate) fn into_denied(self, what: &str) -> Error {
-        let (status, code) = (self.status, self.code().map(printable));
         let words = format!("{what}: the registry refuses this access{}", self.told());
-        let error = Error::new(Kind::Denied, words).with_http_status(status);
-        match code.filter(|code| !code.is_empty()) {
-            Some(code) => error.with_registry_code(code),
-            None => error,
-        }
+        listing(Error::new(Kind::Denied, words).with_http_status(self.status), self.body.errors)
     }
 
     fn words(&self) -> String {
@@ -130,4 +123,16 @@ impl ErrorResponse {
             _ => "",
         }
     }
+}
+
+/// The error with all that the registry listed, and the first of its codes.
+fn listing(error: Error, mut listed: Vec<RegistryError>) -> Error {
+    for one in &mut listed {
+        one.code = printable(&one.code);
+    }
+    let error = match listed.first().map(|one| one.code.clone()).filter(|code| !code.is_empty()) {
+        Some(code) => error.with_registry_code(code),
+        None => error,
+    };
+    error.with_registry_errors(listed)
 }

@@ -10,7 +10,7 @@ use super::auth::{Auth, Scope};
 use super::repository::{Registry, Repository};
 use super::request::{Request, Target};
 use crate::call::Call;
-use crate::credential::{Credential, Credentials, Found, Lookup};
+use crate::credential::{Action, Credential, Credentials, Found, Lookup};
 use crate::error::Result;
 use crate::oci::RegistryReference;
 use crate::operation::Operation;
@@ -90,7 +90,13 @@ impl Only {
 }
 
 impl Credentials for Only {
-    fn look_up<'a>(&'a self, _: &'a str, _: &'a str, _: &'a Operation) -> BoxFuture<'a, Result<Lookup>> {
+    fn look_up<'a>(
+        &'a self,
+        _: &'a str,
+        _: &'a str,
+        _: Action,
+        _: &'a Operation,
+    ) -> BoxFuture<'a, Result<Lookup>> {
         let found = self.found.clone();
         let refused = self.refused.load(Ordering::Relaxed);
         Box::pin(async move { Ok(if refused { Lookup::Refused(found) } else { Lookup::Found(found) }) })

@@ -109,7 +109,10 @@ impl Response {
         let mut body = ErrorBody::of(&content_type, &body);
         if let Some(sent) = shows {
             body.text.clear();
-            body.codes.retain(|code| !shows_credential(code.as_bytes(), sent));
+            body.errors.retain(|error| !shows_credential(error.code.as_bytes(), sent));
+            for error in &mut body.errors {
+                (error.message, error.detail) = (String::new(), None);
+            }
         }
         // Without what follows the path, which may be a signature.
         let location =

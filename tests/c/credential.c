@@ -3,7 +3,18 @@
 #include "silent.h"
 #include <pthread.h>
 
-static int asked, finalized;
+static int asked, finalized, asked_for[4];
+
+/* Asks for the action. */
+static int32_t give_for(const char *registry, const char *repository, cldoci_credential *credential, void *user_data) {
+  int32_t action = cldoci_credential_action(credential);
+  (void)registry;
+  (void)user_data;
+  CHECK(strcmp(repository, "name") == 0 && action >= CLDOCI_ACTION_IDENTIFY && action <= CLDOCI_ACTION_DELETE);
+  asked_for[action]++;
+  CHECK(cldoci_credential_set_basic(credential, "user", "secret", NULL) == CLDOCI_OK);
+  return 1;
+}
 
 static int32_t give(const char *registry, const char *repository, cldoci_credential *credential, void *user_data) {
   cldoci_error *error = NULL;
@@ -27,6 +38,7 @@ int main(void) {
   cldoci_client *client = NULL;
   cldoci_reference *reference = NULL;
   cldoci_result *result = NULL;
+  cldoci_operation *operation = NULL;
   pthread_t server;
   int32_t answer = 1;
   int listener = silent_listen(place, sizeof place, 16);
@@ -64,6 +76,29 @@ int main(void) {
   /* And can say why, in one line. */
   answer = -8;
   FAILS(cldoci_exists(client, reference, NULL, NULL, &error), CREDENTIALS, "callback: the vault is\\nsealed");
+  OK(cldoci_client_free(client));
+
+  /* One that asks what it is for is asked for each action, once; by both forms. */
+  CHECK(cldoci_credential_action(NULL) == CLDOCI_ERROR_HANDLE);
+  OK(cldoci_options_new(&options, &error));
+  OK(cldoci_options_set_environment(options, 0, &error));
+  OK(cldoci_options_set_store(options, "off", &error));
+  OK(cldoci_options_set_credential_callback(options, give_for, NULL, NULL, &error));
+  OK(cldoci_client_new(options, &client, &error));
+  OK(cldoci_options_free(options));
+  for (int i = 0; i < 2; i++) {
+    OK(cldoci_exists(client, reference, NULL, NULL, &error));
+    OK(cldoci_exists_start(client, reference, NULL, &operation, &error));
+    OK(cldoci_operation_wait(operation, -1, &error));
+    OK(cldoci_operation_free(operation));
+    CHECK(asked_for[CLDOCI_ACTION_PULL] == 1 && asked_for[CLDOCI_ACTION_DELETE] == i);
+    OK(cldoci_delete(client, reference, NULL, NULL, &error));
+    OK(cldoci_delete_start(client, reference, NULL, &operation, &error));
+    OK(cldoci_operation_wait(operation, -1, &error));
+    OK(cldoci_operation_free(operation));
+    CHECK(asked_for[CLDOCI_ACTION_PULL] == 1 && asked_for[CLDOCI_ACTION_DELETE] == 1);
+  }
+  CHECK(asked_for[CLDOCI_ACTION_IDENTIFY] == 0 && asked_for[CLDOCI_ACTION_PUSH] == 0);
   OK(cldoci_client_free(client));
   OK(cldoci_reference_free(reference));
   CHECK(cldoci_debug_live_handles(CLDOCI_HANDLE_ANY) == 0);

@@ -1,6 +1,7 @@
 //! The behaviour suite on every API and every place.
 
 mod cases;
+mod manifests;
 
 use std::path::Path;
 
@@ -88,11 +89,11 @@ fn sparse() -> Remote {
 
 /// Runs every case on one API.
 macro_rules! behaviour_suite {
-    ($api:ty, $place:expr; $($case:ident),+ $(,)?) => {
+    ($api:ty, $place:expr, $of:ident; $($case:ident),+ $(,)?) => {
         $(#[test]
         fn $case() {
             let place = $place;
-            super::cases::$case::<$api>(&place);
+            super::$of::$case::<$api>(&place);
         })+
     };
 }
@@ -102,7 +103,7 @@ macro_rules! everywhere {
     ($module:ident, $api:ty, $place:expr) => {
         mod $module {
             use super::*;
-            behaviour_suite!($api, $place;
+            behaviour_suite!($api, $place, cases;
                 the_seeds_workflow,
                 a_digest_names_one_artifact,
                 what_is_there_is_not_moved_again,
@@ -119,6 +120,10 @@ macro_rules! everywhere {
                 attach_refer_and_copy,
                 custom_kinds_and_annotations,
                 progress_ends_where_its_totals_are,
+            );
+            behaviour_suite!($api, $place, manifests;
+                an_index_lists_its_entries_and_each_gives_its_bytes,
+                a_registrys_errors_are_listed,
             );
         }
     };

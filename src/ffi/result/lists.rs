@@ -96,6 +96,85 @@ pub unsafe extern "C" fn cldoci_result_referrer_size(result: *const cldoci_resul
     accessor::number::<ResultObject, _>(result, 0, |result| Some(result.referrers.get(index)?.size))
 }
 
+/// How many manifests the index of read_manifest lists.
+///
+/// @param result  borrowed, not NULL
+/// @return the number; 0 for what is no index, and for another verb
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_result_entry_count(result: *const cldoci_result) -> usize {
+    accessor::number::<ResultObject, _>(result, 0, |result| Some(result.entries.len()))
+}
+
+/// The digest of a manifest that the index lists; they come in the index's order.
+///
+/// @param result  borrowed, not NULL
+/// @param index   from 0
+/// @param length  out, may be NULL: bytes before the final NUL
+/// @return borrowed from `result`; NULL beyond the last
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_result_entry_digest(
+    result: *const cldoci_result,
+    index: usize,
+    length: *mut usize,
+) -> *const c_char {
+    accessor::text::<ResultObject>(result, length, |result| Some(&result.entries.get(index)?.digest))
+}
+
+/// The media type of a manifest that the index lists: it may be an index itself.
+///
+/// @param result  borrowed, not NULL
+/// @param index   from 0
+/// @param length  out, may be NULL: bytes before the final NUL
+/// @return borrowed from `result`; NULL beyond the last
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_result_entry_media_type(
+    result: *const cldoci_result,
+    index: usize,
+    length: *mut usize,
+) -> *const c_char {
+    accessor::text::<ResultObject>(result, length, |result| Some(&result.entries.get(index)?.media_type))
+}
+
+/// The artifact type of a manifest that the index lists.
+///
+/// @param result  borrowed, not NULL
+/// @param index   from 0
+/// @param length  out, may be NULL: bytes before the final NUL
+/// @return borrowed from `result`; NULL beyond the last, and where the index names none
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_result_entry_artifact_type(
+    result: *const cldoci_result,
+    index: usize,
+    length: *mut usize,
+) -> *const c_char {
+    accessor::text::<ResultObject>(result, length, |result| result.entries.get(index)?.artifact_type.as_ref())
+}
+
+/// The platform of a manifest that the index lists, as the option `platform` takes it: `os/architecture[/variant]`.
+///
+/// @param result  borrowed, not NULL
+/// @param index   from 0
+/// @param length  out, may be NULL: bytes before the final NUL
+/// @return borrowed from `result`; NULL beyond the last, and where the index names none
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_result_entry_platform(
+    result: *const cldoci_result,
+    index: usize,
+    length: *mut usize,
+) -> *const c_char {
+    accessor::text::<ResultObject>(result, length, |result| result.entries.get(index)?.platform.as_ref())
+}
+
+/// The size in bytes of a manifest that the index lists.
+///
+/// @param result  borrowed, not NULL
+/// @param index   from 0
+/// @return the size; 0 beyond the last
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_result_entry_size(result: *const cldoci_result, index: usize) -> u64 {
+    accessor::number::<ResultObject, _>(result, 0, |result| Some(result.entries.get(index)?.size))
+}
+
 /// How many annotations the descriptor of a referrer has.
 ///
 /// @param result  borrowed, not NULL

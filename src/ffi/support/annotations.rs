@@ -34,6 +34,7 @@ pub(crate) struct DescriptorTexts {
     pub(crate) digest: OwnedCStr,
     pub(crate) size: u64,
     pub(crate) artifact_type: Option<OwnedCStr>,
+    pub(crate) platform: Option<OwnedCStr>,
     pub(crate) annotations: Annotations,
 }
 
@@ -44,6 +45,7 @@ impl DescriptorTexts {
             digest: descriptor.digest.as_str().into(),
             size: descriptor.size,
             artifact_type: descriptor.artifact_type.as_deref().map(OwnedCStr::from),
+            platform: descriptor.platform.as_ref().map(|platform| platform.to_string().as_str().into()),
             annotations: Annotations::new(&descriptor.annotations),
         }
     }

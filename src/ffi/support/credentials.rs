@@ -2,15 +2,21 @@
 //! for the verb, never on one that does I/O.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 
 use super::callbacks;
-use crate::credential::{Credential, CredentialProvider};
+use crate::credential::{Action, Credential, CredentialProvider};
 use crate::error::{Error, Kind, Result};
 
-/// The caller's function, for a registry and a repository.
-pub(crate) type CredentialCallback = dyn Fn(&str, &str) -> Result<Option<Credential>> + Send + Sync;
+/// The caller's function, for a registry, a repository and an action. Its answer says whether it asked for the action.
+pub(crate) type CredentialCallback = dyn Fn(&str, &str, Action) -> Result<Answer> + Send + Sync;
+
+/// What the caller's function gave.
+pub(crate) struct Answer {
+    pub(crate) credential: Option<Credential>,
+    pub(crate) by_action: bool,
+}
 
 thread_local! {
     /// The client whose callback runs on this thread.
@@ -32,23 +38,32 @@ impl ClientId {
 pub(crate) struct CallbackProvider {
     callback: Arc<CredentialCallback>,
     pub(crate) client: ClientId,
+    /// The callback asked for the action once.
+    by_action: Arc<AtomicBool>,
 }
 
 impl CallbackProvider {
     pub(crate) fn new(callback: Arc<CredentialCallback>) -> Self {
         static CLIENTS: AtomicU64 = AtomicU64::new(0);
-        Self { callback, client: ClientId(CLIENTS.fetch_add(1, Ordering::Relaxed)) }
+        let client = ClientId(CLIENTS.fetch_add(1, Ordering::Relaxed));
+        Self { callback, client, by_action: Arc::default() }
     }
 }
 
 impl CredentialProvider for CallbackProvider {
     fn credential(&self, registry: &str, repository: &str) -> Result<Option<Credential>> {
-        let (callback, client) = (self.callback.clone(), self.client);
+        self.credential_for(registry, repository, Action::Identify)
+    }
+
+    fn credential_for(&self, registry: &str, repository: &str, action: Action) -> Result<Option<Credential>> {
+        let (callback, client, by_action) = (self.callback.clone(), self.client, self.by_action.clone());
         let ask = move |registry: &str, repository: &str| {
             let before = ASKING.replace(Some(client));
-            let answer = callback(registry, repository);
+            let answer = callback(registry, repository, action);
             ASKING.set(before);
-            answer
+            let answer = answer?;
+            by_action.fetch_or(answer.by_action, Ordering::Relaxed);
+            Ok(answer.credential)
         };
         if callbacks::is_here() {
             return ask(registry, repository);
@@ -61,5 +76,9 @@ impl CredentialProvider for CallbackProvider {
         }));
         let lost = |_| Error::new(Kind::Credentials, "did not come back");
         receiver.recv().map_err(lost)?
+    }
+
+    fn depends_on_action(&self) -> bool {
+        self.by_action.load(Ordering::Relaxed)
     }
 }

@@ -3,7 +3,7 @@
 use super::handle::{self, Object};
 use super::panic::{caught, error_of};
 use super::strings::{OwnedCStr, out};
-use crate::error::{Error, Result};
+use crate::error::{Error, RegistryError, Result};
 use crate::ffi::status::{self, CLDOCI_ERROR_ARGUMENT, CLDOCI_OK, cldoci_status};
 use crate::ffi::types::cldoci_error;
 
@@ -28,9 +28,27 @@ pub(crate) struct ErrorObject {
     pub(crate) message: OwnedCStr,
     pub(crate) http_status: i32,
     pub(crate) registry_code: Option<OwnedCStr>,
+    pub(crate) registry_errors: Vec<RegistryErrorTexts>,
     pub(crate) errno: i32,
     pub(crate) retryable: bool,
     pub(crate) retry_after_ms: i64,
+}
+
+/// One of the errors that a registry listed, as it is lent to the caller.
+pub(crate) struct RegistryErrorTexts {
+    pub(crate) code: OwnedCStr,
+    pub(crate) message: OwnedCStr,
+    pub(crate) detail: Option<OwnedCStr>,
+}
+
+impl RegistryErrorTexts {
+    fn new(error: &RegistryError) -> Self {
+        Self {
+            code: error.code.as_str().into(),
+            message: error.message.as_str().into(),
+            detail: error.detail.as_deref().map(OwnedCStr::from),
+        }
+    }
 }
 
 impl Object for ErrorObject {
@@ -46,6 +64,7 @@ impl ErrorObject {
             message: error.message().into(),
             http_status: error.http_status().map_or(0, i32::from),
             registry_code: error.registry_code().map(OwnedCStr::from),
+            registry_errors: error.registry_errors().iter().map(RegistryErrorTexts::new).collect(),
             errno: error.errno().unwrap_or(0),
             retryable: error.retryable(),
             retry_after_ms: error

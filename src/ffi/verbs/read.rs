@@ -137,6 +137,29 @@ pub unsafe extern "C" fn cldoci_inspect(
     )
 }
 
+/// Gets a manifest's bytes as they are stored, of an artifact, of an image or of an index, for which no platform is
+/// chosen: the option `platform` means nothing here. The result has the bytes, their media type, digest and size, and
+/// of an index the entries (`cldoci_result_entry_count`). An entry's digest in a reference gets its manifest in turn.
+///
+/// @param reference  borrowed, not NULL
+/// @return CLDOCI_OK, CLDOCI_ERROR_NOT_FOUND where there is none, or what it failed with
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cldoci_read_manifest(
+    client: *const cldoci_client,
+    reference: *const cldoci_reference,
+    options: *const cldoci_options,
+    result: *mut *mut cldoci_result,
+    error: *mut *mut cldoci_error,
+) -> cldoci_status {
+    run(
+        "read_manifest",
+        Question,
+        (client, options, result, error),
+        || handle::get::<ReferenceObject>(reference),
+        |client, reference, call| client.read_manifest(&reference.reference, call),
+    )
+}
+
 /// Lists the manifests that refer to an artifact. The result has their descriptors.
 ///
 /// @param reference  borrowed, not NULL

@@ -237,7 +237,9 @@ impl Auth {
     async fn credential(&self, access: Access<'_>) -> Result<Lookup> {
         let Access { registry, scope, call, .. } = access;
         match &self.credentials {
-            Some(credentials) => credentials.look_up(registry, scope.repository(), &call.operation).await,
+            Some(credentials) => {
+                credentials.look_up(registry, scope.repository(), scope.action(), &call.operation).await
+            }
             None => Ok(Lookup::None),
         }
     }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::credential::Action;
+
 /// The actions that a repository may be asked for, in the order in which they are written.
 const ACTIONS: [&str; 3] = ["pull", "push", "delete"];
 
@@ -51,6 +53,16 @@ impl Scope {
     /// The repository's name; empty for a log-in.
     pub(crate) fn repository(&self) -> &str {
         &self.repository
+    }
+
+    /// What a credential is wanted for.
+    pub(super) fn action(&self) -> Action {
+        match self.actions.last() {
+            None => Action::Identify,
+            Some(&"pull") => Action::Pull,
+            Some(&"push") => Action::Push,
+            Some(_) => Action::Delete,
+        }
     }
 
     /// Whether it changes something: then nothing is tried without the credentials that are configured.
@@ -213,5 +225,8 @@ mod tests {
     fn what_writes_and_what_reads() {
         assert!(!Scope::pull("a").writes() && !Scope::none().writes());
         assert!(Scope::push("a").writes() && Scope::delete("a").writes());
+        let actions =
+            [Scope::none(), Scope::pull("a"), Scope::push("a"), Scope::delete("a")].map(|s| s.action());
+        assert_eq!(actions, [Action::Identify, Action::Pull, Action::Push, Action::Delete]);
     }
 }

@@ -268,6 +268,11 @@ impl Ours {
         self.run(|client, call| client.pull_config(&from, call))
     }
 
+    pub fn read_manifest(&self, at: &str) -> Result<Done> {
+        let at: Reference = at.parse()?;
+        self.run(|client, call| client.read_manifest(&at, call))
+    }
+
     pub fn exists(&self, at: &str) -> Result<Done> {
         let at: Reference = at.parse()?;
         self.run(|client, call| client.exists(&at, call))

@@ -62,6 +62,13 @@ pub fn call(function: impl FnOnce(*mut *mut cldoci_error) -> i32) -> Result<(), 
             kind: text(cldoci_status_name(status)).unwrap(),
             message: text(cldoci_error_message(error, null_mut())).unwrap(),
             http_status: u16::try_from(cldoci_error_http_status(error)).ok().filter(|s| *s != 0),
+            listed: (0..cldoci_error_registry_error_count(error))
+                .map(|at| {
+                    let code = text(cldoci_error_registry_error_code(error, at, null_mut())).unwrap();
+                    let message = text(cldoci_error_registry_error_message(error, at, null_mut())).unwrap();
+                    (code, message, text(cldoci_error_registry_error_detail(error, at, null_mut())))
+                })
+                .collect(),
         };
         assert_eq!(cldoci_error_free(error), CLDOCI_OK);
         Err(failure)
@@ -220,6 +227,17 @@ pub fn report(result: &CResult) -> Report<CApi> {
                 .into_iter()
                 .map(one)
                 .collect(),
+            listed: (0..cldoci_result_entry_count(at))
+                .map(|entry| {
+                    (
+                        text(cldoci_result_entry_media_type(at, entry, null_mut())).unwrap(),
+                        text(cldoci_result_entry_digest(at, entry, null_mut())).unwrap(),
+                        cldoci_result_entry_size(at, entry),
+                        text(cldoci_result_entry_platform(at, entry, null_mut())),
+                        text(cldoci_result_entry_artifact_type(at, entry, null_mut())),
+                    )
+                })
+                .collect(),
             left_out: list(
                 cldoci_result_left_out_count,
                 [cldoci_result_left_out_path, cldoci_result_left_out_reason],
@@ -319,6 +337,23 @@ impl Api for CApi {
     fn inspect(&self, at: &str) -> Outcome<Self> {
         of_one!(self, cldoci_inspect_start, at)
     }
+    fn read_manifest(&self, at: &str) -> Outcome<Self> {
+        let started = of_one!(self, cldoci_read_manifest_start, at);
+        // The form that waits gives the same, and a NUL stands behind the bytes.
+        let mut result = null_mut();
+        let place = reference(at)?;
+        let waited =
+            call(|error| unsafe { cldoci_read_manifest(self.0, place.0, null(), &mut result, error) });
+        assert_eq!(waited.as_ref().err(), started.as_ref().err());
+        if let Ok(started) = &started {
+            let waited = CResult(result);
+            let mut size = 0;
+            let bytes = unsafe { cldoci_result_bytes(waited.0, &mut size) };
+            assert_eq!(unsafe { *bytes.add(size) }, 0);
+            assert_eq!((&report(&waited).bytes, &report(&waited).listed), (&started.bytes, &started.listed));
+        }
+        started
+    }
     fn delete(&self, at: &str) -> Outcome<Self> {
         of_one!(self, cldoci_delete_start, at)
     }
@@ -339,7 +374,10 @@ impl Api for CApi {
         let at = artifact.0;
         unsafe {
             let mut size = 0;
+            let manifest = cldoci_artifact_manifest(at, &mut size);
+            assert_eq!(*manifest.add(size), 0);
             let config = cldoci_artifact_config(at, &mut size);
+            assert!(config.is_null() || *config.add(size) == 0);
             Description {
                 kind: text(cldoci_artifact_type(at, null_mut())).unwrap(),
                 digest: text(cldoci_artifact_digest(at, null_mut())).unwrap(),

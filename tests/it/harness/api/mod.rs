@@ -30,6 +30,7 @@ pub trait Api: Sized + Send + Sync {
     fn copy(&self, source: &str, target: &str, options: &[(&str, &str)]) -> Outcome<Self>;
     fn list_tags(&self, reference: &str) -> Outcome<Self>;
     fn inspect(&self, reference: &str) -> Outcome<Self>;
+    fn read_manifest(&self, reference: &str) -> Outcome<Self>;
     fn delete(&self, reference: &str) -> Outcome<Self>;
     fn collect_garbage(&self, reference: &str) -> Outcome<Self>;
     fn attach(&self, artifact: &Self::Artifact, subject: &str) -> Outcome<Self>;
@@ -52,6 +53,8 @@ pub struct Report<A: Api> {
     pub bytes: Option<Vec<u8>>,
     pub tags: Vec<String>,
     pub referrers: Vec<String>,
+    /// Media type, digest, size, platform and artifact type of what an index lists.
+    pub listed: Vec<(String, String, u64, Option<String>, Option<String>)>,
     pub left_out: Vec<(String, String)>,
     pub unchanged: bool,
     pub warnings: Vec<String>,
@@ -71,6 +74,8 @@ pub struct Failure {
     pub kind: String,
     pub message: String,
     pub http_status: Option<u16>,
+    /// Code, message and detail of what the registry listed.
+    pub listed: Vec<(String, String, Option<String>)>,
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -19,7 +19,13 @@ fn failure(error: Error) -> Failure {
         }
         kind.push(c.to_ascii_uppercase());
     }
-    Failure { kind, message: error.message().to_owned(), http_status: error.http_status() }
+    let listed = error.registry_errors().iter();
+    Failure {
+        kind,
+        message: error.message().to_owned(),
+        http_status: error.http_status(),
+        listed: listed.map(|one| (one.code.clone(), one.message.clone(), one.detail.clone())).collect(),
+    }
 }
 
 impl RustApi {
@@ -40,6 +46,14 @@ impl RustApi {
             bytes: outcome.bytes,
             tags: outcome.tags,
             referrers: outcome.referrers.iter().map(|d| d.digest.to_string()).collect(),
+            listed: outcome
+                .entries
+                .into_iter()
+                .map(|entry| {
+                    let platform = entry.platform.map(|platform| platform.to_string());
+                    (entry.media_type, entry.digest.to_string(), entry.size, platform, entry.artifact_type)
+                })
+                .collect(),
             left_out: outcome
                 .left_out
                 .iter()
@@ -103,6 +117,9 @@ impl Api for RustApi {
     }
     fn inspect(&self, at: &str) -> Outcome<Self> {
         self.run(&[], |ours| ours.inspect(at))
+    }
+    fn read_manifest(&self, at: &str) -> Outcome<Self> {
+        self.run(&[], |ours| ours.read_manifest(at))
     }
     fn delete(&self, at: &str) -> Outcome<Self> {
         self.run(&[], |ours| ours.delete(at))
