@@ -248,6 +248,7 @@ void run_exists(void);
 void run_gc(void);
 void run_help(void);
 void run_inspect(void);
+void run_manifest(void);
 void run_layers(void);
 void run_login(void);
 void run_logout(void);

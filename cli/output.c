@@ -182,6 +182,18 @@ void print_error(const cldoci_error *error, cldoci_status status, const char *me
   if (http != 0) json_number("httpStatus", (uint64_t)http);
   else json_null("httpStatus");
   json_text("registryCode", cldoci_error_registry_code(error, NULL));
+  json_array("registryErrors");
+  for (size_t i = 0; i < cldoci_error_registry_error_count(error); i++) {
+    size_t size;
+    const char *detail = cldoci_error_registry_error_detail(error, i, &size);
+    json_object(NULL);
+    json_text("code", cldoci_error_registry_error_code(error, i, NULL));
+    json_text("message", cldoci_error_registry_error_message(error, i, NULL));
+    if (detail != NULL) json_raw("detail", (const uint8_t *)detail, size);
+    else json_null("detail");
+    json_end();
+  }
+  json_end();
   if (number != 0) json_number("errno", (uint64_t)number);
   else json_null("errno");
   json_bool("retryable", cldoci_error_retryable(error) == 1);

@@ -1,4 +1,4 @@
-/* What only looks: exists, resolve, inspect, config, tags, referrers. */
+/* What only looks: exists, resolve, inspect, manifest, config, tags, referrers. */
 #include "cli.h"
 
 void run_exists(void) {
@@ -84,6 +84,43 @@ void run_inspect(void) {
     json_result_end(result);
   }
   cldoci_artifact_free(artifact);
+  cldoci_result_free(result);
+  cldoci_reference_free(what);
+}
+
+void run_manifest(void) {
+  cldoci_reference *what = reference(tool.arguments[0], SOURCE);
+  cldoci_result *result;
+  const uint8_t *bytes;
+  size_t size, count;
+  check(cldoci_read_manifest_start(client(), what, tool.call_options, &tool.operation, &tool.error));
+  result = finish();
+  bytes = cldoci_result_bytes(result, &size);
+  if (!tool.json) {
+    /* A failure is told at the end. */
+    if (size > 0) fwrite(bytes, 1, size, stdout);
+  } else {
+    json_start(stdout);
+    json_object(NULL);
+    json_text("reference", cldoci_reference_string(what, NULL));
+    json_text("digest", cldoci_result_digest(result, NULL));
+    json_text("mediaType", cldoci_result_media_type(result, NULL));
+    json_number("size", size);
+    json_array("entries");
+    count = cldoci_result_entry_count(result);
+    for (size_t i = 0; i < count; i++) {
+      json_object(NULL);
+      json_text("digest", cldoci_result_entry_digest(result, i, NULL));
+      json_text("mediaType", cldoci_result_entry_media_type(result, i, NULL));
+      json_number("size", cldoci_result_entry_size(result, i));
+      json_text("platform", cldoci_result_entry_platform(result, i, NULL));
+      json_text("kind", cldoci_result_entry_artifact_type(result, i, NULL));
+      json_end();
+    }
+    json_end();
+    json_raw("manifest", bytes, size);
+    json_result_end(result);
+  }
   cldoci_result_free(result);
   cldoci_reference_free(what);
 }

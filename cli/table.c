@@ -117,12 +117,19 @@ const verb verbs[] = {
      .flags = {FLAG_NONE},
      .examples = {{"the digest", "cldoci resolve " REGISTRY ":v1"},
                   {"digest, media type and size", "cldoci resolve " REGISTRY ":v1 --json"}}},
-    {.name = "inspect", .arguments = "REFERENCE", .run = run_inspect, .also = "manifest show describe info",
+    {.name = "inspect", .arguments = "REFERENCE", .run = run_inspect, .also = "show describe info",
      .summary = "show an artifact's manifest",
      .description = "Shows type, digest, config, layers and annotations of an artifact. With --json the manifest is in it, "
                     "too.",
      .flags = {FLAG_PLATFORM},
      .examples = {{"what is in it", "cldoci inspect " REGISTRY ":v1"}}},
+    {.name = "manifest", .arguments = "REFERENCE", .run = run_manifest, .also = "raw index entries fetch-manifest",
+     .summary = "print a manifest or an index as it is stored",
+     .description = "Prints the bytes of a manifest, or of an index, for which no platform is chosen. With --json they are "
+                    "in the field manifest, beside what an index lists: digest, media type, size, platform and kind.",
+     .flags = {FLAG_NONE},
+     .examples = {{"the manifest", "cldoci manifest " REGISTRY ":v1"},
+                  {"what an index lists", "cldoci manifest " REGISTRY ":v1 --json"}}},
     {.name = "config", .arguments = "REFERENCE", .run = run_config, .also = "fetch-config pull-config",
      .summary = "print an artifact's config",
      .description = "Prints the config's bytes exactly as they were pushed; no layer is touched. With --json they are in "

@@ -88,6 +88,13 @@ inline std::string_view text(bytes value) noexcept {
   return {reinterpret_cast<const char *>(value.data()), value.size()};
 }
 
+/** One of the errors that a registry listed in an answer. */
+struct registry_error {
+  std::string code;    /**< such as `MANIFEST_UNKNOWN`; empty = none */
+  std::string message; /**< for people; empty = none */
+  std::string detail;  /**< JSON; empty = none */
+};
+
 /** What a call failed with. */
 class error : public std::exception {
  public:
@@ -99,6 +106,16 @@ class error : public std::exception {
       if (message != nullptr) message_ = std::make_shared<const std::string>(message, length);
       const char *code = cldoci_error_registry_code(from, &length);
       if (code != nullptr) registry_code_ = std::make_shared<const std::string>(code, length);
+      std::vector<registry_error> listed(cldoci_error_registry_error_count(from));
+      for (std::size_t at = 0; at < listed.size(); at++) {
+        const auto take = [&](auto accessor) {
+          const char *part = accessor(static_cast<const cldoci_error *>(from), at, &length);
+          return part == nullptr ? std::string() : std::string(part, length);
+        };
+        listed[at] = {take(cldoci_error_registry_error_code), take(cldoci_error_registry_error_message),
+                      take(cldoci_error_registry_error_detail)};
+      }
+      registry_errors_ = std::make_shared<const std::vector<registry_error>>(std::move(listed));
       http_status_ = cldoci_error_http_status(from);
       errno_ = cldoci_error_errno(from);
       retryable_ = cldoci_error_retryable(from) == 1;
@@ -120,6 +137,10 @@ class error : public std::exception {
   std::string_view registry_code() const noexcept {
     return registry_code_ ? std::string_view(*registry_code_) : std::string_view();
   }
+  /** All that the registry listed; a copy. */
+  std::vector<registry_error> registry_errors() const {
+    return registry_errors_ ? *registry_errors_ : std::vector<registry_error>();
+  }
   /** The system's error number; 0 = none. */
   int system_error() const noexcept { return errno_; }
   /** Whether the same call may succeed later without a change. */
@@ -134,6 +155,7 @@ class error : public std::exception {
   cldoci_status status_;
   // Shared, so that a copy of an exception can't throw.
   std::shared_ptr<const std::string> message_, registry_code_;
+  std::shared_ptr<const std::vector<registry_error>> registry_errors_;
   int http_status_ = 0, errno_ = 0;
   bool retryable_ = false;
   std::chrono::milliseconds retry_after_{-1};
@@ -234,6 +256,8 @@ using counters = cldoci_counters;
 class credential {
  public:
   explicit credential(cldoci_credential *handle) noexcept : handle_(handle) {}
+  /** What it is for, CLDOCI_ACTION_…. A callback that calls this is asked once for each action. */
+  std::int32_t action() const noexcept { return cldoci_credential_action(handle_); }
   void basic(const std::string &username, const std::string &password) {
     detail::check([&](auto failure) {
       return cldoci_credential_set_basic(handle_, username.c_str(), password.c_str(), failure);
@@ -402,11 +426,12 @@ class reference : public detail::owned<cldoci_reference, cldoci_reference_free> 
   const cldoci_reference *as_const() const noexcept { return get(); }
 };
 
-/** Media type, digest and size of a layer or a referrer; borrowed from the object that gave it. */
+/** Media type, digest and size of a layer, a referrer or an index's entry; borrowed from the object that gave it. */
 struct descriptor {
   std::string_view media_type, digest;
   std::uint64_t size = 0;
-  std::string_view artifact_type; /**< of a referrer; empty = none */
+  std::string_view artifact_type; /**< of a referrer and an entry; empty = none */
+  std::string_view platform = {}; /**< of an entry, `os/architecture[/variant]`; empty = none */
 };
 
 /** One annotation; borrowed. */
@@ -500,6 +525,16 @@ class result : public detail::owned<cldoci_result, cldoci_result_free> {
                  detail::view_of(cldoci_result_referrer_digest, as_const(), at),
                  cldoci_result_referrer_size(get(), at),
                  detail::view_of(cldoci_result_referrer_artifact_type, as_const(), at)};
+    return all;
+  }
+  /** What the index of read_manifest() lists; empty for what is no index. */
+  std::vector<descriptor> entries() const {
+    std::vector<descriptor> all(cldoci_result_entry_count(get()));
+    for (std::size_t at = 0; at < all.size(); at++)
+      all[at] = {detail::view_of(cldoci_result_entry_media_type, as_const(), at),
+                 detail::view_of(cldoci_result_entry_digest, as_const(), at), cldoci_result_entry_size(get(), at),
+                 detail::view_of(cldoci_result_entry_artifact_type, as_const(), at),
+                 detail::view_of(cldoci_result_entry_platform, as_const(), at)};
     return all;
   }
   std::vector<annotation> referrer_annotations(std::size_t referrer) const {
@@ -648,6 +683,8 @@ class client : public detail::owned<cldoci_client, cldoci_client_free> {
                   source.get(), target.get())
   CLDOCI_HPP_VERB(list_tags, (const reference &place, const options *with = nullptr), place.get())
   CLDOCI_HPP_VERB(inspect, (const reference &place, const options *with = nullptr), place.get())
+  /** result::bytes() has the manifest, result::entries() what an index lists. */
+  CLDOCI_HPP_VERB(read_manifest, (const reference &place, const options *with = nullptr), place.get())
   CLDOCI_HPP_VERB(referrers, (const reference &place, const options *with = nullptr), place.get())
   /** Deletes a tag, or by digest a manifest. (`delete` is a word of C++.) */
   result remove(const reference &place, const options *with = nullptr) const {

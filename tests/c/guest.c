@@ -22,10 +22,11 @@ static void other_verbs(const cldoci_artifact *artifact, const cldoci_reference 
   typedef cldoci_status (*starting)(const cldoci_client *, const cldoci_reference *, const cldoci_options *,
                                     cldoci_operation **, cldoci_error **);
   const asking ask[] = {cldoci_resolve,   cldoci_pull_config, cldoci_list_tags,       cldoci_inspect,
-                        cldoci_referrers, cldoci_exists,      cldoci_collect_garbage, cldoci_delete};
+                        cldoci_referrers, cldoci_exists,      cldoci_read_manifest,   cldoci_collect_garbage,
+                        cldoci_delete};
   const starting start[] = {cldoci_resolve_start,         cldoci_pull_config_start, cldoci_list_tags_start,
                             cldoci_inspect_start,         cldoci_referrers_start,   cldoci_exists_start,
-                            cldoci_collect_garbage_start, cldoci_delete_start};
+                            cldoci_read_manifest_start,   cldoci_collect_garbage_start, cldoci_delete_start};
   const cldoci_client *c = client;
   const char *nobody = "127.0.0.1:1";
   char tree[4096];

@@ -8,7 +8,7 @@ from harness import PASSWORD, Case
 class ArgumentsTest(Case):
     def test_an_unknown_verb_names_the_nearest(self):
         for word, nearest in (("pul", "pull"), ("psuh", "push"), ("bild", "build"), ("resolv", "resolve"), ("ls", "tags"),
-                              ("cp", "copy"), ("rm", "delete"), ("digest", "resolve"), ("manifest", "inspect"),
+                              ("cp", "copy"), ("rm", "delete"), ("digest", "resolve"), ("index", "manifest"),
                               ("discover", "referrers"), ("blob", "layers"), ("refer", "referrers")):
             self.assertEqual(self.usage(word, "x"), f"unknown verb '{word}': did you mean {nearest}?")
         self.assertEqual(self.usage("qqqqqq"), "unknown verb 'qqqqqq'")

@@ -29,7 +29,7 @@ class HelpTest(Case):
         self.assertEqual(text, file.read_text(), "is the change meant? CLDOCI_GOLDEN=write make test-cli takes it")
 
     def test_every_verb_of_the_library_is_there(self):
-        wanted = """build push pull build-and-push tag copy exists resolve inspect config tags attach referrers layers
+        wanted = """build push pull build-and-push tag copy exists resolve inspect manifest config tags attach referrers layers
             delete gc login logout options version help completion""".split()
         self.assertEqual(sorted(VERBS), sorted(wanted))
 

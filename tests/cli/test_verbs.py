@@ -125,6 +125,10 @@ class VerbsTest(Case):
         self.assertEqual(set(inspected["layers"][0]), {"mediaType", "digest", "size", "annotations"})
         self.assertRegex(self.ok("inspect", "ocidir://layout:v1").out,
                          rf"^reference  ocidir://layout:v1\nkind       component\ndigest     {digest}\nconfig     sha256:\S+  \S+  2\nlayer 0    sha256:\S+  \S+  \d+\n$")
+        self.assertEqual(self.ok("manifest", "ocidir://layout:v1").out, manifest.decode())
+        raw = self.json_of("manifest", "ocidir://layout:v1")
+        self.assertEqual((raw["digest"], raw["size"], raw["entries"]), (digest, len(manifest), []))
+        self.assertEqual(raw["manifest"], json.loads(manifest))
         config = self.json_of("config", "ocidir://layout:v1")
         self.assertEqual(base64.b64decode(config["data"]), b"{}")
         self.assertEqual(self.ok("config", "ocidir://layout:v1").out, "{}")
@@ -232,11 +236,29 @@ class VerbsTest(Case):
         self.assertNotIn("\x1b", done.err)
         self.assertEqual(len([line for line in done.err.splitlines() if "left out: x" in line]), 6)
 
+    def test_an_index_is_shown_where_no_platform_fits(self):
+        digest = self.built()
+        entry = {"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": digest, "size": 1,
+                 "platform": {"os": "plan9", "architecture": "mips"}, "artifactType": "application/vnd.x"}
+        kind = "application/vnd.oci.image.index.v1+json"
+        index = json.dumps({"schemaVersion": 2, "mediaType": kind, "manifests": [entry, entry]})
+        listed = hashlib.sha256(index.encode()).hexdigest()
+        (self.work / "layout/blobs/sha256" / listed).write_text(index)
+        named = {"mediaType": kind, "digest": f"sha256:{listed}", "size": len(index),
+                 "annotations": {"org.opencontainers.image.ref.name": "all"}}
+        (self.work / "layout/index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [named]}))
+        self.assertEqual(self.error_of("inspect", "ocidir://layout:all")["status"], "NOT_FOUND")
+        self.assertEqual(self.ok("manifest", "ocidir://layout:all").out, index)
+        row = {"digest": digest, "mediaType": entry["mediaType"], "size": 1, "platform": "plan9/mips", "kind": "application/vnd.x"}
+        self.assertEqual(self.json_of("manifest", "ocidir://layout:all")["entries"], [row, row])
+
     def test_an_error_has_the_facts_of_the_registry(self):
-        refused = Server(self, answer=(403, '{"errors":[{"code":"DENIED","message":"no"}]}'))
+        refused = Server(self, answer=(403, '{"errors":[{"code":"DENIED","message":"no"},{"code":"B","detail":[1]}]}'))
         error = self.error_of("resolve", f"{refused.host}/app:v1")
         self.assertEqual((error["status"], error["code"], error["httpStatus"], error["registryCode"], error["retryable"]),
                          ("DENIED", -45, 403, "DENIED", False))
+        self.assertEqual(error["registryErrors"], [{"code": "DENIED", "message": "no", "detail": None},
+                                                   {"code": "B", "message": "", "detail": [1]}])
         down = self.error_of("resolve", "127.0.0.1:1/app:v1", "--option", "retries=0")
         self.assertEqual((down["status"], down["httpStatus"], down["retryable"]), ("NETWORK", None, True))
 

@@ -13,7 +13,9 @@
 #include <stdexcept>
 #include <thread>
 
+#include <arpa/inet.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 namespace fs = std::filesystem;
@@ -119,6 +121,84 @@ static void what_there_is() {
   CHECK(found);
 }
 
+// An index lists what it lists, whatever of it is there.
+static void indexes(const fs::path &at, const cldoci::client &client) {
+  const auto place = cldoci::reference::layout(at / "layout", "v1");
+  const auto image = client.read_manifest(place);
+  CHECK(image.digest() == client.resolve(place).digest() && image.bytes().size() == image.size());
+  CHECK(image.entries().empty());
+
+  const std::string digest = "sha256:0e5b3c8a4a9e9d3d1e9b6c7f2a5d4c3b2a190817263544536271809fafbecdd0";
+  const std::string index = R"({"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[)"
+                            R"({"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":")" +
+                            digest +
+                            R"(","size":7,"platform":{"os":"plan9","architecture":"mips"},"artifactType":"a/b"}]})";
+  const std::string own = "f1876d419d626f8eaa50a7842b49e967de5d79646820bc04040947379b2c37e9";
+  fs::create_directories(at / "many" / "blobs" / "sha256");
+  std::ofstream(at / "many" / "oci-layout") << R"({"imageLayoutVersion":"1.0.0"})";
+  std::ofstream(at / "many" / "blobs" / "sha256" / own) << index;
+  std::ofstream(at / "many" / "index.json")
+      << R"({"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.index.v1+json","digest":"sha256:)"
+      << own << R"(","size":)" << index.size() << "}]}";
+  const auto many = client.start_read_manifest(cldoci::reference::layout(at / "many", {}, "sha256:" + own)).wait();
+  CHECK(cldoci::text(many.bytes()) == index && many.entries().size() == 1);
+  const auto entry = many.entries()[0];
+  CHECK(entry.digest == digest && entry.size == 7 && entry.platform == "plan9/mips" && entry.artifact_type == "a/b");
+}
+
+// A registry that demands a credential of each request, and refuses whoever has one.
+static void refuse(int listener, const char *listed) {
+  for (;;) {
+    const int peer = accept(listener, nullptr, nullptr);
+    if (peer < 0) return;
+    std::string request;
+    char some[4096];
+    ssize_t count;
+    while (request.find("\r\n\r\n") == std::string::npos && (count = read(peer, some, sizeof some)) > 0)
+      request.append(some, static_cast<std::size_t>(count));
+    const bool known = request.find("uthorization: ") != std::string::npos;
+    const std::string body = known ? listed : "";
+    const std::string answer = (known ? "HTTP/1.1 403 No\r\n" : "HTTP/1.1 401 Who\r\nWWW-Authenticate: Basic realm=\"x\"\r\n") +
+                               ("Connection: close\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+    send(peer, answer.data(), answer.size(), MSG_NOSIGNAL);
+    close(peer);
+  }
+}
+
+static void refusals() {
+  const int listener = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  socklen_t size = sizeof address;
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  CHECK(bind(listener, reinterpret_cast<sockaddr *>(&address), size) == 0 && listen(listener, 16) == 0);
+  CHECK(getsockname(listener, reinterpret_cast<sockaddr *>(&address), &size) == 0);
+  std::thread server(refuse, listener, R"({"errors":[{"code":"DENIED","message":"no","detail":[1]},{"code":"X"}]})");
+  {
+    std::int32_t action = -1;
+    cldoci::options of_client;
+    of_client.set("store", "off").set("environment", false);
+    of_client.on_credential([&](std::string_view, std::string_view, cldoci::credential &answer) {
+      action = answer.action();
+      answer.basic("user", "canary");
+      return true;
+    });
+    const cldoci::client client(of_client);
+    try {
+      client.inspect("127.0.0.1:" + std::to_string(ntohs(address.sin_port)) + "/org/app:v1");
+      CHECK(false);
+    } catch (const cldoci::error &error) {
+      const auto listed = error.registry_errors();
+      CHECK(error.status() == CLDOCI_ERROR_DENIED && listed.size() == 2 && action == CLDOCI_ACTION_PULL);
+      CHECK(listed[0].code == "DENIED" && listed[0].message == "no" && listed[0].detail == "[1]");
+      CHECK(listed[1].code == "X" && listed[1].message.empty() && listed[1].detail.empty());
+    }
+  }
+  shutdown(listener, SHUT_RDWR);
+  server.join();
+  close(listener);
+}
+
 static void errors(const fs::path &at, const cldoci::client &client) {
   fails(CLDOCI_ERROR_NOT_FOUND, "nothing", [&] {
     client.resolve(cldoci::reference::layout(at / "layout", "nothing"));
@@ -209,12 +289,14 @@ static void all(int argc, char **argv) {
     alone.set("store", "off");
     const cldoci::client client(alone);
     verbs(at, client);
+    indexes(at, client);
     errors(at, client);
     operations(at, client);
     readers(client);
   }
   callbacks(at);
   if (argc == 3) credentials(argv[2]);
+  refusals();
   what_there_is();
   CHECK(cldoci::wait_idle(std::chrono::seconds(10)));
   CHECK(cldoci_debug_live_handles(CLDOCI_HANDLE_ANY) == 0);

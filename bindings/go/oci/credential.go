@@ -45,6 +45,43 @@ type CredentialFunc func(registry, repository string) (Credential, error)
 // with this option, has returned or has been cancelled.
 type CredentialContextFunc func(ctx context.Context, registry, repository string) (Credential, error)
 
+// Action says what a credential is for. A later one includes those before.
+type Action int32
+
+// What a credential can be for. A later library may know more.
+const (
+	ActionIdentify Action = 0 // to be known to the registry, and nothing of a repository
+	ActionPull     Action = 1 // to read a repository
+	ActionPush     Action = 2 // to write to it
+	ActionDelete   Action = 3 // to delete from it
+)
+
+// String gives the action in one word.
+func (a Action) String() string {
+	switch a {
+	case ActionIdentify:
+		return "identify"
+	case ActionPull:
+		return "pull"
+	case ActionPush:
+		return "push"
+	case ActionDelete:
+		return "delete"
+	}
+	return "action " + strconv.Itoa(int(a))
+}
+
+// CredentialRequest is what a [CredentialRequestFunc] is asked.
+type CredentialRequest struct {
+	Registry   string // as references have it
+	Repository string // of the registry
+	Action     Action // what the credential is for
+}
+
+// CredentialRequestFunc is a [CredentialContextFunc] that is told what the credential is for, and is asked once for
+// each action.
+type CredentialRequestFunc func(ctx context.Context, request CredentialRequest) (Credential, error)
+
 // WithCredentialFunc has a client ask a function once a registry has demanded a credential for a repository:
 // after those that are given by options for the host, before docker's and podman's files and helpers, which are
 // asked where it has none. What it gives is kept until the registry refuses it. Clients that are made with one
@@ -63,7 +100,17 @@ func WithCredentialContextFunc(ask CredentialContextFunc) Option {
 	if ask == nil {
 		return nil
 	}
-	return callback("credential_func", &asker{ask: ask})
+	return callback("credential_func", &asker{ask: func(ctx context.Context, request CredentialRequest) (Credential, error) {
+		return ask(ctx, request.Registry, request.Repository)
+	}})
+}
+
+// WithCredentialRequestFunc is [WithCredentialFunc] for a function whose credentials differ by what they are for.
+func WithCredentialRequestFunc(ask CredentialRequestFunc) Option {
+	if ask == nil {
+		return nil
+	}
+	return callback("credential_func", &asker{ask: ask, byAction: true})
 }
 
 // WithLogger has a logger told what calls do: requests at debug level, retries and the like above it. No line
@@ -88,19 +135,20 @@ func callback(name string, value any) Option {
 
 // asker is a credential function, what it failed with last, and who may wait for it.
 type asker struct {
-	ask    CredentialContextFunc
-	mutex  sync.Mutex
-	failed error
-	calls  int                        // under way, and not cancelled
-	asked  map[int]context.CancelFunc // the questions that are open
-	next   int
+	ask      CredentialRequestFunc
+	byAction bool // it wants to know the action
+	mutex    sync.Mutex
+	failed   error
+	calls    int                        // under way, and not cancelled
+	asked    map[int]context.CancelFunc // the questions that are open
+	next     int
 }
 
 // answer asks. A call that fails for it finds the error by its text, all that the library passes on.
-func (a *asker) answer(registry, repository string) (Credential, error) {
+func (a *asker) answer(request CredentialRequest) (Credential, error) {
 	ctx, done := a.open()
 	defer done()
-	found, err := a.ask(ctx, registry, repository)
+	found, err := a.ask(ctx, request)
 	if err != nil {
 		a.mutex.Lock()
 		defer a.mutex.Unlock()

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -103,6 +104,39 @@ func TestCredentialFunc(t *testing.T) {
 	_, err = client.Resolve(ctx, artifact.Reference, oci.WithCredentialFunc(func(string, string) (oci.Credential, error) { return oci.Credential{}, nil }))
 	if !errors.Is(err, oci.ErrArgument) {
 		t.Errorf("given to a call: %v", err)
+	}
+}
+
+// TestCredentialRequestFunc: one that wants to know the action is asked once for each.
+func TestCredentialRequestFunc(t *testing.T) {
+	dockerConfig(t)
+	host, ctx := privateRegistry(t), context.Background()
+	var mutex sync.Mutex
+	var asked []oci.CredentialRequest
+	client := newClient(t, oci.WithCredentialRequestFunc(func(_ context.Context, request oci.CredentialRequest) (oci.Credential, error) {
+		mutex.Lock()
+		defer mutex.Unlock()
+		asked = append(asked, request)
+		return oci.Credential{Username: "user", Password: "canary"}, nil
+	}))
+	reference := host + "/org/app:v1"
+	artifact := build(t, client, tree(t, map[string]string{"a": "1"}), oci.ArtifactTypeComponent, nil)
+	artifact.Reference = reference
+	for range 2 {
+		_, _ = client.Exists(ctx, reference)
+		if err := client.Push(ctx, artifact); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []oci.CredentialRequest{{Registry: host, Repository: "org/app", Action: oci.ActionPull}, {Registry: host, Repository: "org/app", Action: oci.ActionPush}}
+	if !slices.Equal(asked, want) {
+		t.Errorf("asked %v, want %v", asked, want)
+	}
+	if text := fmt.Sprint(oci.ActionIdentify, oci.ActionPull, oci.ActionPush, oci.ActionDelete, oci.Action(9)); text != "identify pull push delete action 9" {
+		t.Errorf("the actions are %s", text)
+	}
+	if oci.WithCredentialRequestFunc(nil) != nil {
+		t.Error("no function is an option")
 	}
 }
 

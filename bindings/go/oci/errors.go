@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"encoding/json"
 	"fmt"
 	"syscall"
 	"time"
@@ -96,6 +97,14 @@ var (
 	ErrSize         error = sentinel(CodeSize)
 )
 
+// RegistryError is one of the errors that a registry listed in an answer. Its texts are the registry's own, with control
+// characters escaped.
+type RegistryError struct {
+	Code    string          // such as "MANIFEST_UNKNOWN"; empty where it has none
+	Message string          // for people; empty where it has none
+	Detail  json.RawMessage // of any type; nil where it has none
+}
+
 // Error is what every method returns when it fails.
 type Error struct {
 	// Code says what went wrong.
@@ -108,6 +117,8 @@ type Error struct {
 	HTTPStatus int
 	// RegistryCode is the registry's own code, such as "MANIFEST_UNKNOWN".
 	RegistryCode string
+	// RegistryErrors holds all that the registry listed, the first of which has the RegistryCode.
+	RegistryErrors []RegistryError
 	// Errno is the system's error number; 0 where there was none.
 	Errno syscall.Errno
 	// Retryable says that the same call may succeed later without a change.

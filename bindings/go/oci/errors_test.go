@@ -4,10 +4,12 @@ package oci_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"syscall"
 	"testing"
@@ -63,6 +65,35 @@ func TestTextsOfToday(t *testing.T) {
 		if exists || (err != nil) != row.existsErr {
 			t.Errorf("%s: Exists: %v, %v", row.code, exists, err)
 		}
+	}
+}
+
+// TestRegistryErrors: all that a registry lists arrives, with its detail.
+func TestRegistryErrors(t *testing.T) {
+	registry := newFakeRegistry(t)
+	registry.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		if !strings.Contains(r.URL.Path, "/manifests/") {
+			return false
+		}
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = w.Write([]byte(`{"errors":[{"code":"DENIED","message":"no\nway","detail":[{"Action":"pull"}]},{"code":"X"}]}`))
+		return true
+	})
+	_, err := newClient(t, oci.WithRetries(0)).Resolve(context.Background(), registry.host()+"/org/app:v1")
+	var failure *oci.Error
+	if !errors.As(err, &failure) || failure.RegistryCode != "DENIED" {
+		t.Fatalf("got %v", err)
+	}
+	want := []oci.RegistryError{
+		{Code: "DENIED", Message: `no\nway`, Detail: json.RawMessage(`[{"Action":"pull"}]`)},
+		{Code: "X"},
+	}
+	if !reflect.DeepEqual(failure.RegistryErrors, want) {
+		t.Errorf("got %+v, want %+v", failure.RegistryErrors, want)
+	}
+	_, err = newClient(t).Resolve(context.Background(), "ocidir://"+t.TempDir()+":v1")
+	if !errors.As(err, &failure) || failure.RegistryErrors != nil {
+		t.Errorf("a layout: %v", err)
 	}
 }
 

@@ -18,7 +18,11 @@ import (
 //export cldociGoCredential
 func cldociGoCredential(registry, repository *C.char, credential *C.cldoci_credential, handle C.uintptr_t) C.int32_t {
 	asked := cgo.Handle(handle).Value().(*asker)
-	found, err := asked.answer(C.GoString(registry), C.GoString(repository))
+	request := CredentialRequest{Registry: C.GoString(registry), Repository: C.GoString(repository)}
+	if asked.byAction {
+		request.Action = Action(C.cldoci_credential_action(credential))
+	}
+	found, err := asked.answer(request)
 	if err == nil && found == (Credential{}) {
 		return 0
 	}

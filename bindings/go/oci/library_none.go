@@ -47,6 +47,6 @@ func version() string { return "" }
 // What only the library uses, named so that no linter takes it for forgotten.
 var _ = func(a *Artifact, l *layerSource, k *asker, r *request) {
 	_, _, _, _, _ = a.found, a.typeOf, l.held, l.index, l.digest
-	_, _, _, _ = k.answer, r.layer, r.pipe, r.started
+	_, _, _, _, _ = k.answer, k.byAction, r.layer, r.pipe, r.started
 	_ = (*verb).options
 }

@@ -116,6 +116,8 @@ func (in *entry) start(client *C.cldoci_client, call action) C.cldoci_status {
 		return C.cldoci_list_tags_start(client, in.reference, in.options, &in.operation, &in.object)
 	case actionInspect:
 		return C.cldoci_inspect_start(client, in.reference, in.options, &in.operation, &in.object)
+	case actionReadManifest:
+		return C.cldoci_read_manifest_start(client, in.reference, in.options, &in.operation, &in.object)
 	case actionDelete:
 		return C.cldoci_delete_start(client, in.reference, in.options, &in.operation, &in.object)
 	case actionCollectGarbage:

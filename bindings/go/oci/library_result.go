@@ -47,6 +47,7 @@ func outcomeOf(call action, result *C.cldoci_result) (*outcome, error) {
 		made.tags[i] = lent(func(n *C.size_t) *C.char { return C.cldoci_result_tag(result, C.size_t(i), n) })
 	}
 	made.referrers = referrersOf(result)
+	made.entries = entriesOf(result)
 	switch call {
 	case actionBuild, actionBuildAndPush, actionPull, actionInspect:
 		var err error
@@ -74,6 +75,24 @@ func referrersOf(result *C.cldoci_result) []Descriptor {
 				func(k C.size_t, n *C.size_t) *C.char {
 					return C.cldoci_result_referrer_annotation_value(result, at, k, n)
 				}),
+		}
+	}
+	return found
+}
+
+// entriesOf copies what an index lists.
+func entriesOf(result *C.cldoci_result) []Entry {
+	found := make([]Entry, C.cldoci_result_entry_count(result))
+	for i := range found {
+		at := C.size_t(i)
+		found[i] = Entry{
+			Descriptor: Descriptor{
+				MediaType:    lent(func(n *C.size_t) *C.char { return C.cldoci_result_entry_media_type(result, at, n) }),
+				Digest:       lent(func(n *C.size_t) *C.char { return C.cldoci_result_entry_digest(result, at, n) }),
+				Size:         int64(C.cldoci_result_entry_size(result, at)),
+				ArtifactType: lent(func(n *C.size_t) *C.char { return C.cldoci_result_entry_artifact_type(result, at, n) }),
+			},
+			Platform: lent(func(n *C.size_t) *C.char { return C.cldoci_result_entry_platform(result, at, n) }),
 		}
 	}
 	return found

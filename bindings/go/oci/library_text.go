@@ -10,6 +10,7 @@ package oci
 import "C"
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"syscall"
@@ -76,6 +77,15 @@ func failure(status C.cldoci_status, place **C.cldoci_error) error {
 	}
 	made.Message = lent(func(n *C.size_t) *C.char { return C.cldoci_error_message(object, n) })
 	made.RegistryCode = lent(func(n *C.size_t) *C.char { return C.cldoci_error_registry_code(object, n) })
+	for i := range C.cldoci_error_registry_error_count(object) {
+		made.RegistryErrors = append(made.RegistryErrors, RegistryError{
+			Code:    lent(func(n *C.size_t) *C.char { return C.cldoci_error_registry_error_code(object, i, n) }),
+			Message: lent(func(n *C.size_t) *C.char { return C.cldoci_error_registry_error_message(object, i, n) }),
+		})
+		if detail := lent(func(n *C.size_t) *C.char { return C.cldoci_error_registry_error_detail(object, i, n) }); detail != "" {
+			made.RegistryErrors[i].Detail = json.RawMessage(detail)
+		}
+	}
 	made.HTTPStatus = int(C.cldoci_error_http_status(object))
 	made.Errno = syscall.Errno(C.cldoci_error_errno(object))
 	made.Retryable = C.cldoci_error_retryable(object) == 1

@@ -32,6 +32,30 @@ func (c *Client) Inspect(ctx context.Context, reference string, options ...Optio
 	return done.artifact, nil
 }
 
+// Manifest is what lies at a reference, as it lies there.
+type Manifest struct {
+	Descriptor Descriptor // media type, digest and size
+	Bytes      []byte     // the manifest's or the index's
+	Entries    []Entry    // what an index lists, in its order; empty for what is no index
+}
+
+// Entry is a manifest that an index lists.
+type Entry struct {
+	Descriptor Descriptor // without annotations, which the index's bytes have
+	Platform   string     // "os/architecture[/variant]", as the option platform takes it; empty where it has none
+}
+
+// ReadManifest gives a manifest's bytes, of an artifact, of an image or of an index, and what an index lists. No
+// platform is chosen; an entry's digest in a reference gets its manifest in turn.
+func (c *Client) ReadManifest(ctx context.Context, reference string, options ...Option) (*Manifest, error) {
+	done, err := c.verb(request{action: actionReadManifest, reference: reference}, options).run(ctx)
+	if err != nil {
+		return nil, err
+	}
+	about := Descriptor{MediaType: done.MediaType, Digest: done.Digest, Size: done.Size}
+	return &Manifest{Descriptor: about, Bytes: done.bytes, Entries: done.entries}, nil
+}
+
 // Copy copies an artifact, or an index with all it lists, from one place to another; blobs that are there are
 // skipped. The Reference of an [Error] is the one of the two that failed.
 func (c *Client) Copy(ctx context.Context, srcRef, destRef string, options ...Option) (*Result, error) {

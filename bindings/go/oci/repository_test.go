@@ -4,6 +4,7 @@ package oci_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -98,6 +99,46 @@ func TestTagAndCopyAcrossRegistries(t *testing.T) {
 	}
 	if tags, err := client.ListTags(ctx, layout); err != nil || !reflect.DeepEqual(tags, []string{"v2"}) {
 		t.Errorf("the layout has %q, %v", tags, err)
+	}
+}
+
+// TestReadManifest: an index lists what is in it, where no platform fits too; and what is no index is its bytes.
+func TestReadManifest(t *testing.T) {
+	ctx, client, layout := context.Background(), newClient(t), t.TempDir()
+	artifact := build(t, client, tree(t, map[string]string{"a": "1"}), oci.ArtifactTypeComponent, nil)
+	artifact.Reference = "ocidir://" + layout + ":v1"
+	if err := client.Push(ctx, artifact); err != nil {
+		t.Fatal(err)
+	}
+	image, err := client.ReadManifest(ctx, artifact.Reference)
+	if err != nil || image.Descriptor.Digest != artifact.Digest || int64(len(image.Bytes)) != image.Descriptor.Size || len(image.Entries) != 0 {
+		t.Fatalf("got %+v, %v", image, err)
+	}
+	const mediaType = "application/vnd.oci.image.index.v1+json"
+	entry := fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":%d,"artifactType":"application/vnd.x"`, image.Descriptor.MediaType, artifact.Digest, image.Descriptor.Size)
+	index := fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"manifests":[%s,"platform":{"os":"plan9","architecture":"mips","variant":"v2"}},%s}]}`, mediaType, entry, entry)
+	sum := fmt.Sprintf("%x", sha256.Sum256([]byte(index)))
+	list := fmt.Sprintf(`{"schemaVersion":2,"manifests":[{"mediaType":%q,"digest":"sha256:%s","size":%d,"annotations":{"org.opencontainers.image.ref.name":"all"}}]}`, mediaType, sum, len(index))
+	for name, text := range map[string]string{"blobs/sha256/" + sum: index, "index.json": list} {
+		if err := os.WriteFile(filepath.Join(layout, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all := "ocidir://" + layout + ":all"
+	if _, err := client.Inspect(ctx, all); !errors.Is(err, oci.ErrNotFound) || !strings.Contains(err.Error(), "plan9/mips/v2") {
+		t.Errorf("inspected: %v", err)
+	}
+	found, err := client.ReadManifest(ctx, all)
+	if err != nil || string(found.Bytes) != index || found.Descriptor.Digest != "sha256:"+sum || found.Descriptor.MediaType != mediaType {
+		t.Fatalf("got %+v, %v", found, err)
+	}
+	of := image.Descriptor
+	of.ArtifactType = "application/vnd.x"
+	if want := []oci.Entry{{Descriptor: of, Platform: "plan9/mips/v2"}, {Descriptor: of}}; !reflect.DeepEqual(found.Entries, want) {
+		t.Errorf("got %+v, want %+v", found.Entries, want)
+	}
+	if _, err := client.ReadManifest(ctx, artifact.Reference+"2"); !errors.Is(err, oci.ErrNotFound) {
+		t.Errorf("what is not there: %v", err)
 	}
 }
 

@@ -24,6 +24,7 @@ const (
 	actionResolve        action = "resolve"
 	actionListTags       action = "list tags"
 	actionInspect        action = "inspect"
+	actionReadManifest   action = "read the manifest"
 	actionDelete         action = "delete"
 	actionCollectGarbage action = "collect garbage"
 	actionAttach         action = "attach"
@@ -58,6 +59,7 @@ type outcome struct {
 	bytes     []byte
 	tags      []string
 	referrers []Descriptor
+	entries   []Entry
 	artifact  *Artifact // what was built, pulled or inspected, without its layers' bytes
 }
 

@@ -16,6 +16,7 @@ from .types import (
     Counters,
     Credential,
     DatacenterConfig,
+    Entry,
     Layer,
     Layout,
     LeftOut,
@@ -55,8 +56,8 @@ atexit.register(C.cldoci_wait_idle, 5000, None)
 
 
 __all__ = [
-    "Artifact", "AsyncClient", "Client", "ComponentConfig", "Counters", "Credential", "DatacenterConfig", "Layer",
-    "Layout", "LeftOut", "ModuleConfig", "NewLayer", "Progress", "Reference", "Referrer", "Result", "errors",
+    "Artifact", "AsyncClient", "Client", "ComponentConfig", "Counters", "Credential", "DatacenterConfig", "Entry",
+    "Layer", "Layout", "LeftOut", "ModuleConfig", "NewLayer", "Progress", "Reference", "Referrer", "Result", "errors",
     "options", "parse_reference", "wait_idle",
 ] + errors.__all__
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import ctypes
 import functools
+import inspect
 import itertools
 import logging
 import os
@@ -17,7 +18,8 @@ from ._library import C
 from .errors import CredentialsError
 from .types import Credential
 
-CredentialCallback = Callable[[str, str], Optional[Credential]]
+# Of the registry and the repository; one with a parameter `action` is given that too, by its name.
+CredentialCallback = Callable[..., Optional[Credential]]
 
 _CREDENTIAL = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_void_p)
 _LOG = ctypes.CFUNCTYPE(None, ctypes.c_int32, ctypes.c_char_p, ctypes.c_void_p)
@@ -25,6 +27,9 @@ _FINISHED = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 # CLDOCI_LOG_ERROR to CLDOCI_LOG_DEBUG.
 _LEVELS = {1: logging.ERROR, 2: logging.WARNING, 3: logging.INFO, 4: logging.DEBUG}
+
+# CLDOCI_ACTION_IDENTIFY to CLDOCI_ACTION_DELETE.
+_ACTIONS = ("identify", "pull", "push", "delete")
 
 # What the library was lent, by the number that it passes back; it says when it needs one no more.
 _lent: Dict[int, Any] = {}
@@ -38,6 +43,10 @@ class Asker:
     def __init__(self, ask: CredentialCallback) -> None:
         self.ask = ask
         self.raised: Optional[BaseException] = None
+        try:
+            self.by_action = "action" in inspect.signature(ask).parameters
+        except (TypeError, ValueError):  # some functions in C have no signature
+            self.by_action = False
 
     def explain(self, error: CredentialsError) -> None:
         """Makes what the callback raised the error's cause, where the error tells of it."""
@@ -48,7 +57,11 @@ class Asker:
 def _on_credential(registry: bytes, repository: bytes, credential: int, number: int) -> int:
     asker: Asker = _lent[number]
     try:
-        found = asker.ask(registry.decode(), repository.decode())
+        more = {}
+        if asker.by_action:
+            number = C.cldoci_credential_action(credential)
+            more["action"] = _ACTIONS[number] if 0 <= number < len(_ACTIONS) else str(number)
+        found = asker.ask(registry.decode(), repository.decode(), **more)
         if found is None:
             return 0
         if found.registry_token:

@@ -56,7 +56,7 @@ class Counters(ctypes.Structure):
 # The inputs of every verb between the client and the options.
 VERBS = {
     "build": "ssbn", "build_and_push": "ssbnp", "push": "pp", "pull": "ps", "pull_config": "p", "exists": "p", "resolve": "p", "tag": "pp",
-    "copy": "pp", "list_tags": "p", "inspect": "p", "delete": "p", "attach": "pp", "referrers": "p",
+    "copy": "pp", "list_tags": "p", "inspect": "p", "read_manifest": "p", "delete": "p", "attach": "pp", "referrers": "p",
     "collect_garbage": "p", "login": "sss", "logout": "s",
     "read_layer": "pn", "save_layer": "pni",
 }
@@ -66,11 +66,13 @@ _TEXTS_OF_ARTIFACT = ("type", "reference", "digest", "media_type", "config_media
 _FUNCTIONS = {
     "version_string": "s:", "abi_version": "i:", "status_name": "s:i", "debug_live_handles": "U:i", "wait_idle": "i:lP",
     "error_status": "i:p", "error_message": "s:pN", "error_http_status": "i:p", "error_registry_code": "s:pN",
+    "error_registry_error_count": "n:p", "error_registry_error_code": "s:pnN",
+    "error_registry_error_message": "s:pnN", "error_registry_error_detail": "s:pnN",
     "error_errno": "i:p", "error_retryable": "i:p", "error_retry_after_ms": "l:p", "error_free": "i:p",
     "options_new": "i:PP", "options_set": "i:pssP", "options_set_pair": "i:psssP", "options_set_host": "i:psssP",
     "options_set_credential_callback": "i:ppppP", "options_set_log_callback": "i:pipppP",
     "credential_set_basic": "i:pssP", "credential_set_identity_token": "i:pssP",
-    "credential_set_registry_token": "i:psP", "credential_set_failure": "i:psP",
+    "credential_action": "i:p", "credential_set_registry_token": "i:psP", "credential_set_failure": "i:psP",
     "options_free": "i:p", "option_count": "n:", "option_name": "s:n", "option_type": "s:n", "option_scope": "s:n",
     "option_default": "s:n", "option_values": "s:n", "option_help": "s:n",
     "client_new": "i:pPP", "client_free": "i:p",
@@ -89,6 +91,8 @@ _FUNCTIONS = {
     "result_referrer_artifact_type": "s:pnN", "result_referrer_size": "U:pn",
     "result_referrer_annotation_count": "n:pn", "result_referrer_annotation_key": "s:pnnN",
     "result_referrer_annotation_value": "s:pnnN", "result_left_out_total": "U:p",
+    "result_entry_count": "n:p", "result_entry_digest": "s:pnN", "result_entry_media_type": "s:pnN",
+    "result_entry_artifact_type": "s:pnN", "result_entry_platform": "s:pnN", "result_entry_size": "U:pn",
     "result_left_out_count": "n:p", "result_left_out_path": "s:pnN", "result_left_out_reason": "s:pnN",
     "result_warning_count": "n:p", "result_warning": "s:pnN", "result_counters": "i:pcP", "result_unchanged": "i:p",
     "result_credential_source": "s:pN", "result_free": "i:p",

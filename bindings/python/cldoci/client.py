@@ -39,7 +39,8 @@ class _Base:
         ``credential_callback(registry, repository)`` is asked once a registry has demanded a credential, after
         ``hosts`` and before docker's and podman's files and helpers. It gives a :class:`Credential`, or None so
         that the next of them is asked; what it raises is the cause of the verb's :class:`CredentialsError`. It is
-        called on another thread, possibly on several at once. ``logger`` is told what goes on; no line holds a
+        called on another thread, possibly on several at once. One with a parameter ``action`` is told what the
+        credential is for (``identify``, ``pull``, ``push`` or ``delete``), and is asked once for each. ``logger`` is told what goes on; no line holds a
         secret."""
         self._options: Dict[str, Any] = options
         self._hosts = dict(hosts or {})
@@ -225,6 +226,11 @@ class Client(_Base):
         """The artifact without its layers' bytes."""
         return self._run("inspect", [reference_handle(reference)], options, None).artifact
 
+    def read_manifest(self, reference: Reference, **options: Any) -> Result:
+        """What lies there as it lies there: ``bytes`` has the manifest, ``entries`` what an index lists; no platform
+        is chosen."""
+        return self._run("read_manifest", [reference_handle(reference)], options, None)
+
     def delete(self, reference: Reference, **options: Any) -> None:
         """Deletes a tag, or by digest a manifest."""
         self._run("delete", [reference_handle(reference)], options, None)
@@ -344,6 +350,10 @@ class AsyncClient(_Base):
     async def inspect(self, reference: Reference, **options: Any) -> Artifact:
         """See :meth:`Client.inspect`."""
         return (await self._run("inspect", [reference_handle(reference)], options, None)).artifact
+
+    async def read_manifest(self, reference: Reference, **options: Any) -> Result:
+        """See :meth:`Client.read_manifest`."""
+        return await self._run("read_manifest", [reference_handle(reference)], options, None)
 
     async def delete(self, reference: Reference, **options: Any) -> None:
         """See :meth:`Client.delete`."""

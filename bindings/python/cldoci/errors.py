@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 import ctypes
-from typing import List, Optional, Type
+import json
+from typing import Any, List, NamedTuple, Optional, Sequence, Type
 
 from ._library import C
+
+
+class RegistryError(NamedTuple):
+    """One of the errors that a registry listed in an answer; no exception itself."""
+
+    #: Such as ``MANIFEST_UNKNOWN``; empty where it has none.
+    code: str
+    #: For people; empty where it has none.
+    message: str
+    #: What its JSON says, of any type; None where it has none.
+    detail: Any
 
 
 class Error(Exception):
@@ -21,6 +33,7 @@ class Error(Exception):
         status: int = 0,
         http_status: Optional[int] = None,
         registry_code: Optional[str] = None,
+        registry_errors: Sequence[RegistryError] = (),
         errno: Optional[int] = None,
         retryable: bool = False,
         retry_after: Optional[float] = None,
@@ -32,6 +45,8 @@ class Error(Exception):
         self.http_status = http_status
         #: The registry's own code, such as ``MANIFEST_UNKNOWN``.
         self.registry_code = registry_code
+        #: All that the registry listed.
+        self.registry_errors: List[RegistryError] = list(registry_errors)
         #: The system's error number.
         self.errno = errno
         #: Whether the same call may succeed later.
@@ -208,6 +223,13 @@ def _all(base: Type[Error]) -> List[Type[Error]]:
 _BY_STATUS = {found.status: found for found in _all(Error)}
 
 
+def _listed(handle: int, index: int) -> RegistryError:
+    code = C.cldoci_error_registry_error_code(handle, index, None) or b""
+    message = C.cldoci_error_registry_error_message(handle, index, None) or b""
+    detail = C.cldoci_error_registry_error_detail(handle, index, None)
+    return RegistryError(code.decode(), message.decode(), json.loads(detail) if detail else None)
+
+
 def check(status: int, error: ctypes.c_void_p) -> int:
     """Raises what a call's error object says; 0 and PENDING pass. Frees the object."""
     if status >= 0:
@@ -223,6 +245,7 @@ def check(status: int, error: ctypes.c_void_p) -> int:
         status=status,
         http_status=C.cldoci_error_http_status(handle) or None,
         registry_code=registry_code.decode() if registry_code else None,
+        registry_errors=[_listed(handle, index) for index in range(C.cldoci_error_registry_error_count(handle))],
         errno=C.cldoci_error_errno(handle) or None,
         retryable=bool(C.cldoci_error_retryable(handle)),
         retry_after=after / 1000 if after >= 0 else None,

@@ -181,6 +181,18 @@ class Referrer:
 
 
 @dataclass(frozen=True)
+class Entry:
+    """A manifest that an index lists."""
+
+    digest: str
+    media_type: str
+    artifact_type: Optional[str]
+    size: int
+    #: ``os/architecture[/variant]``, as the option ``platform`` takes it.
+    platform: Optional[str]
+
+
+@dataclass(frozen=True)
 class LeftOut:
     """A path that a build left out, and the rule that did it."""
 
@@ -265,6 +277,17 @@ class Result:
             )
             for index in range(C.cldoci_result_referrer_count(at))
         ]
+        #: What the index of read_manifest lists; empty for what is no index.
+        self.entries: List[Entry] = [
+            Entry(
+                text("result_entry_digest", at, index) or "",
+                text("result_entry_media_type", at, index) or "",
+                text("result_entry_artifact_type", at, index),
+                C.cldoci_result_entry_size(at, index),
+                text("result_entry_platform", at, index),
+            )
+            for index in range(C.cldoci_result_entry_count(at))
+        ]
         #: Where the credential that was used came from.
         self.credential_source: Optional[str] = text("result_credential_source", at)
         raw = _library.Counters(struct_size=ctypes.sizeof(_library.Counters))
@@ -296,6 +319,6 @@ def _artifact_of(handle: Handle) -> Optional[Artifact]:
 
 
 __all__ = [
-    "Artifact", "ComponentConfig", "Counters", "Credential", "DatacenterConfig", "Layer", "Layout", "LeftOut",
+    "Artifact", "ComponentConfig", "Counters", "Credential", "DatacenterConfig", "Entry", "Layer", "Layout", "LeftOut",
     "ModuleConfig", "NewLayer", "Progress", "Reference", "Referrer", "Result", "parse_reference",
 ]

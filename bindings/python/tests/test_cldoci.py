@@ -3,7 +3,10 @@ registry."""
 
 import asyncio
 import gc
+import hashlib
+import http.server
 import inspect
+import json
 import multiprocessing
 import os
 import pathlib
@@ -116,6 +119,68 @@ class Verbs(Case):
         with self.assertRaises(cldoci.Error) as caught:
             self.client.build(self.work / "absent", "component")
         self.assertEqual(caught.exception.errno, 2)
+
+    def test_an_error_has_all_that_the_registry_listed(self) -> None:
+        listed = [{"code": "DENIED", "message": "no\nway", "detail": [{"Action": "pull"}]}, {"code": "X"}]
+
+        class Refuses(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                body = json.dumps({"errors": listed}).encode()
+                self.send_response(403)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refuses) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            self.addCleanup(server.shutdown)
+            with self.assertRaises(cldoci.DeniedError) as caught:
+                cldoci.Client(store="off").inspect(f"127.0.0.1:{server.server_port}/org/app:v1")
+            server.shutdown()
+        want = [cldoci.RegistryError("DENIED", "no\\nway", [{"Action": "pull"}]), cldoci.RegistryError("X", "", None)]
+        self.assertEqual(caught.exception.registry_errors, want)
+        self.assertEqual(caught.exception.registry_code, "DENIED")
+        with self.assertRaises(cldoci.NotFoundError) as none:
+            self.client.inspect(f"ocidir://{self.work}/nowhere:v1")
+        self.assertEqual(none.exception.registry_errors, [])
+
+    def test_an_index_lists_its_entries(self) -> None:
+        layout = self.work / "many"
+        place = f"ocidir://{layout}"
+        artifact = self.client.build(self.tree, "component")
+        self.client.push(artifact, f"{place}:v1")
+        image = self.client.read_manifest(f"{place}:v1")
+        self.assertEqual((image.bytes, image.digest, image.entries), (artifact.manifest, artifact.digest, []))
+        kind = "application/vnd.oci.image.index.v1+json"
+        platform = {"os": "plan9", "architecture": "mips", "variant": "v2"}
+        one = {"mediaType": image.media_type, "digest": image.digest, "size": image.size}
+        two = {**one, "artifactType": "application/vnd.x"}
+        index = json.dumps({"schemaVersion": 2, "mediaType": kind, "manifests": [{**one, "platform": platform}, two]}).encode()
+        digest = hashlib.sha256(index).hexdigest()
+        (layout / "blobs/sha256" / digest).write_bytes(index)
+        named = {"org.opencontainers.image.ref.name": "all"}
+        listed = {"mediaType": kind, "digest": f"sha256:{digest}", "size": len(index), "annotations": named}
+        (layout / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [listed]}))
+        with self.assertRaisesRegex(cldoci.NotFoundError, "plan9/mips/v2; read_manifest lists its entries"):
+            self.client.inspect(f"{place}:all")
+
+        async def main() -> cldoci.Result:
+            async with cldoci.AsyncClient(store="off") as client:
+                return await client.read_manifest(f"{place}:all")
+
+        for found in (self.client.read_manifest(f"{place}:all"), asyncio.run(main())):
+            self.assertEqual((found.bytes, found.digest, found.media_type), (index, f"sha256:{digest}", kind))
+            base = (image.digest, image.media_type)
+            self.assertEqual(
+                found.entries,
+                [
+                    cldoci.Entry(*base, None, image.size, "plan9/mips/v2"),
+                    cldoci.Entry(*base, "application/vnd.x", image.size, None),
+                ],
+            )
 
     def test_secrets_are_in_no_error(self) -> None:
         with self.assertRaises(cldoci.ArgumentError) as caught:

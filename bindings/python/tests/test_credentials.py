@@ -63,6 +63,19 @@ class Private(unittest.TestCase):
         self.assertTrue(client.exists(self.reference))
         self.assertEqual(asked, [(PRIVATE, f"python/{self._testMethodName}", False)])
 
+    def test_a_callback_with_an_action_is_asked_once_for_each(self) -> None:
+        asked = []
+
+        def ask(registry: str, repository: str, action: str) -> cldoci.Credential:
+            asked.append(action)
+            return RIGHT
+
+        client = self.client(credential_callback=ask)
+        for _ in range(2):
+            client.exists(self.reference)
+            client.push(client.make_artifact("application/vnd.test", layers=[b"x"]), self.reference)
+        self.assertEqual(asked, ["pull", "push"])
+
     def test_a_callback_that_has_none_lets_the_next_source_answer(self) -> None:
         self.client().login(PRIVATE, "user", "canary")
         result = self.client(credential_callback=lambda *_: None).pull_config
