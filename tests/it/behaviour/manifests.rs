@@ -5,7 +5,7 @@ use std::fs;
 use cldoci::oci::{Descriptor, Digest, media_type};
 
 use super::Place;
-use crate::harness::api::Api;
+use crate::harness::api::{Api, Entry};
 use crate::harness::evil::answer;
 use crate::harness::registry::{Manners, Registry};
 
@@ -13,9 +13,6 @@ fn client<A: Api>(place: &dyn Place) -> A {
     let store = place.scratch().join("store");
     A::client(&[("store", store.to_str().unwrap()), ("environment", "false")]).unwrap()
 }
-
-/// Media type, digest, size, platform, artifact type.
-type Entry = (String, String, u64, Option<String>, Option<String>);
 
 /// An index of two images and an index, none of them for the platform that is meant where none is named.
 pub fn an_index_lists_its_entries_and_each_gives_its_bytes<A: Api>(place: &dyn Place) {

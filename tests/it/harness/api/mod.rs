@@ -42,6 +42,9 @@ pub trait Api: Sized + Send + Sync {
 
 pub type Outcome<A> = Result<Report<A>, Failure>;
 
+/// Media type, digest, size, platform and artifact type.
+pub type Entry = (String, String, u64, Option<String>, Option<String>);
+
 /// What a verb gave.
 #[derive(Debug, Default)]
 pub struct Report<A: Api> {
@@ -53,8 +56,8 @@ pub struct Report<A: Api> {
     pub bytes: Option<Vec<u8>>,
     pub tags: Vec<String>,
     pub referrers: Vec<String>,
-    /// Media type, digest, size, platform and artifact type of what an index lists.
-    pub listed: Vec<(String, String, u64, Option<String>, Option<String>)>,
+    /// What an index lists.
+    pub listed: Vec<Entry>,
     pub left_out: Vec<(String, String)>,
     pub unchanged: bool,
     pub warnings: Vec<String>,
