@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::auth_file::server;
 use super::chain::Chain;
-use crate::credential::{Form, Lookup};
+use crate::credential::{Action, Form, Lookup};
 use crate::operation::Operation;
 use crate::options::{Environment, Options, Settings};
 
@@ -153,7 +153,7 @@ fn ours(directory: &Path, path: &str, registry: &str) -> Answer {
     let directory = directory.to_str().unwrap();
     let environment = Environment::of([("DOCKER_CONFIG", directory), ("PATH", path)]);
     let settings = Settings::for_client(&Options::new(), environment).unwrap();
-    match Chain::new(&settings, None).find(registry, "app", &Operation::new()) {
+    match Chain::new(&settings, None).find(registry, "app", Action::Pull, &Operation::new()) {
         Ok(Lookup::None) => Answer::default(),
         Ok(Lookup::Found(found)) => match &found.credential.0 {
             Form::Basic { username, password } => basic(username, password.expose()),
