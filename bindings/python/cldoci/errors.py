@@ -254,7 +254,7 @@ def check(status: int, error: ctypes.c_void_p) -> int:
     raise made
 
 
-__all__ = sorted(found.__name__ for found in _all(Error))
+__all__ = sorted(["RegistryError", *(found.__name__ for found in _all(Error))])
 
 
 def __dir__() -> List[str]:
