@@ -431,7 +431,7 @@ struct descriptor {
   std::string_view media_type, digest;
   std::uint64_t size = 0;
   std::string_view artifact_type; /**< of a referrer and an entry; empty = none */
-  std::string_view platform = {}; /**< of an entry, `os/architecture[/variant]`; empty = none */
+  std::string_view platform; /**< of an entry, `os/architecture[/variant]`; empty = none */
 };
 
 /** One annotation; borrowed. */
@@ -453,14 +453,14 @@ class artifact : public detail::owned<cldoci_artifact, cldoci_artifact_free> {
   bytes config() const noexcept { return detail::bytes_of(cldoci_artifact_config, as_const()); }
   descriptor config_descriptor() const noexcept {
     return {detail::view_of(cldoci_artifact_config_media_type, as_const()),
-            detail::view_of(cldoci_artifact_config_digest, as_const()), cldoci_artifact_config_size(get()), {}};
+            detail::view_of(cldoci_artifact_config_digest, as_const()), cldoci_artifact_config_size(get()), {}, {}};
   }
   std::vector<descriptor> layers() const {
     std::vector<descriptor> all(cldoci_artifact_layer_count(get()));
     for (std::size_t at = 0; at < all.size(); at++)
       all[at] = {detail::view_of(cldoci_artifact_layer_media_type, as_const(), at),
                  detail::view_of(cldoci_artifact_layer_digest, as_const(), at),
-                 cldoci_artifact_layer_size(get(), at), {}};
+                 cldoci_artifact_layer_size(get(), at), {}, {}};
     return all;
   }
   /** The value of the manifest's annotation; none where it has none of this key. */
@@ -524,7 +524,8 @@ class result : public detail::owned<cldoci_result, cldoci_result_free> {
       all[at] = {detail::view_of(cldoci_result_referrer_media_type, as_const(), at),
                  detail::view_of(cldoci_result_referrer_digest, as_const(), at),
                  cldoci_result_referrer_size(get(), at),
-                 detail::view_of(cldoci_result_referrer_artifact_type, as_const(), at)};
+                 detail::view_of(cldoci_result_referrer_artifact_type, as_const(), at),
+                 {}};
     return all;
   }
   /** What the index of read_manifest() lists; empty for what is no index. */
