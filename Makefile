@@ -17,7 +17,7 @@ SHELL := bash
 lib := . scripts/lib.sh;
 
 .DEFAULT_GOAL := help
-.PHONY: help demo registry cli test-cli faults examples release dist deb wheel tools test test-rust test-demo loom test-install test-dist test-release test-bindings test-upgrade lint deny header third-party asan valgrind golden abi counts measure bench bench-full fuzz soak install uninstall ci ci-full
+.PHONY: help demo registry cli test-cli faults examples release dist deb wheel tools test test-rust test-demo loom test-install test-dist test-release test-bindings test-upgrade lint site mutants deny header third-party asan valgrind golden abi counts measure bench bench-full fuzz soak install uninstall ci ci-full
 
 help: ## lists the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -110,6 +110,13 @@ lint: ## formatting, clippy, rustdoc, the header and its comments, the shell scr
 	@scripts/lint.sh
 
 # An exception for the fuzz targets' libFuzzer is none of the library's; few crates need few of the licences.
+site: ## the guides and the reference of the headers as one static site, build/site; checks its links and those of all pages
+	@scripts/site.sh
+
+mutants: ## changes the code where a silent change would hurt most and sees which test notices, for MINUTES=
+	@scripts/install-tools.sh mutants
+	@scripts/mutants.sh $(MINUTES)
+
 deny: ## licences, bans (with the floors of known advisories) and sources of the dependencies, by deny.toml
 	@$(lib) need cargo-deny "the check of licences, bans and sources" || exit 0; \
 	checked() { cargo deny --locked --config deny.toml --manifest-path "$$1" check --hide-inclusion-graph "$${@:2}" licenses bans sources; }; \

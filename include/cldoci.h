@@ -221,7 +221,7 @@ typedef struct cldoci_result cldoci_result;
 #define CLDOCI_PENDING 1
 /** An argument, an option or a reference is not usable. */
 #define CLDOCI_ERROR_ARGUMENT -1
-/** A handle was freed, is of another type, or is none that cldoci gave out. */
+/** A handle was freed, has another type, or was never given out. */
 #define CLDOCI_ERROR_HANDLE -2
 /** A handle was made before `fork` and is used in the child. */
 #define CLDOCI_ERROR_FORKED -3
@@ -456,7 +456,7 @@ const char *cldoci_feature_value(size_t index);
 
 /** Not begun: it waits for its turn. */
 #define CLDOCI_PHASE_WAITING 0
-/** Finds out what is to be done. */
+/** Finds out what to do. */
 #define CLDOCI_PHASE_RESOLVING 1
 /** Packs a directory. */
 #define CLDOCI_PHASE_PACKING 2
@@ -549,20 +549,20 @@ typedef struct cldoci_counters {
 /* Callbacks ---------------------------------------------------------------------------------------------- */
 
 /**
- * Called with `user_data` once it is not needed any more, on any thread but the library's I/O threads; where options
+ * Called with `user_data` once it is no longer needed, on any thread but the library's I/O threads; where options
  * for blocking verbs alone had it, on the thread that frees them or in the verb.
  */
 typedef void (*cldoci_finalizer)(void *user_data);
 
 /**
- * Called now and then while an operation runs, and once when it has ended, but for one that was cancelled.
+ * Called from time to time while an operation runs, and once when it has ended, unless it was cancelled.
  * `progress` lives for the time of the call. Return 0 to go on, anything else to cancel.
  */
 typedef int32_t (*cldoci_progress_callback)(const cldoci_progress *progress, void *user_data);
 
 /** A verb failed. */
 #define CLDOCI_LOG_ERROR 1
-/** Something is not as it should be, and the verb goes on. */
+/** Something is wrong, but the verb goes on. */
 #define CLDOCI_LOG_WARNING 2
 /** A verb begins or ends. */
 #define CLDOCI_LOG_INFO 3
@@ -582,7 +582,7 @@ typedef void (*cldoci_log_callback)(int32_t level, const char *line, void *user_
 /** To delete from a repository, and to write to it and read it. */
 #define CLDOCI_ACTION_DELETE 3
 /**
- * Asked for the credential of a repository once its registry has demanded one. Fill in `credential`
+ * Gives the credential of a repository, once its registry has demanded one. Fill in `credential`
  * (`cldoci_credential_set_basic` and its like; it lives for the time of the call) and return 1, or return 0 for
  * none, so that the next source is asked; a negative number ends the operation with CLDOCI_ERROR_CREDENTIALS,
  * whose message `cldoci_credential_set_failure` completes. `cldoci_credential_action` says what the credential is
@@ -658,7 +658,7 @@ cldoci_status cldoci_credential_set_failure(cldoci_credential *credential,
 /* Options ------------------------------------------------------------------------------------------------ */
 
 /**
- * Empty options: all as the client, the environment or the default has it.
+ * Empty options: every option keeps the value of the client, the environment or the default.
  *
  * @param options  out, not NULL: set to NULL, on success to options that you free
  * @return CLDOCI_OK, or why they could not be made
@@ -713,7 +713,7 @@ cldoci_status cldoci_options_set_host(cldoci_options *options,
                                       cldoci_error **error);
 
 /**
- * A function that is told the progress of the operations that these options are given to (those of a
+ * A function that receives the progress of the operations that these options are given to (those of a
  * client: all of its operations). It is called about ten times a second and once at the end, one call at a
  * time: of a blocking verb on the thread that calls it, else on one that only runs callbacks. When it blocks,
  * nothing but its own operation's end waits for it. Non-zero from it cancels the operation.
@@ -2185,7 +2185,7 @@ cldoci_status cldoci_read_layer_start(const cldoci_client *client,
 
 /**
  * Writes one layer's bytes as they are stored (compressed) to a descriptor, in order, in bounded memory.
- * They are verified as they pass: on failure, what was written is not to be used. The result has digest and
+ * They are verified as they pass: on failure, do not use what was written. The result has digest and
  * size.
  *
  * @param artifact  borrowed, not NULL
@@ -2581,7 +2581,7 @@ const char *cldoci_result_warning(const cldoci_result *result, size_t index, siz
  * Waits until the operation has ended. Signals do not end the wait.
  *
  * @param operation   borrowed, not NULL
- * @param timeout_ms  milliseconds to wait at most; 0 only asks, a negative number waits for ever
+ * @param timeout_ms  milliseconds to wait at most; 0 only asks, a negative number waits forever
  * @return CLDOCI_OK when it succeeded, CLDOCI_PENDING when the time was over (no error object), else what
  *         the operation failed with; CLDOCI_ERROR_CANCELLED also when another thread frees the handle;
  *         CLDOCI_ERROR_REENTRANT inside the operation's own callback
@@ -2619,7 +2619,7 @@ cldoci_status cldoci_operation_cancel(const cldoci_operation *operation, cldoci_
  *
  * @param operation  borrowed, not NULL
  * @param fd         out, not NULL: set to -1, then to a descriptor that is yours to close (close-on-exec)
- * @return CLDOCI_OK, or CLDOCI_ERROR_IO where there is no descriptor to be had; waiting works all the same
+ * @return CLDOCI_OK, or CLDOCI_ERROR_IO if no descriptor is available; waiting still works
  * Threads: any, at once; each call makes another descriptor.
  */
 cldoci_status cldoci_operation_open_descriptor(const cldoci_operation *operation,
@@ -3076,12 +3076,12 @@ cldoci_status cldoci_artifact_builder_free(cldoci_artifact_builder *builder);
 /* Ending ------------------------------------------------------------------------------------------------- */
 
 /**
- * Waits until the library has nothing to do: no operation goes on, also none that was cancelled or freed, what they
- * made for the time being is removed, no callback runs and none will; and once no client is left, until its threads
+ * Waits until the library has nothing to do: no operation runs, not even one that was cancelled or freed, what they
+ * made temporarily is removed, no callback runs or will run; and once no client is left, until its threads
  * have ended. Call it before the program ends: after a cancelled pull nothing is left beside its destination then. A
  * client that does nothing keeps it from nothing.
  *
- * @param timeout_ms  milliseconds to wait at most; 0 only asks, a negative number waits for ever
+ * @param timeout_ms  milliseconds to wait at most; 0 only asks, a negative number waits forever
  * @return CLDOCI_OK when there is nothing to do, CLDOCI_PENDING when the time was over (no error object),
  *         CLDOCI_ERROR_REENTRANT inside a callback
  */

@@ -764,7 +764,7 @@ class artifact_builder : public detail::owned<cldoci_artifact_builder, cldoci_ar
     try {
       return call(cldoci_artifact_builder_add_reader, media_type.c_str(), read, static_cast<void *>(&now));
     } catch (const error &) {
-      if (now.thrown) std::rethrow_exception(now.thrown);
+      if (now.second) std::rethrow_exception(now.second);
       throw;
     }
   }
@@ -784,16 +784,14 @@ class artifact_builder : public detail::owned<cldoci_artifact_builder, cldoci_ar
   }
 
  private:
-  struct reading {
-    const reader *function;
-    std::exception_ptr thrown;
-  };
+  /** A reader, and what it threw. */
+  using reading = std::pair<const reader *, std::exception_ptr>;
   static std::int64_t read(std::uint8_t *buffer, std::size_t size, void *data) noexcept {
     auto &now = *static_cast<reading *>(data);
     try {
-      return static_cast<std::int64_t>((*now.function)(buffer, size));
+      return static_cast<std::int64_t>((*now.first)(buffer, size));
     } catch (...) {
-      now.thrown = std::current_exception();
+      now.second = std::current_exception();
       return -1;
     }
   }

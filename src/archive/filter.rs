@@ -65,7 +65,9 @@ impl Filter {
                     ),
                 ));
             }
-            builder.add_line(None, &without_braces(text)).map_err(|_| bad("is no pattern of gitignore"))?;
+            builder
+                .add_line(None, &without_braces(text))
+                .map_err(|_| bad("is not a pattern of gitignore"))?;
         }
         let ignored = builder.build().map_err(|_| {
             Error::new(Kind::Limit, format!("{IGNORE_FILE}: all its patterns together are too many to match"))
@@ -169,7 +171,7 @@ mod tests {
         let error = Filter::new(Profile::None, b"ok\n\xff\n").err().unwrap();
         assert_eq!(error.message(), ".cldignore line 2 is not UTF-8");
         let error = Filter::new(Profile::None, b"ok\nsecret[z-a]\n").err().unwrap();
-        assert_eq!(error.message(), ".cldignore line 2 is no pattern of gitignore");
+        assert_eq!(error.message(), ".cldignore line 2 is not a pattern of gitignore");
     }
 
     #[test]

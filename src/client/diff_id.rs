@@ -47,7 +47,7 @@ pub(super) fn check(config: &[u8], layers: &[Descriptor], contents: &[Option<Dig
         let comparable = diff_id.parse::<Digest>().is_ok_and(|id| id.algorithm() == Algorithm::Sha256);
         match content {
             Some(content) if content.as_str() != diff_id => {
-                let why = if comparable { "its content has" } else { "which is no sha256; its content has" };
+                let why = if comparable { "its content has" } else { "which is not sha256; its content has" };
                 return wrong(format!(
                     "layer {}: the config has the diff_id {}, {why} {content}",
                     layer.digest,

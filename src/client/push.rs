@@ -223,7 +223,9 @@ impl BlobSource for Local {
                 (File::open(path).map_err(|e| Error::io(path.display(), e))?, path.display().to_string())
             }
             Content::Spooled(spool) => (spool.open()?, format!("the spooled layer {}", spool.digest())),
-            Content::Remote(_) => return Err(Error::new(Kind::Internal, "a remote layer is no local one")),
+            Content::Remote(_) => {
+                return Err(Error::new(Kind::Internal, "a remote layer is not a local one"));
+            }
         };
         let length = file.metadata().map_err(|e| Error::io(&name, e))?.len();
         if length != self.size {

@@ -117,7 +117,7 @@ impl Verb {
     ) -> Result<Outcome> {
         let count = artifact.layers.len();
         let layer = artifact.layers.get(index).cloned().ok_or_else(|| {
-            Error::new(Kind::Argument, format!("the artifact has {count} layers, there is no layer {index}"))
+            Error::new(Kind::Argument, format!("the artifact has {count} layers, and no layer {index}"))
         })?;
         let endpoint = match &layer.content {
             Content::Remote(reference) => Some(self.endpoint(reference)?),

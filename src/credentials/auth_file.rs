@@ -46,7 +46,7 @@ pub(super) struct Hit {
 impl AuthFile {
     /// Reads a file's text; an empty one has no entries, as docker has it.
     pub(super) fn parse(text: &[u8]) -> Result<Self> {
-        Self::read(text).map_err(|wrong| bad(format!("is no valid configuration ({wrong})")))
+        Self::read(text).map_err(|wrong| bad(format!("is not a valid configuration ({wrong})")))
     }
 
     fn read(text: &[u8]) -> std::result::Result<Self, Wrong> {
@@ -170,9 +170,9 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 fn decode(auth: &Secret) -> Result<(String, Secret)> {
     let text: Zeroizing<String> =
         Zeroizing::new(auth.expose().chars().filter(|c| !matches!(c, '\r' | '\n')).collect());
-    let bytes = BASE64.decode(text.as_bytes()).map_err(|_| bad("its auth is no base64"))?;
+    let bytes = BASE64.decode(text.as_bytes()).map_err(|_| bad("its auth is not base64"))?;
     let bytes = Zeroizing::new(bytes);
-    let text = std::str::from_utf8(&bytes).map_err(|_| bad("its auth is no UTF-8"))?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| bad("its auth is not UTF-8"))?;
     match text.split_once(':') {
         Some((username, password)) if !username.is_empty() => {
             Ok((username.to_owned(), Secret::new(password.trim_matches('\0'))))

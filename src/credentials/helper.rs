@@ -74,7 +74,9 @@ impl Helpers {
         line(server)?;
         // Written out piece by piece, so that no copy of the secret is left behind unwiped.
         let text = |s: &str| {
-            serde_json::to_string(s).map(Zeroizing::new).map_err(|_| failed(name, "store", "text is no JSON"))
+            serde_json::to_string(s)
+                .map(Zeroizing::new)
+                .map_err(|_| failed(name, "store", "the text is not JSON"))
         };
         let input = Zeroizing::new(format!(
             r#"{{"ServerURL":{},"Username":{},"Secret":{}}}"#,
@@ -125,7 +127,7 @@ impl Helpers {
         if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)) {
             return Err(Error::new(
                 Kind::Credentials,
-                format!("'{}' is no name of a credential helper", printable(name)),
+                format!("invalid name of a credential helper '{}'", printable(name)),
             ));
         }
         let file = format!("docker-credential-{name}");

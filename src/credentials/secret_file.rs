@@ -53,7 +53,7 @@ fn read_beside(path: &Path, mut meanwhile: impl FnMut()) -> Result<Option<Zeroiz
         };
         let before = stamp(&file).map_err(failed)?;
         if before.is_none() {
-            return Err(bad("is no file"));
+            return Err(bad("is not a regular file"));
         }
         // Room for all from the start: growing would leave copies that are not wiped.
         let mut text = Zeroizing::new(Vec::with_capacity(SIZE_LIMIT + 1));
@@ -106,8 +106,8 @@ mod tests {
         File::create(&large).unwrap().set_len(1 << 30).unwrap();
         for (path, why) in [
             (looped.as_path(), "Too many levels of symbolic links"),
-            (dir.path(), "is no file"),
-            (&fifo, "is no file"),
+            (dir.path(), "is not a regular file"),
+            (&fifo, "is not a regular file"),
             (&large, "is larger than 1 MiB"),
             (Path::new("/dev/zero"), "is larger than 1 MiB"),
         ] {

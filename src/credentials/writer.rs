@@ -52,10 +52,7 @@ impl CredentialWriter {
             environment.get("DOCKER_CONFIG").is_none() && environment.get("REGISTRY_AUTH_FILE").is_some();
         let path = if podman { places.podman.into_iter().next() } else { places.docker };
         let path = path.ok_or_else(|| {
-            Error::new(
-                Kind::Credentials,
-                "there is no place for a credential: neither HOME nor DOCKER_CONFIG is set",
-            )
+            Error::new(Kind::Credentials, "no place for a credential: neither HOME nor DOCKER_CONFIG is set")
         })?;
         Ok(Self {
             path,
@@ -145,7 +142,7 @@ impl Locked {
         // Before a helper is told of what the file would not say.
         parsed.writable().map_err(named)?;
         let text = std::str::from_utf8(&bytes)
-            .map_err(|_| Error::new(Kind::Credentials, format!("{} is no UTF-8", shown(&path))))?;
+            .map_err(|_| Error::new(Kind::Credentials, format!("{} is not UTF-8", shown(&path))))?;
         let text = Zeroizing::new(text.to_owned());
         Ok(Self { path, text, parsed, _lock: lock })
     }
@@ -207,7 +204,7 @@ fn resolved(path: &Path) -> Result<PathBuf> {
 
 fn parent(path: &Path) -> Result<&Path> {
     path.parent().filter(|p| !p.as_os_str().is_empty()).ok_or_else(|| {
-        Error::new(Kind::Credentials, format!("{} is no absolute path of a file", shown(path)))
+        Error::new(Kind::Credentials, format!("{} is not an absolute path of a file", shown(path)))
     })
 }
 

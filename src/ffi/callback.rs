@@ -7,12 +7,12 @@ use super::progress::cldoci_progress;
 use super::support::callbacks::{self, ProgressCallback};
 use super::support::engine;
 
-/// Called with `user_data` once it is not needed any more, on any thread but the library's I/O threads; where options
+/// Called with `user_data` once it is no longer needed, on any thread but the library's I/O threads; where options
 /// for blocking verbs alone had it, on the thread that frees them or in the verb.
 #[allow(non_camel_case_types, reason = "the header's name")]
 pub type cldoci_finalizer = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 
-/// Called now and then while an operation runs, and once when it has ended, but for one that was cancelled.
+/// Called from time to time while an operation runs, and once when it has ended, unless it was cancelled.
 /// `progress` lives for the time of the call. Return 0 to go on, anything else to cancel.
 #[allow(non_camel_case_types, reason = "the header's name")]
 pub type cldoci_progress_callback =

@@ -26,7 +26,7 @@ pub const CLDOCI_ACTION_PUSH: i32 = 2;
 /// To delete from a repository, and to write to it and read it.
 pub const CLDOCI_ACTION_DELETE: i32 = 3;
 
-/// Asked for the credential of a repository once its registry has demanded one. Fill in `credential`
+/// Gives the credential of a repository, once its registry has demanded one. Fill in `credential`
 /// (`cldoci_credential_set_basic` and its like; it lives for the time of the call) and return 1, or return 0 for
 /// none, so that the next source is asked; a negative number ends the operation with CLDOCI_ERROR_CREDENTIALS,
 /// whose message `cldoci_credential_set_failure` completes. `cldoci_credential_action` says what the credential is

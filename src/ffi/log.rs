@@ -9,7 +9,7 @@ use crate::operation::Level;
 
 /// A verb failed.
 pub const CLDOCI_LOG_ERROR: i32 = 1;
-/// Something is not as it should be, and the verb goes on.
+/// Something is wrong, but the verb goes on.
 pub const CLDOCI_LOG_WARNING: i32 = 2;
 /// A verb begins or ends.
 pub const CLDOCI_LOG_INFO: i32 = 3;
@@ -32,7 +32,7 @@ pub(super) fn logger(
         CLDOCI_LOG_WARNING => Level::Warning,
         CLDOCI_LOG_INFO => Level::Info,
         CLDOCI_LOG_DEBUG => Level::Debug,
-        _ => return Err(Error::new(Kind::Argument, format!("argument 'level' is {level}, wants 1 to 4"))),
+        _ => return Err(Error::new(Kind::Argument, format!("argument 'level' is {level}, must be 1 to 4"))),
     };
     Ok(LogCallback::new(level, move |level, line| {
         // Text that could hold a NUL went through `printable` before.

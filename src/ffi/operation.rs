@@ -47,7 +47,7 @@ impl Output for *mut *mut cldoci_operation {
 /// Waits until the operation has ended. Signals do not end the wait.
 ///
 /// @param operation   borrowed, not NULL
-/// @param timeout_ms  milliseconds to wait at most; 0 only asks, a negative number waits for ever
+/// @param timeout_ms  milliseconds to wait at most; 0 only asks, a negative number waits forever
 /// @return CLDOCI_OK when it succeeded, CLDOCI_PENDING when the time was over (no error object), else what
 ///         the operation failed with; CLDOCI_ERROR_CANCELLED also when another thread frees the handle;
 ///         CLDOCI_ERROR_REENTRANT inside the operation's own callback
@@ -110,7 +110,7 @@ pub unsafe extern "C" fn cldoci_operation_cancel(
 ///
 /// @param operation  borrowed, not NULL
 /// @param fd         out, not NULL: set to -1, then to a descriptor that is yours to close (close-on-exec)
-/// @return CLDOCI_OK, or CLDOCI_ERROR_IO where there is no descriptor to be had; waiting works all the same
+/// @return CLDOCI_OK, or CLDOCI_ERROR_IO if no descriptor is available; waiting still works
 /// Threads: any, at once; each call makes another descriptor.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_operation_open_descriptor(

@@ -38,7 +38,7 @@ fn set_bool(options: *mut cldoci_options, name: &str, value: i32) -> Result<()> 
     let value = match value {
         0 => "false",
         1 => "true",
-        _ => return Err(Error::new(Kind::Argument, format!("option '{name}' is {value}, wants 0 or 1"))),
+        _ => return Err(Error::new(Kind::Argument, format!("option '{name}' is {value}, must be 0 or 1"))),
     };
     change(options, |set| set.options.set(name, value))
 }
@@ -77,18 +77,18 @@ unsafe fn set_pair(
 fn set_choice(options: *mut cldoci_options, name: &str, value: i32) -> Result<()> {
     let words = match find(name).map(|spec| spec.kind) {
         Some(Type::Choice(words)) => words,
-        _ => return Err(Error::new(Kind::Internal, format!("option '{name}' is no choice"))),
+        _ => return Err(Error::new(Kind::Internal, format!("option '{name}' is not a choice"))),
     };
     let word = usize::try_from(value).ok().and_then(|at| words.get(at)).ok_or_else(|| {
         Error::new(
             Kind::Argument,
-            format!("option '{name}' is {value}, wants a number from 0 to {}", words.len() - 1),
+            format!("option '{name}' is {value}, must be a number from 0 to {}", words.len() - 1),
         )
     })?;
     change(options, |set| set.options.set(name, word))
 }
 
-/// Empty options: all as the client, the environment or the default has it.
+/// Empty options: every option keeps the value of the client, the environment or the default.
 ///
 /// @param options  out, not NULL: set to NULL, on success to options that you free
 /// @return CLDOCI_OK, or why they could not be made
@@ -166,7 +166,7 @@ pub unsafe extern "C" fn cldoci_options_set_host(
     })
 }
 
-/// A function that is told the progress of the operations that these options are given to (those of a
+/// A function that receives the progress of the operations that these options are given to (those of a
 /// client: all of its operations). It is called about ten times a second and once at the end, one call at a
 /// time: of a blocking verb on the thread that calls it, else on one that only runs callbacks. When it blocks,
 /// nothing but its own operation's end waits for it. Non-zero from it cancels the operation.

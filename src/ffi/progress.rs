@@ -8,7 +8,7 @@ use crate::operation::{Counters, Phase, Progress};
 
 /// Not begun: it waits for its turn.
 pub const CLDOCI_PHASE_WAITING: i32 = 0;
-/// Finds out what is to be done.
+/// Finds out what to do.
 pub const CLDOCI_PHASE_RESOLVING: i32 = 1;
 /// Packs a directory.
 pub const CLDOCI_PHASE_PACKING: i32 = 2;

@@ -15,7 +15,7 @@ pub const CLDOCI_PENDING: i32 = 1;
 
 /// An argument, an option or a reference is not usable.
 pub const CLDOCI_ERROR_ARGUMENT: i32 = -1;
-/// A handle was freed, is of another type, or is none that cldoci gave out.
+/// A handle was freed, has another type, or was never given out.
 pub const CLDOCI_ERROR_HANDLE: i32 = -2;
 /// A handle was made before `fork` and is used in the child.
 pub const CLDOCI_ERROR_FORKED: i32 = -3;

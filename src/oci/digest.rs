@@ -85,35 +85,29 @@ impl FromStr for Digest {
 
     /// Kind `Argument`; whoever reads a server's text maps it to `Protocol`.
     fn from_str(text: &str) -> Result<Self> {
-        let bad = |why: String| Error::new(Kind::Argument, why);
+        let bad =
+            |why: String| Error::new(Kind::Argument, format!("invalid digest '{}': {why}", printable(text)));
         let Some((name, hex)) = text.split_once(':') else {
-            return Err(bad(format!("'{}' is no digest: it has no ':'", printable(text))));
+            return Err(bad("missing ':'".to_owned()));
         };
         let algorithm = match name {
             "sha256" => Algorithm::Sha256,
             "sha512" => Algorithm::Sha512,
             _ => {
                 return Err(bad(format!(
-                    "{} has the algorithm '{}', known are sha256 and sha512",
-                    printable(text),
+                    "unknown algorithm '{}' (known are sha256 and sha512)",
                     printable(name)
                 )));
             }
         };
         if let Some(wrong) = hex.chars().find(|c| !matches!(c, '0'..='9' | 'a'..='f')) {
             return Err(bad(format!(
-                "{} has the character '{}', a digest has lower-case hexadecimal digits",
-                printable(text),
+                "character '{}' (lower-case hexadecimal digits only)",
                 printable(wrong.to_string())
             )));
         }
         if hex.len() != algorithm.hex_length() {
-            return Err(bad(format!(
-                "{} has {} hex digits, needs {}",
-                printable(text),
-                hex.len(),
-                algorithm.hex_length()
-            )));
+            return Err(bad(format!("{} hex digits, must be {}", hex.len(), algorithm.hex_length())));
         }
         Ok(Self { algorithm, text: text.into() })
     }
@@ -206,16 +200,16 @@ mod tests {
     #[test]
     fn r_04_digests_that_are_not_whole_are_refused_with_the_reason() {
         for (text, why) in [
-            ("sha256:abc123", "has 6 hex digits, needs 64"),
-            (&format!("sha256:{}", "a".repeat(63)), "has 63 hex digits"),
-            (&format!("sha256:{}", "a".repeat(65)), "has 65 hex digits"),
+            ("sha256:abc123", "6 hex digits, must be 64"),
+            (&format!("sha256:{}", "a".repeat(63)), "63 hex digits"),
+            (&format!("sha256:{}", "a".repeat(65)), "65 hex digits"),
             (&format!("sha256:{}", "A".repeat(64)), "lower-case"),
             ("sha256:../../x", "character '.'"),
             ("sha256:a/b?x=1#f", "character '/'"),
             (&format!("SHA256:{}", "a".repeat(64)), "known are sha256 and sha512"),
             ("md5:00", "known are sha256 and sha512"),
             ("sha256:a:b", "character ':'"),
-            ("nothing", "has no ':'"),
+            ("nothing", "invalid digest 'nothing': missing ':'"),
         ] {
             let error = text.parse::<Digest>().unwrap_err();
             assert!(error.message().contains(why), "{text}: {error}");

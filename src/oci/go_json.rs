@@ -106,14 +106,14 @@ impl Document {
             Some(Ok(_)) => {}
             Some(Err(error)) => {
                 let line = line(&text, start) + error.line().saturating_sub(1);
-                let why = if error.is_eof() { "it ends in the middle of JSON" } else { "it is no JSON" };
+                let why = if error.is_eof() { "it ends in the middle of JSON" } else { "not JSON" };
                 return Err(Wrong { line, why: format!("{why} (column {})", error.column()) });
             }
             None => return Ok(None),
         }
         let value = start..start + values.byte_offset();
         if !rest.starts_with('{') && text.get(value.clone()) != Some("null") {
-            return Err(wrong(&text, start, "it is no object"));
+            return Err(wrong(&text, start, "not an object"));
         }
         Ok(Some(Self { text, value }))
     }
@@ -283,12 +283,12 @@ mod tests {
         for (text, said) in [
             (&b"\xef\xbb\xbf{}"[..], "line 1: it begins with a byte order mark (BOM)"),
             (b"\xff\xfe{\0}\0", "line 1: it is UTF-16"),
-            (b"{\n\"a\": canary}", "line 2: it is no JSON (column 6)"),
+            (b"{\n\"a\": canary}", "line 2: not JSON (column 6)"),
             (b"\n\n{\"a\":", "line 3: it ends in the middle of JSON"),
-            (b"\n[]", "line 2: it is no object"),
-            (b"\"canary\"", "line 1: it is no object"),
+            (b"\n[]", "line 2: not an object"),
+            (b"\"canary\"", "line 1: not an object"),
             (b"nul", "line 1: it ends"),
-            (b"x", "line 1: it is no JSON"),
+            (b"x", "line 1: not JSON"),
         ] {
             let wrong = Document::read(text).err().unwrap().to_string();
             assert!(wrong.starts_with(said) && !wrong.contains("canary"), "{wrong}");

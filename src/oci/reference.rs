@@ -105,7 +105,7 @@ impl Reference {
     pub fn layout(path: impl Into<PathBuf>, tag: Option<&str>, digest: Option<&str>) -> Result<Self> {
         let path = path.into();
         if path.as_os_str().is_empty() {
-            return Err(bad("the layout's path is empty"));
+            return Err(bad("invalid layout '': the path is empty"));
         }
         if let Some(tag) = tag {
             check_ref_name(tag)?;
@@ -164,7 +164,8 @@ impl RegistryReference {
         check_repository(name)?;
         if repository.len() > REPOSITORY_LIMIT {
             return Err(bad(format!(
-                "the repository has {} characters, at most {REPOSITORY_LIMIT}",
+                "invalid repository '{}': {} characters, at most {REPOSITORY_LIMIT}",
+                printable(&repository),
                 repository.len()
             )));
         }
@@ -187,13 +188,13 @@ impl FromStr for Reference {
 
     fn from_str(text: &str) -> Result<Self> {
         if text.is_empty() {
-            return Err(bad("the reference is empty"));
+            return Err(bad("invalid reference '': empty"));
         }
         if text.len() > LONGEST {
             return Err(bad(format!(
-                "the reference has {} bytes, over the limit of {LONGEST}: '{}'",
-                text.len(),
-                printable(text.get(..64).unwrap_or_default())
+                "invalid reference '{}…': {} bytes, at most {LONGEST}",
+                printable(text.get(..64).unwrap_or_default()),
+                text.len()
             )));
         }
         // A path may have any character but NUL.
@@ -201,7 +202,7 @@ impl FromStr for Reference {
         let wrong = |c: &char| *c == '\0' || !is_path && (c.is_control() || c.is_whitespace());
         if let Some(control) = text.chars().find(wrong) {
             return Err(bad(format!(
-                "'{}' has the character '{}'",
+                "invalid reference '{}': character '{}'",
                 printable(text),
                 printable(control.to_string())
             )));
@@ -211,7 +212,7 @@ impl FromStr for Reference {
         }
         if let Some((scheme, rest)) = text.split_once("://") {
             return Err(bad(format!(
-                "'{}' has the scheme '{}': write '{}' (a registry has none) or 'ocidir://PATH' (a local layout)",
+                "invalid reference '{}': unknown scheme '{}': write '{}' (a registry has none) or 'ocidir://PATH' (a local layout)",
                 printable(text),
                 printable(scheme),
                 printable(rest)
@@ -221,12 +222,14 @@ impl FromStr for Reference {
             // They could as well be a repository `oci` with a tag; neither reading is safe.
             if text.starts_with(scheme) {
                 return Err(bad(format!(
-                    "'{}': write a local layout as 'ocidir://PATH[:TAG]'",
+                    "invalid reference '{}': write a local layout as 'ocidir://PATH[:TAG]'",
                     printable(text)
                 )));
             }
         }
-        parse_registry(text).map(Self::Registry).map_err(|e| e.context(format!("'{}'", printable(text))))
+        parse_registry(text)
+            .map(Self::Registry)
+            .map_err(|e| e.context(format!("reference '{}'", printable(text))))
     }
 }
 

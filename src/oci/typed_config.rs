@@ -95,9 +95,8 @@ impl TypedConfig {
 fn pick<'a, T>(fields: Vec<(&'static str, &'a mut T)>, wanted: &str) -> Result<&'a mut T> {
     let known: Vec<_> = fields.iter().map(|(name, _)| *name).collect();
     let found = fields.into_iter().find(|(name, _)| *name == wanted).map(|(_, field)| field);
-    found.ok_or_else(|| {
-        bad(format!("'{}' is no field here; there are {}", printable(wanted), known.join(", ")))
-    })
+    found
+        .ok_or_else(|| bad(format!("unknown field '{}' (known are {})", printable(wanted), known.join(", "))))
 }
 
 fn bad(why: String) -> Error {
@@ -137,13 +136,13 @@ mod tests {
     fn unknown_fields_and_kinds_are_errors_that_list_what_there_is() {
         let mut config = TypedConfig::new(&ArtifactKind::Module).unwrap();
         let error = config.set("schemaVersion", "v1").unwrap_err();
-        assert!(error.message().contains("there are plugin, name, sourceHash, buildTime"), "{error}");
+        assert!(error.message().contains("known are plugin, name, sourceHash, buildTime"), "{error}");
         for (set, field) in
             [(config.set("inputs", "x"), "inputs"), (config.set_entry("name", "k", "v"), "name")]
         {
             let error = set.unwrap_err();
             assert_eq!(error.kind(), Kind::Argument);
-            assert!(error.message().contains(&format!("'{field}' is no field here")), "{error}");
+            assert!(error.message().contains(&format!("unknown field '{field}'")), "{error}");
         }
         let error = TypedConfig::new(&ArtifactKind::custom("application/vnd.x")).err().unwrap();
         assert_eq!(error.kind(), Kind::Argument);

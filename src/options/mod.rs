@@ -67,7 +67,7 @@ impl Options {
     pub fn set_path(&mut self, name: &str, value: impl Into<PathBuf>) -> Result<()> {
         let spec = look_up(name)?;
         if spec.kind != Type::Path || spec.scope == Scope::Host {
-            return Err(argument(format!("option '{name}' is no path of a client or a call")));
+            return Err(argument(format!("option '{name}' is not a path of a client or a call")));
         }
         put(&mut self.values, spec, Value::Path(value.into()));
         Ok(())
@@ -114,7 +114,7 @@ impl Options {
 
 /// A registry's name (`HOST` or `HOST:PORT`) as references have it: Docker Hub has one name.
 pub fn registry_name(host: &str) -> Result<String> {
-    let bad = || argument(format!("'{}' is no registry's name (HOST or HOST:PORT)", printable(host)));
+    let bad = || argument(format!("invalid registry '{}': must be HOST or HOST:PORT", printable(host)));
     match format!("{host}/x").parse().map_err(|_| bad())? {
         // A first component that is no host counts as a repository of Docker Hub.
         crate::oci::Reference::Registry(reference)
@@ -133,7 +133,7 @@ fn argument(why: impl Into<String>) -> Error {
 fn look_up(name: &str) -> Result<&'static OptionSpec> {
     find(name).ok_or_else(|| {
         let known: Vec<_> = OPTIONS.iter().map(|spec| spec.name).collect();
-        argument(format!("option '{}' is not known; known are {}", printable(name), known.join(", ")))
+        argument(format!("unknown option '{}' (known are {})", printable(name), known.join(", ")))
     })
 }
 
@@ -151,7 +151,7 @@ fn put(values: &mut Values, spec: &'static OptionSpec, value: Value) {
 fn parse(spec: &OptionSpec, text: &str) -> Result<Value> {
     let bad = |want: String| {
         let is = if spec.is_shown() { format!(" is '{}',", printable(text)) } else { String::new() };
-        argument(format!("option '{}'{is} wants {want}", spec.name))
+        argument(format!("option '{}'{is} must be {want}", spec.name))
     };
     if text.contains(['\0', '\r', '\n']) {
         return Err(argument(format!("option '{}' has a control character", spec.name)));
@@ -241,7 +241,7 @@ mod tests {
         // Written as in a request, which is wrong here.
         let error = options.set_host("ghcr.io", "header", "Authorization: Bearer canary").unwrap_err();
         assert!(
-            error.message().contains("wants KEY=VALUE") && !error.message().contains("canary"),
+            error.message().contains("must be KEY=VALUE") && !error.message().contains("canary"),
             "{error}"
         );
         for bad in ["gh cr/io", "", "myhost", "library", "ghcr.io/org", "https://ghcr.io", "u@ghcr.io"] {

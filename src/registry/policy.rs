@@ -75,10 +75,7 @@ pub(crate) fn realm(
     // RFC 3986 has no relative reference whose first segment has a colon; the parser would make a path of it.
     let first = realm.split(['/', '?', '#']).next().unwrap_or_default();
     if first.contains(':') && Url::parse(realm) == Err(url::ParseError::RelativeUrlWithoutBase) {
-        return Err(Error::new(
-            Kind::Policy,
-            format!("{WHAT} '{}' is refused: it is no URL", printable(realm)),
-        ));
+        return Err(Error::new(Kind::Policy, format!("{WHAT} '{}' is refused: not a URL", printable(realm))));
     }
     let url = base.join(realm).map_err(|error| {
         Error::new(Kind::Policy, format!("{WHAT} '{}' is refused: {error}", printable(realm)))
@@ -157,7 +154,7 @@ pub(crate) fn redirect(
     const WHAT: &str = "the redirect to";
     let url = resolve(from, location, WHAT)?;
     let origin = Origin::of(&url).map_err(|_| {
-        Error::new(Kind::Protocol, format!("{WHAT} '{}' is no redirect of http", shown(location)))
+        Error::new(Kind::Protocol, format!("{WHAT} '{}' is not a redirect of HTTP", shown(location)))
     })?;
     let own = origin == *registry;
     let listed = download_hosts.is_some_and(|hosts| origin.is_listed(hosts));
@@ -196,8 +193,9 @@ pub(crate) fn location(
 ) -> Result<Location> {
     const WHAT: &str = "the upload location";
     let mut url = resolve(request, location, WHAT)?;
-    let origin = Origin::of(&url)
-        .map_err(|_| Error::new(Kind::Protocol, format!("{WHAT} '{}' is no URL of http", shown(location))))?;
+    let origin = Origin::of(&url).map_err(|_| {
+        Error::new(Kind::Protocol, format!("{WHAT} '{}' is not a URL of HTTP", shown(location)))
+    })?;
     if origin.host == registry.host {
         let scheme = if registry.secure { "https" } else { "http" };
         let set = url.set_scheme(scheme).and_then(|()| url.set_port(Some(registry.port)));
@@ -240,7 +238,7 @@ fn resolve(base: &Url, reference: &str, what: &str) -> Result<Url> {
     if reference.len() > LIMIT {
         return Err(bad("is longer than 16 KiB"));
     }
-    let mut url = base.join(reference).map_err(|_| bad("is no URL"))?;
+    let mut url = base.join(reference).map_err(|_| bad("is not a URL"))?;
     if !url.username().is_empty() || url.password().is_some() {
         let origin = url.host_str().map(|host| format!("{}://{host}", url.scheme())).unwrap_or_default();
         let origin = printable(origin);

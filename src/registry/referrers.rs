@@ -63,7 +63,7 @@ impl Repository {
             else {
                 return Err(Error::new(
                     Kind::Protocol,
-                    format!("{}: the referrers are no index", self.name()),
+                    format!("{}: the referrers are not an index", self.name()),
                 ));
             };
             found.extend(index.manifests);

@@ -60,7 +60,7 @@ impl Registry {
             // Not quoted: `Authorization: Bearer abc==` has its first `=` in the token.
             let bad = || {
                 let of = printable(&reference.registry);
-                Error::new(Kind::Argument, format!("option 'header' of {of} is no header as NAME=VALUE"))
+                Error::new(Kind::Argument, format!("invalid option 'header' of {of}: must be NAME=VALUE"))
             };
             let mut value = header_value(value.expose()).ok_or_else(bad)?;
             value.set_sensitive(true);

@@ -41,7 +41,7 @@ impl Repository {
             for tag in list.tags.unwrap_or_default() {
                 if check_tag(&tag).is_err() {
                     self.call.operation.warn(format!(
-                        "{}: '{}' in the list of tags is no tag",
+                        "{}: invalid tag '{}' in the list of tags",
                         self.name(),
                         printable(tag)
                     ));

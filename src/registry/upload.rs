@@ -224,12 +224,12 @@ impl Repository {
         let location = response.headers.get(header::LOCATION).map(|value| {
             response.location().ok_or_else(|| {
                 let text = printable(value.as_bytes());
-                Error::new(Kind::Protocol, format!("the upload location '{text}' is no URL"))
+                Error::new(Kind::Protocol, format!("invalid upload location '{text}': not a URL"))
             })
         });
         let location = match location {
             Some(text) => text,
-            None => Err(Error::new(Kind::Protocol, "the upload has no Location")),
+            None => Err(Error::new(Kind::Protocol, "the answer to the upload has no Location")),
         };
         let hosts = &self.call.settings.upload_hosts;
         location

@@ -55,7 +55,7 @@ impl Layout {
             Err(error) if is_absent(&error) => {
                 return Err(Error::new(
                     Kind::NotFound,
-                    format!("there is no image layout at {}: no such directory", shown(path)),
+                    format!("no image layout at {}: no such directory", shown(path)),
                 ));
             }
             Err(error) => return Err(no_archive(path, error)),

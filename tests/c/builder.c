@@ -67,7 +67,7 @@ int main(int argc, char **argv) {
   CHECK(memcmp(json, "{\"schemaVersion\"", 16) == 0); /* what was lent stays */
   CHECK(cldoci_config_json(config, &size) != json && size > strlen(wanted));
   FAILS(cldoci_config_set(config, "nmae", "x", &error), ARGUMENT, "there are schemaVersion, name");
-  FAILS(cldoci_config_set(config, "childArtifacts", "x", &error), ARGUMENT, "is no field here");
+  FAILS(cldoci_config_set(config, "childArtifacts", "x", &error), ARGUMENT, "unknown field");
   OK(cldoci_config_free(config));
   FAILS(cldoci_config_new("application/vnd.x", &config, &error), ARGUMENT, "has no typed config");
 

@@ -68,7 +68,7 @@ static void strings(const cldoci_client *client) {
   FAILS(cldoci_reference_layout("", "v1", NULL, &reference, &error), ARGUMENT, "empty path");
   FAILS(cldoci_reference_from_parts("ghcr.io", "Org/app", "v1", NULL, &reference, &error), ARGUMENT, "repository");
   FAILS(cldoci_reference_from_parts("ghcr.io", "org/app", "v 1", NULL, &reference, &error), ARGUMENT, "tag");
-  FAILS(cldoci_reference_layout("layout", "", NULL, &reference, &error), ARGUMENT, "'' is no name");
+  FAILS(cldoci_reference_layout("layout", "", NULL, &reference, &error), ARGUMENT, "invalid tag ''");
   FAILS(cldoci_build(client, "", "component", NULL, 0, NULL, &result, &error), ARGUMENT, "empty path");
   FAILS(cldoci_build(client, work, "", NULL, 0, NULL, &result, &error), ARGUMENT, "");
   FAILS(cldoci_artifact_builder_new(client, "", &builder, &error), ARGUMENT, "");
@@ -79,7 +79,7 @@ static void strings(const cldoci_client *client) {
   /* A mebibyte: refused where it can't be right, and taken where it can. */
   memset(long_text, 'a', sizeof long_text - 1);
   FAILS(cldoci_reference_parse(long_text, &reference, &error), ARGUMENT, "");
-  FAILS(cldoci_reference_layout("layout", long_text, NULL, &reference, &error), ARGUMENT, "is no name");
+  FAILS(cldoci_reference_layout("layout", long_text, NULL, &reference, &error), ARGUMENT, "of a layout");
   FAILS(cldoci_options_set(options, long_text, "1", &error), ARGUMENT, "known are");
   FAILS(cldoci_options_set(options, "retries", long_text, &error), ARGUMENT, "retries");
   FAILS(cldoci_build(client, long_text, "component", NULL, 0, NULL, &result, &error), IO, "");

@@ -29,7 +29,7 @@ int main(void) {
   OK(cldoci_options_new(&options, &error));
   OK(cldoci_options_set_parallel(options, 7, &error));
   FAILS(cldoci_options_set_parallel(options, 65, &error), ARGUMENT, "from 1 to 64");
-  FAILS(cldoci_options_set_cache(options, 2, &error), ARGUMENT, "wants 0 or 1");
+  FAILS(cldoci_options_set_cache(options, 2, &error), ARGUMENT, "must be 0 or 1");
   FAILS(cldoci_options_set_links(options, 9, &error), ARGUMENT, "from 0 to 2");
   FAILS(cldoci_options_set_links(options, -1, &error), ARGUMENT, "from 0 to 2");
   FAILS(cldoci_options_set(options, "paralel", "1", &error), ARGUMENT, "known are");

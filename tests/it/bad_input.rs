@@ -242,7 +242,7 @@ fn references_that_are_none<A: Api>() {
     let api = client::<A>(room.path(), &[]);
     for (reference, words) in [
         ("", "empty"),
-        ("ghcr.io/Org/app", "a repository is lower case"),
+        ("ghcr.io/Org/app", "must be lower case"),
         ("https://ghcr.io/a/b", "scheme"),
         ("oci:dir", "ocidir://"),
         ("ghcr.io/org/app:", "tag"),
@@ -256,7 +256,7 @@ fn references_that_are_none<A: Api>() {
     }
     assert!(!room.path().join("out").exists());
     let short = "ghcr.io/org/app@sha256:abc123";
-    refused(api.exists(short), "ARGUMENT", &["sha256:abc123 has 6 hex digits, needs 64"]);
+    refused(api.exists(short), "ARGUMENT", &["invalid digest 'sha256:abc123': 6 hex digits, must be 64"]);
 }
 
 fn b_04_a_tree_that_can_not_be_read<A: Api>() {

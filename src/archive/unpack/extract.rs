@@ -231,7 +231,7 @@ fn refuse<T>(why: impl Into<String>) -> Result<T> {
 }
 
 fn bad_hardlink(target: &[u8]) -> String {
-    format!("is a hard link to '{}', which is no earlier file of the archive", printable(target))
+    format!("is a hard link to '{}', which is not an earlier file of the archive", printable(target))
 }
 
 fn system(error: io::Error) -> Error {

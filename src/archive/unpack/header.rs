@@ -44,16 +44,16 @@ pub(super) fn parse(block: &[u8; BLOCK]) -> Result<Header, String> {
     // Not used, but at one that is no number some readers stop as if the archive had ended.
     let unused = [&block[108..116], &block[116..124], &block[329..337], &block[337..345]];
     if unused.iter().any(|field| number(field).is_none()) {
-        return Err("an owner or device field is no number".to_owned());
+        return Err("an owner or device field is not a number".to_owned());
     }
     let size = number(&block[124..136]).and_then(|size| u64::try_from(size).ok());
     let mode = number(&block[100..108]).and_then(|mode| u64::try_from(mode).ok());
     Ok(Header {
         name,
         link,
-        mode: (mode.ok_or("the mode field is no number")? & 0o7777) as u32,
-        size: size.ok_or("the size field is no number of bytes")?,
-        mtime: number(&block[136..148]).ok_or("the mtime field is no number")?,
+        mode: (mode.ok_or("the mode field is not a number")? & 0o7777) as u32,
+        size: size.ok_or("the size field is not a number of bytes")?,
+        mtime: number(&block[136..148]).ok_or("the mtime field is not a number")?,
         flag,
     })
 }
@@ -63,7 +63,8 @@ pub(super) fn parse(block: &[u8; BLOCK]) -> Result<Header, String> {
 fn check_sum(block: &[u8; BLOCK]) -> Result<(), String> {
     let field = &block[148..156];
     let spaces = field.iter().filter(|&&byte| byte == b' ' || byte == 0).count();
-    let stated = octal(field).filter(|_| spaces < field.len()).ok_or("the header's checksum is no number")?;
+    let stated =
+        octal(field).filter(|_| spaces < field.len()).ok_or("the header's checksum is not a number")?;
     let sum = |value: fn(u8) -> i64| -> i64 {
         let all: i64 = block.iter().map(|&byte| value(byte)).sum();
         all - field.iter().map(|&byte| value(byte)).sum::<i64>() + 8 * i64::from(b' ')

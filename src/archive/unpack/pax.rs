@@ -36,8 +36,8 @@ pub(super) fn parse(mut body: &[u8], global: bool) -> Result<Records, String> {
         match key {
             b"path" => records.path = Some(text(value)?),
             b"linkpath" => records.link = Some(text(value)?),
-            b"size" => records.size = Some(decimal(value).ok_or("the PAX size is no number")?),
-            b"mtime" => records.mtime = Some(time(value).ok_or("the PAX mtime is no time")?),
+            b"size" => records.size = Some(decimal(value).ok_or("the PAX size is not a number")?),
+            b"mtime" => records.mtime = Some(time(value).ok_or("the PAX mtime is not a time")?),
             b"hdrcharset" if [&b"BINARY"[..], b"ISO-IR 10646 2000 UTF-8"].contains(&value) => {}
             b"hdrcharset" => return Err("the PAX hdrcharset is not known".to_owned()),
             _ => {}
@@ -142,10 +142,10 @@ mod tests {
             (&b"10 path=a\n10 path=b\n"[..], "comes twice"),
             (&b"9 path=\n"[..], "malformed"),
             (&b"9 size=\n"[..], "malformed"),
-            (&b"11 size=-1\n"[..], "size is no number"),
-            (&b"28 size=9223372036854775808\n"[..], "size is no number"),
-            (&b"15 mtime=1e400\n"[..], "mtime is no time"),
-            (&b"13 mtime=nan\n"[..], "mtime is no time"),
+            (&b"11 size=-1\n"[..], "size is not a number"),
+            (&b"28 size=9223372036854775808\n"[..], "size is not a number"),
+            (&b"15 mtime=1e400\n"[..], "mtime is not a time"),
+            (&b"13 mtime=nan\n"[..], "mtime is not a time"),
             (&b"24 GNU.sparse.major=1\n\n"[..], "malformed"),
             (&b"22 GNU.sparse.major=1\n"[..], "sparse"),
             (&b"16 hdrcharset=x\n"[..], "hdrcharset"),

@@ -224,7 +224,7 @@ impl Container {
             return Err(Error::new(Kind::Unsafe, format!("'{name}' belongs to another user")));
         }
         if !made && !is_staging(&stat) {
-            let why = "has the name of a pull's staging directory and is none: move it away";
+            let why = "has the name of a pull's staging directory and is not one: move it away";
             return Err(Error::new(Kind::Unsafe, format!("'{name}' {why}")));
         }
         recover(&directory).map_err(io)?;

@@ -208,7 +208,7 @@ fn a_24_names_are_checked_and_the_working_directory_is_not_searched() {
     for name in ["../../tmp/evil", "x y", "", "/bin/sh", "a/b", "a\0b", "a;b", "ü"] {
         let error = bench.helpers().get(name, "reg.test").unwrap_err();
         assert_eq!(error.kind(), Kind::Credentials);
-        assert!(error.message().contains("is no name of a credential helper"), "{error}");
+        assert!(error.message().contains("invalid name of a credential helper"), "{error}");
     }
     // There is one by way of the working directory, and it is not taken.
     write(bench.directory.path(), "t", r#"echo '{"Username":"u","Secret":"p"}'"#);

@@ -123,7 +123,7 @@ pub(crate) fn standard_error(environment: &Environment) -> Result<Option<LogCall
         Some("info") => Level::Info,
         Some("debug") => Level::Debug,
         _ => {
-            let why = "environment variable CLDOCI_LOG: wants error, warn, info or debug";
+            let why = "environment variable CLDOCI_LOG must be error, warn, info or debug";
             return Err(Error::new(Kind::Argument, why));
         }
     };

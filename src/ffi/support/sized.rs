@@ -47,7 +47,7 @@ pub(crate) unsafe fn blank<T: SizedOut>(place: *mut T, name: &str) -> Result<Bla
     let size = unsafe { place.cast::<usize>().read() };
     let known = size_of::<T>();
     if size < known || size > STRUCT_LIMIT {
-        return wrong(format!("has struct_size {size}, wants sizeof of the struct ({known})"));
+        return wrong(format!("has struct_size {size}, must be sizeof of the struct ({known})"));
     }
     let head = size_of::<usize>();
     // SAFETY: the caller promises that `size` bytes can be written; the first member stays as it is.

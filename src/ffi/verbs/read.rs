@@ -20,7 +20,7 @@ include!(concat!(env!("OUT_DIR"), "/verbs_read_start.rs"));
 /// A descriptor of our own for the caller's.
 fn duplicate(fd: i32) -> Result<File> {
     if fd < 0 {
-        return Err(Error::new(Kind::Argument, format!("argument 'fd' is {fd}, which is no descriptor")));
+        return Err(Error::new(Kind::Argument, format!("invalid argument 'fd': {fd} is not a descriptor")));
     }
     // SAFETY: not -1; whether it is open, the duplication finds out, and nothing else uses the borrow.
     let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
@@ -205,7 +205,7 @@ pub unsafe extern "C" fn cldoci_read_layer(
 }
 
 /// Writes one layer's bytes as they are stored (compressed) to a descriptor, in order, in bounded memory.
-/// They are verified as they pass: on failure, what was written is not to be used. The result has digest and
+/// They are verified as they pass: on failure, do not use what was written. The result has digest and
 /// size.
 ///
 /// @param artifact  borrowed, not NULL

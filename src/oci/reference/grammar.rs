@@ -9,16 +9,16 @@ pub(super) fn bad(why: impl Into<String>) -> Error {
 /// `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}` (distribution-spec).
 pub fn check_tag(tag: &str) -> Result<()> {
     if tag.is_empty() {
-        return Err(bad("the tag is empty"));
+        return Err(bad("invalid tag '': empty"));
     }
     if tag.len() > 128 {
-        return Err(bad(format!("the tag has {} characters, at most 128", tag.len())));
+        return Err(bad(format!("invalid tag '{}': {} characters, at most 128", printable(tag), tag.len())));
     }
     for (at, c) in tag.char_indices() {
         let word = c.is_ascii_alphanumeric() || c == '_';
         if !(word || at > 0 && matches!(c, '.' | '-')) {
             return Err(bad(format!(
-                "the tag '{}' has the character '{}'{}",
+                "invalid tag '{}': character '{}'{}",
                 printable(tag),
                 printable(c.to_string()),
                 if at == 0 && matches!(c, '.' | '-') { " at its start" } else { "" }
@@ -36,7 +36,10 @@ pub(super) fn check_ref_name(name: &str) -> Result<()> {
         || !name.chars().all(ok)
         || !name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
     {
-        return Err(bad(format!("'{}' is no name for a manifest in a layout", printable(name))));
+        return Err(bad(format!(
+            "invalid tag '{}' of a layout: a letter, a digit or '_', then these or any of -.:@/+, at most 255",
+            printable(name)
+        )));
     }
     Ok(())
 }
@@ -52,20 +55,20 @@ pub(super) fn check_digest_grammar(text: &str) -> Result<()> {
     if whole {
         Ok(())
     } else {
-        Err(bad(format!("the digest '{}' is not of the form algorithm:hex", printable(text))))
+        Err(bad(format!("invalid digest '{}': must be algorithm:hex", printable(text))))
     }
 }
 
 /// A host name, an IPv4 address or a bracketed IPv6 address, with an optional port.
 pub(super) fn check_domain(domain: &str) -> Result<()> {
-    let wrong = |why: &str| bad(format!("the registry '{}' {why}", printable(domain)));
+    let wrong = |why: &str| bad(format!("invalid registry '{}': {why}", printable(domain)));
     let (host, port) = if let Some(rest) = domain.strip_prefix('[') {
-        let (address, rest) = rest.split_once(']').ok_or_else(|| wrong("has a '[' without a ']'"))?;
-        address.parse::<std::net::Ipv6Addr>().map_err(|_| wrong("has no IPv6 address in its brackets"))?;
+        let (address, rest) = rest.split_once(']').ok_or_else(|| wrong("'[' without a ']'"))?;
+        address.parse::<std::net::Ipv6Addr>().map_err(|_| wrong("no IPv6 address in the brackets"))?;
         match rest.strip_prefix(':') {
             Some(port) => ("", Some(port)),
             None if rest.is_empty() => ("", None),
-            None => return Err(wrong("has something after its ']' that is no port")),
+            None => return Err(wrong("only a port may follow the ']'")),
         }
     } else {
         match domain.split_once(':') {
@@ -76,15 +79,15 @@ pub(super) fn check_domain(domain: &str) -> Result<()> {
     if let Some(port) = port
         && (port.is_empty() || !port.bytes().all(|b| b.is_ascii_digit()) || port.parse::<u16>().is_err())
     {
-        return Err(wrong("has a port that is no number up to 65535"));
+        return Err(wrong("the port must be a number up to 65535"));
     }
     if host.is_empty() {
-        return if domain.starts_with('[') { Ok(()) } else { Err(wrong("has no host")) };
+        return if domain.starts_with('[') { Ok(()) } else { Err(wrong("missing host")) };
     }
     for label in host.split('.') {
         let inner = label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
         if label.is_empty() || !inner || label.starts_with('-') || label.ends_with('-') {
-            return Err(wrong("is no host name"));
+            return Err(wrong("not a host name"));
         }
     }
     Ok(())
@@ -93,27 +96,27 @@ pub(super) fn check_domain(domain: &str) -> Result<()> {
 /// Path components of `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*` (distribution-spec).
 pub(super) fn check_repository(name: &str) -> Result<()> {
     if name.is_empty() {
-        return Err(bad("the repository is empty"));
+        return Err(bad("invalid repository '': empty"));
     }
     for component in name.split('/') {
-        let wrong = |why: String| bad(format!("the repository '{}' {why}", printable(name)));
+        let wrong = |why: String| bad(format!("invalid repository '{}': {why}", printable(name)));
         if component.is_empty() {
-            return Err(wrong("has an empty part".to_owned()));
+            return Err(wrong("empty part".to_owned()));
         }
         let alnum = |c: char| matches!(c, 'a'..='z' | '0'..='9');
         if let Some(c) = component.chars().find(|c| !alnum(*c) && !matches!(c, '.' | '_' | '-')) {
-            let hint = if c.is_ascii_uppercase() { ": a repository is lower case" } else { "" };
-            return Err(wrong(format!("has the character '{}'{hint}", printable(c.to_string()))));
+            let hint = if c.is_ascii_uppercase() { " (must be lower case)" } else { "" };
+            return Err(wrong(format!("character '{}'{hint}", printable(c.to_string()))));
         }
         if !component.starts_with(alnum) || !component.ends_with(alnum) {
             return Err(wrong(format!(
-                "has the part '{}', which must begin and end with a letter or a digit",
+                "the part '{}' must begin and end with a letter or a digit",
                 printable(component)
             )));
         }
         for separator in component.split(alnum).filter(|s| !s.is_empty()) {
             if !matches!(separator, "." | "_" | "__") && !separator.chars().all(|c| c == '-') {
-                return Err(wrong(format!("has the separator '{separator}'")));
+                return Err(wrong(format!("separator '{separator}'")));
             }
         }
     }

@@ -64,7 +64,7 @@ fn the_spellings_of_docker_hub_name_one_registry() {
 fn a_digest_that_is_not_whole_parses_and_is_refused_where_it_is_used() {
     let reference: Reference = "nginx@sha256:abc123".parse().unwrap();
     let error = reference.digest().unwrap_err();
-    assert_eq!(error.message(), "sha256:abc123 has 6 hex digits, needs 64");
+    assert_eq!(error.message(), "invalid digest 'sha256:abc123': 6 hex digits, must be 64");
 }
 
 #[test]
@@ -93,34 +93,37 @@ fn layouts() {
 #[test]
 fn bad_references_say_which_part_is_wrong_and_why() {
     for (text, why) in [
-        ("", "the reference is empty"),
+        ("", "invalid reference '': empty"),
         ("oci:dir:tag", "ocidir://PATH"),
         ("oci-layout:dir", "ocidir://PATH"),
         ("https://ghcr.io/a/b", "write 'ghcr.io/a/b'"),
         ("docker://ghcr.io/a/b:1", "a registry has none"),
-        ("ghcr.io/Org/app", "the repository 'Org/app' has the character 'O': a repository is lower case"),
-        ("ghcr.io/a//b", "has an empty part"),
-        ("ghcr.io/a..b", "has the separator '..'"),
-        ("ghcr.io/a___b", "has the separator '___'"),
+        (
+            "ghcr.io/Org/app",
+            "reference 'ghcr.io/Org/app': invalid repository 'Org/app': character 'O' (must be lower case)",
+        ),
+        ("ghcr.io/a//b", "empty part"),
+        ("ghcr.io/a..b", "separator '..'"),
+        ("ghcr.io/a___b", "separator '___'"),
         ("ghcr.io/-a", "must begin and end"),
-        ("ghcr.io/", "the repository is empty"),
-        ("ghcr.io/a:", "the tag is empty"),
+        ("ghcr.io/", "invalid repository '': empty"),
+        ("ghcr.io/a:", "invalid tag '': empty"),
         ("ghcr.io/a:.x", "at its start"),
-        ("ghcr.io/a:é", "has the character 'é'"),
-        ("ghcr.io/a@", "is not of the form algorithm:hex"),
-        ("ghcr.io/a@sha256", "is not of the form algorithm:hex"),
-        ("ghcr.io:99999/a", "has a port that is no number up to 65535"),
-        ("ghcr.io:/a", "has a port that is no number"),
-        ("-x.io/a", "is no host name"),
-        ("a..b/c", "is no host name"),
+        ("ghcr.io/a:é", "character 'é'"),
+        ("ghcr.io/a@", "must be algorithm:hex"),
+        ("ghcr.io/a@sha256", "must be algorithm:hex"),
+        ("ghcr.io:99999/a", "the port must be a number up to 65535"),
+        ("ghcr.io:/a", "the port must be a number"),
+        ("-x.io/a", "not a host name"),
+        ("a..b/c", "not a host name"),
         ("[::1/a", "without a ']'"),
         ("[::g]/a", "no IPv6 address"),
-        ("ghcr.io/a b", "has the character ' '"),
-        ("ghcr.io/a\nb", "has the character '\\n'"),
+        ("ghcr.io/a b", "character ' '"),
+        ("ghcr.io/a\nb", "character '\\n'"),
         ("ocidir://", "path is empty"),
         ("ocidir:///a:b c", "constructor from parts"),
-        ("ocidir:///a\0", "has the character '\\u{0}'"),
-        ("ocidir:///a b\0", "has the character '\\u{0}'"),
+        ("ocidir:///a\0", "character '\\u{0}'"),
+        ("ocidir:///a b\0", "character '\\u{0}'"),
     ] {
         let error = text.parse::<Reference>().expect_err(text);
         assert_eq!(error.kind(), Kind::Argument);
@@ -162,11 +165,11 @@ fn facts_of_distribution_reference_and_go_containerregistry() {
         assert_eq!(parsed.is_ok(), !good.starts_with("foo_bar.com"), "{good}: {parsed:?}");
     }
     for (wrong, why) in [
-        (":justtag", "the repository is empty"),
-        ("@sha256:ff", "the repository is empty"),
-        ("repo@sha256:ff@x", "the digest 'sha256:ff@x'"),
+        (":justtag", "invalid repository '': empty"),
+        ("@sha256:ff", "invalid repository '': empty"),
+        ("repo@sha256:ff@x", "invalid digest 'sha256:ff@x'"),
         ("Uppercase:tag", "lower case"),
-        ("aa/asdf$$^/aa", "the character '$'"),
+        ("aa/asdf$$^/aa", "character '$'"),
         ("-foo/bar", "the part '-foo'"),
         ("foo/bar-", "the part 'bar-'"),
         ("a/-b", "the part '-b'"),

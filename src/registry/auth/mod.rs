@@ -429,7 +429,7 @@ fn hinted(refusal: Error, outcome: &Lookup) -> Error {
         Lookup::Refused(found) => {
             (refusal.kind(), format!("the credential from {} was refused", found.source))
         }
-        Lookup::None => (refusal.kind(), "there is no credential for it (log in first)".to_owned()),
+        Lookup::None => (refusal.kind(), "no credential for it (log in first)".to_owned()),
     };
     refusal.with_kind(kind).cure(hint)
 }

@@ -282,12 +282,12 @@ pub(super) fn header(scheme: &str, text: &str) -> Option<HeaderValue> {
 
 pub(super) fn parse(body: &[u8], now: Instant) -> std::result::Result<Token, &'static str> {
     // Read as docker reads it (Q127).
-    let no_json = |_| "its answer is no JSON of a token";
+    let no_json = |_| "its answer is not JSON of a token";
     let document = Document::read(body).map_err(|wrong| match wrong.why.contains("BOM") {
         true => "its answer begins with a byte order mark (BOM)",
         false => no_json(wrong),
     })?;
-    let document = document.ok_or("its answer is empty, no JSON of a token")?;
+    let document = document.ok_or("its answer is empty, not JSON of a token")?;
     let fields = document.fields().map_err(no_json)?;
     let set = |name| {
         let secret = fields.text(name).map(Secret::new).map_err(no_json)?;

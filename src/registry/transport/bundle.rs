@@ -41,7 +41,7 @@ pub(super) fn certificates(path: &Path, warnings: &mut Vec<String>) -> Result<Ve
         let end = rest.find(END).map_or(next, |end| (end + END.len()).min(next));
         at = body + end;
         let certificate = CertificateDer::from_pem_slice(text.get(start..at).unwrap_or_default().as_bytes());
-        match certificate.map_err(|_| "is no base64 of one".to_owned()).and_then(usable) {
+        match certificate.map_err(|_| "is not base64 of one".to_owned()).and_then(usable) {
             Ok(certificate) => found.push(certificate),
             Err(why) => {
                 let line = 1 + text.get(..start).unwrap_or_default().matches('\n').count();
@@ -112,7 +112,8 @@ mod tests {
         let malformed = format!("{BEGIN}\nAAAA\n{END}\n");
         let no_base64 = format!("{BEGIN}\n!!!!\n{END}\n");
         let cut = a.replace(END, "");
-        for (bad, why) in [(&malformed, "is malformed"), (&no_base64, "is no base64"), (&cut, "is no base64")]
+        for (bad, why) in
+            [(&malformed, "is malformed"), (&no_base64, "is not base64"), (&cut, "is not base64")]
         {
             let (found, warnings) = read(format!("# a comment\n{a}{bad}{b}"));
             assert_eq!(found.unwrap(), 2, "{why}");

@@ -198,7 +198,10 @@ impl Proxies {
                     Ok(url)
                 }
                 // Not quoted: it may hold a password.
-                _ => Err(Error::new(Kind::Argument, "the proxy is no URL of http, https, socks5 or socks5h")),
+                _ => Err(Error::new(
+                    Kind::Argument,
+                    "invalid proxy: must be a URL of http, https, socks5 or socks5h",
+                )),
             }
         };
         match settings.proxy.as_str() {

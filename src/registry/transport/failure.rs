@@ -107,11 +107,7 @@ impl Failure {
             return made(Kind::Tls, format!("TLS failed: {tls}{}", tls_cure(&tls, origin)), stage);
         }
         if causes.garbled {
-            return made(
-                Kind::Protocol,
-                format!("what came back is no HTTP: {}", causes.text),
-                Stage::Garbled,
-            );
+            return made(Kind::Protocol, format!("the answer is not HTTP: {}", causes.text), Stage::Garbled);
         }
         if let (true, Some(proxy)) = (causes.text.contains("proxy authorization required"), proxy) {
             return Self::at_proxy(proxy, origin);

@@ -65,7 +65,7 @@ impl Tls {
         if roots.is_empty() {
             return Err(Error::new(
                 Kind::Tls,
-                "there are no certificate authorities: neither the system's nor SSL_CERT_FILE or SSL_CERT_DIR has one (the option ca_file names others)",
+                "no certificate authorities: neither the system's nor SSL_CERT_FILE or SSL_CERT_DIR has one (the option ca_file names others)",
             ));
         }
         Ok(roots)
@@ -86,7 +86,7 @@ impl Tls {
             _ => Err(Error::new(
                 Kind::Tls,
                 format!(
-                    "{} and its key are no PEM certificate with a private key",
+                    "{} and its key are not a PEM certificate with a private key",
                     printable(cert.as_os_str().as_encoded_bytes())
                 ),
             )),

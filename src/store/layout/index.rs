@@ -102,7 +102,7 @@ impl Index {
         };
         serde_json::from_slice::<IgnoredAny>(bytes).map_err(|error| bad(&error))?;
         let text = std::str::from_utf8(bytes).map_err(|error| bad(&error))?;
-        let object = Object::read(text, 0).ok_or_else(|| bad(&"it is no object"))?;
+        let object = Object::read(text, 0).ok_or_else(|| bad(&"not an object"))?;
         let raw = |range| text.get(range).unwrap_or_default();
         let mut index = Self { before: Vec::new(), entries: Vec::new(), after: Vec::new() };
         let mut seen = BTreeSet::new();
@@ -115,7 +115,7 @@ impl Index {
                 let list = match raw(value.clone()) {
                     NULL => Vec::new(),
                     _ => elements(text, value.start, limit + 1)
-                        .ok_or_else(|| bad(&"its manifests are no list"))?,
+                        .ok_or_else(|| bad(&"its manifests are not a list"))?,
                 };
                 if list.len() > limit {
                     return Err(Self::too_many(limit));

@@ -92,7 +92,7 @@ pub fn a_digest_names_one_artifact<A: Api>(place: &dyn Place) {
     refused(
         made.api.pull(&place.reference("org/app", "@sha256:abc123"), &out, &[]),
         "ARGUMENT",
-        "has 6 hex digits, needs 64",
+        "6 hex digits, must be 64",
     );
 }
 
@@ -225,7 +225,7 @@ pub fn bad_input_is_named<A: Api>(place: &dyn Place) {
         "ARGUMENT",
         "belongs to a client",
     );
-    refused(api.push(&made.artifact, "ghcr.io/Org/app", &[]), "ARGUMENT", "a repository is lower case");
+    refused(api.push(&made.artifact, "ghcr.io/Org/app", &[]), "ARGUMENT", "must be lower case");
     refused(api.exists("https://ghcr.io/a/b"), "ARGUMENT", "scheme");
     std::os::unix::fs::symlink("/etc/passwd", made.tree.join("leaves")).unwrap();
     refused(api.build(&made.tree, "component", CONFIG, &[]), "UNSAFE", "leaves");
@@ -263,7 +263,7 @@ pub fn inspect_and_read_a_layer<A: Api>(place: &dyn Place) {
     let remote = made.api.read_layer(&inspected, 0).unwrap().bytes.unwrap();
     assert_eq!(local, remote);
     assert_eq!(cldoci::oci::Digest::of(&local).to_string(), A::describe(&inspected).layers[0].1);
-    refused(made.api.read_layer(&inspected, 1), "ARGUMENT", "there is no layer 1");
+    refused(made.api.read_layer(&inspected, 1), "ARGUMENT", "no layer 1");
 }
 
 /// Across repositories or layouts: the same digest, and what is pulled there is the same.

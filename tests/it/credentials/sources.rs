@@ -198,7 +198,7 @@ fn the_credentials_option_narrows_the_chain() {
         let side = Side::new(&options, home.environment(&[]), None);
         let error = error(run(side.read(&guarded.host())).0);
         assert_eq!(error.kind(), Kind::Unauthorized);
-        assert!(error.message().contains("there is no credential for it"), "{error}");
+        assert!(error.message().contains("no credential for it"), "{error}");
     }
     assert_eq!(who(&guarded, &home.client(&[])).0, "docker");
 }

@@ -275,7 +275,7 @@ fn a_token_server_is_named_and_quoted_with_the_registry() {
         (404, "x", Kind::Protocol, "answers 404; is that the registry's token server?"),
         (500, "x", Kind::Protocol, "answers 500"),
         (429, "x", Kind::RateLimited, "answers 429"),
-        (200, "<html>", Kind::Unauthorized, "no JSON of a token"),
+        (200, "<html>", Kind::Unauthorized, "not JSON of a token"),
         (302, "", Kind::Policy, "answers with a redirect, which is refused"),
         // One that sends back what it was sent is not quoted.
         (401, r#"{"error":"bad password canary"}"#, Kind::Unauthorized, "answers 401 to the credential from"),

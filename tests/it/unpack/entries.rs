@@ -417,7 +417,7 @@ fn t_29_times() {
             &options,
             &tar(&[at("f", b"\x80\0\0\0\x80\0\0\0\0\0\0\0")]),
             Kind::Unsafe,
-            "the mtime field is no number",
+            "the mtime field is not a number",
         );
     });
     // By default an entry's time is now.

@@ -110,9 +110,9 @@ fn t_46_checksums() {
     block[148..156].copy_from_slice(sum.as_bytes());
     accepted(&tar(&[block.to_vec()]), &["café="]);
     block[148..156].copy_from_slice(b"        ");
-    refused(&tar(&[block.to_vec()]), Kind::Unsafe, "checksum is no number");
+    refused(&tar(&[block.to_vec()]), Kind::Unsafe, "checksum is not a number");
     block[148..156].copy_from_slice(&[0; 8]);
-    refused(&tar(&[block.to_vec()]), Kind::Unsafe, "checksum is no number");
+    refused(&tar(&[block.to_vec()]), Kind::Unsafe, "checksum is not a number");
     for place in [0, 99, 124, 156, 257, 511] {
         let mut block = Entry::new("f", b'0').header();
         block[place] ^= 1;

@@ -25,15 +25,15 @@ fn q127_an_answer_is_read_as_docker_reads_it() {
 #[test]
 fn r_08_what_is_no_token() {
     for (body, why) in [
-        ("", "no JSON"),
+        ("", "not JSON"),
         ("{}", "no token"),
         ("null", "no token"),
-        ("x", "no JSON"),
-        ("[]", "no JSON"),
+        ("x", "not JSON"),
+        ("[]", "not JSON"),
         ("\u{feff}{\"token\":\"a\"}", "byte order mark"),
         (r#"{"token":""}"#, "no token"),
         (r#"{"token":null}"#, "no token"),
-        (r#"{"token":5}"#, "no JSON"),
+        (r#"{"token":5}"#, "not JSON"),
         (r#"{"token":"a\r\nX: y"}"#, "no header"),
         (r#"{"token":"a b"}"#, "no header"),
         (r#"{"token":"\u00ff"}"#, "no header"),

@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# Changes the code where a silent change would hurt most, one place at a time, and sees whether a test notices: cargo-mutants
+# over at most 250 mutants. docs/mutants.md explains those that no test notices.
+#   scripts/mutants.sh [MINUTES [FLAG...]]     stops by then, and says what was run and what was not; flags are cargo-mutants' own
+# The lib tests come first; what they miss meets the suites `registry::` and `unpack::` of tests/it.
+. "$(dirname "$0")/lib.sh"
+
+minutes=${1:-120}
+flags=("${@:2}")
+most=250
+files=(
+  src/registry/policy.rs src/registry/request.rs          # where a request and a credential may go, redirects
+  src/registry/auth/scope.rs src/registry/auth/challenge.rs
+  src/archive/unpack/directories.rs src/archive/unpack/publish.rs # confinement, publish
+  src/ffi/support/handle.rs src/ffi/support/slot.rs src/ffi/support/token.rs
+  src/oci/manifest.rs
+)
+
+have cargo-mutants || fail "cargo-mutants is missing: run scripts/install-tools.sh mutants"
+out=$build/mutants
+# Of our own crate alone: a mutant is built faster.
+export CARGO_PROFILE_DEV_DEBUG=0
+rm -rf "$out"
+mkdir -p "$out"
+ends=$((SECONDS + minutes * 60))
+
+# Debug representations change no behaviour.
+chosen=(--exclude-re 'fmt::Debug')
+for file in "${files[@]}"; do chosen+=(--file "$file"); done
+all=$(cargo mutants --list "${chosen[@]}" | wc -l)
+# Every n-th of them, so that each file has its part.
+shards=$(((all + most - 1) / most))
+chosen+=(--shard "0/$shards" --sharding round-robin)
+mapfile -t mutants < <(cargo mutants --list "${chosen[@]}")
+say "mutants: ${#mutants[@]} of $all chosen"
+
+# In place, so that what cargo has built is used; a run that is interrupted leaves its mutant to `git checkout src`.
+git diff --quiet HEAD -- src || fail "src has changes that are not committed: mutants change it in place"
+trap 'git checkout --quiet HEAD -- src' EXIT
+
+# pass NAME FLAGS... -- TESTS...: one run, ended by the clock; its outcomes are in $out/NAME/mutants.out.
+pass() {
+  local name=$1 left=$((ends - SECONDS)) status=0
+  shift
+  ((left > 0)) || return 0
+  timeout --signal=INT "$left" cargo mutants --in-place --jobs 1 --output "$out/$name" --no-shuffle --colors never --no-times \
+    --build-timeout 600 --minimum-test-timeout 60 "${flags[@]}" "$@" >"$out/$name.log" 2>&1 || status=$?
+  # 2: some were missed, 3: some took too long, 124 and 130: the clock.
+  case $status in 0 | 2 | 3 | 124 | 130) ;; *) cat "$out/$name.log"; fail "cargo mutants: $status" ;; esac
+  git checkout --quiet HEAD -- src
+}
+
+# of NAME OUTCOME: the mutants of a pass with this outcome.
+of() { cat "$out/$1/mutants.out/$2.txt" 2>/dev/null || true; }
+
+pass lib "${chosen[@]}" -- --lib
+mapfile -t missed < <(of lib missed)
+if ((${#missed[@]} > 0)); then
+  exact=()
+  # shellcheck disable=SC2001,SC2016 # signs of a regular expression
+  for mutant in "${missed[@]}"; do exact+=(--re "^$(sed 's/[][\.*^$()+?{}|]/\\&/g' <<<"$mutant")\$"); done
+  pass suites "${exact[@]}" -- --test it -- registry:: unpack::
+fi
+
+count() { of "$1" "$2" | wc -l; }
+say "lib tests: $(count lib caught) caught, $(count lib timeout) timed out, $(count lib unviable) do not compile, ${#missed[@]} missed"
+say "suites registry:: and unpack::, on those missed: $(count suites caught) caught, $(count suites timeout) timed out, $(count suites missed) missed"
+tried=$(($(count lib caught) + $(count lib timeout) + $(count lib unviable) + ${#missed[@]}))
+say "run: $tried of ${#mutants[@]}; of ${#missed[@]} missed by the lib tests $(($(count suites caught) + $(count suites timeout) + $(count suites missed))) met the suites"
+of suites missed | sed 's/^/survives: /'
