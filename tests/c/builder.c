@@ -66,7 +66,7 @@ int main(int argc, char **argv) {
   OK(cldoci_config_set_entry(config, "childArtifacts", "db", "ghcr.io/org/db:v1", &error));
   CHECK(memcmp(json, "{\"schemaVersion\"", 16) == 0); /* what was lent stays */
   CHECK(cldoci_config_json(config, &size) != json && size > strlen(wanted));
-  FAILS(cldoci_config_set(config, "nmae", "x", &error), ARGUMENT, "there are schemaVersion, name");
+  FAILS(cldoci_config_set(config, "nmae", "x", &error), ARGUMENT, "known are schemaVersion, name");
   FAILS(cldoci_config_set(config, "childArtifacts", "x", &error), ARGUMENT, "unknown field");
   OK(cldoci_config_free(config));
   FAILS(cldoci_config_new("application/vnd.x", &config, &error), ARGUMENT, "has no typed config");
