@@ -38,12 +38,13 @@ say "mutants: ${#mutants[@]} of $all chosen"
 git diff --quiet HEAD -- src || fail "src has changes that are not committed: mutants change it in place"
 trap 'git checkout --quiet HEAD -- src' EXIT
 
+# In random order, so that a run that the clock ends has looked everywhere.
 # pass NAME FLAGS... -- TESTS...: one run, ended by the clock; its outcomes are in $out/NAME/mutants.out.
 pass() {
   local name=$1 left=$((ends - SECONDS)) status=0
   shift
   ((left > 0)) || return 0
-  timeout --signal=INT "$left" cargo mutants --in-place --jobs 1 --output "$out/$name" --no-shuffle --colors never --no-times \
+  timeout --signal=INT "$left" cargo mutants --in-place --jobs 1 --output "$out/$name" --colors never --no-times \
     --build-timeout 600 --minimum-test-timeout 60 "${flags[@]}" "$@" >"$out/$name.log" 2>&1 || status=$?
   # 2: some were missed, 3: some took too long, 124 and 130: the clock.
   case $status in 0 | 2 | 3 | 124 | 130) ;; *) cat "$out/$name.log"; fail "cargo mutants: $status" ;; esac

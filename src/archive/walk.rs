@@ -382,7 +382,7 @@ fn read_ignore_file(root: &OwnedFd) -> Result<Vec<u8>> {
     // Looked at before it is opened: to open a device can do something.
     match statat(root, IGNORE_FILE, AtFlags::empty()) {
         Ok(stat) if Identity::new(&stat).kind() == FileType::RegularFile => {}
-        Ok(_) => return Err(Error::new(Kind::Unsafe, format!("{IGNORE_FILE} is not a regular file"))),
+        Ok(_) => return Err(Error::new(Kind::Unsafe, format!("{IGNORE_FILE}: is not a regular file"))),
         Err(Errno::NOENT) if statat(root, IGNORE_FILE, AtFlags::SYMLINK_NOFOLLOW).is_ok() => {
             return Err(Error::new(Kind::Unsafe, format!("{IGNORE_FILE}: is a symbolic link to nothing")));
         }
@@ -392,7 +392,7 @@ fn read_ignore_file(root: &OwnedFd) -> Result<Vec<u8>> {
     let file = openat(root, IGNORE_FILE, OPEN, Mode::empty()).map_err(failed)?;
     let identity = Identity::of(&file).map_err(failed)?;
     if identity.kind() != FileType::RegularFile {
-        return Err(Error::new(Kind::Unsafe, format!("{IGNORE_FILE} is not a regular file")));
+        return Err(Error::new(Kind::Unsafe, format!("{IGNORE_FILE}: is not a regular file")));
     }
     if identity.size() > IGNORE_FILE_LIMIT {
         return Err(Error::new(Kind::Limit, format!("{IGNORE_FILE}: over {IGNORE_FILE_LIMIT} bytes")));
