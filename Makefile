@@ -17,7 +17,7 @@ SHELL := bash
 lib := . scripts/lib.sh;
 
 .DEFAULT_GOAL := help
-.PHONY: help demo registry cli test-cli faults examples release dist deb wheel tools test test-rust test-demo loom test-install test-dist test-release test-bindings test-upgrade lint site mutants deny header third-party asan valgrind golden abi counts measure bench bench-full fuzz soak install uninstall ci ci-full
+.PHONY: help demo registry cli test-cli faults examples release dist deb wheel tools test test-rust test-musl test-demo loom test-install test-dist test-release test-bindings test-upgrade lint site mutants deny header third-party asan valgrind golden abi counts measure bench bench-full fuzz soak install uninstall ci ci-full
 
 help: ## lists the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -68,6 +68,10 @@ test: ## runs every test; installs what it needs
 
 test-rust: ## runs the Rust tests alone, with what is installed
 	@scripts/test-rust.sh
+
+# Those that neither compile programs of C against the shared library nor look at one.
+test-musl: ## the suites of behaviour, archives and layouts on musl, natively
+	@TARGET="$$(uname -m)-unknown-linux-musl" scripts/test-rust.sh --test it -- behaviour:: determinism:: unpack:: pack:: layout:: store::
 
 test-demo: ## `make demo` as a newcomer runs it, on a layout and on a real registry
 	@$(lib) mkdir -p build; quietly() { "$$@" >build/demo.log 2>&1 || { cat build/demo.log; fail "$$*"; }; }; \

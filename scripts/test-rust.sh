@@ -1,8 +1,18 @@
 #!/usr/bin/env bash
-# The Rust tests; further arguments go to cargo test.
+# The Rust tests; further arguments go to cargo test. TARGET=x86_64-unknown-linux-musl builds and runs them on musl, fully
+# static; what loads the shared library is not among them there.
 . "$(dirname "$0")/lib.sh"
 
 if strict; then export CLDOCI_REQUIRE_TOOLS=1; fi
+if [[ -n ${TARGET:-} ]]; then
+  need zig "the tests on $TARGET" || exit 0
+  scripts/install-tools.sh "rust:$TARGET" || exit 0
+  cross "$TARGET"
+  # Rust brings along what musl's programs begin with; only C needs zig.
+  name=${TARGET//-/_}
+  export "CARGO_TARGET_${name^^}_LINKER=rust-lld" "CARGO_TARGET_${name^^}_RUSTFLAGS=-Clinker-flavor=ld.lld"
+  set -- --target "$TARGET" "$@"
+fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 # Some tests go on as another user.
