@@ -70,7 +70,7 @@ enum Step {
     /// To bring a manifest that lies this deep, and what it lists.
     Bring(Box<Descriptor>, usize),
     /// To put an index: what it lists is there.
-    Put(Box<Kept>),
+    Put(Kept),
 }
 
 /// An index of more bytes is not kept while what it lists is brought, but read again.
@@ -79,13 +79,13 @@ const KEPT: usize = 256 << 10;
 /// An index until what it lists is there.
 enum Kept {
     Whole(Box<Manifest>),
-    Named(Descriptor),
+    Named(Box<Descriptor>),
 }
 
 impl Kept {
     fn new(index: Manifest) -> Self {
         match index.bytes.len() > KEPT {
-            true => Self::Named(index.descriptor),
+            true => Self::Named(Box::new(index.descriptor)),
             false => Self::Whole(Box::new(index)),
         }
     }
@@ -143,7 +143,7 @@ impl Walk<'_> {
             };
             let below: Vec<Step> =
                 self.listed(index).await?.map(|d| Step::Bring(Box::new(d), depth + 1)).collect();
-            pending.push(Step::Put(Box::new(Kept::new(manifest))));
+            pending.push(Step::Put(Kept::new(manifest)));
             pending.extend(below);
         }
         root.read(self.from).await

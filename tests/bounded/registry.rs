@@ -301,13 +301,13 @@ fn a_large_manifest_is_kept_and_parsed_once() {
     let (target, copy) =
         (format!("ocidir://{}:v2", place.display()), format!("ocidir://{}:v1", ours.path("copy").display()));
     let into = ours.path("into");
-    let work: [(&str, Box<dyn Fn()>); 4] = [
-        ("inspect", Box::new(|| drop(ours.inspect(&reference).unwrap()))),
-        ("pull", Box::new(|| drop(ours.pull(&reference, &into).unwrap()))),
-        ("tag", Box::new(|| drop(ours.copy(&reference, &target).unwrap()))),
-        ("copy", Box::new(|| drop(ours.copy(&reference, &copy).unwrap()))),
+    let work: [(&str, &dyn Fn()); 4] = [
+        ("inspect", &|| drop(ours.inspect(&reference).unwrap())),
+        ("pull", &|| drop(ours.pull(&reference, &into).unwrap())),
+        ("tag", &|| drop(ours.copy(&reference, &target).unwrap())),
+        ("copy", &|| drop(ours.copy(&reference, &copy).unwrap())),
     ];
-    for (what, work) in &work {
+    for (what, work) in work {
         let ((), used) = alone.measured(work);
         println!("{what}: {} KiB at most", used.peak >> 10);
         assert!(used.peak <= 28 * MIB && used.largest <= 8 * MIB, "{what}: {used:?}");
