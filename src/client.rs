@@ -20,7 +20,6 @@ mod pull;
 mod push;
 mod read;
 mod remove;
-mod seen_blobs;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -51,7 +50,6 @@ struct Inner {
     store: Mutex<Option<Option<Store>>>,
     /// Takes what must be spooled where the store is switched off.
     private: Mutex<Option<Store>>,
-    seen_blobs: seen_blobs::SeenBlobs,
 }
 
 /// A verb at work: the client, and the call that asked for it.
@@ -83,8 +81,7 @@ impl Client {
         let asked: Arc<dyn Credentials> = credentials.clone();
         let registry = Registry::with(&settings, None, Some(asked))?;
         let (store, private) = (Mutex::default(), Mutex::default());
-        let seen_blobs = seen_blobs::SeenBlobs::default();
-        Ok(Self(Arc::new(Inner { settings, registry, credentials, store, private, seen_blobs })))
+        Ok(Self(Arc::new(Inner { settings, registry, credentials, store, private })))
     }
 
     /// The client's settings.

@@ -57,27 +57,10 @@ impl Verb {
             artifact.digest.clone(),
             artifact.manifest.len() as u64,
         );
-        let seen = &self.client.0.seen_blobs;
-        let (known, asked): (Vec<_>, Vec<_>) =
-            blobs.iter().partition(|blob| seen.knows(&to.reference, &blob.descriptor.digest));
-        self.call.operation.enter(Phase::Uploading);
-        let mut counted = std::collections::HashSet::new();
-        for Blob { descriptor, .. } in known.iter().filter(|blob| counted.insert(&blob.descriptor.digest)) {
-            self.call.operation.expect(descriptor.digest.as_str(), descriptor.size);
-            self.call.operation.meter(descriptor.digest.as_str()).at(descriptor.size);
-            self.call.operation.count(Count::Skipped);
-            self.call.operation.forget(descriptor.digest.as_str());
-        }
-        self.send_all(&*writer, asked).await?;
+        self.send_all(&*writer, &blobs).await?;
         self.call.operation.enter(Phase::Publishing);
         let tag = to.target.tag();
-        let mut put = writer.put_manifest(&descriptor, &artifact.manifest, None, tag).await;
-        if put.is_err() && !known.is_empty() {
-            // What was seen there may be gone.
-            seen.forget(&to.reference);
-            self.send_all(&*writer, &blobs).await?;
-            put = writer.put_manifest(&descriptor, &artifact.manifest, None, tag).await;
-        }
+        let put = writer.put_manifest(&descriptor, &artifact.manifest, None, tag).await;
         let listed = match put {
             // The registry lost a blob, or a cache in front of it said too early that it has it (Q59, R-36).
             Err(error) if matches!(error.registry_code(), Some("MANIFEST_BLOB_UNKNOWN" | "BLOB_UNKNOWN")) => {
@@ -89,7 +72,6 @@ impl Verb {
             }
             other => other?,
         };
-        seen.note(&to.reference, blobs.iter().map(|blob| &blob.descriptor.digest));
         if let Some(subject) = artifact.subject.as_ref().filter(|_| !listed) {
             let entry = Descriptor {
                 artifact_type: Some(
@@ -140,15 +122,10 @@ impl Verb {
     }
 
     /// Brings every blob there, several at once.
-    pub(super) async fn send_all(
-        &self,
-        writer: &dyn Writer,
-        blobs: impl IntoIterator<Item = &Blob>,
-    ) -> Result<()> {
+    pub(super) async fn send_all(&self, writer: &dyn Writer, blobs: &[Blob]) -> Result<()> {
         self.call.operation.enter(Phase::Uploading);
         let mut seen = std::collections::HashSet::new();
-        let unique: Vec<&Blob> =
-            blobs.into_iter().filter(|blob| seen.insert(&blob.descriptor.digest)).collect();
+        let unique: Vec<&Blob> = blobs.iter().filter(|blob| seen.insert(&blob.descriptor.digest)).collect();
         let operation = &self.call.operation;
         unique
             .iter()

@@ -309,31 +309,6 @@ fn r_36_blobs_that_were_said_to_be_there_are_sent_and_the_manifest_once_more() {
 }
 
 #[test]
-fn blobs_that_were_just_pushed_are_asked_for_again_only_where_the_registry_lost_them() {
-    let layer = Layer::from_bytes("application/octet-stream", LAYER);
-    let config = br#"{"a":1}"#.to_vec();
-    let built = ArtifactBuilder::new(ArtifactKind::Component).config(config).layer(layer).finish().unwrap();
-    let (registry, ours) = (Registry::start(), Ours::new());
-    let push = |ours: &Ours, name: &str| {
-        let before = registry.server.log().len();
-        let done = ours.push(&built, &format!("{}/org/{name}", registry.host())).unwrap();
-        assert_eq!(registry.tagged("org/app", "v1"), Some(built.digest.to_string()));
-        let asked: Vec<_> =
-            registry.server.log().split_off(before).into_iter().map(|seen| seen.method).collect();
-        (asked, done.counters.blobs_skipped)
-    };
-    assert_eq!(push(&ours, "app:v1").0.len(), 6);
-    assert_eq!(push(&ours, "app:v1"), (vec!["PUT".to_owned()], 2));
-    assert_eq!(push(&ours, "app:v2").0, ["PUT"], "whatever the name");
-    assert_eq!(push(&ours, "other:v1").0.len(), 6, "in that repository alone");
-    assert_eq!(push(&ours.again(), "app:v1").0, ["POST", "POST", "PUT"], "by that client alone");
-    registry.lose_blob("org/app", &Digest::of(LAYER));
-    assert_eq!(push(&ours, "app:v1").0, ["PUT", "POST", "HEAD", "PUT", "POST", "PUT"]);
-    assert_eq!(registry.blob("org/app", &Digest::of(LAYER)).as_deref(), Some(LAYER));
-    assert_eq!(push(&ours, "app:v1").0, ["PUT"]);
-}
-
-#[test]
 fn r_44_an_artifact_without_layers_and_one_with_an_empty_layer_travel_both_ways() {
     for empty_layer in [false, true] {
         let registry = Registry::start();
