@@ -44,7 +44,7 @@ pass() {
   local name=$1 left=$((ends - SECONDS)) status=0
   shift
   ((left > 0)) || return 0
-  timeout --signal=INT "$left" cargo mutants --in-place --jobs 1 --output "$out/$name" --colors never --no-times \
+  timeout --signal=INT "$left" cargo mutants --in-place --output "$out/$name" --colors never --no-times \
     --build-timeout 600 --minimum-test-timeout 60 "${flags[@]}" "$@" >"$out/$name.log" 2>&1 || status=$?
   # 2: some were missed, 3: some took too long, 124 and 130: the clock.
   case $status in 0 | 2 | 3 | 124 | 130) ;; *) cat "$out/$name.log"; fail "cargo mutants: $status" ;; esac
