@@ -39,7 +39,7 @@ git diff --quiet HEAD -- src || fail "src has changes that are not committed: mu
 trap 'git checkout --quiet HEAD -- src' EXIT
 
 # In random order, so that a run that the clock ends has looked everywhere.
-# pass NAME FLAGS... -- TESTS...: one run, ended by the clock; its outcomes are in $out/NAME/mutants.out.
+# pass NAME FLAGS...: one run, ended by the clock; its outcomes are in $out/NAME/mutants.out.
 pass() {
   local name=$1 left=$((ends - SECONDS)) status=0
   shift
@@ -54,13 +54,14 @@ pass() {
 # of NAME OUTCOME: the mutants of a pass with this outcome.
 of() { cat "$out/$1/mutants.out/$2.txt" 2>/dev/null || true; }
 
-pass lib "${chosen[@]}" -- --lib
+# As an argument of cargo it holds for the build too, which would else make every test program.
+pass lib "${chosen[@]}" --cargo-arg=--lib
 mapfile -t missed < <(of lib missed)
 if ((${#missed[@]} > 0)); then
   exact=()
   # shellcheck disable=SC2001,SC2016 # signs of a regular expression
   for mutant in "${missed[@]}"; do exact+=(--re "^$(sed 's/[][\.*^$()+?{}|]/\\&/g' <<<"$mutant")\$"); done
-  pass suites "${exact[@]}" -- --test it -- registry:: unpack::
+  pass suites "${exact[@]}" --cargo-arg=--test=it -- -- registry:: unpack::
 fi
 
 count() { of "$1" "$2" | wc -l; }
