@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Method, Version, header};
 
 use super::body::{self, ResponseBody};
-use super::ranges::{Ranges, TRIAL, Whole, is_part};
+use super::ranges::{Ranges, Scratch, TRIAL, Whole, is_part};
 use super::repository::{Repository, TransferPermit};
 use super::request::{About, Request, Target};
 use super::retry::{Next, RetryBudget, pause_for};
@@ -68,6 +68,7 @@ impl Repository {
             ranges: true,
             spreads: true,
             trial: TRIAL,
+            scratch: None,
             has_end: false,
             start: offset,
             opened_at: offset,
@@ -116,6 +117,8 @@ pub struct BlobReader {
     /// It may come over several connections, which are reconsidered after so many bytes.
     spreads: bool,
     trial: u64,
+    /// Where long segments lie until their turn comes.
+    scratch: Option<Scratch>,
     /// The answer says itself where it ends, and a broken connection can't be taken for that.
     has_end: bool,
     start: u64,
@@ -136,6 +139,16 @@ impl BlobReader {
     #[must_use]
     pub fn with_prefix(mut self, hasher: Hasher) -> Self {
         self.hasher = Some(hasher);
+        self
+    }
+
+    /// Gives what makes files for what comes before its turn, so that a slow line costs few requests.
+    #[must_use]
+    pub fn with_scratch(mut self, scratch: Scratch) -> Self {
+        self.scratch = Some(scratch);
+        if let Source::Open(ranges) = &mut self.source {
+            ranges.set_scratch(self.scratch.clone());
+        }
         self
     }
 
@@ -222,10 +235,11 @@ impl BlobReader {
         }
     }
 
-    /// After ranges that failed: the rest over one connection, with all the patience that has.
+    /// After ranges that failed: shorter ones, and after those the rest over one connection, with all the patience that
+    /// has.
     fn resume_alone(&mut self) -> Result<()> {
         self.repository.call.operation.check()?;
-        self.spreads = false;
+        self.spreads &= self.scratch.take().is_some();
         self.source = Source::Waiting;
         self.opened_at = self.position;
         self.repository.call.operation.count(Count::Retry);
@@ -296,7 +310,9 @@ impl BlobReader {
             let spreads = self.spreads && takes_ranges && !shares && self.skip == 0;
             let body = ResponseBody::new(answer);
             let start = self.position - self.skip;
-            self.source = Source::Open(Box::new(Ranges::new(whole, body, start, spreads, self.trial)));
+            let mut ranges = Ranges::new(whole, body, start, spreads, self.trial);
+            ranges.set_scratch(self.scratch.clone());
+            self.source = Source::Open(Box::new(ranges));
             return Ok(());
         }
     }

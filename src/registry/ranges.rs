@@ -4,9 +4,13 @@
 //! It begins as the one ordinary GET. Where that proves slow and much is left, one segment further on is asked
 //! for; only when its bytes come, and before the first connection gets there, is the rest asked for so. Until
 //! then nothing is lost: a server that does not honour ranges leaves the first connection alone.
+//!
+//! Segments begin short, and grow where they have a file to lie in before their turn comes.
 
 mod fetch;
+mod growth;
 mod pace;
+mod spill;
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -23,9 +27,12 @@ use crate::operation::{Count, Level};
 pub(super) use fetch::is_range;
 use fetch::{Connection, Fetch};
 pub(crate) use fetch::{Whole, is_part};
+use growth::{Growth, pays};
 use pace::Pace;
+pub use spill::Scratch;
+use spill::Spill;
 
-/// One request's part. The memory of a window, and what a round trip costs, both hang on it.
+/// One request's part in memory. The memory of a window, and what a round trip costs, both hang on it.
 const SEGMENT: u64 = 1 << 20;
 /// What must be left of a blob for ranges to be worth their requests.
 const LEAST: u64 = 8 * SEGMENT;
@@ -71,8 +78,8 @@ pub(crate) struct Ranges {
     segments: VecDeque<Segment>,
     /// Where the next segment begins.
     next: u64,
-    /// How long a segment takes.
-    usual: Option<Duration>,
+    growth: Growth,
+    scratch: Option<Scratch>,
     /// How long the first segment was waited for while others were done.
     starved: Duration,
     /// The bytes after which ranges are reconsidered, where they began, and how long was waited since.
@@ -104,7 +111,8 @@ impl Ranges {
             position: start,
             segments: VecDeque::from([first]),
             next: whole.size,
-            usual: None,
+            growth: Growth::new(),
+            scratch: None,
             starved: Duration::ZERO,
             trial,
             spread_at: None,
@@ -112,6 +120,11 @@ impl Ranges {
             alone: 0,
             whole,
         }
+    }
+
+    /// Segments may be longer than memory has room for, and lie in such files.
+    pub(crate) fn set_scratch(&mut self, scratch: Option<Scratch>) {
+        self.scratch = scratch;
     }
 
     /// Whether the ordinary answer was given up for ranges.
@@ -224,18 +237,26 @@ impl Ranges {
     fn straggles_after(&self) -> Option<Duration> {
         let head = self.segments.front().filter(|head| head.fetches.len() == 1)?;
         let segments = (head.end.saturating_sub(self.position)).div_ceil(SEGMENT).max(1);
-        let usual = self.usual?.saturating_mul(u32::try_from(segments).unwrap_or(u32::MAX));
+        let usual = self.growth.usual()?.saturating_mul(u32::try_from(segments).unwrap_or(u32::MAX));
         Some(usual.saturating_mul(STRAGGLES).max(CHANCE))
     }
 
     fn ask_straggler(&mut self) {
         self.starved = Duration::ZERO;
         let Some(connection) = self.connection() else { return };
-        let (position, whole) = (self.position, self.whole.clone());
+        let Some(end) = self.segments.front().map(|head| head.end) else { return };
+        let fetch = self.part(self.position, end, connection);
         if let Some(head) = self.segments.front_mut() {
-            head.fetches.push(Fetch::part(&whole, position, head.end, connection));
-            whole.repository.call.operation.count(Count::Retry);
+            head.fetches.push(fetch);
+            self.whole.repository.call.operation.count(Count::Retry);
         }
+    }
+
+    /// A request for these bytes. What memory has no room for has a file.
+    fn part(&self, start: u64, end: u64, connection: Connection) -> Fetch {
+        let scratch = self.scratch.as_ref().filter(|_| end - start > SEGMENT);
+        let spill = scratch.map(|scratch| Spill::new(scratch.clone(), start));
+        Fetch::part(&self.whole, start, end, connection, spill)
     }
 
     /// Asks for the first segment, `ahead` of what was given out, so far that its bytes can be here before the
@@ -267,8 +288,13 @@ impl Ranges {
 
     /// The next segment.
     fn push(&mut self, connection: Connection, permit: Option<OwnedSemaphorePermit>) {
-        let (start, end) = (self.next, self.whole.size.min(self.next.saturating_add(SEGMENT)));
-        let fetches = vec![Fetch::part(&self.whole, start, end, connection)];
+        let mut length = SEGMENT;
+        if self.mode == Mode::Spread && self.scratch.is_some() {
+            let left = self.spread_end().saturating_sub(self.next);
+            length = self.growth.segment(left / self.connections.max(1) as u64);
+        }
+        let (start, end) = (self.next, self.whole.size.min(self.next.saturating_add(length)));
+        let fetches = vec![self.part(start, end, connection)];
         self.segments.push_back(Segment { end, fetches, failures: 0, _permit: permit });
         self.next = end;
     }
@@ -285,7 +311,7 @@ impl Ranges {
             };
             if bare {
                 let Some(connection) = self.connection() else { return };
-                let fetch = Fetch::part(&self.whole, start, end, connection);
+                let fetch = self.part(start, end, connection);
                 if let Some(segment) = self.segments.get_mut(index) {
                     segment.fetches.push(fetch);
                 }
@@ -316,10 +342,10 @@ impl Ranges {
 
     /// Polls every request; of the first segment only what is empty, since what it has is given out first.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let mut changed = Poll::Pending;
+        let (mut changed, position) = (Poll::Pending, self.position);
         for (index, segment) in self.segments.iter_mut().enumerate() {
             for fetch in &mut segment.fetches {
-                if (index == 0 && !fetch.is_empty()) || fetch.poll(context).is_pending() {
+                if fetch.poll(context, (index == 0).then_some(position)).is_pending() {
                     continue;
                 }
                 changed = Poll::Ready(());
@@ -327,8 +353,8 @@ impl Ranges {
                     self.mode = Mode::Spread;
                     self.spread_at = Some(self.position);
                 }
-                if let Some(time) = fetch.took() {
-                    self.usual = Some(self.usual.map_or(time, |usual| (usual * 3 + time) / 4));
+                if let Some((bytes, time)) = fetch.took() {
+                    self.growth.took(bytes, time);
                 }
             }
         }
@@ -339,17 +365,21 @@ impl Ranges {
     /// up.
     fn mend(&mut self) -> Result<()> {
         let (mode, operation) = (self.mode, self.whole.repository.call.operation.clone());
-        let mut failed = None;
-        for segment in &mut self.segments {
+        let (mut failed, mut kept, mut next) = (None, None, self.position);
+        for (index, segment) in self.segments.iter_mut().enumerate() {
             let Segment { end, fetches, failures, .. } = segment;
+            let (start, alone) = (std::mem::replace(&mut next, *end), fetches.len() == 1);
             // An ordinary answer that ends early is judged by its reader.
             let ordinary_end = if mode == Mode::Spread { *end } else { 0 };
             fetches.retain_mut(|fetch| match fetch.failure(ordinary_end) {
                 None => true,
                 Some(error) => {
-                    *failures += 1;
+                    let keeps = alone && kept.is_none() && error.retryable();
+                    let until = if keeps { fetch.keep(start, SEGMENT) } else { None };
+                    kept = kept.or(until.map(|until| (index, until)));
+                    *failures += u32::from(until.is_none());
                     failed = Some((error, fetch.is_ordinary()));
-                    false
+                    until.is_some()
                 }
             });
             let Some((error, ordinary)) = failed.take() else { continue };
@@ -365,7 +395,20 @@ impl Ranges {
                 operation.count(Count::Retry);
             }
         }
+        if let Some((index, until)) = kept {
+            self.split(index, until);
+            operation.count(Count::Retry);
+        }
         Ok(())
+    }
+
+    /// Makes the rest of a segment that broke off one of its own.
+    fn split(&mut self, index: usize, until: u64) {
+        self.growth.broke();
+        let Some(segment) = self.segments.get_mut(index) else { return };
+        let end = std::mem::replace(&mut segment.end, until);
+        let rest = Segment { end, fetches: Vec::new(), failures: segment.failures, _permit: None };
+        self.segments.insert(index + 1, rest);
     }
 
     /// Goes on with the ordinary answer where it is still open.
@@ -392,24 +435,5 @@ impl Ranges {
             head.fetches.retain(Fetch::is_ordinary);
         }
         self.next = self.whole.size;
-    }
-}
-
-/// Whether so many bytes, waited for so long, are worth their requests where one connection brings `alone` a second.
-fn pays(bytes: u64, held_up: Duration, alone: u64) -> bool {
-    u128::from(bytes) * 2000 >= u128::from(alone) * 3 * held_up.as_millis()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ranges_pay_where_they_bring_half_as_much_again_as_one_connection() {
-        let (mib, second) = (1 << 20, Duration::from_secs(1));
-        assert!(pays(15 * mib, second, 10 * mib) && !pays(14 * mib, second, 10 * mib));
-        assert!(pays(60 * mib, 4 * second, 10 * mib) && !pays(59 * mib, 4 * second, 10 * mib));
-        // Of one that stood still, and of what was never waited for.
-        assert!(pays(1, 100 * second, 0) && pays(1, Duration::ZERO, 10 * mib));
     }
 }

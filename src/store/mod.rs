@@ -167,6 +167,12 @@ impl Store {
         Self::retrying(|| SpoolWriter::create(self.workplace()?))
     }
 
+    /// An empty file without a name, which goes with its descriptor.
+    pub fn scratch(&self) -> Result<File> {
+        let temporary = Self::retrying(|| self.workplace()?.temporary())?;
+        temporary.file().try_clone().map_err(|error| Error::io(shown(self.path()), error))
+    }
+
     /// Begins a blob that is to be kept.
     pub fn create_blob(&self, expected: &Descriptor) -> Result<BlobWriter> {
         Self::retrying(|| {

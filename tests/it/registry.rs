@@ -7,6 +7,7 @@ mod headers;
 mod help;
 mod http2;
 mod http2_floods;
+mod long_ranges;
 mod manifests;
 mod messages;
 mod others;

@@ -13,7 +13,8 @@ use crate::client::Client;
 use crate::client::pipe::{PipeWriter, pipe};
 use crate::error::{Error, Kind, Result};
 use crate::oci::{Descriptor, Digest, Document, Hasher};
-use crate::registry::{BlobReader, Repository};
+use crate::registry::{BlobReader, Repository, Scratch};
+use crate::store::Store;
 
 pub(super) struct RegistryBackend {
     client: Client,
@@ -91,8 +92,12 @@ impl Backend for RegistryBackend {
         let (writer, reader) = pipe();
         let (sources, descriptor) = (self.mirrors.sources(), descriptor.clone());
         let operation = self.mirrors.own().call().operation.clone();
+        let client = self.client.clone();
+        let scratch: Scratch = Arc::new(move || {
+            client.store()?.map_or_else(|| Store::temporary(&client.0.settings), Ok)?.scratch()
+        });
         self.runtime.spawn(async move {
-            let result = operation.run(download(&sources, &descriptor, offset, &writer)).await;
+            let result = operation.run(download(&sources, &descriptor, offset, &scratch, &writer)).await;
             writer.finish(result).await;
         });
         Ok(Box::new(reader))
@@ -183,12 +188,14 @@ async fn download(
     sources: &[Source],
     descriptor: &Descriptor,
     offset: u64,
+    scratch: &Scratch,
     writer: &PipeWriter,
 ) -> Result<()> {
     let mut position = offset;
     let mut hasher = (offset == 0).then(|| Hasher::new(descriptor.digest.algorithm()));
     for Source { repository, mirror } in sources {
         let reader = repository.read_blob(descriptor, position).await;
+        let reader = reader.map(|reader| reader.with_scratch(scratch.clone()));
         let reader = reader.map(|reader| match hasher.clone().filter(|_| position > 0) {
             Some(before) => reader.with_prefix(before),
             None => reader,

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::{Buf, Bytes};
 use http::{Method, header};
 
+use super::spill::{BATCH, Spill};
 use crate::error::{Error, Kind, Result};
 use crate::oci::Digest;
 use crate::registry::body::{self, ResponseBody};
@@ -96,6 +97,8 @@ pub(super) enum Connection {
 }
 
 pub(super) struct Fetch {
+    /// The offset of the first byte that was asked for.
+    start: u64,
     /// The offset of the first byte in the queue.
     at: u64,
     /// Up to where bytes came.
@@ -106,9 +109,11 @@ pub(super) struct Fetch {
     next: Option<Next>,
     connection: Option<Connection>,
     asked: Instant,
-    /// How long it took, once it is all here.
-    took: Option<Duration>,
+    /// How many bytes took how long, once they are all here.
+    took: Option<(u64, Duration)>,
     error: Option<Error>,
+    /// Where what comes before its turn lies: the bytes before those in the queue.
+    spill: Option<Spill>,
 }
 
 impl Fetch {
@@ -118,14 +123,21 @@ impl Fetch {
     }
 
     /// A request for a part, which goes out when it is first polled.
-    pub(super) fn part(whole: &Whole, start: u64, end: u64, connection: Connection) -> Self {
+    pub(super) fn part(
+        whole: &Whole,
+        start: u64,
+        end: u64,
+        connection: Connection,
+        spill: Option<Spill>,
+    ) -> Self {
         let whole = whole.clone();
         let next = Box::pin(async move { advance(whole.ask(start, end).await?).await });
-        Self::new(start, Some(end), next, connection)
+        Self { spill, ..Self::new(start, Some(end), next, connection) }
     }
 
     fn new(start: u64, end: Option<u64>, next: Next, connection: Connection) -> Self {
         Self {
+            start,
             at: start,
             came: start,
             end,
@@ -135,6 +147,7 @@ impl Fetch {
             asked: Instant::now(),
             took: None,
             error: None,
+            spill: None,
         }
     }
 
@@ -159,9 +172,24 @@ impl Fetch {
         self.came - self.at
     }
 
-    /// How long it took; once, when all of it came.
-    pub(super) fn took(&mut self) -> Option<Duration> {
+    /// Whether there are bytes to take at `position` without waiting.
+    fn gives(&self, position: u64) -> bool {
+        match &self.spill {
+            None => !self.is_empty(),
+            Some(spill) => spill.has_front() || (position >= self.at && !self.is_empty()),
+        }
+    }
+
+    /// How many bytes took how long; once, when all of them came.
+    pub(super) fn took(&mut self) -> Option<(u64, Duration)> {
         self.took.take()
+    }
+
+    /// After a failure: what came from `start` on is kept, if that is enough, and where it ends. Only what may lie in a
+    /// file is so long.
+    pub(super) fn keep(&mut self, start: u64, enough: u64) -> Option<u64> {
+        let keeps = self.spill.is_some() && self.came.saturating_sub(start) >= enough;
+        keeps.then(|| *self.end.insert(self.came))
     }
 
     /// Why nothing more will come, though its end was not reached; `end` is the ordinary answer's.
@@ -172,8 +200,16 @@ impl Fetch {
         self.error.take().or_else(|| short.then(ended))
     }
 
-    /// Takes in what is ready; ready where something changed.
-    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+    /// Takes in what is ready; ready where something changed. `turn`: where the next bytes are wanted from, if that
+    /// is here; they are given out first.
+    pub(super) fn poll(&mut self, context: &mut Context<'_>, turn: Option<u64>) -> Poll<()> {
+        if turn.is_some_and(|position| self.gives(position)) {
+            return Poll::Pending;
+        }
+        let changed = self.poll_spill(context, turn);
+        if changed.is_ready() || (self.spill.is_some() && self.queued() >= BATCH) {
+            return changed;
+        }
         let Some(next) = &mut self.next else { return Poll::Pending };
         let step = std::task::ready!(next.as_mut().poll(context));
         self.next = None;
@@ -182,7 +218,7 @@ impl Fetch {
                 self.came += bytes.len() as u64;
                 self.queue.push_back(bytes);
                 if self.end == Some(self.came) {
-                    self.took = Some(self.asked.elapsed());
+                    self.took = Some((self.came - self.start, self.asked.elapsed()));
                 }
                 if self.end.is_some_and(|end| self.came > end) {
                     self.error = Some(Error::new(Kind::Protocol, "more came than was asked for"));
@@ -199,8 +235,35 @@ impl Fetch {
         Poll::Ready(())
     }
 
+    /// Writes down what comes before its turn; when that is there, reads it.
+    fn poll_spill(&mut self, context: &mut Context<'_>, turn: Option<u64>) -> Poll<()> {
+        let queued = self.queued();
+        let Some(spill) = &mut self.spill else { return Poll::Pending };
+        if !spill.is_busy() {
+            match turn {
+                Some(position) if position < self.at => spill.read(position, self.at),
+                None if queued >= BATCH => {
+                    spill.write(self.at, std::mem::take(&mut self.queue).into());
+                    self.at = self.came;
+                }
+                _ => {}
+            }
+        }
+        let Err(error) = std::task::ready!(spill.poll(context)) else { return Poll::Ready(()) };
+        self.error = Some(error);
+        self.next = None;
+        self.connection = None;
+        Poll::Ready(())
+    }
+
     /// The next bytes from `position` on, where they are here.
     pub(super) fn take(&mut self, position: u64) -> Option<Bytes> {
+        if let Some(spill) = &mut self.spill {
+            let bytes = spill.take(position);
+            if bytes.is_some() || position < self.at {
+                return bytes;
+            }
+        }
         loop {
             let mut bytes = self.queue.pop_front()?;
             let length = bytes.len() as u64;
