@@ -100,7 +100,8 @@ static int round_of(int verb, unsigned limit, uid_t user, const char *store) {
   cldoci_options *options = NULL;
   call c = {0};
   struct rlimit full, tight;
-  sigset_t before, after;
+  /* The kernel fills in a part of them. */
+  sigset_t before = {0}, after = {0};
   pthread_t thread;
   int refused = 0, started;
   CHECK(setgroups(0, NULL) == 0 && setgid(user) == 0 && setuid(user) == 0);
