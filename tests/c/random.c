@@ -160,7 +160,8 @@ static void start(cldoci_error **error) {
 }
 
 static void look(cldoci_error **error) {
-  cldoci_progress progress = {.struct_size = (uint32_t)(below(4) ? sizeof progress : below(64))};
+  /* An older program has a smaller one. */
+  cldoci_progress progress = {.struct_size = (uint32_t)(below(4) ? sizeof progress : below(sizeof progress))};
   switch (below(4)) {
     case 0: gave(cldoci_operation_wait(some(OPERATION), (int64_t)below(20), error), *error); break;
     case 1: gave(cldoci_operation_cancel(some(OPERATION), error), *error); break;
