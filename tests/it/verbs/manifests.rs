@@ -308,6 +308,23 @@ fn r_36_blobs_that_were_said_to_be_there_are_sent_and_the_manifest_once_more() {
     }
 }
 
+/// Storage that is not followed keeps nobody from a push: what can't be known to be there is sent.
+#[test]
+fn r_24_what_is_asked_at_storage_that_is_refused_is_sent_again() {
+    let bytes = vec![7; 100_000];
+    let layer = Layer::from_bytes("application/octet-stream", &bytes);
+    let config = br#"{"a":1}"#.to_vec();
+    let built = ArtifactBuilder::new(ArtifactKind::Component).config(config).layer(layer).finish().unwrap();
+    for (base, skipped) in [(None, 2), (Some("http://169.254.169.254".to_owned()), 1)] {
+        let manners = Manners { redirect_blobs: base.clone(), ..Manners::default() };
+        let (registry, ours) = (Registry::with(manners, |_| None), Ours::new());
+        let reference = format!("{}/org/app:v1", registry.host());
+        ours.push(&built, &reference).unwrap();
+        let again = ours.push(&built, &reference).unwrap();
+        assert_eq!(again.counters.blobs_skipped, skipped, "{base:?}: the small one is mounted from itself");
+    }
+}
+
 #[test]
 fn r_44_an_artifact_without_layers_and_one_with_an_empty_layer_travel_both_ways() {
     for empty_layer in [false, true] {
