@@ -226,6 +226,7 @@ cldoci_status cldoci_options_set_user_agent(cldoci_options *options, const char 
 cldoci_status cldoci_options_set_proxy(cldoci_options *options, const char *value, cldoci_error **error);
 cldoci_status cldoci_options_set_ca_file(cldoci_options *options, const char *value, cldoci_error **error);
 cldoci_status cldoci_options_set_ca_dir(cldoci_options *options, const char *value, cldoci_error **error);
+cldoci_status cldoci_options_set_certs_dirs(cldoci_options *options, const char *value, cldoci_error **error);
 cldoci_status cldoci_options_set_plain_http_hosts(cldoci_options *options,
                                                   const char *value,
                                                   cldoci_error **error);

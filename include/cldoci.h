@@ -1047,6 +1047,19 @@ cldoci_status cldoci_options_set_ca_file(cldoci_options *options, const char *va
 cldoci_status cldoci_options_set_ca_dir(cldoci_options *options, const char *value, cldoci_error **error);
 
 /**
+ * Directories that have one for a host, named HOST or HOST:PORT, with its authorities (*.crt), client
+ * certificates (*.cert) and their keys (*.key); the first that has the host's counts; 'default' = podman's
+ * and docker's: certs.d in ~/.config/containers, /etc/containers, ~/.config/docker and /etc/docker. Belongs
+ * to a client. Default: empty.
+ *
+ * @param options  borrowed, not NULL
+ * @param value    borrowed, not NULL, UTF-8: one item, or several with commas between; copied. Setting it
+ *                 again adds to it
+ * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ */
+cldoci_status cldoci_options_set_certs_dirs(cldoci_options *options, const char *value, cldoci_error **error);
+
+/**
  * Hosts (HOST or HOST:PORT) spoken to over plain HTTP. Belongs to a client. Default: empty.
  *
  * @param options  borrowed, not NULL

@@ -131,6 +131,7 @@ pub static OPTIONS: &[OptionSpec] = &[
     row("proxy", Type::Text, Scope::Client, "", "proxy URL; empty = from HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY; 'off' = none; one of https is verified by ca_file and the system's authorities alone"),
     row("ca_file", Type::Path, Scope::Client, "", "PEM file of certificate authorities trusted beside the system's, or beside those of SSL_CERT_FILE and SSL_CERT_DIR"),
     row("ca_dir", Type::Path, Scope::Client, "", "directory of such PEM files (*.crt, *.pem)"),
+    row("certs_dirs", Type::List, Scope::Client, "", "directories that have one for a host, named HOST or HOST:PORT, with its authorities (*.crt), client certificates (*.cert) and their keys (*.key); the first that has the host's counts; 'default' = podman's and docker's: certs.d in ~/.config/containers, /etc/containers, ~/.config/docker and /etc/docker"),
     row("plain_http_hosts", Type::List, Scope::Client, "", "hosts (HOST or HOST:PORT) spoken to over plain HTTP"),
     row("token_hosts", Type::List, Scope::Client, "", "the only other hosts that may issue tokens; empty = any public https host"),
     row("tags_from_mirrors", Type::Bool, Scope::Both, "true", "a tag means what the first mirror says that has it; false = mirrors are asked for digests alone"),

@@ -97,8 +97,8 @@ impl Origin {
         })
     }
 
-    /// What was set for it, under any of the names it goes by.
-    pub(crate) fn settings(&self, settings: &Settings) -> HostSettings {
+    /// The names it goes by: `HOST:PORT`, `HOST` where the port is the scheme's own, Docker Hub's.
+    pub(crate) fn names(&self) -> Vec<String> {
         let mut names = vec![format!("{}:{}", self.host, self.port)];
         if self.port == self.default_port() {
             names.push(self.host.clone());
@@ -106,7 +106,12 @@ impl Origin {
         if self.host == HUB_HOST {
             names.push(HUB.to_owned());
         }
-        names.into_iter().map(|name| settings.host(&name)).fold(HostSettings::default(), |a, b| {
+        names
+    }
+
+    /// What was set for it, under any of its names.
+    pub(crate) fn settings(&self, settings: &Settings) -> HostSettings {
+        self.names().into_iter().map(|name| settings.host(&name)).fold(HostSettings::default(), |a, b| {
             HostSettings {
                 username: a.username.or(b.username),
                 password: a.password.or(b.password),

@@ -2,6 +2,7 @@
 //! body on its way out. Follows no redirect and knows no credential.
 
 mod bundle;
+mod certs_d;
 mod clients;
 mod ecdsa;
 mod failure;

@@ -2,6 +2,7 @@
 
 mod authorities;
 mod blobs;
+mod certs_d;
 mod floods;
 mod headers;
 mod help;

@@ -205,6 +205,12 @@ func WithCAFile(path string) Option { return WithOption("ca_file", path) }
 // WithCADir trusts the certificate authorities of a directory's PEM files (*.crt, *.pem) beside the system's.
 func WithCADir(directory string) Option { return WithOption("ca_dir", directory) }
 
+// WithCertsDirs takes a host's authorities (*.crt) and client certificates (*.cert with *.key) from a directory named
+// HOST or HOST:PORT in the first of these that has it; "default" stands for docker's and podman's places.
+func WithCertsDirs(directories ...string) Option {
+	return WithOption("certs_dirs", strings.Join(directories, ","))
+}
+
 // WithClientCertificate shows a host a certificate. The key may be in the same file; its path is empty then.
 func WithClientCertificate(host, certificate, key string) Option {
 	return func(s *settings) {

@@ -28,8 +28,16 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
 
 /// The certificates of a PEM file; what is wrong with some of them goes to `warnings`.
 pub(super) fn certificates(path: &Path, warnings: &mut Vec<String>) -> Result<Vec<CertificateDer<'static>>> {
-    let bytes = read(path)?;
-    let text = String::from_utf8_lossy(&bytes);
+    parse(path, &read(path)?, warnings)
+}
+
+/// The same of what was read of it.
+pub(super) fn parse(
+    path: &Path,
+    bytes: &[u8],
+    warnings: &mut Vec<String>,
+) -> Result<Vec<CertificateDer<'static>>> {
+    let text = String::from_utf8_lossy(bytes);
     let (mut found, mut bad) = (Vec::new(), Vec::new());
     let (mut at, mut number) = (0, 0);
     while let Some(start) = text.get(at..).and_then(|rest| rest.find(BEGIN)).map(|offset| at + offset) {
@@ -53,7 +61,7 @@ pub(super) fn certificates(path: &Path, warnings: &mut Vec<String>) -> Result<Ve
         }
     }
     if found.is_empty() {
-        let why = bad.first().cloned().unwrap_or_else(|| format!("{} {}", shown(path), what(&bytes)));
+        let why = bad.first().cloned().unwrap_or_else(|| format!("{} {}", shown(path), what(bytes)));
         return Err(Error::new(Kind::Tls, why.trim_end_matches(", and is left out").to_owned()));
     }
     warnings.append(&mut bad);

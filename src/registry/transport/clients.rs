@@ -7,6 +7,7 @@ use std::time::Duration;
 use reqwest::{Client, Proxy, redirect};
 use url::Url;
 
+use super::certs_d;
 use super::no_proxy::NoProxy;
 use super::resolver::{Classes, Names, Resolver};
 use super::tls::Tls;
@@ -97,7 +98,7 @@ impl Clients {
     ) -> Result<Client> {
         let origin = Origin::of(url)?;
         let tls = match origin.secure {
-            true => Some(self.tls_of(&origin, url)?),
+            true => Some(self.tls_of(&origin, url, operation)?),
             // The only TLS is then the proxy's, which what was set for the registry's host does not concern.
             false => self.proxies.need_tls().then(Tls::default),
         };
@@ -113,15 +114,16 @@ impl Clients {
 
     /// reqwest has one set-up for the TLS to a proxy and the TLS inside of its tunnel. What was set for one host
     /// must not go to the proxy: it would be shown the host's client certificate, or not be verified.
-    fn tls_of(&self, origin: &Origin, url: &Url) -> Result<Tls> {
-        let tls = Tls::of(&origin.settings(&self.settings));
+    fn tls_of(&self, origin: &Origin, url: &Url, operation: &Operation) -> Result<Tls> {
+        let directory = certs_d::directory_of(origin, &self.settings, operation)?;
+        let tls = Tls::of(&origin.settings(&self.settings), directory);
         let shared = self.proxies.of(url).is_some_and(|proxy| proxy.scheme() == "https");
         if shared && tls != Tls::default() {
             return Err(Error::new(
                 Kind::Unsupported,
                 format!(
-                    "{}: its options insecure, host_ca_file and client_cert can't be kept from the proxy {}, which is \
-                     spoken to over https; name a proxy of http, or the host in NO_PROXY",
+                    "{}: its options insecure, host_ca_file and client_cert, and its directory of certs_dirs, can't be kept from \
+                     the proxy {}, which is spoken to over https; name a proxy of http, or the host in NO_PROXY",
                     origin.authority(),
                     self.proxy_of(url).unwrap_or_default()
                 ),

@@ -265,7 +265,8 @@ fn signed(id: &[u8]) -> String {
 
 fn tls_cure(text: &str, origin: &Origin) -> String {
     if text.contains("CertificateRequired") {
-        " (the options client_cert and client_key of this host name what it demands)".to_owned()
+        " (the options client_cert and client_key of this host name what it demands, or certs_dirs)"
+            .to_owned()
     } else if text.contains("UnknownIssuer") || text.contains("is an authority's") {
         " (the option ca_file trusts another authority)".to_owned()
     } else if ["InvalidContentType", "corrupt message", "handshake eof"]

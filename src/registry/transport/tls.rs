@@ -11,6 +11,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
+use super::certs_d::{self, Identities, Identity};
 use super::{bundle, ecdsa, trust};
 use crate::error::{Error, Kind, Result, printable};
 use crate::options::{HostSettings, Settings};
@@ -22,40 +23,53 @@ pub(super) struct Tls {
     ca_file: Option<PathBuf>,
     client_cert: Option<PathBuf>,
     client_key: Option<PathBuf>,
+    /// The host's own directory of certificates.
+    directory: Option<PathBuf>,
 }
 
 impl Tls {
-    pub(super) fn of(host: &HostSettings) -> Self {
+    pub(super) fn of(host: &HostSettings, directory: Option<PathBuf>) -> Self {
         Self {
             insecure: host.insecure,
             ca_file: host.host_ca_file.clone(),
             client_cert: host.client_cert.clone(),
             client_key: host.client_key.clone(),
+            directory,
         }
     }
 
     /// The set-up for the TLS library; files are read here, and what is wrong with a part of one is a warning.
     pub(super) fn config(&self, settings: &Settings, warnings: &mut Vec<String>) -> Result<ClientConfig> {
         let provider = ecdsa::chosen();
+        let directory = self.directory.as_deref();
+        let host = directory.map(|path| certs_d::read(path, warnings)).transpose()?.unwrap_or_default();
         let verifier: Arc<dyn ServerCertVerifier> = match self.insecure {
             true => Arc::new(Anybody),
-            false => Arc::new(Trusting::new(self.roots(settings, warnings)?, provider.clone())?),
+            false => {
+                Arc::new(Trusting::new(self.roots(settings, host.authorities, warnings)?, provider.clone())?)
+            }
         };
+        // What was set for the host by its option comes before what a directory has.
+        let identities = self.identity()?.map_or(host.identities, |own| vec![own]);
+        let identities = Identities::of(identities, &provider)?;
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(set_up)?
             .dangerous()
             .with_custom_certificate_verifier(verifier);
-        let mut config = match self.identity()? {
-            Some((chain, key)) => config.with_client_auth_cert(chain, key).map_err(set_up)?,
-            None => config.with_no_client_auth(),
-        };
+        let mut config = config.with_client_cert_resolver(Arc::new(identities));
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(config)
     }
 
-    fn roots(&self, settings: &Settings, warnings: &mut Vec<String>) -> Result<Vec<CertificateDer<'static>>> {
+    fn roots(
+        &self,
+        settings: &Settings,
+        of_host: Vec<CertificateDer<'static>>,
+        warnings: &mut Vec<String>,
+    ) -> Result<Vec<CertificateDer<'static>>> {
         let mut roots = trust::system(settings.environment());
+        roots.extend(of_host);
         for file in settings.ca_file.iter().chain(&self.ca_file) {
             roots.extend(bundle::certificates(file, warnings)?);
         }
@@ -71,7 +85,7 @@ impl Tls {
         Ok(roots)
     }
 
-    fn identity(&self) -> Result<Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>> {
+    fn identity(&self) -> Result<Option<Identity>> {
         let Some(cert) = &self.client_cert else { return Ok(None) };
         let mut pem = bundle::read(cert)?;
         if let Some(key) = &self.client_key {
@@ -81,15 +95,13 @@ impl Tls {
         let chain: std::result::Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
         let key = PrivateKeyDer::from_pem_slice(&pem);
         zeroize::Zeroize::zeroize(&mut pem);
+        let file = printable(cert.as_os_str().as_encoded_bytes());
         match (chain, key) {
-            (Ok(chain), Ok(key)) if !chain.is_empty() => Ok(Some((chain, key))),
-            _ => Err(Error::new(
-                Kind::Tls,
-                format!(
-                    "{} and its key are not a PEM certificate with a private key",
-                    printable(cert.as_os_str().as_encoded_bytes())
-                ),
-            )),
+            (Ok(chain), Ok(key)) if !chain.is_empty() => Ok(Some(Identity { chain, key, file })),
+            _ => {
+                let why = format!("{file} and its key are not a PEM certificate with a private key");
+                Err(Error::new(Kind::Tls, why))
+            }
         }
     }
 }
