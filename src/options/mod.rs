@@ -5,6 +5,7 @@
 mod environment;
 mod secret;
 mod settings;
+mod syntax;
 mod table;
 
 use std::collections::BTreeMap;
@@ -69,7 +70,7 @@ impl Options {
         if spec.kind != Type::Path || spec.scope == Scope::Host {
             return Err(argument(format!("option '{name}' is not a path of a client or a call")));
         }
-        put(&mut self.values, spec, Value::Path(value.into()));
+        put(&mut self.values, spec, checked(spec, Value::Path(value.into()))?);
         Ok(())
     }
 
@@ -79,7 +80,8 @@ impl Options {
         if spec.kind != Type::Pairs || spec.scope == Scope::Host {
             return Err(argument(format!("option '{name}' holds no pairs")));
         }
-        put(&mut self.values, spec, Value::Pairs(BTreeMap::from([(key.to_owned(), value.to_owned())])));
+        let pair = Value::Pairs(BTreeMap::from([(key.to_owned(), value.to_owned())]));
+        put(&mut self.values, spec, checked(spec, pair)?);
         Ok(())
     }
 
@@ -147,6 +149,14 @@ fn put(values: &mut Values, spec: &'static OptionSpec, value: Value) {
     }
 }
 
+/// A value that did not come as one text, if it looks as it must.
+fn checked(spec: &OptionSpec, value: Value) -> Result<Value> {
+    match syntax::must_be(spec, &value) {
+        None => Ok(value),
+        Some(want) => Err(argument(format!("option '{}' must be {want}", spec.name))),
+    }
+}
+
 /// Text to value. The message never holds the value of a secret.
 fn parse(spec: &OptionSpec, text: &str) -> Result<Value> {
     let bad = |want: String| {
@@ -156,7 +166,7 @@ fn parse(spec: &OptionSpec, text: &str) -> Result<Value> {
     if text.contains(['\0', '\r', '\n']) {
         return Err(argument(format!("option '{}' has a control character", spec.name)));
     }
-    Ok(match spec.kind {
+    let value = match spec.kind {
         Type::Bool => match text {
             "true" | "1" | "yes" | "on" => Value::Bool(true),
             "false" | "0" | "no" | "off" => Value::Bool(false),
@@ -180,7 +190,11 @@ fn parse(spec: &OptionSpec, text: &str) -> Result<Value> {
             }
             _ => return Err(bad("KEY=VALUE".to_owned())),
         },
-    })
+    };
+    match syntax::must_be(spec, &value) {
+        None => Ok(value),
+        Some(want) => Err(bad(want.to_owned())),
+    }
 }
 
 #[cfg(test)]

@@ -324,6 +324,8 @@ fn r_32_indexes_that_do_not_end() {
 fn an_extra_header_is_sent_and_one_that_is_none_is_not_shown() {
     let registry = serve(Manners::default(), |_| {}, |_| None);
     let exists = |header: &str| {
+        let mut options = cldoci::options::Options::new();
+        options.set_host(&registry.host(), "header", header)?;
         let ours = Ours::setting(|options| options.set_host(&registry.host(), "header", header).unwrap());
         ours.exists(&format!("{}/org/app:v1", registry.host()))
     };
