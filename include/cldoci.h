@@ -76,6 +76,9 @@
  *   `result` is an output that may be NULL: set to NULL, on success to a result that you free.
  * - A `_start` form takes the inputs of its verb, and `operation`, an output, not NULL: set to NULL, on success to an
  *   operation that you free. It returns CLDOCI_OK, or why the verb could not be started.
+ * - Of a setter of one option, `cldoci_options_set_NAME`, `options` are borrowed, not NULL. It returns CLDOCI_OK, or
+ *   CLDOCI_ERROR_ARGUMENT with a message that says what is wrong.
+ * - `length` is an output that may be NULL: the bytes of the text before its final NUL.
  * - Nothing prints, exits or aborts, with one exception: where the system has no memory left, Rust's allocator writes a
  *   line to standard error and aborts. What others send can't bring that about: it is bounded, by options.
  * - A `_free` function takes a handle, which is consumed; NULL is fine. It returns CLDOCI_OK, or CLDOCI_ERROR_HANDLE or
@@ -298,8 +301,7 @@ cldoci_status cldoci_error_status(const cldoci_error *error);
  * What failed, on what, and where it is known the cure: one line, without a final newline. Text that came
  * from a server has its control characters escaped.
  *
- * @param error   borrowed; NULL gives NULL
- * @param length  out, may be NULL: bytes before the final NUL
+ * @param error  borrowed; NULL gives NULL
  * @return borrowed from `error`, UTF-8; NULL for a bad handle
  */
 const char *cldoci_error_message(const cldoci_error *error, size_t *length);
@@ -315,8 +317,7 @@ int32_t cldoci_error_http_status(const cldoci_error *error);
 /**
  * The registry's own code, such as `MANIFEST_UNKNOWN`.
  *
- * @param error   borrowed; NULL gives NULL
- * @param length  out, may be NULL: bytes before the final NUL
+ * @param error  borrowed; NULL gives NULL
  * @return borrowed from `error`; NULL where the registry gave none, or for a bad handle
  */
 const char *cldoci_error_registry_code(const cldoci_error *error, size_t *length);
@@ -333,9 +334,8 @@ size_t cldoci_error_registry_error_count(const cldoci_error *error);
 /**
  * The code of an error that the registry listed, such as `MANIFEST_BLOB_UNKNOWN`; at most about 256 bytes of it.
  *
- * @param error   borrowed; NULL gives NULL
- * @param index   from 0
- * @param length  out, may be NULL: bytes before the final NUL
+ * @param error  borrowed; NULL gives NULL
+ * @param index  from 0
  * @return borrowed from `error`, UTF-8, empty where it has none; NULL beyond the last
  */
 const char *cldoci_error_registry_error_code(const cldoci_error *error,
@@ -345,9 +345,8 @@ const char *cldoci_error_registry_error_code(const cldoci_error *error,
 /**
  * The message of an error that the registry listed, for people; at most about 256 bytes of it.
  *
- * @param error   borrowed; NULL gives NULL
- * @param index   from 0
- * @param length  out, may be NULL: bytes before the final NUL
+ * @param error  borrowed; NULL gives NULL
+ * @param index  from 0
  * @return borrowed from `error`, UTF-8, empty where it has none; NULL beyond the last
  */
 const char *cldoci_error_registry_error_message(const cldoci_error *error, size_t index, size_t *length);
@@ -355,9 +354,8 @@ const char *cldoci_error_registry_error_message(const cldoci_error *error, size_
 /**
  * The detail of an error that the registry listed: JSON of any type, in one line, whole or not at all.
  *
- * @param error   borrowed; NULL gives NULL
- * @param index   from 0
- * @param length  out, may be NULL: bytes before the final NUL
+ * @param error  borrowed; NULL gives NULL
+ * @param index  from 0
  * @return borrowed from `error`, UTF-8; NULL beyond the last, where it has none, and for one over 4096 bytes
  */
 const char *cldoci_error_registry_error_detail(const cldoci_error *error, size_t index, size_t *length);
@@ -835,18 +833,14 @@ cldoci_status cldoci_options_free(cldoci_options *options);
  * Directory of the store; 'off' = none; empty = $XDG_CACHE_HOME/cldoci, else ~/.cache/cldoci, else a private
  * temporary directory. Belongs to a client. Default: empty.
  *
- * @param options  borrowed, not NULL
- * @param value    borrowed, not NULL, a path of any bytes; copied
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  borrowed, not NULL, a path of any bytes; copied
  */
 cldoci_status cldoci_options_set_store(cldoci_options *options, const char *value, cldoci_error **error);
 
 /**
  * The store is trimmed to this many bytes, oldest first. Belongs to a client. Default: 10737418240.
  *
- * @param options  borrowed, not NULL
- * @param value    the number, at least 0
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  the number, at least 0
  */
 cldoci_status cldoci_options_set_store_max_bytes(cldoci_options *options,
                                                  int64_t value,
@@ -856,9 +850,7 @@ cldoci_status cldoci_options_set_store_max_bytes(cldoci_options *options,
  * Blobs and records of the store not used for this many seconds are removed. Belongs to a client. Default:
  * 2592000.
  *
- * @param options  borrowed, not NULL
- * @param value    the number, at least 0
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  the number, at least 0
  */
 cldoci_status cldoci_options_set_store_max_age_s(cldoci_options *options,
                                                  int64_t value,
@@ -867,27 +859,21 @@ cldoci_status cldoci_options_set_store_max_age_s(cldoci_options *options,
 /**
  * Keep pulled blobs in the store and take them from it. Belongs to a client or a call. Default: 0.
  *
- * @param options  borrowed, not NULL
- * @param value    1 or 0
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  1 or 0
  */
 cldoci_status cldoci_options_set_cache(cldoci_options *options, int32_t value, cldoci_error **error);
 
 /**
  * Deadline of a whole call in milliseconds; 0 = none. Belongs to a client or a call. Default: 0.
  *
- * @param options  borrowed, not NULL
- * @param value    the number, at least 0
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  the number, at least 0
  */
 cldoci_status cldoci_options_set_timeout_ms(cldoci_options *options, int64_t value, cldoci_error **error);
 
 /**
  * Transfers of one call at once: blobs, and ranges of large ones. Belongs to a client or a call. Default: 4.
  *
- * @param options  borrowed, not NULL
- * @param value    the number, from 1 to 64
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  the number, from 1 to 64
  */
 cldoci_status cldoci_options_set_parallel(cldoci_options *options, int64_t value, cldoci_error **error);
 
@@ -895,9 +881,7 @@ cldoci_status cldoci_options_set_parallel(cldoci_options *options, int64_t value
  * Connections that one large blob may come over, within parallel, where one is slow and the server takes
  * Range (not over HTTP/2); 1 = one. Belongs to a client or a call. Default: 4.
  *
- * @param options  borrowed, not NULL
- * @param value    the number, from 1 to 6
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  the number, from 1 to 6
  */
 cldoci_status cldoci_options_set_ranges(cldoci_options *options, int64_t value, cldoci_error **error);
 
@@ -905,9 +889,7 @@ cldoci_status cldoci_options_set_ranges(cldoci_options *options, int64_t value, 
  * Bytes a second of one connection below which a large blob is asked for in ranges; 0 = never. Belongs to a
  * client or a call. Default: 8388608.
  *
- * @param options  borrowed, not NULL
- * @param value    the number, at least 0
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  the number, at least 0
  */
 cldoci_status cldoci_options_set_ranges_below(cldoci_options *options, int64_t value, cldoci_error **error);
 
@@ -916,9 +898,7 @@ cldoci_status cldoci_options_set_ranges_below(cldoci_options *options, int64_t v
  * the store meanwhile: if it is interrupted, the next pull begins it anew; 0 = all are. Belongs to a client
  * or a call. Default: 1000.
  *
- * @param options  borrowed, not NULL
- * @param value    the number, from 0 to 86400000
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  the number, from 0 to 86400000
  */
 cldoci_status cldoci_options_set_resume_after_ms(cldoci_options *options,
                                                  int64_t value,
@@ -927,18 +907,14 @@ cldoci_status cldoci_options_set_resume_after_ms(cldoci_options *options,
 /**
  * Threads that compress and inflate; 0 = one for each core. Belongs to a client or a call. Default: 0.
  *
- * @param options  borrowed, not NULL
- * @param value    the number, from 0 to 256
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  the number, from 0 to 256
  */
 cldoci_status cldoci_options_set_threads(cldoci_options *options, int64_t value, cldoci_error **error);
 
 /**
  * How often one request is tried again. Belongs to a client or a call. Default: 5.
  *
- * @param options  borrowed, not NULL
- * @param value    the number, from 0 to 100
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  the number, from 0 to 100
  */
 cldoci_status cldoci_options_set_retries(cldoci_options *options, int64_t value, cldoci_error **error);
 
@@ -947,9 +923,7 @@ cldoci_status cldoci_options_set_retries(cldoci_options *options, int64_t value,
  * gateway says 502, 503 or 504 for it); 0 = as for a first contact, and so where retries is 0. Belongs to a
  * client or a call. Default: 30000.
  *
- * @param options  borrowed, not NULL
- * @param value    the number, from 0 to 86400000
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  the number, from 0 to 86400000
  */
 cldoci_status cldoci_options_set_retry_window_ms(cldoci_options *options,
                                                  int64_t value,
@@ -958,9 +932,7 @@ cldoci_status cldoci_options_set_retry_window_ms(cldoci_options *options,
 /**
  * Time for a connection, TLS included. Belongs to a client. Default: 10000.
  *
- * @param options  borrowed, not NULL
- * @param value    the number, from 1 to 86400000
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  the number, from 1 to 86400000
  */
 cldoci_status cldoci_options_set_connect_timeout_ms(cldoci_options *options,
                                                     int64_t value,
@@ -969,9 +941,7 @@ cldoci_status cldoci_options_set_connect_timeout_ms(cldoci_options *options,
 /**
  * Time for the head of an answer. Belongs to a client. Default: 60000.
  *
- * @param options  borrowed, not NULL
- * @param value    the number, from 1 to 86400000
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  the number, from 1 to 86400000
  */
 cldoci_status cldoci_options_set_header_timeout_ms(cldoci_options *options,
                                                    int64_t value,
@@ -980,9 +950,7 @@ cldoci_status cldoci_options_set_header_timeout_ms(cldoci_options *options,
 /**
  * Time for the answer to an upload's commit, which scanners delay. Belongs to a client. Default: 600000.
  *
- * @param options  borrowed, not NULL
- * @param value    the number, from 1 to 86400000
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  the number, from 1 to 86400000
  */
 cldoci_status cldoci_options_set_commit_timeout_ms(cldoci_options *options,
                                                    int64_t value,
@@ -991,18 +959,14 @@ cldoci_status cldoci_options_set_commit_timeout_ms(cldoci_options *options,
 /**
  * Least bytes a second of a body; 0 = any. Belongs to a client. Default: 1024.
  *
- * @param options  borrowed, not NULL
- * @param value    the number, at least 0
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  the number, at least 0
  */
 cldoci_status cldoci_options_set_min_rate(cldoci_options *options, int64_t value, cldoci_error **error);
 
 /**
  * The time over which min_rate is measured. Belongs to a client. Default: 60000.
  *
- * @param options  borrowed, not NULL
- * @param value    the number, from 100 to 86400000
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  the number, from 100 to 86400000
  */
 cldoci_status cldoci_options_set_min_rate_window_ms(cldoci_options *options,
                                                     int64_t value,
@@ -1011,9 +975,7 @@ cldoci_status cldoci_options_set_min_rate_window_ms(cldoci_options *options,
 /**
  * User-Agent header; empty = cldoci/VERSION. Belongs to a client. Default: empty.
  *
- * @param options  borrowed, not NULL
- * @param value    borrowed, not NULL, UTF-8; copied
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  borrowed, not NULL, UTF-8; copied
  */
 cldoci_status cldoci_options_set_user_agent(cldoci_options *options, const char *value, cldoci_error **error);
 
@@ -1021,9 +983,7 @@ cldoci_status cldoci_options_set_user_agent(cldoci_options *options, const char 
  * Proxy URL; empty = from HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY; 'off' = none; one of https is
  * verified by ca_file and the system's authorities alone. Belongs to a client. Default: empty.
  *
- * @param options  borrowed, not NULL
- * @param value    borrowed, not NULL, UTF-8; copied
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  borrowed, not NULL, UTF-8; copied
  */
 cldoci_status cldoci_options_set_proxy(cldoci_options *options, const char *value, cldoci_error **error);
 
@@ -1031,18 +991,14 @@ cldoci_status cldoci_options_set_proxy(cldoci_options *options, const char *valu
  * PEM file of certificate authorities trusted beside the system's, or beside those of SSL_CERT_FILE and
  * SSL_CERT_DIR. Belongs to a client. Default: empty.
  *
- * @param options  borrowed, not NULL
- * @param value    borrowed, not NULL, a path of any bytes; copied
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  borrowed, not NULL, a path of any bytes; copied
  */
 cldoci_status cldoci_options_set_ca_file(cldoci_options *options, const char *value, cldoci_error **error);
 
 /**
  * Directory of such PEM files (*.crt, *.pem). Belongs to a client. Default: empty.
  *
- * @param options  borrowed, not NULL
- * @param value    borrowed, not NULL, a path of any bytes; copied
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  borrowed, not NULL, a path of any bytes; copied
  */
 cldoci_status cldoci_options_set_ca_dir(cldoci_options *options, const char *value, cldoci_error **error);
 
@@ -1052,20 +1008,16 @@ cldoci_status cldoci_options_set_ca_dir(cldoci_options *options, const char *val
  * and docker's: certs.d in ~/.config/containers, /etc/containers, ~/.config/docker and /etc/docker. Belongs
  * to a client. Default: empty.
  *
- * @param options  borrowed, not NULL
- * @param value    borrowed, not NULL, UTF-8: one item, or several with commas between; copied. Setting it
- *                 again adds to it
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  borrowed, not NULL, UTF-8: one item, or several with commas between; copied. Setting it
+ *               again adds to it
  */
 cldoci_status cldoci_options_set_certs_dirs(cldoci_options *options, const char *value, cldoci_error **error);
 
 /**
  * Hosts (HOST or HOST:PORT) spoken to over plain HTTP. Belongs to a client. Default: empty.
  *
- * @param options  borrowed, not NULL
- * @param value    borrowed, not NULL, UTF-8: one item, or several with commas between; copied. Setting it
- *                 again adds to it
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  borrowed, not NULL, UTF-8: one item, or several with commas between; copied. Setting it
+ *               again adds to it
  */
 cldoci_status cldoci_options_set_plain_http_hosts(cldoci_options *options,
                                                   const char *value,
@@ -1075,10 +1027,8 @@ cldoci_status cldoci_options_set_plain_http_hosts(cldoci_options *options,
  * The only other hosts that may issue tokens; empty = any public https host. Belongs to a client. Default:
  * empty.
  *
- * @param options  borrowed, not NULL
- * @param value    borrowed, not NULL, UTF-8: one item, or several with commas between; copied. Setting it
- *                 again adds to it
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  borrowed, not NULL, UTF-8: one item, or several with commas between; copied. Setting it
+ *               again adds to it
  */
 cldoci_status cldoci_options_set_token_hosts(cldoci_options *options,
                                              const char *value,
@@ -1088,9 +1038,7 @@ cldoci_status cldoci_options_set_token_hosts(cldoci_options *options,
  * A tag means what the first mirror says that has it; false = mirrors are asked for digests alone. Belongs
  * to a client or a call. Default: 1.
  *
- * @param options  borrowed, not NULL
- * @param value    1 or 0
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  1 or 0
  */
 cldoci_status cldoci_options_set_tags_from_mirrors(cldoci_options *options,
                                                    int32_t value,
@@ -1100,10 +1048,8 @@ cldoci_status cldoci_options_set_tags_from_mirrors(cldoci_options *options,
  * Storage (HOST or HOST:PORT) that a registry may send the reads of blobs to though it has a private address
  * or speaks plain http; no credential goes there. Belongs to a client. Default: empty.
  *
- * @param options  borrowed, not NULL
- * @param value    borrowed, not NULL, UTF-8: one item, or several with commas between; copied. Setting it
- *                 again adds to it
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  borrowed, not NULL, UTF-8: one item, or several with commas between; copied. Setting it
+ *               again adds to it
  */
 cldoci_status cldoci_options_set_download_hosts(cldoci_options *options,
                                                 const char *value,
@@ -1112,10 +1058,8 @@ cldoci_status cldoci_options_set_download_hosts(cldoci_options *options,
 /**
  * Other hosts that an upload may be sent to. Belongs to a client. Default: empty.
  *
- * @param options  borrowed, not NULL
- * @param value    borrowed, not NULL, UTF-8: one item, or several with commas between; copied. Setting it
- *                 again adds to it
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  borrowed, not NULL, UTF-8: one item, or several with commas between; copied. Setting it
+ *               again adds to it
  */
 cldoci_status cldoci_options_set_upload_hosts(cldoci_options *options,
                                               const char *value,
@@ -1125,9 +1069,7 @@ cldoci_status cldoci_options_set_upload_hosts(cldoci_options *options,
  * Read the environment (proxies, credential files, SSL_CERT_FILE, SSL_CERT_DIR, CLDOCI_*). Belongs to a
  * client. Default: 1.
  *
- * @param options  borrowed, not NULL
- * @param value    1 or 0
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  1 or 0
  */
 cldoci_status cldoci_options_set_environment(cldoci_options *options, int32_t value, cldoci_error **error);
 
@@ -1135,18 +1077,14 @@ cldoci_status cldoci_options_set_environment(cldoci_options *options, int32_t va
  * Default = explicit ones, then docker's and podman's files and helpers; explicit = those given here only;
  * anonymous = none. Belongs to a client. Default: CLDOCI_CREDENTIALS_DEFAULT.
  *
- * @param options  borrowed, not NULL
- * @param value    CLDOCI_CREDENTIALS_…
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  CLDOCI_CREDENTIALS_…
  */
 cldoci_status cldoci_options_set_credentials(cldoci_options *options, int32_t value, cldoci_error **error);
 
 /**
  * Time for a credential helper. Belongs to a client. Default: 30000.
  *
- * @param options  borrowed, not NULL
- * @param value    the number, from 1 to 86400000
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  the number, from 1 to 86400000
  */
 cldoci_status cldoci_options_set_helper_timeout_ms(cldoci_options *options,
                                                    int64_t value,
@@ -1155,9 +1093,7 @@ cldoci_status cldoci_options_set_helper_timeout_ms(cldoci_options *options,
 /**
  * Largest manifest or index. Belongs to a client or a call. Default: 8388608.
  *
- * @param options  borrowed, not NULL
- * @param value    the number, from 1024 to 1073741824
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  the number, from 1024 to 1073741824
  */
 cldoci_status cldoci_options_set_max_manifest_bytes(cldoci_options *options,
                                                     int64_t value,
@@ -1167,9 +1103,7 @@ cldoci_status cldoci_options_set_max_manifest_bytes(cldoci_options *options,
  * Memory that the manifests and lists of all calls have together, beyond the first MiB of each; who finds
  * none left waits. Belongs to a client or a call. Default: 16777216.
  *
- * @param options  borrowed, not NULL
- * @param value    the number, from 1048576 to 1099511627776
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  the number, from 1048576 to 1099511627776
  */
 cldoci_status cldoci_options_set_max_documents_bytes(cldoci_options *options,
                                                      int64_t value,
@@ -1178,9 +1112,7 @@ cldoci_status cldoci_options_set_max_documents_bytes(cldoci_options *options,
 /**
  * Most layers of a manifest or manifests of an index. Belongs to a client or a call. Default: 10000.
  *
- * @param options  borrowed, not NULL
- * @param value    the number, from 1 to 16777216
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  the number, from 1 to 16777216
  */
 cldoci_status cldoci_options_set_max_descriptors(cldoci_options *options,
                                                  int64_t value,
@@ -1189,18 +1121,14 @@ cldoci_status cldoci_options_set_max_descriptors(cldoci_options *options,
 /**
  * Most pages of a list. Belongs to a client or a call. Default: 10000.
  *
- * @param options  borrowed, not NULL
- * @param value    the number, at least 1
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  the number, at least 1
  */
 cldoci_status cldoci_options_set_max_pages(cldoci_options *options, int64_t value, cldoci_error **error);
 
 /**
  * Largest config blob. Belongs to a client or a call. Default: 8388608.
  *
- * @param options  borrowed, not NULL
- * @param value    the number, from 1 to 1073741824
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  the number, from 1 to 1073741824
  */
 cldoci_status cldoci_options_set_max_config_bytes(cldoci_options *options,
                                                   int64_t value,
@@ -1209,9 +1137,7 @@ cldoci_status cldoci_options_set_max_config_bytes(cldoci_options *options,
 /**
  * Most bytes that one layer may unpack to. Belongs to a client or a call. Default: 68719476736.
  *
- * @param options  borrowed, not NULL
- * @param value    the number, at least 1
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  the number, at least 1
  */
 cldoci_status cldoci_options_set_max_unpacked_bytes(cldoci_options *options,
                                                     int64_t value,
@@ -1220,27 +1146,21 @@ cldoci_status cldoci_options_set_max_unpacked_bytes(cldoci_options *options,
 /**
  * Most entries of one layer. Belongs to a client or a call. Default: 5000000.
  *
- * @param options  borrowed, not NULL
- * @param value    the number, at least 1
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  the number, at least 1
  */
 cldoci_status cldoci_options_set_max_entries(cldoci_options *options, int64_t value, cldoci_error **error);
 
 /**
  * Deepest nesting of directories in a layer. Belongs to a client or a call. Default: 256.
  *
- * @param options  borrowed, not NULL
- * @param value    the number, from 1 to 100000
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  the number, from 1 to 100000
  */
 cldoci_status cldoci_options_set_max_depth(cldoci_options *options, int64_t value, cldoci_error **error);
 
 /**
  * Longest path in a layer. Belongs to a client or a call. Default: 4096.
  *
- * @param options  borrowed, not NULL
- * @param value    the number, from 1 to 1048576
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  the number, from 1 to 1048576
  */
 cldoci_status cldoci_options_set_max_path_bytes(cldoci_options *options, int64_t value, cldoci_error **error);
 
@@ -1248,9 +1168,7 @@ cldoci_status cldoci_options_set_max_path_bytes(cldoci_options *options, int64_t
  * Largest window of a layer's zstd stream, which is held in memory beside all else. Belongs to a client or a
  * call. Default: 33554432.
  *
- * @param options  borrowed, not NULL
- * @param value    the number, from 1024 to 104857600
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  the number, from 1024 to 104857600
  */
 cldoci_status cldoci_options_set_max_zstd_window_bytes(cldoci_options *options,
                                                        int64_t value,
@@ -1259,18 +1177,14 @@ cldoci_status cldoci_options_set_max_zstd_window_bytes(cldoci_options *options,
 /**
  * Longest target of a symbolic link. Belongs to a client or a call. Default: 4095.
  *
- * @param options  borrowed, not NULL
- * @param value    the number, from 1 to 4095
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  the number, from 1 to 4095
  */
 cldoci_status cldoci_options_set_max_link_bytes(cldoci_options *options, int64_t value, cldoci_error **error);
 
 /**
  * Build: the config's media type for a custom kind; empty = the kind's. Belongs to a call. Default: empty.
  *
- * @param options  borrowed, not NULL
- * @param value    borrowed, not NULL, UTF-8; copied
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  borrowed, not NULL, UTF-8; copied
  */
 cldoci_status cldoci_options_set_config_media_type(cldoci_options *options,
                                                    const char *value,
@@ -1279,9 +1193,7 @@ cldoci_status cldoci_options_set_config_media_type(cldoci_options *options,
 /**
  * Build: the layer's media type for a custom kind; empty = the kind's. Belongs to a call. Default: empty.
  *
- * @param options  borrowed, not NULL
- * @param value    borrowed, not NULL, UTF-8; copied
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  borrowed, not NULL, UTF-8; copied
  */
 cldoci_status cldoci_options_set_layer_media_type(cldoci_options *options,
                                                   const char *value,
@@ -1290,10 +1202,8 @@ cldoci_status cldoci_options_set_layer_media_type(cldoci_options *options,
 /**
  * Build: an annotation of the manifest. Belongs to a call. Default: empty.
  *
- * @param options  borrowed, not NULL
- * @param key      borrowed, not NULL, UTF-8; copied
- * @param value    borrowed, not NULL, UTF-8; copied. Another key adds to it
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param key    borrowed, not NULL, UTF-8; copied
+ * @param value  borrowed, not NULL, UTF-8; copied. Another key adds to it
  */
 cldoci_status cldoci_options_set_annotation(cldoci_options *options,
                                             const char *key,
@@ -1303,10 +1213,8 @@ cldoci_status cldoci_options_set_annotation(cldoci_options *options,
 /**
  * Build: an annotation of the layer's descriptor. Belongs to a call. Default: empty.
  *
- * @param options  borrowed, not NULL
- * @param key      borrowed, not NULL, UTF-8; copied
- * @param value    borrowed, not NULL, UTF-8; copied. Another key adds to it
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param key    borrowed, not NULL, UTF-8; copied
+ * @param value  borrowed, not NULL, UTF-8; copied. Another key adds to it
  */
 cldoci_status cldoci_options_set_layer_annotation(cldoci_options *options,
                                                   const char *key,
@@ -1317,9 +1225,7 @@ cldoci_status cldoci_options_set_layer_annotation(cldoci_options *options,
  * Build: which entries are left out before .cldignore is asked; kind = as the kind has it. Belongs to a
  * client or a call. Default: CLDOCI_PROFILE_KIND.
  *
- * @param options  borrowed, not NULL
- * @param value    CLDOCI_PROFILE_…
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  CLDOCI_PROFILE_…
  */
 cldoci_status cldoci_options_set_profile(cldoci_options *options, int32_t value, cldoci_error **error);
 
@@ -1327,9 +1233,7 @@ cldoci_status cldoci_options_set_profile(cldoci_options *options, int32_t value,
  * Build: symbolic links that leave the tree or dangle. Belongs to a client or a call. Default:
  * CLDOCI_LINKS_ERROR.
  *
- * @param options  borrowed, not NULL
- * @param value    CLDOCI_LINKS_…
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  CLDOCI_LINKS_…
  */
 cldoci_status cldoci_options_set_links(cldoci_options *options, int32_t value, cldoci_error **error);
 
@@ -1337,9 +1241,7 @@ cldoci_status cldoci_options_set_links(cldoci_options *options, int32_t value, c
  * Build: names that are equal but for case, which other systems can't tell apart. Belongs to a client or a
  * call. Default: CLDOCI_CASE_COLLISIONS_WARN.
  *
- * @param options  borrowed, not NULL
- * @param value    CLDOCI_CASE_COLLISIONS_…
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  CLDOCI_CASE_COLLISIONS_…
  */
 cldoci_status cldoci_options_set_case_collisions(cldoci_options *options,
                                                  int32_t value,
@@ -1349,9 +1251,7 @@ cldoci_status cldoci_options_set_case_collisions(cldoci_options *options,
  * Build: the modification time of every entry, in seconds; SOURCE_DATE_EPOCH in the environment. Belongs to
  * a client or a call. Default: 0.
  *
- * @param options  borrowed, not NULL
- * @param value    the number, from 0 to 8589934591
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  the number, from 0 to 8589934591
  */
 cldoci_status cldoci_options_set_source_date_epoch(cldoci_options *options,
                                                    int64_t value,
@@ -1360,9 +1260,7 @@ cldoci_status cldoci_options_set_source_date_epoch(cldoci_options *options,
 /**
  * Build: put the layer's digest into an empty sourceHash of the config. Belongs to a call. Default: 0.
  *
- * @param options  borrowed, not NULL
- * @param value    1 or 0
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  1 or 0
  */
 cldoci_status cldoci_options_set_fill_source_hash(cldoci_options *options,
                                                   int32_t value,
@@ -1374,9 +1272,7 @@ cldoci_status cldoci_options_set_fill_source_hash(cldoci_options *options,
  * was changed in the last seconds before a build is not remembered; a write through a memory map, or a clock
  * that was set back, can go unseen. Belongs to a client or a call. Default: 0.
  *
- * @param options  borrowed, not NULL
- * @param value    1 or 0
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  1 or 0
  */
 cldoci_status cldoci_options_set_reuse_unchanged(cldoci_options *options,
                                                  int32_t value,
@@ -1386,9 +1282,7 @@ cldoci_status cldoci_options_set_reuse_unchanged(cldoci_options *options,
  * Build: annotate a layer of several blocks with where they begin, so that a pull unpacks them on several
  * threads. Belongs to a client or a call. Default: 1.
  *
- * @param options  borrowed, not NULL
- * @param value    1 or 0
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  1 or 0
  */
 cldoci_status cldoci_options_set_block_annotation(cldoci_options *options,
                                                   int32_t value,
@@ -1398,29 +1292,23 @@ cldoci_status cldoci_options_set_block_annotation(cldoci_options *options,
  * Build: paths, relative to the directory, that are left out (a layout inside the tree, say). Belongs to a
  * call. Default: empty.
  *
- * @param options  borrowed, not NULL
- * @param value    borrowed, not NULL, UTF-8: one item, or several with commas between; copied. Setting it
- *                 again adds to it
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  borrowed, not NULL, UTF-8: one item, or several with commas between; copied. Setting it
+ *               again adds to it
  */
 cldoci_status cldoci_options_set_leave_out(cldoci_options *options, const char *value, cldoci_error **error);
 
 /**
  * Push: repositories of the same registry to mount blobs from. Belongs to a call. Default: empty.
  *
- * @param options  borrowed, not NULL
- * @param value    borrowed, not NULL, UTF-8: one item, or several with commas between; copied. Setting it
- *                 again adds to it
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  borrowed, not NULL, UTF-8: one item, or several with commas between; copied. Setting it
+ *               again adds to it
  */
 cldoci_status cldoci_options_set_mount_from(cldoci_options *options, const char *value, cldoci_error **error);
 
 /**
  * Copy: take referrers along. Belongs to a call. Default: 0.
  *
- * @param options  borrowed, not NULL
- * @param value    1 or 0
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  1 or 0
  */
 cldoci_status cldoci_options_set_recursive(cldoci_options *options, int32_t value, cldoci_error **error);
 
@@ -1428,18 +1316,14 @@ cldoci_status cldoci_options_set_recursive(cldoci_options *options, int32_t valu
  * Copy: take tags along that name what is copied by its digest, as sha256-HEX.sig, .att, .sbom or .imgpkg.
  * Belongs to a call. Default: 0.
  *
- * @param options  borrowed, not NULL
- * @param value    1 or 0
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  1 or 0
  */
 cldoci_status cldoci_options_set_digest_tags(cldoci_options *options, int32_t value, cldoci_error **error);
 
 /**
  * Pull: what to do with a destination that is not empty. Belongs to a call. Default: CLDOCI_EXISTING_REFUSE.
  *
- * @param options  borrowed, not NULL
- * @param value    CLDOCI_EXISTING_…
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  CLDOCI_EXISTING_…
  */
 cldoci_status cldoci_options_set_existing(cldoci_options *options, int32_t value, cldoci_error **error);
 
@@ -1447,36 +1331,28 @@ cldoci_status cldoci_options_set_existing(cldoci_options *options, int32_t value
  * Pull and inspect: get the config too, which costs one request; without it cldoci_artifact_config gives
  * NULL. Belongs to a client or a call. Default: 1.
  *
- * @param options  borrowed, not NULL
- * @param value    1 or 0
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  1 or 0
  */
 cldoci_status cldoci_options_set_fetch_config(cldoci_options *options, int32_t value, cldoci_error **error);
 
 /**
  * Pull: what was published survives a loss of power. Belongs to a client or a call. Default: 0.
  *
- * @param options  borrowed, not NULL
- * @param value    1 or 0
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  1 or 0
  */
 cldoci_status cldoci_options_set_durable(cldoci_options *options, int32_t value, cldoci_error **error);
 
 /**
  * Pull: set the archive's modification times. Belongs to a client or a call. Default: 0.
  *
- * @param options  borrowed, not NULL
- * @param value    1 or 0
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  1 or 0
  */
 cldoci_status cldoci_options_set_preserve_mtime(cldoci_options *options, int32_t value, cldoci_error **error);
 
 /**
  * Pull: a destination that is a symbolic link is followed. Belongs to a client or a call. Default: 0.
  *
- * @param options  borrowed, not NULL
- * @param value    1 or 0
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  1 or 0
  */
 cldoci_status cldoci_options_set_follow_destination(cldoci_options *options,
                                                     int32_t value,
@@ -1486,9 +1362,7 @@ cldoci_status cldoci_options_set_follow_destination(cldoci_options *options,
  * Pull: devices, FIFOs and links that leave the destination. Belongs to a client or a call. Default:
  * CLDOCI_SPECIAL_ENTRIES_REFUSE.
  *
- * @param options  borrowed, not NULL
- * @param value    CLDOCI_SPECIAL_ENTRIES_…
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  CLDOCI_SPECIAL_ENTRIES_…
  */
 cldoci_status cldoci_options_set_special_entries(cldoci_options *options,
                                                  int32_t value,
@@ -1497,18 +1371,14 @@ cldoci_status cldoci_options_set_special_entries(cldoci_options *options,
 /**
  * Pull: a name that is in one layer twice. Belongs to a client or a call. Default: CLDOCI_DUPLICATES_REFUSE.
  *
- * @param options  borrowed, not NULL
- * @param value    CLDOCI_DUPLICATES_…
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  CLDOCI_DUPLICATES_…
  */
 cldoci_status cldoci_options_set_duplicates(cldoci_options *options, int32_t value, cldoci_error **error);
 
 /**
  * Pull: take an absolute name as one below the destination. Belongs to a client or a call. Default: 0.
  *
- * @param options  borrowed, not NULL
- * @param value    1 or 0
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  1 or 0
  */
 cldoci_status cldoci_options_set_strip_leading_slash(cldoci_options *options,
                                                      int32_t value,
@@ -1518,9 +1388,7 @@ cldoci_status cldoci_options_set_strip_leading_slash(cldoci_options *options,
  * Pull: accept a layer without the end-of-archive blocks, or without the padding before them. Belongs to a
  * client or a call. Default: 0.
  *
- * @param options  borrowed, not NULL
- * @param value    1 or 0
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  1 or 0
  */
 cldoci_status cldoci_options_set_lenient_end(cldoci_options *options, int32_t value, cldoci_error **error);
 
@@ -1530,9 +1398,7 @@ cldoci_status cldoci_options_set_lenient_end(cldoci_options *options, int32_t va
  * and module and with existing=merge or replace, else skip. Belongs to a client or a call. Default:
  * CLDOCI_OTHER_LAYERS_DEFAULT.
  *
- * @param options  borrowed, not NULL
- * @param value    CLDOCI_OTHER_LAYERS_…
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  CLDOCI_OTHER_LAYERS_…
  */
 cldoci_status cldoci_options_set_other_layers(cldoci_options *options, int32_t value, cldoci_error **error);
 
@@ -1540,9 +1406,7 @@ cldoci_status cldoci_options_set_other_layers(cldoci_options *options, int32_t v
  * Which manifest of an index is meant: os/architecture[/variant]. Belongs to a client or a call. Default:
  * linux/amd64.
  *
- * @param options  borrowed, not NULL
- * @param value    borrowed, not NULL, UTF-8; copied
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  borrowed, not NULL, UTF-8; copied
  */
 cldoci_status cldoci_options_set_platform(cldoci_options *options, const char *value, cldoci_error **error);
 
@@ -1550,18 +1414,14 @@ cldoci_status cldoci_options_set_platform(cldoci_options *options, const char *v
  * List_tags: also the tags ALGORITHM-HEX, under which registries without a referrers API have a manifest's
  * referrers. Belongs to a client or a call. Default: 1.
  *
- * @param options  borrowed, not NULL
- * @param value    1 or 0
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  1 or 0
  */
 cldoci_status cldoci_options_set_fallback_tags(cldoci_options *options, int32_t value, cldoci_error **error);
 
 /**
  * Referrers: only those of this artifact type. Belongs to a call. Default: empty.
  *
- * @param options  borrowed, not NULL
- * @param value    borrowed, not NULL, UTF-8; copied
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param value  borrowed, not NULL, UTF-8; copied
  */
 cldoci_status cldoci_options_set_artifact_type(cldoci_options *options,
                                                const char *value,
@@ -1690,7 +1550,6 @@ cldoci_status cldoci_reference_with(const cldoci_reference *of,
  * The whole reference as text, in its full form.
  *
  * @param reference  borrowed, not NULL
- * @param length     out, may be NULL: bytes before the final NUL
  * @return borrowed from `reference`; NULL for a bad handle
  */
 const char *cldoci_reference_string(const cldoci_reference *reference, size_t *length);
@@ -1699,7 +1558,6 @@ const char *cldoci_reference_string(const cldoci_reference *reference, size_t *l
  * The registry: host and, where it was given, port. Docker Hub is `docker.io` in every spelling.
  *
  * @param reference  borrowed, not NULL
- * @param length     out, may be NULL: bytes before the final NUL
  * @return borrowed from `reference`; NULL for a layout
  */
 const char *cldoci_reference_registry(const cldoci_reference *reference, size_t *length);
@@ -1708,7 +1566,6 @@ const char *cldoci_reference_registry(const cldoci_reference *reference, size_t 
  * The repository's whole name, such as `library/nginx`.
  *
  * @param reference  borrowed, not NULL
- * @param length     out, may be NULL: bytes before the final NUL
  * @return borrowed from `reference`; NULL for a layout
  */
 const char *cldoci_reference_repository(const cldoci_reference *reference, size_t *length);
@@ -1717,7 +1574,6 @@ const char *cldoci_reference_repository(const cldoci_reference *reference, size_
  * The directory of a layout. Its bytes are the file system's and need not be UTF-8.
  *
  * @param reference  borrowed, not NULL
- * @param length     out, may be NULL: bytes before the final NUL
  * @return borrowed from `reference`; NULL for a registry
  */
 const char *cldoci_reference_path(const cldoci_reference *reference, size_t *length);
@@ -1726,7 +1582,6 @@ const char *cldoci_reference_path(const cldoci_reference *reference, size_t *len
  * The tag that the reference names.
  *
  * @param reference  borrowed, not NULL
- * @param length     out, may be NULL: bytes before the final NUL
  * @return borrowed from `reference`; NULL where there is none
  */
 const char *cldoci_reference_tag(const cldoci_reference *reference, size_t *length);
@@ -1735,7 +1590,6 @@ const char *cldoci_reference_tag(const cldoci_reference *reference, size_t *leng
  * The digest as it was written. A verb that needs it demands a whole one.
  *
  * @param reference  borrowed, not NULL
- * @param length     out, may be NULL: bytes before the final NUL
  * @return borrowed from `reference`; NULL where there is none
  */
 const char *cldoci_reference_digest(const cldoci_reference *reference, size_t *length);
@@ -2285,7 +2139,6 @@ cldoci_status cldoci_logout_start(const cldoci_client *client,
  * read_manifest too, of pull_config the config's, of read_layer the layer's.
  *
  * @param result  borrowed, not NULL
- * @param length  out, may be NULL: bytes before the final NUL
  * @return borrowed from `result`; NULL where the verb gives none
  */
 const char *cldoci_result_digest(const cldoci_result *result, size_t *length);
@@ -2294,7 +2147,6 @@ const char *cldoci_result_digest(const cldoci_result *result, size_t *length);
  * The media type of what `cldoci_result_digest` names.
  *
  * @param result  borrowed, not NULL
- * @param length  out, may be NULL: bytes before the final NUL
  * @return borrowed from `result`; NULL where the verb gives none
  */
 const char *cldoci_result_media_type(const cldoci_result *result, size_t *length);
@@ -2362,7 +2214,6 @@ int32_t cldoci_result_unchanged(const cldoci_result *result);
  * Where the credential that was used came from, such as a file or a helper; never the credential itself.
  *
  * @param result  borrowed, not NULL
- * @param length  out, may be NULL: bytes before the final NUL
  * @return borrowed from `result`; NULL where none was used
  */
 const char *cldoci_result_credential_source(const cldoci_result *result, size_t *length);
@@ -2385,7 +2236,6 @@ size_t cldoci_result_tag_count(const cldoci_result *result);
  *
  * @param result  borrowed, not NULL
  * @param index   from 0
- * @param length  out, may be NULL: bytes before the final NUL
  * @return borrowed from `result`; NULL beyond the last
  */
 const char *cldoci_result_tag(const cldoci_result *result, size_t index, size_t *length);
@@ -2403,7 +2253,6 @@ size_t cldoci_result_referrer_count(const cldoci_result *result);
  *
  * @param result  borrowed, not NULL
  * @param index   from 0
- * @param length  out, may be NULL: bytes before the final NUL
  * @return borrowed from `result`; NULL beyond the last
  */
 const char *cldoci_result_referrer_digest(const cldoci_result *result, size_t index, size_t *length);
@@ -2413,7 +2262,6 @@ const char *cldoci_result_referrer_digest(const cldoci_result *result, size_t in
  *
  * @param result  borrowed, not NULL
  * @param index   from 0
- * @param length  out, may be NULL: bytes before the final NUL
  * @return borrowed from `result`; NULL beyond the last
  */
 const char *cldoci_result_referrer_media_type(const cldoci_result *result, size_t index, size_t *length);
@@ -2423,7 +2271,6 @@ const char *cldoci_result_referrer_media_type(const cldoci_result *result, size_
  *
  * @param result  borrowed, not NULL
  * @param index   from 0
- * @param length  out, may be NULL: bytes before the final NUL
  * @return borrowed from `result`; NULL beyond the last, and where it has none
  */
 const char *cldoci_result_referrer_artifact_type(const cldoci_result *result, size_t index, size_t *length);
@@ -2450,7 +2297,6 @@ size_t cldoci_result_entry_count(const cldoci_result *result);
  *
  * @param result  borrowed, not NULL
  * @param index   from 0
- * @param length  out, may be NULL: bytes before the final NUL
  * @return borrowed from `result`; NULL beyond the last
  */
 const char *cldoci_result_entry_digest(const cldoci_result *result, size_t index, size_t *length);
@@ -2460,7 +2306,6 @@ const char *cldoci_result_entry_digest(const cldoci_result *result, size_t index
  *
  * @param result  borrowed, not NULL
  * @param index   from 0
- * @param length  out, may be NULL: bytes before the final NUL
  * @return borrowed from `result`; NULL beyond the last
  */
 const char *cldoci_result_entry_media_type(const cldoci_result *result, size_t index, size_t *length);
@@ -2470,7 +2315,6 @@ const char *cldoci_result_entry_media_type(const cldoci_result *result, size_t i
  *
  * @param result  borrowed, not NULL
  * @param index   from 0
- * @param length  out, may be NULL: bytes before the final NUL
  * @return borrowed from `result`; NULL beyond the last, and where the index names none
  */
 const char *cldoci_result_entry_artifact_type(const cldoci_result *result, size_t index, size_t *length);
@@ -2480,7 +2324,6 @@ const char *cldoci_result_entry_artifact_type(const cldoci_result *result, size_
  *
  * @param result  borrowed, not NULL
  * @param index   from 0
- * @param length  out, may be NULL: bytes before the final NUL
  * @return borrowed from `result`; NULL beyond the last, and where the index names none
  */
 const char *cldoci_result_entry_platform(const cldoci_result *result,
@@ -2511,7 +2354,6 @@ size_t cldoci_result_referrer_annotation_count(const cldoci_result *result, size
  * @param result  borrowed, not NULL
  * @param index   from 0
  * @param at      from 0
- * @param length  out, may be NULL: bytes before the final NUL
  * @return borrowed from `result`; NULL beyond the last
  */
 const char *cldoci_result_referrer_annotation_key(const cldoci_result *result,
@@ -2525,7 +2367,6 @@ const char *cldoci_result_referrer_annotation_key(const cldoci_result *result,
  * @param result  borrowed, not NULL
  * @param index   from 0
  * @param at      from 0
- * @param length  out, may be NULL: bytes before the final NUL
  * @return borrowed from `result`; NULL beyond the last
  */
 const char *cldoci_result_referrer_annotation_value(const cldoci_result *result,
@@ -2555,7 +2396,6 @@ size_t cldoci_result_left_out_count(const cldoci_result *result);
  *
  * @param result  borrowed, not NULL
  * @param index   from 0
- * @param length  out, may be NULL: bytes before the final NUL
  * @return borrowed from `result`; NULL beyond the last
  */
 const char *cldoci_result_left_out_path(const cldoci_result *result, size_t index, size_t *length);
@@ -2565,7 +2405,6 @@ const char *cldoci_result_left_out_path(const cldoci_result *result, size_t inde
  *
  * @param result  borrowed, not NULL
  * @param index   from 0
- * @param length  out, may be NULL: bytes before the final NUL
  * @return borrowed from `result`; NULL beyond the last
  */
 const char *cldoci_result_left_out_reason(const cldoci_result *result, size_t index, size_t *length);
@@ -2583,7 +2422,6 @@ size_t cldoci_result_warning_count(const cldoci_result *result);
  *
  * @param result  borrowed, not NULL
  * @param index   from 0
- * @param length  out, may be NULL: bytes before the final NUL
  * @return borrowed from `result`; NULL beyond the last
  */
 const char *cldoci_result_warning(const cldoci_result *result, size_t index, size_t *length);
@@ -2665,7 +2503,6 @@ cldoci_status cldoci_operation_free(cldoci_operation *operation);
  * The artifact's type: `component`, `datacenter`, `module`, else the manifest's artifact type.
  *
  * @param artifact  borrowed, not NULL
- * @param length    out, may be NULL: bytes before the final NUL
  * @return borrowed from `artifact`; NULL for a bad handle
  */
 const char *cldoci_artifact_type(const cldoci_artifact *artifact, size_t *length);
@@ -2674,7 +2511,6 @@ const char *cldoci_artifact_type(const cldoci_artifact *artifact, size_t *length
  * Where the artifact was read from.
  *
  * @param artifact  borrowed, not NULL
- * @param length    out, may be NULL: bytes before the final NUL
  * @return borrowed from `artifact`; NULL where it was built here
  */
 const char *cldoci_artifact_reference(const cldoci_artifact *artifact, size_t *length);
@@ -2683,7 +2519,6 @@ const char *cldoci_artifact_reference(const cldoci_artifact *artifact, size_t *l
  * The manifest's digest, `sha256:…`.
  *
  * @param artifact  borrowed, not NULL
- * @param length    out, may be NULL: bytes before the final NUL
  * @return borrowed from `artifact`; NULL for a bad handle
  */
 const char *cldoci_artifact_digest(const cldoci_artifact *artifact, size_t *length);
@@ -2692,7 +2527,6 @@ const char *cldoci_artifact_digest(const cldoci_artifact *artifact, size_t *leng
  * The manifest's media type.
  *
  * @param artifact  borrowed, not NULL
- * @param length    out, may be NULL: bytes before the final NUL
  * @return borrowed from `artifact`; NULL for a bad handle
  */
 const char *cldoci_artifact_media_type(const cldoci_artifact *artifact, size_t *length);
@@ -2720,7 +2554,6 @@ const uint8_t *cldoci_artifact_config(const cldoci_artifact *artifact,
  * The config's media type.
  *
  * @param artifact  borrowed, not NULL
- * @param length    out, may be NULL: bytes before the final NUL
  * @return borrowed from `artifact`; NULL for a bad handle
  */
 const char *cldoci_artifact_config_media_type(const cldoci_artifact *artifact, size_t *length);
@@ -2729,7 +2562,6 @@ const char *cldoci_artifact_config_media_type(const cldoci_artifact *artifact, s
  * The config's digest.
  *
  * @param artifact  borrowed, not NULL
- * @param length    out, may be NULL: bytes before the final NUL
  * @return borrowed from `artifact`; NULL for a bad handle
  */
 const char *cldoci_artifact_config_digest(const cldoci_artifact *artifact, size_t *length);
@@ -2755,7 +2587,6 @@ size_t cldoci_artifact_layer_count(const cldoci_artifact *artifact);
  *
  * @param artifact  borrowed, not NULL
  * @param layer     from 0
- * @param length    out, may be NULL: bytes before the final NUL
  * @return borrowed from `artifact`; NULL beyond the last
  */
 const char *cldoci_artifact_layer_media_type(const cldoci_artifact *artifact, size_t layer, size_t *length);
@@ -2765,7 +2596,6 @@ const char *cldoci_artifact_layer_media_type(const cldoci_artifact *artifact, si
  *
  * @param artifact  borrowed, not NULL
  * @param layer     from 0
- * @param length    out, may be NULL: bytes before the final NUL
  * @return borrowed from `artifact`; NULL beyond the last
  */
 const char *cldoci_artifact_layer_digest(const cldoci_artifact *artifact, size_t layer, size_t *length);
@@ -2785,7 +2615,6 @@ uint64_t cldoci_artifact_layer_size(const cldoci_artifact *artifact, size_t laye
  * @param artifact  borrowed, not NULL
  * @param layer     from 0
  * @param key       borrowed, not NULL: any bytes
- * @param length    out, may be NULL: bytes before the final NUL
  * @return borrowed from `artifact`; NULL where there is none of this key
  */
 const char *cldoci_artifact_layer_annotation(const cldoci_artifact *artifact,
@@ -2808,7 +2637,6 @@ size_t cldoci_artifact_layer_annotation_count(const cldoci_artifact *artifact, s
  * @param artifact  borrowed, not NULL
  * @param layer     from 0
  * @param index     from 0
- * @param length    out, may be NULL: bytes before the final NUL
  * @return borrowed from `artifact`; NULL beyond the last
  */
 const char *cldoci_artifact_layer_annotation_key(const cldoci_artifact *artifact,
@@ -2822,7 +2650,6 @@ const char *cldoci_artifact_layer_annotation_key(const cldoci_artifact *artifact
  * @param artifact  borrowed, not NULL
  * @param layer     from 0
  * @param index     from 0
- * @param length    out, may be NULL: bytes before the final NUL
  * @return borrowed from `artifact`; NULL beyond the last
  */
 const char *cldoci_artifact_layer_annotation_value(const cldoci_artifact *artifact,
@@ -2835,7 +2662,6 @@ const char *cldoci_artifact_layer_annotation_value(const cldoci_artifact *artifa
  *
  * @param artifact  borrowed, not NULL
  * @param key       borrowed, not NULL: any bytes
- * @param length    out, may be NULL: bytes before the final NUL
  * @return borrowed from `artifact`; NULL where there is none of this key
  */
 const char *cldoci_artifact_annotation(const cldoci_artifact *artifact, const char *key, size_t *length);
@@ -2853,7 +2679,6 @@ size_t cldoci_artifact_annotation_count(const cldoci_artifact *artifact);
  *
  * @param artifact  borrowed, not NULL
  * @param index     from 0
- * @param length    out, may be NULL: bytes before the final NUL
  * @return borrowed from `artifact`; NULL beyond the last
  */
 const char *cldoci_artifact_annotation_key(const cldoci_artifact *artifact, size_t index, size_t *length);
@@ -2863,7 +2688,6 @@ const char *cldoci_artifact_annotation_key(const cldoci_artifact *artifact, size
  *
  * @param artifact  borrowed, not NULL
  * @param index     from 0
- * @param length    out, may be NULL: bytes before the final NUL
  * @return borrowed from `artifact`; NULL beyond the last
  */
 const char *cldoci_artifact_annotation_value(const cldoci_artifact *artifact, size_t index, size_t *length);
@@ -2872,7 +2696,6 @@ const char *cldoci_artifact_annotation_value(const cldoci_artifact *artifact, si
  * The digest of the manifest that this one refers to.
  *
  * @param artifact  borrowed, not NULL
- * @param length    out, may be NULL: bytes before the final NUL
  * @return borrowed from `artifact`; NULL where there is none
  */
 const char *cldoci_artifact_subject(const cldoci_artifact *artifact, size_t *length);

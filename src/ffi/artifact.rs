@@ -64,7 +64,6 @@ impl ArtifactObject {
 /// The artifact's type: `component`, `datacenter`, `module`, else the manifest's artifact type.
 ///
 /// @param artifact  borrowed, not NULL
-/// @param length    out, may be NULL: bytes before the final NUL
 /// @return borrowed from `artifact`; NULL for a bad handle
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_type(
@@ -77,7 +76,6 @@ pub unsafe extern "C" fn cldoci_artifact_type(
 /// Where the artifact was read from.
 ///
 /// @param artifact  borrowed, not NULL
-/// @param length    out, may be NULL: bytes before the final NUL
 /// @return borrowed from `artifact`; NULL where it was built here
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_reference(
@@ -90,7 +88,6 @@ pub unsafe extern "C" fn cldoci_artifact_reference(
 /// The manifest's digest, `sha256:…`.
 ///
 /// @param artifact  borrowed, not NULL
-/// @param length    out, may be NULL: bytes before the final NUL
 /// @return borrowed from `artifact`; NULL for a bad handle
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_digest(
@@ -103,7 +100,6 @@ pub unsafe extern "C" fn cldoci_artifact_digest(
 /// The manifest's media type.
 ///
 /// @param artifact  borrowed, not NULL
-/// @param length    out, may be NULL: bytes before the final NUL
 /// @return borrowed from `artifact`; NULL for a bad handle
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_media_type(
@@ -150,7 +146,6 @@ pub unsafe extern "C" fn cldoci_artifact_config(
 /// The config's media type.
 ///
 /// @param artifact  borrowed, not NULL
-/// @param length    out, may be NULL: bytes before the final NUL
 /// @return borrowed from `artifact`; NULL for a bad handle
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_config_media_type(
@@ -163,7 +158,6 @@ pub unsafe extern "C" fn cldoci_artifact_config_media_type(
 /// The config's digest.
 ///
 /// @param artifact  borrowed, not NULL
-/// @param length    out, may be NULL: bytes before the final NUL
 /// @return borrowed from `artifact`; NULL for a bad handle
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_config_digest(
@@ -195,7 +189,6 @@ pub unsafe extern "C" fn cldoci_artifact_layer_count(artifact: *const cldoci_art
 ///
 /// @param artifact  borrowed, not NULL
 /// @param layer     from 0
-/// @param length    out, may be NULL: bytes before the final NUL
 /// @return borrowed from `artifact`; NULL beyond the last
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_layer_media_type(
@@ -212,7 +205,6 @@ pub unsafe extern "C" fn cldoci_artifact_layer_media_type(
 ///
 /// @param artifact  borrowed, not NULL
 /// @param layer     from 0
-/// @param length    out, may be NULL: bytes before the final NUL
 /// @return borrowed from `artifact`; NULL beyond the last
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_layer_digest(
@@ -238,7 +230,6 @@ pub unsafe extern "C" fn cldoci_artifact_layer_size(artifact: *const cldoci_arti
 /// @param artifact  borrowed, not NULL
 /// @param layer     from 0
 /// @param key       borrowed, not NULL: any bytes
-/// @param length    out, may be NULL: bytes before the final NUL
 /// @return borrowed from `artifact`; NULL where there is none of this key
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_layer_annotation(
@@ -272,7 +263,6 @@ pub unsafe extern "C" fn cldoci_artifact_layer_annotation_count(
 /// @param artifact  borrowed, not NULL
 /// @param layer     from 0
 /// @param index     from 0
-/// @param length    out, may be NULL: bytes before the final NUL
 /// @return borrowed from `artifact`; NULL beyond the last
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_layer_annotation_key(
@@ -291,7 +281,6 @@ pub unsafe extern "C" fn cldoci_artifact_layer_annotation_key(
 /// @param artifact  borrowed, not NULL
 /// @param layer     from 0
 /// @param index     from 0
-/// @param length    out, may be NULL: bytes before the final NUL
 /// @return borrowed from `artifact`; NULL beyond the last
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_layer_annotation_value(
@@ -309,7 +298,6 @@ pub unsafe extern "C" fn cldoci_artifact_layer_annotation_value(
 ///
 /// @param artifact  borrowed, not NULL
 /// @param key       borrowed, not NULL: any bytes
-/// @param length    out, may be NULL: bytes before the final NUL
 /// @return borrowed from `artifact`; NULL where there is none of this key
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_annotation(
@@ -335,7 +323,6 @@ pub unsafe extern "C" fn cldoci_artifact_annotation_count(artifact: *const cldoc
 ///
 /// @param artifact  borrowed, not NULL
 /// @param index     from 0
-/// @param length    out, may be NULL: bytes before the final NUL
 /// @return borrowed from `artifact`; NULL beyond the last
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_annotation_key(
@@ -350,7 +337,6 @@ pub unsafe extern "C" fn cldoci_artifact_annotation_key(
 ///
 /// @param artifact  borrowed, not NULL
 /// @param index     from 0
-/// @param length    out, may be NULL: bytes before the final NUL
 /// @return borrowed from `artifact`; NULL beyond the last
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_annotation_value(
@@ -364,7 +350,6 @@ pub unsafe extern "C" fn cldoci_artifact_annotation_value(
 /// The digest of the manifest that this one refers to.
 ///
 /// @param artifact  borrowed, not NULL
-/// @param length    out, may be NULL: bytes before the final NUL
 /// @return borrowed from `artifact`; NULL where there is none
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_subject(

@@ -20,8 +20,7 @@ pub unsafe extern "C" fn cldoci_error_status(error: *const cldoci_error) -> cldo
 /// What failed, on what, and where it is known the cure: one line, without a final newline. Text that came
 /// from a server has its control characters escaped.
 ///
-/// @param error   borrowed; NULL gives NULL
-/// @param length  out, may be NULL: bytes before the final NUL
+/// @param error  borrowed; NULL gives NULL
 /// @return borrowed from `error`, UTF-8; NULL for a bad handle
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_error_message(
@@ -42,8 +41,7 @@ pub unsafe extern "C" fn cldoci_error_http_status(error: *const cldoci_error) ->
 
 /// The registry's own code, such as `MANIFEST_UNKNOWN`.
 ///
-/// @param error   borrowed; NULL gives NULL
-/// @param length  out, may be NULL: bytes before the final NUL
+/// @param error  borrowed; NULL gives NULL
 /// @return borrowed from `error`; NULL where the registry gave none, or for a bad handle
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_error_registry_code(
@@ -65,9 +63,8 @@ pub unsafe extern "C" fn cldoci_error_registry_error_count(error: *const cldoci_
 
 /// The code of an error that the registry listed, such as `MANIFEST_BLOB_UNKNOWN`; at most about 256 bytes of it.
 ///
-/// @param error   borrowed; NULL gives NULL
-/// @param index   from 0
-/// @param length  out, may be NULL: bytes before the final NUL
+/// @param error  borrowed; NULL gives NULL
+/// @param index  from 0
 /// @return borrowed from `error`, UTF-8, empty where it has none; NULL beyond the last
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_error_registry_error_code(
@@ -80,9 +77,8 @@ pub unsafe extern "C" fn cldoci_error_registry_error_code(
 
 /// The message of an error that the registry listed, for people; at most about 256 bytes of it.
 ///
-/// @param error   borrowed; NULL gives NULL
-/// @param index   from 0
-/// @param length  out, may be NULL: bytes before the final NUL
+/// @param error  borrowed; NULL gives NULL
+/// @param index  from 0
 /// @return borrowed from `error`, UTF-8, empty where it has none; NULL beyond the last
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_error_registry_error_message(
@@ -95,9 +91,8 @@ pub unsafe extern "C" fn cldoci_error_registry_error_message(
 
 /// The detail of an error that the registry listed: JSON of any type, in one line, whole or not at all.
 ///
-/// @param error   borrowed; NULL gives NULL
-/// @param index   from 0
-/// @param length  out, may be NULL: bytes before the final NUL
+/// @param error  borrowed; NULL gives NULL
+/// @param index  from 0
 /// @return borrowed from `error`, UTF-8; NULL beyond the last, where it has none, and for one over 4096 bytes
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_error_registry_error_detail(

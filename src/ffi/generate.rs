@@ -22,12 +22,12 @@ fn c_setter(spec: &OptionSpec) -> String {
     let (parameters, about, call) = match spec.kind {
         Type::Bool => {
             default = if spec.default == "true" { "1" } else { "0" }.to_owned();
-            ("value: i32", "@param value    1 or 0".to_owned(), "set_bool")
+            ("value: i32", "@param value  1 or 0".to_owned(), "set_bool")
         }
         Type::Int(low, high) | Type::Size(low, high) | Type::Millis(low, high) => {
             let range = match high {
-                i64::MAX => format!("@param value    the number, at least {low}"),
-                _ => format!("@param value    the number, from {low} to {high}"),
+                i64::MAX => format!("@param value  the number, at least {low}"),
+                _ => format!("@param value  the number, from {low} to {high}"),
             };
             ("value: i64", range, "set_int")
         }
@@ -38,17 +38,17 @@ fn c_setter(spec: &OptionSpec) -> String {
                 let _ = writeln!(text, "pub const {constant}: i32 = {number};");
             }
             default = format!("{constants}{}", spec.default.to_uppercase());
-            ("value: i32", format!("@param value    {constants}…"), "set_choice")
+            ("value: i32", format!("@param value  {constants}…"), "set_choice")
         }
-        Type::Path => (TEXT, "@param value    borrowed, not NULL, a path of any bytes; copied".to_owned(), "set_path"),
+        Type::Path => (TEXT, "@param value  borrowed, not NULL, a path of any bytes; copied".to_owned(), "set_path"),
         Type::List => {
             let items = "one item, or several with commas between; copied. Setting it again adds to it";
-            (TEXT, format!("@param value    borrowed, not NULL, UTF-8: {items}"), "set_text")
+            (TEXT, format!("@param value  borrowed, not NULL, UTF-8: {items}"), "set_text")
         }
-        Type::Text | Type::Secret => (TEXT, "@param value    borrowed, not NULL, UTF-8; copied".to_owned(), "set_text"),
+        Type::Text | Type::Secret => (TEXT, "@param value  borrowed, not NULL, UTF-8; copied".to_owned(), "set_text"),
         Type::Pairs => (
             "key: *const c_char,\n    value: *const c_char",
-            "@param key      borrowed, not NULL, UTF-8; copied\n@param value    borrowed, not NULL, UTF-8; copied. \
+            "@param key    borrowed, not NULL, UTF-8; copied\n@param value  borrowed, not NULL, UTF-8; copied. \
              Another key adds to it"
                 .to_owned(),
             "set_pair",
@@ -62,14 +62,13 @@ fn c_setter(spec: &OptionSpec) -> String {
     let help = spec.help[..1].to_uppercase() + &spec.help[1..];
     let values = if matches!(spec.kind, Type::Pairs) { "key, value" } else { "value" };
     text.push_str(&comment(&format!("{help}. Belongs to {belongs}. Default: {default}."), ""));
-    text.push_str("///\n/// @param options  borrowed, not NULL\n");
+    text.push_str("///\n");
     for line in about.lines() {
-        text.push_str(&comment(line, "                "));
+        text.push_str(&comment(line, "              "));
     }
     let _ = writeln!(
         text,
-        "/// @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
-#[unsafe(no_mangle)]
+        "#[unsafe(no_mangle)]
 pub unsafe extern \"C\" fn cldoci_options_set_{name}(
     options: *mut cldoci_options,
     {parameters},

@@ -76,6 +76,9 @@
  *   `result` is an output that may be NULL: set to NULL, on success to a result that you free.
  * - A `_start` form takes the inputs of its verb, and `operation`, an output, not NULL: set to NULL, on success to an
  *   operation that you free. It returns CLDOCI_OK, or why the verb could not be started.
+ * - Of a setter of one option, `cldoci_options_set_NAME`, `options` are borrowed, not NULL. It returns CLDOCI_OK, or
+ *   CLDOCI_ERROR_ARGUMENT with a message that says what is wrong.
+ * - `length` is an output that may be NULL: the bytes of the text before its final NUL.
  * - Nothing prints, exits or aborts, with one exception: where the system has no memory left, Rust's allocator writes a
  *   line to standard error and aborts. What others send can't bring that about: it is bounded, by options.
  * - A `_free` function takes a handle, which is consumed; NULL is fine. It returns CLDOCI_OK, or CLDOCI_ERROR_HANDLE or

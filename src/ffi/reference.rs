@@ -143,7 +143,6 @@ pub unsafe extern "C" fn cldoci_reference_with(
 /// The whole reference as text, in its full form.
 ///
 /// @param reference  borrowed, not NULL
-/// @param length     out, may be NULL: bytes before the final NUL
 /// @return borrowed from `reference`; NULL for a bad handle
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_reference_string(
@@ -156,7 +155,6 @@ pub unsafe extern "C" fn cldoci_reference_string(
 /// The registry: host and, where it was given, port. Docker Hub is `docker.io` in every spelling.
 ///
 /// @param reference  borrowed, not NULL
-/// @param length     out, may be NULL: bytes before the final NUL
 /// @return borrowed from `reference`; NULL for a layout
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_reference_registry(
@@ -169,7 +167,6 @@ pub unsafe extern "C" fn cldoci_reference_registry(
 /// The repository's whole name, such as `library/nginx`.
 ///
 /// @param reference  borrowed, not NULL
-/// @param length     out, may be NULL: bytes before the final NUL
 /// @return borrowed from `reference`; NULL for a layout
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_reference_repository(
@@ -182,7 +179,6 @@ pub unsafe extern "C" fn cldoci_reference_repository(
 /// The directory of a layout. Its bytes are the file system's and need not be UTF-8.
 ///
 /// @param reference  borrowed, not NULL
-/// @param length     out, may be NULL: bytes before the final NUL
 /// @return borrowed from `reference`; NULL for a registry
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_reference_path(
@@ -195,7 +191,6 @@ pub unsafe extern "C" fn cldoci_reference_path(
 /// The tag that the reference names.
 ///
 /// @param reference  borrowed, not NULL
-/// @param length     out, may be NULL: bytes before the final NUL
 /// @return borrowed from `reference`; NULL where there is none
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_reference_tag(
@@ -208,7 +203,6 @@ pub unsafe extern "C" fn cldoci_reference_tag(
 /// The digest as it was written. A verb that needs it demands a whole one.
 ///
 /// @param reference  borrowed, not NULL
-/// @param length     out, may be NULL: bytes before the final NUL
 /// @return borrowed from `reference`; NULL where there is none
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_reference_digest(

@@ -86,7 +86,6 @@ impl Output for *mut *mut cldoci_result {
 /// read_manifest too, of pull_config the config's, of read_layer the layer's.
 ///
 /// @param result  borrowed, not NULL
-/// @param length  out, may be NULL: bytes before the final NUL
 /// @return borrowed from `result`; NULL where the verb gives none
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_digest(
@@ -99,7 +98,6 @@ pub unsafe extern "C" fn cldoci_result_digest(
 /// The media type of what `cldoci_result_digest` names.
 ///
 /// @param result  borrowed, not NULL
-/// @param length  out, may be NULL: bytes before the final NUL
 /// @return borrowed from `result`; NULL where the verb gives none
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_media_type(
@@ -202,7 +200,6 @@ pub unsafe extern "C" fn cldoci_result_unchanged(result: *const cldoci_result) -
 /// Where the credential that was used came from, such as a file or a helper; never the credential itself.
 ///
 /// @param result  borrowed, not NULL
-/// @param length  out, may be NULL: bytes before the final NUL
 /// @return borrowed from `result`; NULL where none was used
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_credential_source(

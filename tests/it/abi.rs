@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::harness::c::calls::said;
+use crate::harness::c::calls::{is_setter, said};
 use crate::harness::c::{self, Function, functions, header, installed, library, root, run, soname};
 use crate::harness::servers::tool;
 
@@ -222,7 +222,7 @@ fn missing(function: &Function) -> Vec<String> {
             missing.push(format!("who owns {name}"));
         }
     }
-    let shared = ["_start", "_free"].iter().any(|end| function.name.ends_with(end));
+    let shared = ["_start", "_free"].iter().any(|end| function.name.ends_with(end)) || is_setter(function);
     if !function.text.contains("@return ") && !shared {
         missing.push("what is returned".to_owned());
     }
@@ -262,6 +262,7 @@ fn the_opening_page_says_what_holds_for_all_functions() {
         "`error` is an output that may be NULL: set to NULL, on failure to an error that you free.",
         "It returns CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle.",
         "It returns CLDOCI_OK, or why the verb could not be started.",
+        "It returns CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong.",
         "A function may be called on any thread, and on several at once; those of options, builders and configs on \
          one at a time for one handle.",
     ] {

@@ -19,7 +19,6 @@ pub unsafe extern "C" fn cldoci_result_tag_count(result: *const cldoci_result) -
 ///
 /// @param result  borrowed, not NULL
 /// @param index   from 0
-/// @param length  out, may be NULL: bytes before the final NUL
 /// @return borrowed from `result`; NULL beyond the last
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_tag(
@@ -43,7 +42,6 @@ pub unsafe extern "C" fn cldoci_result_referrer_count(result: *const cldoci_resu
 ///
 /// @param result  borrowed, not NULL
 /// @param index   from 0
-/// @param length  out, may be NULL: bytes before the final NUL
 /// @return borrowed from `result`; NULL beyond the last
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_referrer_digest(
@@ -58,7 +56,6 @@ pub unsafe extern "C" fn cldoci_result_referrer_digest(
 ///
 /// @param result  borrowed, not NULL
 /// @param index   from 0
-/// @param length  out, may be NULL: bytes before the final NUL
 /// @return borrowed from `result`; NULL beyond the last
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_referrer_media_type(
@@ -73,7 +70,6 @@ pub unsafe extern "C" fn cldoci_result_referrer_media_type(
 ///
 /// @param result  borrowed, not NULL
 /// @param index   from 0
-/// @param length  out, may be NULL: bytes before the final NUL
 /// @return borrowed from `result`; NULL beyond the last, and where it has none
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_referrer_artifact_type(
@@ -109,7 +105,6 @@ pub unsafe extern "C" fn cldoci_result_entry_count(result: *const cldoci_result)
 ///
 /// @param result  borrowed, not NULL
 /// @param index   from 0
-/// @param length  out, may be NULL: bytes before the final NUL
 /// @return borrowed from `result`; NULL beyond the last
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_entry_digest(
@@ -124,7 +119,6 @@ pub unsafe extern "C" fn cldoci_result_entry_digest(
 ///
 /// @param result  borrowed, not NULL
 /// @param index   from 0
-/// @param length  out, may be NULL: bytes before the final NUL
 /// @return borrowed from `result`; NULL beyond the last
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_entry_media_type(
@@ -139,7 +133,6 @@ pub unsafe extern "C" fn cldoci_result_entry_media_type(
 ///
 /// @param result  borrowed, not NULL
 /// @param index   from 0
-/// @param length  out, may be NULL: bytes before the final NUL
 /// @return borrowed from `result`; NULL beyond the last, and where the index names none
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_entry_artifact_type(
@@ -154,7 +147,6 @@ pub unsafe extern "C" fn cldoci_result_entry_artifact_type(
 ///
 /// @param result  borrowed, not NULL
 /// @param index   from 0
-/// @param length  out, may be NULL: bytes before the final NUL
 /// @return borrowed from `result`; NULL beyond the last, and where the index names none
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_entry_platform(
@@ -195,7 +187,6 @@ pub unsafe extern "C" fn cldoci_result_referrer_annotation_count(
 /// @param result  borrowed, not NULL
 /// @param index   from 0
 /// @param at      from 0
-/// @param length  out, may be NULL: bytes before the final NUL
 /// @return borrowed from `result`; NULL beyond the last
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_referrer_annotation_key(
@@ -212,7 +203,6 @@ pub unsafe extern "C" fn cldoci_result_referrer_annotation_key(
 /// @param result  borrowed, not NULL
 /// @param index   from 0
 /// @param at      from 0
-/// @param length  out, may be NULL: bytes before the final NUL
 /// @return borrowed from `result`; NULL beyond the last
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_referrer_annotation_value(
@@ -249,7 +239,6 @@ pub unsafe extern "C" fn cldoci_result_left_out_count(result: *const cldoci_resu
 ///
 /// @param result  borrowed, not NULL
 /// @param index   from 0
-/// @param length  out, may be NULL: bytes before the final NUL
 /// @return borrowed from `result`; NULL beyond the last
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_left_out_path(
@@ -264,7 +253,6 @@ pub unsafe extern "C" fn cldoci_result_left_out_path(
 ///
 /// @param result  borrowed, not NULL
 /// @param index   from 0
-/// @param length  out, may be NULL: bytes before the final NUL
 /// @return borrowed from `result`; NULL beyond the last
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_left_out_reason(
@@ -290,7 +278,6 @@ pub unsafe extern "C" fn cldoci_result_warning_count(result: *const cldoci_resul
 ///
 /// @param result  borrowed, not NULL
 /// @param index   from 0
-/// @param length  out, may be NULL: bytes before the final NUL
 /// @return borrowed from `result`; NULL beyond the last
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_warning(

@@ -38,9 +38,17 @@ pub(crate) fn said(function: &Function, name: &str) -> String {
         "options" if is_verb => said_once("`options` are "),
         "result" if is_verb => said_once("`result` is an "),
         "operation" if is_verb => said_once("and `operation`, an "),
+        "length" => said_once("`length` is an "),
+        "options" if is_setter(function) => said_once("`cldoci_options_set_NAME`, `options` are "),
         _ if is_verb => said_by(&super::function(verb).text, name),
         _ => own,
     }
+}
+
+/// Whether it sets one option, of which the opening page says what is returned.
+pub(crate) fn is_setter(function: &Function) -> bool {
+    let option = function.name.strip_prefix("cldoci_options_set_");
+    option.is_some_and(|name| cldoci::options::OPTIONS.iter().any(|option| option.name == name))
 }
 
 /// What the opening page says behind this, to the end of the bullet or to the next parameter.
