@@ -2,9 +2,11 @@
 //! comes of one, nothing outside the destination changes, and the destination is whole or as it was.
 //! `PROPTEST_CASES` above its 256 tries as many times more, and others with each number (`make soak`).
 
+use std::io::Read;
+
 use cldoci::Kind;
 use cldoci::archive::{Confinement, UnpackOptions};
-use cldoci::oci::{Descriptor, media_type};
+use cldoci::oci::{Descriptor, Digest, media_type};
 use cldoci::options::Existing;
 
 use super::encodings::{content, described, in_blocks, zstd};
@@ -250,4 +252,76 @@ fn bent_streams_change_nothing_outside() {
         (layer, bytes)
     });
     assert!(taken < rounds / 4, "{taken} of {rounds} were taken");
+}
+
+/// Sizes of blocks that are not those of the layer; most of them add up.
+fn lying(random: &mut Random, sizes: &[u64]) -> Vec<u64> {
+    let mut sizes = sizes.to_vec();
+    let (one, other) = (random.below(sizes.len()), random.below(sizes.len()));
+    let piece = random.below(1 + usize::try_from(sizes[one]).unwrap()) as u64;
+    match random.below(6) {
+        0 => sizes.swap(one, other),
+        1 => {
+            sizes[one] -= piece;
+            sizes[other] += piece;
+        }
+        2 => {
+            sizes[one] -= piece;
+            sizes.insert(other, piece);
+        }
+        3 => {
+            let gone = sizes.remove(one);
+            if let Some(last) = sizes.last_mut() {
+                *last += gone;
+            }
+        }
+        4 => sizes[one] = piece,
+        _ => sizes.insert(one, 0),
+    }
+    sizes
+}
+
+#[test]
+fn a_table_of_blocks_that_lies_changes_nothing_of_what_comes() {
+    let body = content(1_300_000);
+    let archive = tar(&[file("big", &body), file("small", "x")]);
+    let (blocks, sizes) = in_blocks(&archive);
+    let outcome = |layer: &Descriptor, bytes: &[u8], threads| {
+        let world = World::new();
+        let options = UnpackOptions { threads, ..options() };
+        let pulled = world.pull_described(&options, &[(layer.clone(), bytes)]).map(drop);
+        world.check();
+        pulled.map(|()| Digest::of(&std::fs::read(world.dest().join("big")).unwrap()))
+    };
+    let (rounds, mut random) = rounds(3);
+    for round in 0..rounds {
+        let mut bytes = blocks.clone();
+        let is_bent = random.one_in(4);
+        if is_bent {
+            bend_packed(&mut random, &mut bytes);
+        }
+        let mut layer = described(&bytes, &lying(&mut random, &sizes));
+        if random.one_in(4) {
+            let table = layer.annotations.get_mut(media_type::ANNOTATION_BLOCKS).unwrap();
+            let mut text = table.clone().into_bytes();
+            bend_packed(&mut random, &mut text);
+            *table = String::from_utf8_lossy(&text).into_owned();
+        }
+        let with = outcome(&layer, &bytes, random.of(&[1, 2, 4])).map_err(|error| error.kind());
+        if !is_bent {
+            assert_eq!(with, Ok(Digest::of(&body)), "{round}");
+            continue;
+        }
+        let without = outcome(&Descriptor::of(GZIP, &bytes), &bytes, 1).map_err(|error| error.kind());
+        assert_eq!(with, without, "{round}");
+        let mut plain = Vec::new();
+        let read = flate2::read::MultiGzDecoder::new(&bytes[..]).read_to_end(&mut plain);
+        if with.is_ok() {
+            read.unwrap();
+            assert!(
+                plain.windows(body.len()).any(|part| Digest::of(part) == *with.as_ref().unwrap()),
+                "{round}"
+            );
+        }
+    }
 }

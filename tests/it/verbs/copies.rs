@@ -159,6 +159,31 @@ fn a_referrer_that_is_listed_and_gone_is_left_out_of_a_recursive_copy_with_a_war
     }
 }
 
+/// A server may list anything: here each of three refers to the one before it, in a circle.
+#[test]
+fn a_recursive_copy_of_referrers_that_refer_to_one_another_in_a_circle_ends() {
+    let from = Registry::with(Manners { referrers: false, ..Manners::default() }, |_| None);
+    let manifests = [1, 2, 3].map(|n| image(&from, &format!(r#"{{"n":{n}}}"#), None));
+    for (n, subject) in manifests.iter().enumerate() {
+        // The subject too: it refers to itself.
+        let next = &manifests[(n + 1) % manifests.len()];
+        index(&from, &format!("sha256-{}", subject.digest.hex()), &[next, subject]);
+    }
+    let to = Registry::start();
+    let ours = Ours::new();
+    let source = format!("{}/from@{}", from.host(), manifests[0].digest);
+    let layout = format!("ocidir://{}", ours.path("layout").display());
+    for target in [layout, format!("{}/to", to.host())] {
+        let before = from.server.log().len();
+        ours.given(&[("recursive", "true")]).copy(&source, &format!("{target}:v1")).unwrap();
+        for manifest in &manifests {
+            ours.inspect(&format!("{target}@{}", manifest.digest)).unwrap();
+        }
+        // Each is asked for its referrers once or twice.
+        assert!(from.server.log().len() - before < 40);
+    }
+}
+
 #[test]
 fn q123_a_recursive_copy_takes_the_referrers_of_all_that_an_index_lists() {
     let from = Registry::start();
