@@ -318,10 +318,7 @@ fn a_table_of_blocks_that_lies_changes_nothing_of_what_comes() {
         let read = flate2::read::MultiGzDecoder::new(&bytes[..]).read_to_end(&mut plain);
         if with.is_ok() {
             read.unwrap();
-            assert!(
-                plain.windows(body.len()).any(|part| Digest::of(part) == *with.as_ref().unwrap()),
-                "{round}"
-            );
+            assert!(plain.starts_with(&archive), "{round}");
         }
     }
 }
