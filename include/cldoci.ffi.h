@@ -233,6 +233,9 @@ cldoci_status cldoci_options_set_plain_http_hosts(cldoci_options *options,
 cldoci_status cldoci_options_set_token_hosts(cldoci_options *options,
                                              const char *value,
                                              cldoci_error **error);
+cldoci_status cldoci_options_set_registries_conf(cldoci_options *options,
+                                                 const char *value,
+                                                 cldoci_error **error);
 cldoci_status cldoci_options_set_tags_from_mirrors(cldoci_options *options,
                                                    int32_t value,
                                                    cldoci_error **error);

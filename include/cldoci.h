@@ -1035,6 +1035,17 @@ cldoci_status cldoci_options_set_token_hosts(cldoci_options *options,
                                              cldoci_error **error);
 
 /**
+ * File as containers' registries.conf, by which repositories are read at mirrors or elsewhere, or blocked;
+ * 'default' = podman's: ~/.config/containers/registries.conf, else /etc/containers/registries.conf, with the
+ * files of registries.conf.d. Belongs to a client. Default: empty.
+ *
+ * @param value  borrowed, not NULL, a path of any bytes; copied
+ */
+cldoci_status cldoci_options_set_registries_conf(cldoci_options *options,
+                                                 const char *value,
+                                                 cldoci_error **error);
+
+/**
  * A tag means what the first mirror says that has it; false = mirrors are asked for digests alone. Belongs
  * to a client or a call. Default: 1.
  *

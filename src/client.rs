@@ -19,6 +19,7 @@ mod platform;
 mod pull;
 mod push;
 mod read;
+mod registries_conf;
 mod remove;
 
 use std::future::Future;
@@ -36,6 +37,7 @@ use crate::registry::{Registry, Session, UploadSessions};
 use crate::store::{Store, UploadSession};
 pub use artifact::{Artifact, ArtifactBuilder, Content, Layer};
 pub use outcome::Outcome;
+use registries_conf::Registries;
 
 /// A client: settings, connections, tokens. Clones share them.
 #[derive(Clone)]
@@ -50,6 +52,7 @@ struct Inner {
     store: Mutex<Option<Option<Store>>>,
     /// Takes what must be spooled where the store is switched off.
     private: Mutex<Option<Store>>,
+    registries: Registries,
 }
 
 /// A verb at work: the client, and the call that asked for it.
@@ -76,12 +79,16 @@ impl Client {
         environment: Environment,
         credentials: Option<Arc<dyn CredentialProvider>>,
     ) -> Result<Self> {
-        let settings = Settings::for_client(options, environment)?;
+        let mut settings = Settings::for_client(options, environment.clone())?;
+        let registries = Registries::read(&settings)?;
+        if !registries.is_empty() {
+            settings = Settings::for_client(&registries.options(options)?, environment)?;
+        }
         let credentials = Arc::new(CredentialCache::new(&settings, credentials)?);
         let asked: Arc<dyn Credentials> = credentials.clone();
         let registry = Registry::with(&settings, None, Some(asked))?;
         let (store, private) = (Mutex::default(), Mutex::default());
-        Ok(Self(Arc::new(Inner { settings, registry, credentials, store, private })))
+        Ok(Self(Arc::new(Inner { settings, registry, credentials, store, private, registries })))
     }
 
     /// The client's settings.
@@ -113,6 +120,10 @@ impl Client {
 
     fn registry(&self) -> &Registry {
         &self.0.registry
+    }
+
+    fn registries(&self) -> &Registries {
+        &self.0.registries
     }
 
     /// The store, which is opened, and kept within its bounds, at the first call. Blocks.

@@ -79,6 +79,10 @@ pub(super) trait Backend: Send + Sync {
     fn delete<'a>(&'a self, target: &'a Target) -> Pending<'a, ()>;
     /// Removes what nothing leads to; the bytes that freed.
     fn collect_garbage(&self) -> Pending<'_, u64>;
+    /// Whether another place is read than is written, so that what is there need not be here.
+    fn reads_elsewhere(&self) -> bool {
+        false
+    }
     /// Begins to write; blobs are mounted from the repositories `mount_from` where they can be.
     fn writer(&self, mount_from: &[String]) -> Pending<'_, Arc<dyn Writer>>;
     /// Sends a blob while it is made. None where this can't be done here, false where it came to nothing.

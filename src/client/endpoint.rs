@@ -51,6 +51,7 @@ impl Endpoint {
     /// Whether both are the same repository or layout, so that blobs need not move.
     pub(super) fn same_place(&self, other: &Self) -> bool {
         match (&self.reference, &other.reference) {
+            _ if self.backend.reads_elsewhere() => false,
             (Reference::Registry(a), Reference::Registry(b)) => {
                 a.registry == b.registry && a.repository == b.repository
             }
@@ -62,6 +63,7 @@ impl Endpoint {
     /// The repository that blobs can be mounted from into `target`, where both are on one registry.
     pub(super) fn mountable_into(&self, target: &Self) -> Option<String> {
         match (&self.reference, &target.reference) {
+            _ if self.backend.reads_elsewhere() => None,
             (Reference::Registry(a), Reference::Registry(b))
                 if a.registry == b.registry && a.repository != b.repository =>
             {

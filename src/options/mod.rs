@@ -96,6 +96,12 @@ impl Options {
         Ok(())
     }
 
+    /// The same, where nothing was set for that host.
+    pub(crate) fn set_host_default(&mut self, host: &str, name: &str, value: &str) -> Result<()> {
+        let set = self.hosts.get(&registry_name(host)?).is_some_and(|values| values.contains_key(name));
+        if set { Ok(()) } else { self.set_host(host, name, value) }
+    }
+
     fn check_scope(&self, call: bool) -> Result<()> {
         let wrong = |name: &str, scope: &str, given: &str| {
             Err(argument(format!("option '{name}' belongs to a {scope} and was given to a {given}")))

@@ -134,6 +134,7 @@ pub static OPTIONS: &[OptionSpec] = &[
     row("certs_dirs", Type::List, Scope::Client, "", "directories that have one for a host, named HOST or HOST:PORT, with its authorities (*.crt), client certificates (*.cert) and their keys (*.key); the first that has the host's counts; 'default' = podman's and docker's: certs.d in ~/.config/containers, /etc/containers, ~/.config/docker and /etc/docker"),
     row("plain_http_hosts", Type::List, Scope::Client, "", "hosts (HOST or HOST:PORT) spoken to over plain HTTP"),
     row("token_hosts", Type::List, Scope::Client, "", "the only other hosts that may issue tokens; empty = any public https host"),
+    row("registries_conf", Type::Path, Scope::Client, "", "file as containers' registries.conf, by which repositories are read at mirrors or elsewhere, or blocked; 'default' = podman's: ~/.config/containers/registries.conf, else /etc/containers/registries.conf, with the files of registries.conf.d"),
     row("tags_from_mirrors", Type::Bool, Scope::Both, "true", "a tag means what the first mirror says that has it; false = mirrors are asked for digests alone"),
     row("download_hosts", Type::List, Scope::Client, "", "storage (HOST or HOST:PORT) that a registry may send the reads of blobs to though it has a private address or speaks plain http; no credential goes there"),
     row("upload_hosts", Type::List, Scope::Client, "", "other hosts that an upload may be sent to"),

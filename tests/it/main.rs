@@ -35,6 +35,7 @@ mod pack;
 mod peers;
 mod readers;
 mod real_registries;
+mod registries_conf;
 mod registry;
 mod requests;
 mod reuse;

@@ -211,6 +211,10 @@ func WithCertsDirs(directories ...string) Option {
 	return WithOption("certs_dirs", strings.Join(directories, ","))
 }
 
+// WithRegistriesConf reads repositories at mirrors or elsewhere, or refuses them, as a file in the form of containers'
+// registries.conf says; "default" stands for podman's.
+func WithRegistriesConf(path string) Option { return WithOption("registries_conf", path) }
+
 // WithClientCertificate shows a host a certificate. The key may be in the same file; its path is empty then.
 func WithClientCertificate(host, certificate, key string) Option {
 	return func(s *settings) {

@@ -23,6 +23,8 @@ struct Mirror {
 pub(super) struct Mirrors {
     mirrors: Vec<Mirror>,
     own: Repository,
+    /// What is read instead of the repository itself, after its mirrors.
+    instead: Option<Repository>,
     /// Tags are asked of mirrors, too.
     tags: bool,
 }
@@ -34,6 +36,14 @@ impl Mirrors {
         own: Repository,
         call: &Call,
     ) -> Result<Self> {
+        let places = client.registries().places(reference)?;
+        // One that fails has others behind it.
+        let few = {
+            let mut few = Options::new();
+            few.set("retries", &call.settings.retries.min(1).to_string())?;
+            Call { settings: call.settings.for_call(Some(&few))?, ..call.clone() }
+        };
+        let mirror = |repository| Mirror { repository, gone: AtomicBool::new(false) };
         let mut mirrors = Vec::new();
         for entry in &call.settings.host(&reference.registry).mirrors {
             let (place, named) = match entry.strip_suffix("?ns") {
@@ -46,15 +56,24 @@ impl Mirrors {
                 let why = "is no HOST[:PORT][/PREFIX], with ?ns at its end or without";
                 Error::new(Kind::Argument, format!("option 'mirrors' of {of}: '{entry}' {why}"))
             })?;
-            // One that fails has others behind it.
-            let mut few = Options::new();
-            few.set("retries", &call.settings.retries.min(1).to_string())?;
-            let call = Call { settings: call.settings.for_call(Some(&few))?, ..call.clone() };
-            let repository = client.registry().repository(&at, &call)?;
+            let repository = client.registry().repository(&at, &few)?;
             let repository = if named { repository.with_ns(&reference.registry) } else { repository };
-            mirrors.push(Mirror { repository, gone: AtomicBool::new(false) });
+            mirrors.push(mirror(repository));
         }
-        Ok(Self { mirrors, own, tags: call.settings.tags_from_mirrors })
+        for at in &places.mirrors {
+            mirrors.push(mirror(client.registry().repository(at, &few)?));
+        }
+        let instead = places.location.map(|at| client.registry().repository(&at, call)).transpose()?;
+        Ok(Self { mirrors, own, instead, tags: call.settings.tags_from_mirrors })
+    }
+
+    /// Whether another repository is read than is written.
+    pub(super) fn reads_elsewhere(&self) -> bool {
+        self.instead.is_some()
+    }
+
+    fn read_last(&self) -> &Repository {
+        self.instead.as_ref().unwrap_or(&self.own)
     }
 
     /// The repository itself.
@@ -82,7 +101,7 @@ impl Mirrors {
                     Err(error) => mirror.passes_on(error)?,
                 }
             }
-            work(&self.own).await
+            work(self.read_last()).await
         })
     }
 
@@ -90,7 +109,7 @@ impl Mirrors {
     pub(super) fn sources(&self) -> Vec<Source> {
         let mirrors = self.mirrors.iter().filter(|mirror| !mirror.gone.load(Ordering::Relaxed));
         let mirrors = mirrors.map(|mirror| Source { repository: mirror.repository.clone(), mirror: true });
-        mirrors.chain([Source { repository: self.own.clone(), mirror: false }]).collect()
+        mirrors.chain([Source { repository: self.read_last().clone(), mirror: false }]).collect()
     }
 }
 

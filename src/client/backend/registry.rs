@@ -126,6 +126,10 @@ impl Backend for RegistryBackend {
         Box::pin(async { Err(refused) })
     }
 
+    fn reads_elsewhere(&self) -> bool {
+        self.mirrors.reads_elsewhere()
+    }
+
     fn writer(&self, mount_from: &[String]) -> Pending<'_, Arc<dyn Writer>> {
         let writer = Pushing {
             client: self.client.clone(),
