@@ -2,7 +2,7 @@
 //! stated size: where none is stated, the standard library looks for one in the environment, which is read when
 //! a client is made and not later. And the pool of those that run what blocks, for asynchronous code.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -18,6 +18,16 @@ pub(crate) const PREFIX: &str = "cldoci";
 
 /// The stack of each.
 pub(crate) const STACK: usize = 2 << 20;
+
+thread_local! {
+    static NAME: Cell<&'static str> = const { Cell::new("") };
+}
+
+/// The name of this thread where an [`Activity`] began it. (The standard library's own question would leave a handle
+/// behind on a thread of the host's.)
+pub(crate) fn name() -> &'static str {
+    NAME.get()
+}
 
 /// A thread to be.
 pub(crate) fn builder(name: &str) -> Builder {
@@ -170,7 +180,11 @@ impl Activity {
     }
 
     /// Starts a thread.
-    pub(crate) fn spawn(self: &Arc<Self>, name: &str, work: impl FnOnce() + Send + 'static) -> Result<()> {
+    pub(crate) fn spawn(
+        self: &Arc<Self>,
+        name: &'static str,
+        work: impl FnOnce() + Send + 'static,
+    ) -> Result<()> {
         struct Live(Arc<Activity>);
         impl Drop for Live {
             fn drop(&mut self) {
@@ -182,6 +196,7 @@ impl Activity {
         let live = Live(self.clone());
         let thread = builder(name).spawn(move || {
             let _live = live;
+            NAME.set(name);
             work();
         });
         let mut counts = self.counts();

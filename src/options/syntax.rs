@@ -42,6 +42,7 @@ fn syntax(spec: &OptionSpec) -> Syntax {
         ("plain_http_hosts" | "token_hosts" | "download_hosts" | "upload_hosts", _) => Syntax::Hosts,
         ("mount_from", _) => Syntax::Repositories,
         ("mirrors", _) => Syntax::Mirrors,
+        ("certs_dirs", _) => Syntax::Path,
         ("header", _) => Syntax::Headers,
         (_, Type::Pairs) => Syntax::Keys,
         (_, Type::Path) => Syntax::Path,
@@ -93,7 +94,8 @@ fn fits(syntax: Syntax, text: &str) -> bool {
         Syntax::Hosts => is_host(text),
         Syntax::Repositories => is_repository("registry.test", text),
         Syntax::Mirrors => is_mirror(text),
-        Syntax::Free | Syntax::Headers | Syntax::Keys | Syntax::Path => true,
+        Syntax::Path => !text.contains('\0'),
+        Syntax::Free | Syntax::Headers | Syntax::Keys => true,
     }
 }
 
@@ -179,6 +181,7 @@ mod tests {
         ("token_hosts", &["auth.test"], &["https://auth.test", "*.test"]),
         ("download_hosts", &["10.0.0.7:9000"], &["10.0.0.7:9000/x", "a?b"]),
         ("upload_hosts", &["s.test"], &["s.test#x", "\u{fc}.test"]),
+        ("certs_dirs", &["", "/a,default"], &["/a\0b"]),
         ("mount_from", &["", "org/app,library/x"], &["Org/app", "org/app:v1", "a@b", "/x", "org//app"]),
         (
             "mirrors",

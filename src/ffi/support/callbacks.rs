@@ -13,8 +13,9 @@ use super::activity::activity;
 use super::fork::Local;
 use super::{lock, signals};
 use crate::operation::{Job, Operation, Phase, Progress, Waiter};
-use crate::thread::PREFIX;
 
+/// The name of each, which begins as all do (`thread::PREFIX`).
+const CALLBACK_THREAD: &str = "cldoci-call";
 /// The most threads for callbacks; more of them wait for one that is free.
 const THREADS: usize = 16;
 const IDLE: Duration = Duration::from_secs(1);
@@ -78,11 +79,11 @@ impl CallbackPool {
             let _busy = busy;
             job();
         }));
-        if queue.idle < queue.jobs.len() + queue.ending && queue.threads < THREADS {
-            let name = format!("{PREFIX}-call");
-            if signals::blocked(|| activity().spawn(&name, || self.serve())).is_ok() {
-                queue.threads += 1;
-            }
+        if queue.idle < queue.jobs.len() + queue.ending
+            && queue.threads < THREADS
+            && signals::blocked(|| activity().spawn(CALLBACK_THREAD, || self.serve())).is_ok()
+        {
+            queue.threads += 1;
         }
         self.posted.notify_one();
     }

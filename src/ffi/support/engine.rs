@@ -129,16 +129,24 @@ impl Engine {
     fn start() -> Result<Self> {
         panic::observe(Observer { on_panic, cause: || is_lost().then(lost) });
         let no_events = |e: std::io::Error| Error::io("waiting for events", e).with_retryable(true);
-        let runtime = lock(&PROCESS.get().plan).build().map_err(no_events)?;
         let sentinel = Sentinel::new().map_err(|e| no_events(e.into()))?;
-        let handle = runtime.handle().clone();
         let pool = Pool::new(IO_THREAD, BLOCKING, activity());
         let (running, stopped) = oneshot::channel();
+        let (tell, built) = oneshot::channel();
         let serve = {
             let pool = pool.clone();
-            move || serve(runtime, &pool, stopped)
+            // Built there: it would leave a handle of this thread's behind, which is the host's (F-12, valgrind).
+            move || match lock(&PROCESS.get().plan).build() {
+                Ok(runtime) => {
+                    let _ = tell.send(Ok(runtime.handle().clone()));
+                    serve(runtime, &pool, stopped);
+                }
+                Err(error) => drop(tell.send(Err(no_events(error)))),
+            }
         };
         signals::blocked(|| activity().spawn(IO_THREAD, serve))?;
+        let ended = || Err(Error::new(Kind::Panic, "a defect was caught in the thread for input and output"));
+        let handle = built.blocking_recv().unwrap_or_else(|_| ended())?;
         Ok(Self {
             runtime: handle,
             running: Some(running),
@@ -307,5 +315,5 @@ fn on_panic(panic: &PanicHookInfo<'_>) {
 
 /// Whether this is one of the runtime's threads, where no function of the caller's may run.
 pub(crate) fn on_io_thread() -> bool {
-    std::thread::current().name() == Some(IO_THREAD)
+    crate::thread::name() == IO_THREAD
 }
