@@ -69,7 +69,7 @@ fn r_24_storage_that_is_named_may_speak_plain_http() {
     let storage = Evil::start(|_| answer(200, &[], noise(100)));
     let server = registry(&format!("http://{}/bucket", storage.host()));
     // Not named, and named in part: refused, with the cure.
-    for hosts in ["", "127.0.0.1", "127.0.0.1:1", "0.0.1", "*"] {
+    for hosts in ["", "127.0.0.1", "127.0.0.1:1", "0.0.1"] {
         let error = blob(&server, hosts, &[HOME]).unwrap_err();
         assert_eq!(error.kind(), Kind::Policy, "{hosts}");
         assert!(error.message().contains("the option download_hosts"), "{error}");
