@@ -11,6 +11,7 @@ impl Verb {
     /// Tries a user name and a password, or access token, at a registry and keeps them where docker would. A registry
     /// that gives a refresh token for them has that kept in their stead.
     pub(super) async fn login(&self, registry: &str, username: &str, secret: &Secret) -> Result<Outcome> {
+        self.client.registries().check(registry)?;
         let credentials = &self.client.0.credentials;
         let operation = &self.call.operation;
         let credential = Credential::basic(username, secret.clone())?;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use url::Url;
 
 use crate::error::{Error, Kind, Result, printable};
 use crate::fs::shown;
@@ -23,6 +24,8 @@ const OF_SYSTEM: &str = "/etc/containers/registries.conf";
 /// The largest file, and the most files of a drop-in directory.
 const SIZE_LIMIT: u64 = 1 << 20;
 const FILES: usize = 256;
+/// The most registries of a file.
+const ENTRIES: usize = 4096;
 
 /// What the files say.
 #[derive(Debug, Default)]
@@ -31,7 +34,7 @@ pub(super) struct Registries(Vec<Entry>);
 /// What holds for the references that begin with `prefix`.
 #[derive(Debug)]
 struct Entry {
-    /// Without a port for a pattern of hosts, `*.DOMAIN`.
+    /// Its host as [`canonical`] writes it; `*.DOMAIN` is a pattern of hosts, whatever their port.
     prefix: String,
     /// What is read instead of the prefix.
     location: Option<String>,
@@ -45,7 +48,7 @@ struct Entry {
 struct Mirror {
     location: String,
     insecure: bool,
-    /// Read for references by tag, and for those by digest.
+    /// Read for references by tag, and what has a name and no digest; for references by digest.
     tags: bool,
     digests: bool,
 }
@@ -53,8 +56,8 @@ struct Mirror {
 /// Where a repository is read.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Places {
-    /// Before it, in this order.
-    pub(super) mirrors: Vec<RegistryReference>,
+    /// Before it, in this order; whether what has no digest is read there, too.
+    pub(super) mirrors: Vec<(RegistryReference, bool)>,
     /// In its stead.
     pub(super) location: Option<RegistryReference>,
 }
@@ -122,42 +125,72 @@ impl Registries {
         Ok(())
     }
 
-    /// The caller's options, and those of the hosts whose certificates the files say are not to be verified: only
-    /// where each entry of a host says so, as an option is the whole host's.
+    /// The caller's options, and those of the hosts whose certificates the files say are not to be verified. As an
+    /// option is the whole host's, each entry of the host must say so, and one of them without a path; and the caller
+    /// must have said nothing.
     pub(super) fn options(&self, options: &Options) -> Result<Options> {
         let mut hosts: BTreeMap<&str, bool> = BTreeMap::new();
+        let mut say = |host, insecure| *hosts.entry(host).or_insert(true) &= insecure;
         for entry in &self.0 {
-            let own = entry.location.as_deref().unwrap_or(&entry.prefix);
-            let mirrors = entry.mirrors.iter().map(|mirror| (mirror.location.as_str(), mirror.insecure));
-            for (place, insecure) in mirrors.chain([(own, entry.insecure)]) {
-                let host = place.split('/').next().unwrap_or_default();
-                *hosts.entry(host).or_insert(true) &= insecure;
+            let (own, path) = split(entry.location.as_deref().unwrap_or(&entry.prefix));
+            // What holds for a part of a host opens none.
+            if path.is_empty() || !entry.insecure {
+                say(own, entry.insecure);
+            }
+            let (prefix, _) = split(&entry.prefix);
+            if prefix != own {
+                say(prefix, false);
+            }
+            for mirror in &entry.mirrors {
+                say(split(&mirror.location).0, mirror.insecure);
             }
         }
+        let set: Vec<String> = options.hosts_with("insecure").filter_map(canonical).collect();
+        let verified = |host: &str| {
+            let patterns = hosts.iter().filter(|(pattern, insecure)| !**insecure && pattern.starts_with('*'));
+            set.iter().any(|set| set == host)
+                || patterns.into_iter().any(|(pattern, _)| matched(pattern, host).is_some())
+        };
         let mut all = options.clone();
-        for (host, _) in hosts.into_iter().filter(|(host, insecure)| *insecure && !host.starts_with("*.")) {
-            all.set_host_default(host, "insecure", "true")?;
+        let open = hosts.iter().filter(|(host, insecure)| **insecure && !host.starts_with('*'));
+        for (host, _) in open.filter(|(host, _)| !verified(host)) {
+            all.set_host(host, "insecure", "true")?;
         }
         Ok(all)
     }
 
+    /// What the longest prefix says of a name, and where what it matched ends.
+    fn rule(&self, whole: &str) -> Option<(&Entry, usize)> {
+        let matching = self.0.iter().filter_map(|entry| Some((entry, matched(&entry.prefix, whole)?)));
+        matching.max_by_key(|(entry, _)| entry.prefix.len())
+    }
+
+    /// POLICY where what is named so is blocked.
+    pub(super) fn check(&self, name: &str) -> Result<()> {
+        let (host, rest) = name.split_at(name.find('/').unwrap_or(name.len()));
+        let whole = format!("{}{rest}", canonical(host).unwrap_or_else(|| host.to_owned()));
+        match self.rule(&whole) {
+            Some((entry, _)) if entry.blocked => Err(Error::new(
+                Kind::Policy,
+                format!(
+                    "{}: {} blocks '{}' (option registries_conf)",
+                    printable(name),
+                    entry.file,
+                    printable(&entry.prefix)
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// Where `reference` is read; POLICY where it is blocked.
     pub(super) fn places(&self, reference: &RegistryReference) -> Result<Places> {
-        let whole = reference.to_string();
-        let matching = |entry| Some((entry, matched(entry, &whole)?));
-        let Some((entry, end)) =
-            self.0.iter().filter_map(matching).max_by_key(|(entry, _)| entry.prefix.len())
-        else {
-            return Ok(Places::default());
-        };
-        if entry.blocked {
-            let (prefix, file) = (printable(&entry.prefix), &entry.file);
-            return Err(Error::new(
-                Kind::Policy,
-                format!("{whole}: {file} blocks '{prefix}' (option registries_conf)"),
-            ));
-        }
-        let name = format!("{}/{}", reference.registry, reference.repository);
+        self.check(&reference.to_string())?;
+        let registry = canonical(&reference.registry).unwrap_or_else(|| reference.registry.clone());
+        let name = format!("{registry}/{}", reference.repository);
+        let suffix =
+            reference.to_string().split_off(reference.registry.len() + 1 + reference.repository.len());
+        let Some((entry, end)) = self.rule(&format!("{name}{suffix}")) else { return Ok(Places::default()) };
         let rest = name.get(end..).unwrap_or_default();
         let at = |location: &str| {
             place(&format!("{location}{rest}")).ok_or_else(|| {
@@ -168,32 +201,62 @@ impl Registries {
         let by_digest = reference.digest.is_some();
         let asked =
             entry.mirrors.iter().filter(|mirror| if by_digest { mirror.digests } else { mirror.tags });
-        let mirrors = asked.map(|mirror| at(&mirror.location)).collect::<Result<_>>()?;
+        let mirrors = asked.map(|mirror| Ok((at(&mirror.location)?, mirror.tags))).collect::<Result<_>>()?;
         let location = entry.location.as_deref().map(at).transpose()?;
-        let elsewhere = |at: &RegistryReference| {
-            (&at.registry, &at.repository) != (&reference.registry, &reference.repository)
-        };
-        Ok(Places { mirrors, location: location.filter(elsewhere) })
+        let elsewhere = |at: &RegistryReference| format!("{}/{}", at.registry, at.repository) != name;
+        let location = location.filter(elsewhere);
+        if let Some(at) = &location {
+            self.check(&format!("{}/{}", at.registry, at.repository))?;
+        }
+        Ok(Places { mirrors, location })
     }
 }
 
-/// Where the matched beginning of a reference ends.
-fn matched(entry: &Entry, whole: &str) -> Option<usize> {
-    let end = match entry.prefix.strip_prefix('*') {
+/// The host of a place, and what follows it.
+fn split(place: &str) -> (&str, &str) {
+    place.split_once('/').unwrap_or((place, ""))
+}
+
+/// One spelling of a host, as what is connected to: lower case, numbers as addresses, no port where it is https's,
+/// and one name for Docker Hub. Nothing where it is no host.
+fn canonical(host: &str) -> Option<String> {
+    let url = Url::parse(&format!("https://{host}/")).ok()?;
+    if !url.username().is_empty()
+        || url.password().is_some()
+        || url.path() != "/"
+        || host.contains(['?', '#', '@'])
+    {
+        return None;
+    }
+    let name = url.host_str()?.trim_end_matches('.');
+    let host = match url.port() {
+        Some(port) => format!("{name}:{port}"),
+        None => name.to_owned(),
+    };
+    // Docker Hub has several names.
+    let hub = matches!(&*host, "index.docker.io" | "registry-1.docker.io");
+    Some(if hub { "docker.io".to_owned() } else { host })
+}
+
+/// Where what a prefix matches of a name ends.
+fn matched(prefix: &str, whole: &str) -> Option<usize> {
+    let end = match prefix.strip_prefix('*') {
         Some(domain) => {
             let host = whole.split(['/', ':']).next().unwrap_or_default();
             (host.len() > domain.len() && host.ends_with(domain)).then_some(host.len())?
         }
-        None => whole.starts_with(&entry.prefix).then_some(entry.prefix.len())?,
+        None => whole.starts_with(prefix).then_some(prefix.len())?,
     };
     matches!(whole.get(end..)?.chars().next(), None | Some('/' | ':' | '@')).then_some(end)
 }
 
-/// A repository, where the text is one and nothing else.
+/// A repository, where the text is one and nothing else; its host in one spelling.
 fn place(text: &str) -> Option<RegistryReference> {
     let (host, path) = text.split_once('/')?;
+    let text = format!("{}/{path}", canonical(host)?);
     let Ok(Reference::Registry(at)) = text.parse() else { return None };
-    (at.registry == host && at.repository == path).then_some(at)
+    let library = at.registry == "docker.io" && at.repository.strip_prefix("library/") == Some(path);
+    (at.repository == path || library).then_some(at)
 }
 
 fn parse(path: &Path, text: &str) -> Result<Vec<Entry>> {
@@ -209,14 +272,18 @@ fn parse(path: &Path, text: &str) -> Result<Vec<Entry>> {
             ": the format of version 1 ([registries]) is not read; write [[registry]] tables".into()
         ));
     }
+    if document.registry.len() > ENTRIES {
+        return Err(bad(format!(" has more than {ENTRIES} registries")));
+    }
     let mut entries: Vec<Entry> = Vec::new();
     for table in document.registry {
         let entry = entry(table, &file).map_err(|why| bad(format!(": {why}")))?;
-        match entries.iter_mut().find(|old| old.prefix == entry.prefix) {
+        match entries.iter().find(|old| old.prefix == entry.prefix) {
             Some(old) if (old.blocked, old.insecure) != (entry.blocked, entry.insecure) => {
                 return Err(bad(format!(": '{}' stands twice, each otherwise", printable(&entry.prefix))));
             }
-            Some(old) => *old = entry,
+            // The first counts, as for podman.
+            Some(_) => {}
             None => entries.push(entry),
         }
     }
@@ -230,6 +297,9 @@ fn entry(table: Table, file: &str) -> std::result::Result<Entry, String> {
     let location = clean(table.location);
     let prefix = clean(table.prefix).or_else(|| location.clone());
     let prefix = prefix.ok_or("a [[registry]] has neither prefix nor location")?;
+    let prefix = canonical_prefix(&prefix).ok_or_else(|| {
+        format!("invalid prefix '{}': must be HOST[:PORT][/PATH] or *.DOMAIN", printable(&prefix))
+    })?;
     let named = |what: &str| format!("'{}': {what}", printable(&prefix));
     if table.pull_from_mirror.is_some() {
         return Err(named("pull-from-mirror belongs to a mirror, not to a registry"));
@@ -255,18 +325,41 @@ fn entry(table: Table, file: &str) -> std::result::Result<Entry, String> {
     }
     for at in location.iter().chain(mirrors.iter().map(|mirror| &mirror.location)) {
         // A host alone becomes a repository by what follows it.
-        if place(&format!("{at}/x")).is_none() {
+        if place(&format!("{at}/x/x")).is_none() {
             return Err(format!("invalid location '{}': must be HOST[:PORT][/PATH]", printable(at)));
         }
+    }
+    let location = location.map(canonical_place);
+    for mirror in &mut mirrors {
+        mirror.location = canonical_place(std::mem::take(&mut mirror.location));
     }
     let (blocked, insecure, file) = (table.blocked, table.insecure, file.to_owned());
     Ok(Entry { prefix, location, blocked, insecure, mirrors, file })
 }
 
+/// A place whose host has one spelling.
+fn canonical_place(place: String) -> String {
+    let (host, rest) = place.split_at(place.find('/').unwrap_or(place.len()));
+    canonical(host).map_or_else(|| place.clone(), |host| format!("{host}{rest}"))
+}
+
+fn canonical_prefix(prefix: &str) -> Option<String> {
+    if let Some(domain) = prefix.strip_prefix("*.") {
+        let domain = canonical(domain).filter(|_| !domain.contains(['/', ':', '*']))?;
+        return Some(format!("*.{domain}"));
+    }
+    // A tag or a digest may follow a path; what a host alone is followed by is its port.
+    let (host, rest) = prefix.split_at(prefix.find('/').unwrap_or(prefix.len()));
+    (!rest.starts_with("//") && !host.contains('*'))
+        .then(|| canonical(host))?
+        .map(|host| format!("{host}{rest}"))
+}
+
 /// The user's file and its drop-ins; without it the system's, its drop-ins, and then the user's.
 fn usual(settings: &Settings) -> Result<Vec<PathBuf>> {
     let of_user = settings.environment().get("HOME").map(|home| Path::new(home).join(OF_USER));
-    let has_own = of_user.as_deref().is_some_and(Path::exists);
+    // One that can't be looked at is not passed over: it may block something.
+    let has_own = of_user.as_deref().is_some_and(|own| !own.try_exists().is_ok_and(|there| !there));
     let mut paths = Vec::new();
     match (&of_user, has_own) {
         (Some(own), true) => paths.push(own.clone()),
@@ -284,11 +377,15 @@ fn usual(settings: &Settings) -> Result<Vec<PathBuf>> {
 /// The `*.conf` of the directory that belongs to a file, by name.
 fn drop_ins(file: &Path) -> Result<Vec<PathBuf>> {
     let directory = file.with_extension("conf.d");
-    let Ok(entries) = std::fs::read_dir(&directory) else { return Ok(Vec::new()) };
+    let fail = |error| Error::io(shown(&directory), error).context("option registries_conf");
+    let entries = match std::fs::read_dir(&directory) {
+        Err(error) if is_absent(&error) => return Ok(Vec::new()),
+        opened => opened.map_err(fail)?,
+    };
     let mut names = Vec::new();
     for entry in entries {
-        let path = entry.map_err(|error| Error::io(shown(&directory), error))?.path();
-        if path.extension().is_some_and(|ending| ending == "conf") {
+        let path = entry.map_err(fail)?.path();
+        if path.extension().is_some_and(|ending| ending == "conf") && !path.is_dir() {
             names.push(path);
         }
         if names.len() > FILES {
@@ -302,21 +399,17 @@ fn drop_ins(file: &Path) -> Result<Vec<PathBuf>> {
     Ok(names)
 }
 
-/// A file's text; of a file that nobody named nothing, where it is not there or not for us.
+fn is_absent(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
+/// A file's text; of a file that nobody named nothing, where it is not there.
 fn content(path: &Path, named: bool) -> Result<Option<String>> {
     let fail = |error| Error::io(shown(path), error).context("option registries_conf");
     // Without O_NONBLOCK a FIFO would wait for a writer.
     let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     let file = match OpenOptions::new().read(true).custom_flags(nonblocking).open(path) {
-        Err(error)
-            if !named
-                && matches!(
-                    error.kind(),
-                    ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::PermissionDenied
-                ) =>
-        {
-            return Ok(None);
-        }
+        Err(error) if !named && is_absent(&error) => return Ok(None),
         opened => opened.map_err(fail)?,
     };
     let bad = |kind, why| Err(Error::new(kind, format!("option registries_conf: {} {why}", shown(path))));
@@ -379,6 +472,51 @@ mod tests {
     }
 
     #[test]
+    fn q129_a_host_has_one_spelling() {
+        let registries = of("[[registry]]\nlocation = \"Blocked.test\"\nblocked = true\n\
+             [[registry]]\nprefix = \"registry-1.docker.io/library\"\nblocked = true\n\
+             [[registry]]\nprefix = \"127.0.0.1:5000\"\nblocked = true\n\
+             [[registry]]\nprefix = \"*.Evil.test\"\nblocked = true\n\
+             [[registry]]\nprefix = \"free.test\"\nlocation = \"docker.io\"\n\
+             [[registry]]\nprefix = \"moved.test\"\nlocation = \"blocked.test/x\"\n");
+        for name in [
+            "blocked.test/app",
+            "BLOCKED.test/app",
+            "blocked.test:443/app",
+            "blocked.test:5000/app",
+            "blocked.test",
+            "docker.io/library/alpine",
+            "Index.Docker.io/library/alpine",
+            "registry-1.docker.io:443/library/alpine",
+            "127.0.0.1:5000/app",
+            "127.1:05000/app",
+            "a.evil.TEST:8443/app",
+        ] {
+            assert_eq!(registries.check(name).unwrap_err().kind(), Kind::Policy, "{name}");
+        }
+        for name in [
+            "unblocked.test/app",
+            "blocked.test.org/app",
+            "docker.io/team/app",
+            "127.0.0.1:5001/app",
+            "evil.test/app",
+        ] {
+            registries.check(name).unwrap();
+        }
+        assert_eq!(read(&registries, "free.test/team/app").as_deref(), Some("docker.io/team/app"));
+        // What lies at a blocked place is blocked, too.
+        let Ok(Reference::Registry(moved)) = "moved.test/app".parse() else {
+            unreachable!("a reference of a registry")
+        };
+        assert_eq!(registries.places(&moved).unwrap_err().kind(), Kind::Policy);
+        for prefix in ["https://a.test", "*", "*a.test", "a*.test", "*.a.test/x", "a@b.test"] {
+            let text = format!("[[registry]]\nprefix = \"{prefix}\"\n");
+            let error = Registries::default().add(Path::new("file"), &text).unwrap_err();
+            assert!(error.message().contains("invalid prefix"), "{prefix}: {error}");
+        }
+    }
+
+    #[test]
     fn q129_a_host_is_not_verified_only_where_each_entry_says_so() {
         let registries = of("[[registry]]\nlocation = \"a.test\"\ninsecure = true\n\
              [[registry.mirror]]\nlocation = \"b.test/x\"\ninsecure = true\n\
@@ -394,6 +532,10 @@ mod tests {
         {
             assert_eq!(settings.host(host).insecure, insecure, "{host}");
         }
+        let part = of("[[registry]]\nlocation = \"a.test/x\"\ninsecure = true\n");
+        let settings =
+            Settings::for_client(&part.options(&Options::new()).unwrap(), Default::default()).unwrap();
+        assert!(!settings.host("a.test").insecure, "a part opens no host");
         let alone = registries.options(&Options::new()).unwrap();
         assert!(Settings::for_client(&alone, Default::default()).unwrap().host("e.test").insecure);
     }

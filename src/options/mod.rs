@@ -96,10 +96,10 @@ impl Options {
         Ok(())
     }
 
-    /// The same, where nothing was set for that host.
-    pub(crate) fn set_host_default(&mut self, host: &str, name: &str, value: &str) -> Result<()> {
-        let set = self.hosts.get(&registry_name(host)?).is_some_and(|values| values.contains_key(name));
-        if set { Ok(()) } else { self.set_host(host, name, value) }
+    /// The hosts that an option was set for.
+    pub(crate) fn hosts_with(&self, name: &str) -> impl Iterator<Item = &str> {
+        let set = self.hosts.iter().filter(move |(_, values)| values.contains_key(name));
+        set.map(|(host, _)| host.as_str())
     }
 
     fn check_scope(&self, call: bool) -> Result<()> {

@@ -36,7 +36,10 @@ impl Repository {
                 let request = Request::new(Method::GET, Target::Path(path), self.scope.clone())
                     .about(About::Blob)
                     .header(header::RANGE, "bytes=0-0");
-                let response = self.exchange(&request).await?;
+                let response = match self.exchange(&request).await {
+                    Err(error) if error.kind() == Kind::Policy => return Ok(false),
+                    answer => answer?,
+                };
                 match response.status {
                     200 | 206 | 416 => Ok(true),
                     404 => Ok(false),

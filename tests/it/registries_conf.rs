@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use cldoci::options::{Environment, Options};
+use cldoci::options::{Environment, Options, Secret};
 use cldoci::{Error, Kind};
 
 use crate::harness::ours::{Ours, refused};
@@ -108,6 +108,21 @@ fn q129_what_lies_elsewhere_is_read_there_and_written_where_the_reference_says()
     assert_eq!(pulled(&Ours::new(), &format!("{host}/copies/app:v1")).unwrap(), "elsewhere");
 }
 
+/// What a mirror has the registry need not have.
+#[test]
+fn q129_a_tag_of_what_a_mirror_served_is_whole() {
+    let (upstream, mirror) = (Registry::start(), Registry::start());
+    let host = upstream.host();
+    let digest = fill(&mirror, "team/app", "of the mirror");
+    let ours = client(&format!(
+        "[[registry]]\nlocation = \"{host}\"\n[[registry.mirror]]\nlocation = \"{}\"\n",
+        mirror.host()
+    ));
+    ours.tag(&format!("{host}/team/app:v1"), &format!("{host}/team/app:v2")).unwrap();
+    assert_eq!(upstream.tagged("team/app", "v2"), Some(digest));
+    assert_eq!(pulled(&Ours::new(), &format!("{host}/team/app:v2")).unwrap(), "of the mirror");
+}
+
 #[test]
 fn q129_what_is_blocked_is_neither_read_nor_written() {
     let registry = Registry::start();
@@ -124,6 +139,19 @@ fn q129_what_is_blocked_is_neither_read_nor_written() {
     let tree = ours.path("tree");
     fs::create_dir(&tree).unwrap();
     refused(ours.build_and_push(&tree, &blocked), Kind::Policy, "registries_conf");
+    let login = ours.client.login(&host, "user", &Secret::new("canary"), &ours.call());
+    refused(ours.wait(login).map(drop), Kind::Policy, "blocks");
+    // Nor is a mirror what is blocked.
+    let other = Registry::start();
+    fill(&other, "team/app", "of the other");
+    let begun_there = other.server.log().len();
+    let with_mirror = client(&format!(
+        "[[registry]]\nlocation = \"{}\"\n[[registry.mirror]]\nlocation = \"{host}\"\n\
+         [[registry]]\nlocation = \"{host}\"\nblocked = true\n",
+        other.host()
+    ));
+    assert_eq!(pulled(&with_mirror, &format!("{}/team/app:v1", other.host())).unwrap(), "of the other");
+    assert!(other.server.log().len() > begun_there);
     assert_eq!(registry.server.log().len(), begun);
     // The twin.
     assert_eq!(pulled(&ours, &format!("{host}/free/app:v1")).unwrap(), "text");
@@ -183,7 +211,10 @@ fn q129_a_file_that_can_not_be_meant_is_an_error_of_one_line() {
         ("a = = 1".to_owned(), "line 1"),
         ("[registries.search]\nregistries = ['a.test']\n".to_owned(), "version 1"),
         ("[[registry]]\nblocked = true\n".to_owned(), "neither prefix nor location"),
-        ("[[registry]]\nlocation = \"http://a.test\"\n".to_owned(), "invalid location 'http://a.test'"),
+        (
+            "[[registry]]\nprefix = \"a.test\"\nlocation = \"http://a.test\"\n".to_owned(),
+            "invalid location 'http://a.test'",
+        ),
         (
             "[[registry]]\nlocation = \"a.test\"\npull-from-mirror = \"all\"\n".to_owned(),
             "belongs to a mirror",

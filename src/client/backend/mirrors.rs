@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Pending, Target};
+use super::Pending;
 use crate::call::Call;
 use crate::client::Client;
 use crate::error::{Error, Kind, Result, printable};
@@ -17,6 +17,19 @@ struct Mirror {
     repository: Repository,
     /// It could not be reached: this verb leaves it alone.
     gone: AtomicBool,
+    /// Asked for what has no digest, too.
+    names: bool,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Asked {
+    /// What a digest names.
+    Content,
+    /// A tag.
+    Tag,
+    /// A list.
+    List,
 }
 
 /// A repository's mirrors, and the repository itself.
@@ -43,7 +56,17 @@ impl Mirrors {
             few.set("retries", &call.settings.retries.min(1).to_string())?;
             Call { settings: call.settings.for_call(Some(&few))?, ..call.clone() }
         };
-        let mirror = |repository| Mirror { repository, gone: AtomicBool::new(false) };
+        // Whoever is blocked is no mirror.
+        let mirror = |at: &RegistryReference, repository: Repository, names| match client
+            .registries()
+            .check(&format!("{}/{}", at.registry, at.repository))
+        {
+            Ok(()) => Some(Mirror { repository, gone: AtomicBool::new(false), names }),
+            Err(error) => {
+                call.operation.warn(format!("a mirror is left out: {}", error.message()));
+                None
+            }
+        };
         let mut mirrors = Vec::new();
         for entry in &call.settings.host(&reference.registry).mirrors {
             let (place, named) = match entry.strip_suffix("?ns") {
@@ -58,18 +81,18 @@ impl Mirrors {
             })?;
             let repository = client.registry().repository(&at, &few)?;
             let repository = if named { repository.with_ns(&reference.registry) } else { repository };
-            mirrors.push(mirror(repository));
+            mirrors.extend(mirror(&at, repository, true));
         }
-        for at in &places.mirrors {
-            mirrors.push(mirror(client.registry().repository(at, &few)?));
+        for (at, names) in &places.mirrors {
+            mirrors.extend(mirror(at, client.registry().repository(at, &few)?, *names));
         }
         let instead = places.location.map(|at| client.registry().repository(&at, call)).transpose()?;
         Ok(Self { mirrors, own, instead, tags: call.settings.tags_from_mirrors })
     }
 
-    /// Whether another repository is read than is written.
+    /// Whether other repositories are read than is written.
     pub(super) fn reads_elsewhere(&self) -> bool {
-        self.instead.is_some()
+        self.instead.is_some() || !self.mirrors.is_empty()
     }
 
     fn read_last(&self) -> &Repository {
@@ -84,12 +107,16 @@ impl Mirrors {
     /// What the first says that has it. Of a tag, too, that is what it means.
     pub(super) fn read<'a, T: Send + 'a>(
         &'a self,
-        target: Option<&Target>,
+        asked: Asked,
         work: impl Fn(&'a Repository) -> Pending<'a, T> + Send + Sync + 'a,
     ) -> Pending<'a, T> {
-        let asked = self.tags || target.is_none_or(|target| target.digest.is_some());
+        let takes = move |mirror: &&Mirror| match asked {
+            Asked::Content => true,
+            Asked::Tag => self.tags && mirror.names,
+            Asked::List => mirror.names,
+        };
         Box::pin(async move {
-            for mirror in self.mirrors.iter().filter(|_| asked) {
+            for mirror in self.mirrors.iter().filter(takes) {
                 if mirror.gone.load(Ordering::Relaxed) {
                     continue;
                 }

@@ -7,14 +7,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::runtime::Handle;
 
-use super::mirrors::{Mirrors, Source, passes_on, served};
+use super::mirrors::{Asked, Mirrors, Source, passes_on, served};
 use super::{Backend, Blob, Pending, Target, Unfinished, Writer};
 use crate::client::Client;
 use crate::client::pipe::{PipeWriter, pipe};
 use crate::error::{Error, Kind, Result};
 use crate::oci::{Descriptor, Digest, Document, Hasher};
 use crate::registry::{BlobReader, Repository, Scratch};
-use crate::store::Store;
 
 pub(super) struct RegistryBackend {
     client: Client,
@@ -38,6 +37,10 @@ fn run<'a, T: 'a>(
     Box::pin(repository.call().operation.run(work))
 }
 
+fn asked(target: &Target) -> Asked {
+    if target.digest.is_some() { Asked::Content } else { Asked::Tag }
+}
+
 /// How the protocol names a manifest.
 fn name(target: &Target) -> String {
     match &target.digest {
@@ -49,7 +52,7 @@ fn name(target: &Target) -> String {
 impl Backend for RegistryBackend {
     fn descriptor<'a>(&'a self, target: &'a Target) -> Pending<'a, Descriptor> {
         let name = name(target);
-        self.mirrors.read(Some(target), move |at| {
+        self.mirrors.read(asked(target), move |at| {
             let name = name.clone();
             run(at, async move { at.find_manifest(&name).await })
         })
@@ -57,20 +60,20 @@ impl Backend for RegistryBackend {
 
     fn manifest<'a>(&'a self, target: &'a Target) -> Pending<'a, (Descriptor, Vec<u8>)> {
         let name = name(target);
-        self.mirrors.read(Some(target), move |at| {
+        self.mirrors.read(asked(target), move |at| {
             let name = name.clone();
             run(at, async move { at.get_manifest(&name).await })
         })
     }
 
     fn child<'a>(&'a self, descriptor: &'a Descriptor) -> Pending<'a, Vec<u8>> {
-        self.mirrors.read(None, move |at| {
+        self.mirrors.read(Asked::Content, move |at| {
             run(at, async move { Ok(at.get_manifest(descriptor.digest.as_str()).await?.1) })
         })
     }
 
     fn small_blob<'a>(&'a self, descriptor: &'a Descriptor, _: usize) -> Pending<'a, Vec<u8>> {
-        self.mirrors.read(None, move |at| {
+        self.mirrors.read(Asked::Content, move |at| {
             run(at, async move {
                 let mut reader = at.read_blob(descriptor, 0).await?;
                 let mut bytes = Vec::new();
@@ -93,9 +96,7 @@ impl Backend for RegistryBackend {
         let (sources, descriptor) = (self.mirrors.sources(), descriptor.clone());
         let operation = self.mirrors.own().call().operation.clone();
         let client = self.client.clone();
-        let scratch: Scratch = Arc::new(move || {
-            client.store()?.map_or_else(|| Store::temporary(&client.0.settings), Ok)?.scratch()
-        });
+        let scratch: Scratch = Arc::new(move || client.spooling()?.scratch());
         self.runtime.spawn(async move {
             let result = operation.run(download(&sources, &descriptor, offset, &scratch, &writer)).await;
             writer.finish(result).await;
@@ -104,7 +105,7 @@ impl Backend for RegistryBackend {
     }
 
     fn tags(&self) -> Pending<'_, Vec<String>> {
-        self.mirrors.read(None, |at| run(at, at.list_tags()))
+        self.mirrors.read(Asked::List, |at| run(at, at.list_tags()))
     }
 
     fn referrers<'a>(
@@ -112,7 +113,7 @@ impl Backend for RegistryBackend {
         subject: &'a Digest,
         artifact_type: Option<&'a str>,
     ) -> Pending<'a, Vec<Descriptor>> {
-        self.mirrors.read(None, move |at| run(at, at.referrers(subject, artifact_type)))
+        self.mirrors.read(Asked::List, move |at| run(at, at.referrers(subject, artifact_type)))
     }
 
     fn delete<'a>(&'a self, target: &'a Target) -> Pending<'a, ()> {
