@@ -20,6 +20,8 @@ mkdir -p "$old" "$work/link" "$work/run" "$work/programs" "$work/home"
 git archive "$from" | tar -x -C "$old"
 # The registry of this program answers a HEAD with a size that no manifest has, which is no longer believed (Q105).
 sed -i 's/Content-Length: 2\\r/Content-Length: 512\\r/' "$old/tests/c/credential.c"
+# Messages are for people, and their words change; statuses do not.
+sed -i 's/ || strstr(message_, words) == NULL//' "$old/tests/c/check.h"
 abi=$(abi_version "$old/include/cldoci.h")
 [[ $abi == "$(abi_version include/cldoci.h)" ]] || fail "the soname is another than at $from: choose a new commit"
 # What programs are linked against, and what they meet when they run.

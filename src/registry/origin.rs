@@ -97,13 +97,13 @@ impl Origin {
         })
     }
 
-    /// The names it goes by: `HOST:PORT`, `HOST` where the port is the scheme's own, Docker Hub's.
+    /// The names it goes by: `HOST:PORT`, and where the port is the scheme's own `HOST` and Docker Hub's.
     pub(crate) fn names(&self) -> Vec<String> {
         let mut names = vec![format!("{}:{}", self.host, self.port)];
         if self.port == self.default_port() {
             names.push(self.host.clone());
         }
-        if self.host == HUB_HOST {
+        if self.host == HUB_HOST && self.port == self.default_port() {
             names.push(HUB.to_owned());
         }
         names
