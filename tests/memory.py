@@ -319,7 +319,7 @@ def directories(room):
         room.bound("removal of what was refused: " + what, room.run("pull", refused, out, status=1, words="../out"))
         if os.path.exists(out) or [name for name in os.listdir(room.at) if "cldoci-" in name]:
             sys.exit("error: a refused pull left something behind: %s" % os.listdir(room.at))
-        room.bound("pull that is out of time: " + what, room.run("pull", at, out, status=1, options=["timeout_ms=%d" % (count // 200)]))
+        room.bound("pull that is out of time: " + what, room.run("pull", at, out, status=1, options=["timeout_ms=%d" % (count // 1000)]))
         room.fresh("out")
 
 
