@@ -28,6 +28,7 @@ mod upload;
 pub use blobs::BlobReader;
 pub(crate) use fallback::is_fallback_tag;
 pub use manifests::Put;
+pub(crate) use origin::one_name;
 pub use ranges::Scratch;
 pub use repository::{Registry, Repository};
 pub use transport::Names;

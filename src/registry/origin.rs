@@ -129,6 +129,15 @@ impl Origin {
     }
 }
 
+/// A registry's name (`HOST` or `HOST:PORT`) in the one spelling by which two can be told to be the same: as it is
+/// connected to, without https's port, and with one name for Docker Hub. Nothing where it is no such name.
+pub(crate) fn one_name(host: &str) -> Option<String> {
+    let origin = Origin::of_registry(host, true).ok().filter(|_| !host.contains(['/', '?', '#', '@']))?;
+    let name = Origin { host: origin.host.trim_end_matches('.').to_owned(), ..origin }.authority();
+    // Hub has more names than it serves at.
+    Some(if matches!(&*name, HUB_HOST | "index.docker.io") { HUB.to_owned() } else { name })
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}", if self.secure { "https" } else { "http" }, self.authority())

@@ -78,6 +78,12 @@ fn q129_mirrors_of_the_longest_prefix_are_read_by_what_they_are_for() {
             assert_eq!(asked, expected, "{when} {rest} {reference}");
         }
     }
+    // What is for digests alone is believed in no list; the twin is.
+    for (rest, asked) in [("mirror-by-digest-only = true", false), ("", true)] {
+        let before = mirror.server.log().len();
+        client(&file("", rest)).referrers(&by_digest).unwrap();
+        assert_eq!(mirror.server.log().len() > before, asked, "{rest}");
+    }
     // A name that only begins alike is another.
     let other = client(&file("", "").replace("/team\"", "/tea\""));
     assert_eq!(pulled(&other, &format!("{host}/team/app:v1")).unwrap(), "upstream");
@@ -187,6 +193,14 @@ fn q129_the_usual_places_are_the_users_file_and_what_is_dropped_in_beside_it() {
     assert_eq!(text(), "second");
     fs::remove_file(place.join("registries.conf")).unwrap();
     assert_eq!(text(), "second", "drop-ins need no file");
+    // What can't be looked at may block something: it is no empty place.
+    let drop_ins = place.join("registries.conf.d");
+    fs::remove_dir_all(&drop_ins).unwrap();
+    symlink("registries.conf.d", &drop_ins).unwrap();
+    let mut options = Options::new();
+    options.set("registries_conf", "default").unwrap();
+    let made = Ours::of(options, Environment::of([("HOME", home.path())]));
+    refused(made.map(drop), Kind::Io, "registries.conf.d");
 }
 
 #[test]
