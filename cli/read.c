@@ -88,6 +88,23 @@ void run_inspect(void) {
   cldoci_reference_free(what);
 }
 
+/* Prints a result's bytes as they are; with --json it begins an object that says what they are, and gives true. */
+static bool print_bytes(const cldoci_reference *what, const cldoci_result *result, const uint8_t **bytes, size_t *size) {
+  *bytes = cldoci_result_bytes(result, size);
+  if (!tool.json) {
+    /* A failure is told at the end. */
+    if (*size > 0) fwrite(*bytes, 1, *size, stdout);
+    return false;
+  }
+  json_start(stdout);
+  json_object(NULL);
+  json_text("reference", cldoci_reference_string(what, NULL));
+  json_text("digest", cldoci_result_digest(result, NULL));
+  json_text("mediaType", cldoci_result_media_type(result, NULL));
+  json_number("size", *size);
+  return true;
+}
+
 void run_manifest(void) {
   cldoci_reference *what = reference(tool.arguments[0], SOURCE);
   cldoci_result *result;
@@ -95,17 +112,7 @@ void run_manifest(void) {
   size_t size, count;
   check(cldoci_read_manifest_start(client(), what, tool.call_options, &tool.operation, &tool.error));
   result = finish();
-  bytes = cldoci_result_bytes(result, &size);
-  if (!tool.json) {
-    /* A failure is told at the end. */
-    if (size > 0) fwrite(bytes, 1, size, stdout);
-  } else {
-    json_start(stdout);
-    json_object(NULL);
-    json_text("reference", cldoci_reference_string(what, NULL));
-    json_text("digest", cldoci_result_digest(result, NULL));
-    json_text("mediaType", cldoci_result_media_type(result, NULL));
-    json_number("size", size);
+  if (print_bytes(what, result, &bytes, &size)) {
     json_array("entries");
     count = cldoci_result_entry_count(result);
     for (size_t i = 0; i < count; i++) {
@@ -132,17 +139,7 @@ void run_config(void) {
   size_t size;
   check(cldoci_pull_config_start(client(), what, tool.call_options, &tool.operation, &tool.error));
   result = finish();
-  bytes = cldoci_result_bytes(result, &size);
-  if (!tool.json) {
-    /* A failure is told at the end. */
-    if (size > 0) fwrite(bytes, 1, size, stdout);
-  } else {
-    json_start(stdout);
-    json_object(NULL);
-    json_text("reference", cldoci_reference_string(what, NULL));
-    json_text("digest", cldoci_result_digest(result, NULL));
-    json_text("mediaType", cldoci_result_media_type(result, NULL));
-    json_number("size", size);
+  if (print_bytes(what, result, &bytes, &size)) {
     json_base64("data", bytes, size);
     json_result_end(result);
   }

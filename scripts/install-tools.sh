@@ -237,34 +237,30 @@ install_sbom() { install_crate cargo-cyclonedx "$cyclonedx_version" "the list of
 
 install_mutants() { install_crate cargo-mutants "$mutants_version" "make mutants"; }
 
-# A module in Python without dependencies; scripts/site.py finds it there.
-install_site() {
-  local stamp=$stamps/mistune-$mistune_version
-  [[ -e $stamp && -d $tools/mistune ]] && return
-  rm -rf "$tools/mistune" "$tools/mistune.new"
-  if python3 -m pip install --quiet --no-deps --only-binary :all: --target "$tools/mistune.new" "mistune==$mistune_version" >"$logs/mistune.log" 2>&1; then
-    mv "$tools/mistune.new" "$tools/mistune"
-    rm -f "$stamps"/mistune-*
-    : >"$stamp"
-  else
-    lacks mistune "make site (see $logs/mistune.log)"
+# install_wheel NAME PACKAGE VERSION WHAT: a package of Python's without dependencies, into $tools/NAME; WHAT is left out
+# without it. False where it is not there, or was already.
+install_wheel() {
+  local name=$1 package=$2 version=$3 stamp=$stamps/$1-$3
+  [[ -e $stamp && -d $tools/$name ]] && return 1
+  rm -rf "${tools:?}/$name" "$tools/$name.new"
+  if ! python3 -m pip install --quiet --no-deps --only-binary :all: --target "$tools/$name.new" "$package==$version" >"$logs/$name.log" 2>&1; then
+    lacks "$name" "$4 (see $logs/$name.log)"
+    return 1
   fi
+  mv "$tools/$name.new" "$tools/$name"
+  rm -f "$stamps/$name"-*
+  : >"$stamp"
 }
 
+# scripts/site.py finds it there.
+install_site() { install_wheel mistune mistune "$mistune_version" "make site" || true; }
+
 install_zig() {
-  local stamp=$stamps/zig-$zig_version
-  [[ -e $stamp && -x $bin/zig ]] && return
-  rm -rf "$tools/zig" "$tools/zig.new"
-  if python3 -m pip install --quiet --no-deps --only-binary :all: --target "$tools/zig.new" "ziglang==$zig_version" >"$logs/zig.log" 2>&1; then
-    mv "$tools/zig.new" "$tools/zig"
-    printf '#!/bin/sh\nexec %q "$@"\n' "$tools/zig/ziglang/zig" >"$bin/zig.new"
-    chmod 0755 "$bin/zig.new"
-    mv "$bin/zig.new" "$bin/zig"
-    rm -f "$stamps"/zig-*
-    : >"$stamp"
-  else
-    lacks zig "the library for glibc 2.28 (see $logs/zig.log)"
-  fi
+  [[ -x $bin/zig ]] || rm -f "$stamps/zig-$zig_version"
+  install_wheel zig ziglang "$zig_version" "the library for glibc 2.28" || return 0
+  printf '#!/bin/sh\nexec %q "$@"\n' "$tools/zig/ziglang/zig" >"$bin/zig.new"
+  chmod 0755 "$bin/zig.new"
+  mv "$bin/zig.new" "$bin/zig"
 }
 
 # Exits with 1 where it can't be had, in CI too: what needs it is left out there.

@@ -2,20 +2,11 @@
  *
  *   idle DIRECTORY ROUNDS    DIRECTORY: empty */
 #include "check.h"
+#include "place.h"
 #include <dirent.h>
 #include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static char directory[4096];
-
-static char *at(const char *name) {
-  static char paths[4][4400];
-  static int next;
-  char *path = paths[next++ % 4];
-  snprintf(path, sizeof paths[0], "%s/%s", directory, name);
-  return path;
-}
 
 static int entries_of(const char *path) {
   DIR *dir = opendir(path);

@@ -4,6 +4,7 @@
  *
  *   stuck DIRECTORY VERB    DIRECTORY: empty; VERB: pull, build_and_push or copy */
 #include "check.h"
+#include "place.h"
 #include <dirent.h>
 #include <errno.h>
 #include <linux/filter.h>
@@ -20,7 +21,6 @@
 
 enum { TIMEOUT_MS = 700, SOON_MS = 1000, LONG_MS = 30000 };
 
-static char directory[4096];
 static int listener;
 
 /* What the kernel has handed over. */
@@ -100,14 +100,6 @@ static int64_t now_ms(void) {
   struct timespec time;
   CHECK(clock_gettime(CLOCK_MONOTONIC, &time) == 0);
   return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
-}
-
-static const char *at(const char *name) {
-  static char paths[4][4400];
-  static int next;
-  char *path = paths[next++ % 4];
-  snprintf(path, sizeof paths[0], "%s/%s", directory, name);
-  return path;
 }
 
 static int entries_of(const char *path) {
