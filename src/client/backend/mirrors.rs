@@ -51,10 +51,10 @@ impl Mirrors {
     ) -> Result<Self> {
         let places = client.registries().places(reference)?;
         // One that fails has others behind it.
-        let few = {
+        let few = || -> Result<Call> {
             let mut few = Options::new();
             few.set("retries", &call.settings.retries.min(1).to_string())?;
-            Call { settings: call.settings.for_call(Some(&few))?, ..call.clone() }
+            Ok(Call { settings: call.settings.for_call(Some(&few))?, ..call.clone() })
         };
         // Whoever is blocked is no mirror.
         let mirror = |at: &RegistryReference, repository: Repository, names| match client
@@ -79,12 +79,12 @@ impl Mirrors {
                 let why = "is no HOST[:PORT][/PREFIX], with ?ns at its end or without";
                 Error::new(Kind::Argument, format!("option 'mirrors' of {of}: '{entry}' {why}"))
             })?;
-            let repository = client.registry().repository(&at, &few)?;
+            let repository = client.registry().repository(&at, &few()?)?;
             let repository = if named { repository.with_ns(&reference.registry) } else { repository };
             mirrors.extend(mirror(&at, repository, true));
         }
         for (at, names) in &places.mirrors {
-            mirrors.extend(mirror(at, client.registry().repository(at, &few)?, *names));
+            mirrors.extend(mirror(at, client.registry().repository(at, &few()?)?, *names));
         }
         let instead = places.location.map(|at| client.registry().repository(&at, call)).transpose()?;
         Ok(Self { mirrors, own, instead, tags: call.settings.tags_from_mirrors })
