@@ -176,9 +176,11 @@ func fresh(reference string, n int) string {
 
 const accepted = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
 
-// scheme is that of the registry.
+// token is for the registry, which then speaks TLS.
+var token = os.Getenv("EVERYDAY_TOKEN")
+
 func scheme() string {
-	if os.Getenv("EVERYDAY_TLS") != "" {
+	if token != "" {
 		return "https://"
 	}
 	return "http://"
@@ -320,6 +322,9 @@ func (b bare) ask(method, path, mediaType string, body []byte) ([]byte, string, 
 		return nil, "", err
 	}
 	request.Header.Set("Accept", accepted)
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
 	if mediaType != "" {
 		request.Header.Set("Content-Type", mediaType)
 	}

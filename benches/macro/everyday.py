@@ -80,10 +80,11 @@ def component(count):
     return make
 
 
-# What is pulled and built, by which verbs, how many operations of a round where one goes on at a time, and whether over TLS.
+# What is pulled and built, by which verbs, how many operations of a round where one goes on at a time, and whether over TLS with
+# tokens. There a push to a new repository would measure who makes its token.
 CASES = [
     ("10 files", trees.component, VERBS, 100, False),
-    ("10 files over TLS", trees.component, [verb for verb in VERBS if verb != "build"], 100, True),
+    ("10 files, tokens over TLS", trees.component, [verb for verb in VERBS if verb not in ("build", "push-new")], 100, True),
     ("100 files", component(100), ["pull", "build"], 100, False),
     ("1,000 files", component(1000), ["pull", "build"], 20, False),
 ]
@@ -98,10 +99,11 @@ def measure(bench):
         make(tree)
         subprocess.run([ROOT / "build/cli/cldoci", "build", tree, f"ocidir://{layout}:v1", "--kind", "component"],
                        env=bench.environment, stdout=subprocess.DEVNULL, check=True)
-        with Registry(bench.work, tls=tls) as registry:
+        with Registry(bench.work, tls=tls, tokens=tls) as registry:
             plain = dict(bench.environment)
             if tls:
-                bench.environment.update(SSL_CERT_FILE=str(bench.work / "tls/cert.pem"), EVERYDAY_TLS="1")
+                bench.environment.update(SSL_CERT_FILE=str(bench.work / "tls/cert.pem"),
+                                         EVERYDAY_TOKEN=registry.tokens.token("repository:ours/app:pull,push"))
             places = {TODAY: f"{registry.host}/today/app:v1", OURS: f"{registry.host}/ours/app:v1"}
             places[BARE] = places[OURS]
             for client in (TODAY, OURS):

@@ -8,6 +8,7 @@ import re
 import secrets
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -17,20 +18,85 @@ import urllib.parse
 from measure import ROOT
 
 
-def certificate(work):
-    """Makes a certificate that signs itself; what the registry's settings say of it."""
+def certificate(work, signs=False):
+    """Makes a certificate that signs itself; what the registry's settings say of it. That whose key also `signs` tokens is
+    of RSA: openssl writes its signatures as tokens have them."""
+    key = ["-newkey", "rsa:2048"] if signs else ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
     place = work / "tls"
     place.mkdir()
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+    subprocess.run(["openssl", "req", "-x509", *key, "-nodes", "-days", "2",
                     "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", place / "key.pem",
                     "-out", place / "cert.pem"], check=True, capture_output=True)
     return f", tls: {{certificate: {place / 'cert.pem'}, key: {place / 'key.pem'}}}"
 
 
-class Registry:
-    """Distribution 3 on a free loopback port, its data in `work`; with `tls`, its certificate is `work/tls/cert.pem`."""
+class Tokens:
+    """Gives whoever asks a token for the scopes that are asked for, over TLS with the registry's certificate, whose key signs
+    them. One for the same scopes is given again, so that a client that asks each time waits for a request alone."""
 
-    def __init__(self, work, tls=False):
+    def __init__(self, place):
+        tokens = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            wbufsize = -1
+
+            def log_message(self, *_):
+                pass
+
+            def do_GET(self):
+                asked = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)
+                body = json.dumps({"token": tokens.token(" ".join(asked.get("scope", [])))}).encode()
+                self.send_response_only(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+        self.place, self.made, self.lock = place, {}, threading.Lock()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(place / "cert.pem", place / "key.pem")
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        # The handshake is the thread's that serves, not that of the one which accepts.
+        self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def settings(self):
+        """What the registry's settings say of it."""
+        realm = f"https://127.0.0.1:{self.server.server_port}/token"
+        return f"auth: {{token: {{realm: '{realm}', service: bench, issuer: bench, rootcertbundle: {self.place / 'cert.pem'}}}}}\n"
+
+    def token(self, scopes):
+        with self.lock:
+            if scopes not in self.made:
+                self.made[scopes] = self.signed(scopes)
+            return self.made[scopes]
+
+    def signed(self, scopes):
+        """A JSON web token, whose header has the certificate."""
+        certificate = "".join((self.place / "cert.pem").read_text().split("\n")[1:-2])
+        access = [dict(zip(("type", "name", "actions"), scope.split(":"))) for scope in scopes.split()]
+        access = [dict(scope, actions=scope["actions"].split(",")) for scope in access]
+        now = int(time.time())
+        claims = {"iss": "bench", "aud": "bench", "sub": "", "iat": now, "nbf": now - 60, "exp": now + 7200, "jti": secrets.token_hex(8),
+                  "access": access}
+        plain = b".".join(base64url(json.dumps(part).encode()) for part in ({"typ": "JWT", "alg": "RS256", "x5c": [certificate]}, claims))
+        signature = subprocess.run(["openssl", "dgst", "-sha256", "-sign", self.place / "key.pem"], input=plain, capture_output=True, check=True)
+        return (plain + b"." + base64url(signature.stdout)).decode()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def base64url(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+
+class Registry:
+    """Distribution 3 on a free loopback port, its data in `work`; with `tls`, its certificate is `work/tls/cert.pem`; with
+    `tokens` too, it wants a token for each request, and `tokens` gives them."""
+
+    def __init__(self, work, tls=False, tokens=False):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -38,9 +104,12 @@ class Registry:
         self.data = work / "registry"
         log = work / "registry.log"
         config = work / "registry.yml"
+        secured = certificate(work, tokens) if tls else ""
+        self.tokens = Tokens(work / "tls") if tokens else None
         config.write_text(
             "version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\n"
-            f"storage:\n  filesystem: {{rootdirectory: {self.data}}}\n  delete: {{enabled: true}}\nhttp: {{addr: {self.host}{certificate(work) if tls else ''}}}\n")
+            f"storage:\n  filesystem: {{rootdirectory: {self.data}}}\n  delete: {{enabled: true}}\nhttp: {{addr: {self.host}{secured}}}\n"
+            + (self.tokens.settings() if tokens else ""))
         with open(log, "wb") as out:
             self.process = subprocess.Popen([ROOT / "build/tools/bin/registry3", "serve", config], stdout=out, stderr=out)
         deadline = time.monotonic() + 30
@@ -69,6 +138,8 @@ class Registry:
     def __exit__(self, *_):
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(30)
+        if self.tokens:
+            self.tokens.close()
 
 
 class Meter:

@@ -91,6 +91,14 @@ pub(super) trait Backend: Send + Sync {
 
 /// Adds to a repository or a layout.
 pub(super) trait Writer: Send + Sync {
+    /// Whether this client has pushed a manifest under this tag, or by its digest alone, and it is still there with
+    /// these blobs.
+    fn still_has<'a>(
+        &'a self,
+        manifest: &'a Digest,
+        tag: Option<&'a str>,
+        blobs: &'a [&'a Descriptor],
+    ) -> Pending<'a, bool>;
     /// Brings a blob there: skipped where it is, mounted where it can be, else sent.
     fn send<'a>(&'a self, blob: &'a Blob) -> Pending<'a, ()>;
     /// Sends a blob whatever was said about it before.

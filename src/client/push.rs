@@ -1,5 +1,6 @@
 //! push, attach, and the sending of blobs that tag and copy share.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::sync::Arc;
@@ -57,18 +58,41 @@ impl Verb {
             artifact.digest.clone(),
             artifact.manifest.len() as u64,
         );
-        self.send_all(&*writer, &blobs).await?;
-        self.call.operation.enter(Phase::Publishing);
         let tag = to.target.tag();
-        let put = writer.put_manifest(&descriptor, &artifact.manifest, None, tag).await;
+        // Where a referrer is listed is not asked: it is pushed as if it were new.
+        let again = artifact.subject.is_none() && self.skip_all(&*writer, &descriptor, tag, &blobs).await?;
+        if !again {
+            self.send_all(&*writer, &blobs).await?;
+            self.put(&*writer, artifact, &descriptor, tag, &blobs).await?;
+        }
+        Ok(Outcome {
+            digest: Some(artifact.digest.clone()),
+            media_type: Some(descriptor.media_type),
+            size: Some(descriptor.size),
+            artifact: Some(Artifact { reference: Some(to.reference.clone()), ..artifact.clone() }.into()),
+            ..Outcome::default()
+        })
+    }
+
+    /// Puts the manifest of blobs that are there, and has it listed as a referrer where it is one.
+    async fn put(
+        &self,
+        writer: &dyn Writer,
+        artifact: &Artifact,
+        descriptor: &Descriptor,
+        tag: Option<&str>,
+        blobs: &[Blob],
+    ) -> Result<()> {
+        self.call.operation.enter(Phase::Publishing);
+        let put = writer.put_manifest(descriptor, &artifact.manifest, None, tag).await;
         let listed = match put {
             // The registry lost a blob, or a cache in front of it said too early that it has it (Q59, R-36).
             Err(error) if matches!(error.registry_code(), Some("MANIFEST_BLOB_UNKNOWN" | "BLOB_UNKNOWN")) => {
                 self.call.operation.count(Count::Retry);
-                for blob in &blobs {
+                for blob in blobs {
                     writer.send_again(blob).await?;
                 }
-                writer.put_manifest(&descriptor, &artifact.manifest, None, tag).await?
+                writer.put_manifest(descriptor, &artifact.manifest, None, tag).await?
             }
             other => other?,
         };
@@ -82,13 +106,30 @@ impl Verb {
             };
             writer.put_referrers(&subject.digest, &[entry]).await?;
         }
-        Ok(Outcome {
-            digest: Some(artifact.digest.clone()),
-            media_type: Some(descriptor.media_type),
-            size: Some(descriptor.size),
-            artifact: Some(Artifact { reference: Some(to.reference.clone()), ..artifact.clone() }.into()),
-            ..Outcome::default()
-        })
+        Ok(())
+    }
+
+    /// Whether all of an artifact is there, as this client has pushed it before.
+    async fn skip_all(
+        &self,
+        writer: &dyn Writer,
+        manifest: &Descriptor,
+        tag: Option<&str>,
+        blobs: &[Blob],
+    ) -> Result<bool> {
+        let operation = &self.call.operation;
+        let blobs: Vec<_> = unique(blobs).into_iter().map(|blob| &blob.descriptor).collect();
+        if !writer.still_has(&manifest.digest, tag, &blobs).await? {
+            return Ok(false);
+        }
+        operation.enter(Phase::Uploading);
+        blobs.iter().for_each(|blob| operation.expect(blob.digest.as_str(), blob.size));
+        for blob in blobs {
+            operation.meter(blob.digest.as_str()).at(blob.size);
+            operation.forget(blob.digest.as_str());
+            operation.count(Count::Skipped);
+        }
+        Ok(true)
     }
 
     /// Pushes an artifact that refers to what is at `subject`, by its digest.
@@ -124,8 +165,7 @@ impl Verb {
     /// Brings every blob there, several at once.
     pub(super) async fn send_all(&self, writer: &dyn Writer, blobs: &[Blob]) -> Result<()> {
         self.call.operation.enter(Phase::Uploading);
-        let mut seen = std::collections::HashSet::new();
-        let unique: Vec<&Blob> = blobs.iter().filter(|blob| seen.insert(&blob.descriptor.digest)).collect();
+        let unique = unique(blobs);
         let operation = &self.call.operation;
         unique
             .iter()
@@ -157,6 +197,12 @@ impl Verb {
         let layer = Layer { descriptor: artifact.config_descriptor.clone(), content };
         self.blob(&layer)
     }
+}
+
+/// Each blob once.
+fn unique(blobs: &[Blob]) -> Vec<&Blob> {
+    let mut seen = HashSet::new();
+    blobs.iter().filter(|blob| seen.insert(&blob.descriptor.digest)).collect()
 }
 
 fn no_config() -> Error {

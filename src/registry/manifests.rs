@@ -25,14 +25,14 @@ pub struct Put {
 }
 
 /// What a registry claims to be a manifest's digest, in `Docker-Content-Digest`.
-enum Claim {
+pub(super) enum Claim {
     None,
     One(Digest),
     Unusable(String),
 }
 
 impl Claim {
-    fn of(headers: &HeaderMap) -> Self {
+    pub(super) fn of(headers: &HeaderMap) -> Self {
         let mut found = Self::None;
         for value in headers.get_all(DIGEST_HEADER) {
             if value.is_empty() {
@@ -46,6 +46,11 @@ impl Claim {
             };
         }
         found
+    }
+
+    /// Whether it is this digest.
+    pub(super) fn is(&self, digest: &Digest) -> bool {
+        matches!(self, Self::One(claimed) if claimed == digest)
     }
 
     /// Compares it with bytes; it never replaces a digest that was asked for.
@@ -164,10 +169,10 @@ impl Repository {
         }
         claim.check(bytes, &label)?;
         let put = Put { subject_known: response.headers.contains_key("oci-subject") };
-        let confirmed = matches!(claim, Claim::One(_));
         response.drain().await?;
-        if !confirmed {
-            self.confirm_manifest(target, bytes, status).await?;
+        match claim {
+            Claim::One(digest) => self.note_pushed(target, &digest),
+            _ => self.confirm_manifest(target, bytes, status).await?,
         }
         Ok(put)
     }
@@ -273,7 +278,7 @@ impl Repository {
         }
     }
 
-    fn manifest_request(&self, method: Method, target: &str) -> Request<'static> {
+    pub(super) fn manifest_request(&self, method: Method, target: &str) -> Request<'static> {
         let path = Target::Path(self.path(&format!("manifests/{target}")));
         // All four types, or an older one is sent (Q53).
         Request::new(method, path, self.scope.clone())

@@ -14,6 +14,7 @@ mod login;
 mod manifests;
 mod origin;
 mod policy;
+mod pushed;
 mod ranges;
 mod referrers;
 mod repository;

@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::auth::{Auth, Scope};
 use super::capabilities::HostCapabilities;
 use super::origin::Origin;
+use super::pushed::Pushed;
 use super::retry::Outage;
 use super::transport::{Names, Transport, header_value};
 use crate::call::Call;
@@ -29,6 +30,7 @@ pub(super) struct Inner {
     /// Registries on loopback by name: whether they speak TLS.
     schemes: Mutex<HashMap<String, bool>>,
     capabilities: Mutex<HashMap<String, HostCapabilities>>,
+    pushed: Pushed,
 }
 
 impl Registry {
@@ -49,6 +51,7 @@ impl Registry {
             auth: Auth::new(settings, credentials),
             schemes: Mutex::default(),
             capabilities: Mutex::default(),
+            pushed: Pushed::default(),
         })))
     }
 
@@ -89,11 +92,16 @@ impl Registry {
             auth,
             schemes: Mutex::new(schemes),
             capabilities: Mutex::default(),
+            pushed: Pushed::default(),
         }))
     }
 
     pub(super) fn transport(&self) -> &Transport {
         &self.0.transport
+    }
+
+    pub(super) fn pushed(&self) -> &Pushed {
+        &self.0.pushed
     }
 
     pub(super) fn auth(&self) -> &Auth {

@@ -196,6 +196,16 @@ struct Adding {
 }
 
 impl Writer for Adding {
+    /// Each blob is looked for without a request.
+    fn still_has<'a>(
+        &'a self,
+        _: &'a Digest,
+        _: Option<&'a str>,
+        _: &'a [&'a Descriptor],
+    ) -> Pending<'a, bool> {
+        Box::pin(async { Ok(false) })
+    }
+
     fn send<'a>(&'a self, blob: &'a Blob) -> Pending<'a, ()> {
         let (writer, operation) = (self.writer.clone(), self.call.operation.clone());
         let (descriptor, source, spool) = (blob.descriptor.clone(), blob.source.clone(), blob.spool.clone());

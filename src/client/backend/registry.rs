@@ -154,6 +154,16 @@ struct Pushing {
 }
 
 impl Writer for Pushing {
+    fn still_has<'a>(
+        &'a self,
+        manifest: &'a Digest,
+        tag: Option<&'a str>,
+        blobs: &'a [&'a Descriptor],
+    ) -> Pending<'a, bool> {
+        let name = tag.unwrap_or(manifest.as_str());
+        run(&self.repository, self.repository.still_has(name, manifest, blobs))
+    }
+
     fn send<'a>(&'a self, blob: &'a Blob) -> Pending<'a, ()> {
         run(&self.repository, async move {
             let source = blob.source.clone();

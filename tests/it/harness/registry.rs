@@ -116,6 +116,12 @@ impl Registry {
         self.state.lock().unwrap().blobs.get(&(repository.to_owned(), digest.to_string())).cloned()
     }
 
+    /// Loses a blob.
+    pub fn lose_blob(&self, repository: &str, digest: &Digest) {
+        let key = (repository.to_owned(), digest.to_string());
+        assert!(self.state.lock().unwrap().blobs.remove(&key).is_some(), "{key:?}");
+    }
+
     /// An upload session that holds these bytes; where it goes on.
     pub fn put_session(&self, repository: &str, bytes: &[u8]) -> String {
         let mut state = self.state.lock().unwrap();

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use cldoci::oci::{ArtifactKind, Descriptor, Digest, media_type};
-use cldoci::{ArtifactBuilder, Kind, Layer, Result};
+use cldoci::{Artifact, ArtifactBuilder, Kind, Layer, Result};
 
 use super::{LAYER, artifact, is_layer, pull, pull_refused, serve};
 use crate::harness::evil::{Act, Seen, answer, head};
@@ -305,6 +305,75 @@ fn r_36_blobs_that_were_said_to_be_there_are_sent_and_the_manifest_once_more() {
                 assert_eq!(error.registry_code(), Some("MANIFEST_BLOB_UNKNOWN"));
             }
         }
+    }
+}
+
+/// Three requests, as one by one, but at once and none that writes: what is gone or says something else is pushed as ever.
+#[test]
+fn what_a_client_has_pushed_it_asks_for_and_sends_only_where_it_is_gone() {
+    let layer = Layer::from_bytes("application/octet-stream", LAYER);
+    let config = br#"{"a":1}"#.to_vec();
+    let build = |text: &str| {
+        let builder = ArtifactBuilder::new(ArtifactKind::Component).config(config.clone());
+        builder.layer(layer.clone()).annotation("a", text).finish().unwrap()
+    };
+    let (built, other) = (build("one"), build("other"));
+    let (registry, ours) = (Registry::start(), Ours::new());
+    let push = |ours: &Ours, artifact: &Artifact, name: &str| {
+        let before = registry.server.log().len();
+        let done = ours.push(artifact, &format!("{}/org/{name}", registry.host())).unwrap();
+        let mut asked: Vec<_> =
+            registry.server.log().split_off(before).into_iter().map(|seen| seen.method).collect();
+        // Those that go out at once come in any order.
+        if asked.len() > 3 {
+            asked[..3].sort();
+        }
+        (asked, done.counters.blobs_skipped, done.counters.blobs_uploaded)
+    };
+    let methods = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(push(&ours, &built, "app:v1").0.len(), 6);
+    assert_eq!(push(&ours, &built, "app:v1"), (methods("HEAD HEAD HEAD"), 2, 0));
+    assert_eq!(push(&ours, &built, "app:v2"), (methods("POST POST PUT"), 2, 0), "of that name alone");
+    assert_eq!(
+        push(&ours.again(), &built, "app:v1"),
+        (methods("POST POST PUT"), 2, 0),
+        "by that client alone"
+    );
+
+    // Somebody else has moved the tag.
+    assert_eq!(push(&ours.again(), &other, "app:v1").0, methods("POST POST PUT"));
+    assert_eq!(push(&ours, &built, "app:v1"), (methods("HEAD HEAD HEAD POST POST PUT"), 2, 0));
+    assert_eq!(registry.tagged("org/app", "v1"), Some(built.digest.to_string()));
+
+    registry.lose_blob("org/app", &Digest::of(LAYER));
+    let (asked, skipped, uploaded) = push(&ours, &built, "app:v1");
+    assert_eq!((&asked[..3], skipped, uploaded), (&methods("HEAD HEAD HEAD")[..], 1, 1), "{asked:?}");
+    assert_eq!(registry.blob("org/app", &Digest::of(LAYER)).as_deref(), Some(LAYER));
+    assert_eq!(push(&ours, &built, "app:v1"), (methods("HEAD HEAD HEAD"), 2, 0));
+}
+
+/// A referrer that was taken out of its subject's list by somebody else is listed again.
+#[test]
+fn a_referrer_and_what_a_registry_does_not_confirm_are_pushed_again_as_if_new() {
+    let config = br#"{"a":1}"#.to_vec();
+    let builder = || ArtifactBuilder::new(ArtifactKind::Component).config(config.clone());
+    let plain = builder().finish().unwrap();
+    let subject = Descriptor::new(media_type::OCI_MANIFEST.to_owned(), plain.digest.clone(), 100);
+    let referrer = builder().subject(subject).finish().unwrap();
+    for (digest_header, artifact, asks) in
+        [(true, &plain, true), (false, &plain, false), (true, &referrer, false)]
+    {
+        let registry = Registry::with(Manners { digest_header, ..Manners::default() }, |_| None);
+        let ours = Ours::new();
+        let reference = format!("{}/org/app:v1", registry.host());
+        ours.push(artifact, &reference).unwrap();
+        let before = registry.server.log().len();
+        ours.push(artifact, &reference).unwrap();
+        let puts = registry.server.log()[before..]
+            .iter()
+            .filter(|seen| seen.method == "PUT" && seen.path.ends_with("/manifests/v1"))
+            .count();
+        assert_eq!(puts, usize::from(!asks));
     }
 }
 
