@@ -18,7 +18,10 @@ import (
 const (
 	// reportEvery is how often a progress function is called.
 	reportEvery = 100 * time.Millisecond
-	// descriptorLimit bounds the descriptors that calls wait on at once, each of which costs the process two.
+	// waiterLimit bounds the calls that wait within the library, each of which keeps a thread: the quickest way for a
+	// call that is alone, and a slow one for a crowd.
+	waiterLimit = 1
+	// descriptorLimit bounds the descriptors that others wait on at once, each of which costs the process two.
 	// What is beyond asks now and then, so that any number of calls needs neither threads nor descriptors.
 	descriptorLimit = 64
 	// entryLimit bounds the calls that are inside the library at once, and with them the threads that a crowd
@@ -27,6 +30,7 @@ const (
 )
 
 var (
+	waiters     = make(chan struct{}, waiterLimit)
 	descriptors = make(chan struct{}, descriptorLimit)
 	entries     = make(chan struct{}, entryLimit)
 )
@@ -93,8 +97,17 @@ func (n nativeClient) run(ctx context.Context, v *verb) (*outcome, error) {
 	})
 }
 
-// await returns once the operation has ended, in a goroutine that no thread is bound to.
+// await returns once the operation has ended.
 func (v *verb) await(operation *C.cldoci_operation) {
+	if v.settings.progress == nil {
+		select {
+		case waiters <- struct{}{}:
+			defer func() { <-waiters }()
+			C.cldoci_operation_wait(operation, -1, nil)
+			return
+		default:
+		}
+	}
 	select {
 	case descriptors <- struct{}{}:
 		defer func() { <-descriptors }()
