@@ -13,6 +13,7 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -256,15 +257,19 @@ func ofBare(name, reference, directory string) (verb, error) {
 			return err
 		}, nil
 	case "push":
-		manifest, bytes, mediaType, err := b.manifest(tag)
+		// All of it is there: asked for at once.
+		manifest, _, _, err := b.manifest(tag)
 		return func(int) error {
-			for _, digest := range []string{manifest.Layers[0].Digest, manifest.Config.Digest} {
-				if _, _, err := b.ask("HEAD", "/blobs/"+digest, "", nil); err != nil {
-					return err
-				}
+			paths := []string{"/manifests/" + tag, "/blobs/" + manifest.Layers[0].Digest, "/blobs/" + manifest.Config.Digest}
+			answers := make(chan error, len(paths))
+			for _, path := range paths {
+				go func() { _, _, err := b.ask("HEAD", path, "", nil); answers <- err }()
 			}
-			_, _, err := b.ask("PUT", "/manifests/"+tag, mediaType, bytes)
-			return err
+			var failed error
+			for range paths {
+				failed = errors.Join(failed, <-answers)
+			}
+			return failed
 		}, err
 	}
 	return nil, fmt.Errorf("no verb %s", name)
