@@ -9,6 +9,7 @@ source. A ratio is the new one's time by the old one's in one round's pair; the 
 import argparse
 import json
 import pathlib
+import signal
 import statistics
 import subprocess
 import sys
@@ -114,6 +115,8 @@ def main():
     parser.add_argument("--at-once", nargs="+", type=int, default=[1])
     parser.add_argument("--most", type=float)
     arguments = parser.parse_args()
+    # A run that is ended takes its registry and its trees along.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
     with tempfile.TemporaryDirectory(prefix="cldoci-bench-", dir="/dev/shm") as work:
         bench = Bench(pathlib.Path(work))
         libraries = {name: Library(bench, name, path) for name, path in ((OLD, arguments.old), (NEW, arguments.new))}
