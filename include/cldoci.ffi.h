@@ -47,11 +47,13 @@ const char *cldoci_error_message(const cldoci_error *error, size_t *length);
 int32_t cldoci_error_http_status(const cldoci_error *error);
 const char *cldoci_error_registry_code(const cldoci_error *error, size_t *length);
 size_t cldoci_error_registry_error_count(const cldoci_error *error);
-const char *cldoci_error_registry_error_code(const cldoci_error *error,
-                                             size_t index,
-                                             size_t *length);
-const char *cldoci_error_registry_error_message(const cldoci_error *error, size_t index, size_t *length);
-const char *cldoci_error_registry_error_detail(const cldoci_error *error, size_t index, size_t *length);
+const char *cldoci_error_registry_error_code(const cldoci_error *error, size_t index, size_t *length);
+const char *cldoci_error_registry_error_message(const cldoci_error *error,
+                                                size_t index,
+                                                size_t *length);
+const char *cldoci_error_registry_error_detail(const cldoci_error *error,
+                                               size_t index,
+                                               size_t *length);
 int32_t cldoci_error_errno(const cldoci_error *error);
 int32_t cldoci_error_retryable(const cldoci_error *error);
 int64_t cldoci_error_retry_after_ms(const cldoci_error *error);
@@ -354,7 +356,8 @@ cldoci_status cldoci_reference_with(const cldoci_reference *of,
                                     cldoci_reference **reference,
                                     cldoci_error **error);
 const char *cldoci_reference_string(const cldoci_reference *reference, size_t *length);
-const char *cldoci_reference_registry(const cldoci_reference *reference, size_t *length);
+const char *cldoci_reference_registry(const cldoci_reference *reference,
+                                      size_t *length);
 const char *cldoci_reference_repository(const cldoci_reference *reference, size_t *length);
 const char *cldoci_reference_path(const cldoci_reference *reference, size_t *length);
 const char *cldoci_reference_tag(const cldoci_reference *reference, size_t *length);
@@ -598,7 +601,8 @@ cldoci_status cldoci_logout_start(const cldoci_client *client,
                                   const cldoci_options *options,
                                   cldoci_operation **operation,
                                   cldoci_error **error);
-const char *cldoci_result_digest(const cldoci_result *result, size_t *length);
+const char *cldoci_result_digest(const cldoci_result *result,
+                                 size_t *length);
 const char *cldoci_result_media_type(const cldoci_result *result, size_t *length);
 uint64_t cldoci_result_size(const cldoci_result *result);
 int32_t cldoci_result_exists(const cldoci_result *result);
@@ -624,9 +628,7 @@ size_t cldoci_result_entry_count(const cldoci_result *result);
 const char *cldoci_result_entry_digest(const cldoci_result *result, size_t index, size_t *length);
 const char *cldoci_result_entry_media_type(const cldoci_result *result, size_t index, size_t *length);
 const char *cldoci_result_entry_artifact_type(const cldoci_result *result, size_t index, size_t *length);
-const char *cldoci_result_entry_platform(const cldoci_result *result,
-                                         size_t index,
-                                         size_t *length);
+const char *cldoci_result_entry_platform(const cldoci_result *result, size_t index, size_t *length);
 uint64_t cldoci_result_entry_size(const cldoci_result *result, size_t index);
 size_t cldoci_result_referrer_annotation_count(const cldoci_result *result, size_t index);
 const char *cldoci_result_referrer_annotation_key(const cldoci_result *result,
@@ -649,7 +651,8 @@ cldoci_status cldoci_operation_wait(const cldoci_operation *operation,
 cldoci_status cldoci_operation_progress(const cldoci_operation *operation,
                                         cldoci_progress *progress,
                                         cldoci_error **error);
-cldoci_status cldoci_operation_cancel(const cldoci_operation *operation, cldoci_error **error);
+cldoci_status cldoci_operation_cancel(const cldoci_operation *operation,
+                                      cldoci_error **error);
 cldoci_status cldoci_operation_open_descriptor(const cldoci_operation *operation,
                                                int32_t *fd,
                                                cldoci_error **error);
@@ -657,13 +660,13 @@ cldoci_status cldoci_operation_result(const cldoci_operation *operation,
                                       cldoci_result **result,
                                       cldoci_error **error);
 cldoci_status cldoci_operation_free(cldoci_operation *operation);
-const char *cldoci_artifact_type(const cldoci_artifact *artifact, size_t *length);
+const char *cldoci_artifact_type(const cldoci_artifact *artifact,
+                                 size_t *length);
 const char *cldoci_artifact_reference(const cldoci_artifact *artifact, size_t *length);
 const char *cldoci_artifact_digest(const cldoci_artifact *artifact, size_t *length);
 const char *cldoci_artifact_media_type(const cldoci_artifact *artifact, size_t *length);
 const uint8_t *cldoci_artifact_manifest(const cldoci_artifact *artifact, size_t *size);
-const uint8_t *cldoci_artifact_config(const cldoci_artifact *artifact,
-                                      size_t *size);
+const uint8_t *cldoci_artifact_config(const cldoci_artifact *artifact, size_t *size);
 const char *cldoci_artifact_config_media_type(const cldoci_artifact *artifact, size_t *length);
 const char *cldoci_artifact_config_digest(const cldoci_artifact *artifact, size_t *length);
 uint64_t cldoci_artifact_config_size(const cldoci_artifact *artifact);
@@ -690,7 +693,9 @@ const char *cldoci_artifact_annotation_key(const cldoci_artifact *artifact, size
 const char *cldoci_artifact_annotation_value(const cldoci_artifact *artifact, size_t index, size_t *length);
 const char *cldoci_artifact_subject(const cldoci_artifact *artifact, size_t *length);
 cldoci_status cldoci_artifact_free(cldoci_artifact *artifact);
-cldoci_status cldoci_config_new(const char *artifact_type, cldoci_config **config, cldoci_error **error);
+cldoci_status cldoci_config_new(const char *artifact_type,
+                                cldoci_config **config,
+                                cldoci_error **error);
 cldoci_status cldoci_config_set(cldoci_config *config,
                                 const char *field,
                                 const char *value,
@@ -700,8 +705,7 @@ cldoci_status cldoci_config_set_entry(cldoci_config *config,
                                       const char *key,
                                       const char *value,
                                       cldoci_error **error);
-const uint8_t *cldoci_config_json(const cldoci_config *config,
-                                  size_t *size);
+const uint8_t *cldoci_config_json(const cldoci_config *config, size_t *size);
 cldoci_status cldoci_config_free(cldoci_config *config);
 typedef int64_t (*cldoci_reader)(uint8_t *buffer, size_t size, void *user_data);
 cldoci_status cldoci_artifact_builder_new(const cldoci_client *client,

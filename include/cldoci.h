@@ -2,14 +2,14 @@
  * cldoci: OCI artifacts for every language
  * ========================================
  *
- * cldoci builds a directory into an OCI artifact and pushes, pulls, tags and checks artifacts on OCI registries
- * (Docker Hub, GHCR, ECR, Harbor, your own). This file is the whole interface.
+ * cldoci packs a directory into an OCI artifact, and pushes, pulls, tags and checks artifacts on OCI registries
+ * (Docker Hub, GHCR, ECR, Harbor, your own). This file documents the whole interface.
  *
- * An artifact is a directory packed for a registry: one or more *layers* (compressed archives), a *config* (a
- * JSON text of yours that says what it is), and a *manifest* that names both by digest. The manifest's digest,
- * `sha256:...`, is the artifact's identity; a *tag* is a name for it that can be moved. A *reference* says where
- * an artifact is: `ghcr.io/org/app:v1`, `localhost:5000/app@sha256:...`, or `ocidir:///some/directory:v1`, a
- * local image layout that needs no server. Every verb works on both.
+ * An artifact is a directory packed for a registry. It has one or more *layers* (compressed archives), a *config*
+ * (JSON that you define and that describes it), and a *manifest* that lists both by digest. The digest of the
+ * manifest, `sha256:...`, identifies the artifact; a *tag* is a name for it that can be moved. A *reference* says
+ * where an artifact is: `ghcr.io/org/app:v1`, `localhost:5000/app@sha256:...`, or `ocidir:///some/directory:v1` for
+ * a local image layout, which needs no server. Every verb works on both.
  *
  * A first program
  * ---------------
@@ -55,102 +55,114 @@
  *
  * Linking
  * -------
- * `cc program.c $(pkg-config --cflags --libs cldoci)`, or `-lcldoci`. The header is C99 and C++11. A program that
- * loads the library at run time compares cldoci_abi_version() with CLDOCI_ABI_VERSION first. The library stays
- * in the process once it is loaded; dlclose does no harm.
+ * `cc program.c $(pkg-config --cflags --libs cldoci)`, or `-lcldoci`. The header works in C99 and C++11 and later.
+ * A program that loads the library at run time compares cldoci_abi_version() with CLDOCI_ABI_VERSION first. Once
+ * loaded, the library stays in the process; calling dlclose does no harm.
  *
  * Calls
  * -----
  * Every call that can fail returns a cldoci_status: CLDOCI_OK is 0, CLDOCI_PENDING is 1, failures are negative.
- * The order of parameters is: the object, inputs, options, outputs, `error`. The verbs belong to the client:
+ * Parameters come in this order: the object, inputs, options, outputs, `error`. The verbs belong to the client:
  *
  *     cldoci_VERB(client, inputs..., options, &result, &error)            waits
  *     cldoci_VERB_start(client, inputs..., options, &operation, &error)   returns at once
  *
  * What holds for all functions
  * ----------------------------
- * The comments below do not say it again:
+ * The comments below do not repeat it:
  *
+ * - A handle that a function takes is borrowed, not NULL. An error that a function reads is borrowed, may be NULL.
+ * - A function that returns a cldoci_status returns CLDOCI_OK, or the reason for the failure. The error's message
+ *   says what is wrong, and never contains a secret.
+ * - A function that returns a text, bytes or a number reads the handle that it takes first. Text and bytes are
+ *   borrowed from that handle; without a handle, text is static. Where there is nothing to return, because the
+ *   handle is bad, an index is too large, or the verb gives no such thing, it returns NULL or 0. `index`, `layer`
+ *   and `at` count from 0.
+ * - `length` is an output that may be NULL: the length of the text in bytes, without its final NUL.
  * - `error` is an output that may be NULL: set to NULL, on failure to an error that you free.
- * - Of a verb, `client` is borrowed, not NULL; `options` are borrowed, may be NULL, and beat the client's for this call;
- *   `result` is an output that may be NULL: set to NULL, on success to a result that you free.
- * - A `_start` form takes the inputs of its verb, and `operation`, an output, not NULL: set to NULL, on success to an
- *   operation that you free. It returns CLDOCI_OK, or why the verb could not be started.
- * - Of a setter of one option, `cldoci_options_set_NAME`, `options` are borrowed, not NULL. It returns CLDOCI_OK, or
- *   CLDOCI_ERROR_ARGUMENT with a message that says what is wrong.
- * - `length` is an output that may be NULL: the bytes of the text before its final NUL.
- * - Nothing prints, exits or aborts, with one exception: where the system has no memory left, Rust's allocator writes a
- *   line to standard error and aborts. What others send can't bring that about: it is bounded, by options.
- * - A `_free` function takes a handle, which is consumed; NULL is fine. It returns CLDOCI_OK, or CLDOCI_ERROR_HANDLE or
- *   CLDOCI_ERROR_FORKED for a bad handle.
- * - A function may be called on any thread, and on several at once; those of options, builders and configs on one at
- *   a time for one handle. Where a comment has a line that begins with "Threads:", that line holds.
+ * - Of a verb, `client` is borrowed, not NULL; `options` are borrowed, may be NULL, and override the client's for
+ *   this call; `result` is an output that may be NULL: set to NULL, on success to a result that you free.
+ * - A `_start` form takes the inputs of its verb, and `operation`, an output, not NULL: set to NULL, on success to
+ *   an operation that you free. Its status only says whether the verb could be started.
+ * - A setter of one option, `cldoci_options_set_NAME`, checks the syntax of the value at once: a value that can't
+ *   be right is CLDOCI_ERROR_ARGUMENT there, and changes nothing. Whether a file exists shows when it is used.
+ * - A function that sets a callback takes `callback`, where NULL removes it; `user_data`, which may be NULL and is
+ *   passed to the callback, never dereferenced; and `finalizer`, which may be NULL and is called once with
+ *   `user_data` when nothing can call the callback any more, also when setting it fails.
+ * - A `_free` function takes a handle, which is consumed; NULL is fine. It returns CLDOCI_OK, or
+ *   CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle.
+ * - Any thread may call a function, and several threads may at once. Options, builders and configs are the
+ *   exception: one thread at a time may use such a handle. A line that begins with "Threads:" says where a function
+ *   differs.
+ * - Nothing prints, exits or aborts, with one exception: when the system has no memory left, Rust's allocator
+ *   writes a line to standard error and aborts. A server or an archive can't cause that: options limit what they
+ *   may use.
  *
  * Ownership
  * ---------
- * - What a call gives through a pointer to a pointer is yours: free it with the `_free` of its type, and with
- *   nothing else. `*result`, `*error` and their like are set to NULL first, and what they held is not freed.
- * - "Borrowed" inputs stay yours and are not needed after the call: strings and bytes are copied, and a handle
- *   may be freed while operations that were started with it run on.
- * - A `const char *` or `const uint8_t *` that a call *returns* is borrowed from the handle that it was asked of,
- *   and lives until that handle is freed. Freeing a handle on one thread while another reads such a text is a
- *   race of the caller's. Texts end with a NUL; as they can hold others, their length can be asked for, too.
+ * - What a call gives you through a pointer to a pointer is yours. Free it with the `_free` function of its type,
+ *   and with nothing else. `*result`, `*error` and the like are set to NULL first; what they pointed to is not
+ *   freed.
+ * - "Borrowed" inputs stay yours, and the library does not need them after the call: it copies text and bytes, and
+ *   you may free a handle while operations that were started with it run.
+ * - A `const char *` or `const uint8_t *` that a call *returns* lives until its handle is freed. Do not free a
+ *   handle on one thread while another thread reads such a text. Text ends with a NUL. It can contain other NULs,
+ *   so you can ask for its length.
  * - Only `_free` consumes a handle, whatever it returns.
- * - Strings in are UTF-8, paths are any bytes; both end with a NUL and have at most 64 MiB.
- * - An output (a pointer to a handle, a number or a struct) must be aligned, else the call is refused or, where it
- *   has no status, leaves it alone; and it must be writable, which the library can't check. It is written on every
- *   path: to NULL, 0, -1 or zeroes first. Where two outputs are one place, it holds what was written last: the
- *   error of a call that failed, the result of one that did not.
+ * - Text that you pass is UTF-8; a path may have any bytes. Both end with a NUL and have at most 64 MiB.
+ * - An output (a pointer to a handle, a number or a struct) must be aligned. If it is not, the call is refused or,
+ *   where it has no status, leaves the output alone. It must also be writable, which the library can't check. Every
+ *   path writes it, to NULL, 0, -1 or zeroes first. If two outputs are the same variable, it holds what was written
+ *   last: the error of a call that failed, the result of one that succeeded.
  *
  * Errors
  * ------
- * `error` may be NULL where the status is enough. On failure `*error` holds an object with the status, a one-line
- * message for a person, and facts to act on: cldoci_error_http_status, _registry_code, _errno, _retryable,
- * _retry_after_ms. There is no "last error" of a thread. (Where even an error object can't be made, `*error`
- * stays NULL; the accessors take a NULL.)
+ * Pass NULL for `error` if the status is enough. On failure `*error` is an object with the status, a one-line
+ * message for people, and facts to act on: cldoci_error_http_status, _registry_code, _errno, _retryable,
+ * _retry_after_ms. There is no "last error" of a thread. (If even an error object can't be made, `*error` stays
+ * NULL.)
  *
  * Handles
  * -------
- * The pointers to incomplete types below are not addresses but checked numbers. A handle that was freed, is of
- * another type, or was never given out is CLDOCI_ERROR_HANDLE, and freeing twice is, too. Accessors without an
- * `error` give NULL, 0 or what they say for a bad handle. A program that follows such a pointer faults; Go and
- * Java report that as an access to address 0.
+ * The pointers to incomplete types below are not addresses but checked numbers. A handle that was freed, has
+ * another type, or was never issued gives CLDOCI_ERROR_HANDLE; so does freeing it twice. A program that
+ * dereferences such a pointer faults; Go and Java report that as an access to address 0. `const` means that a call
+ * neither frees the handle nor changes its settings, so cldoci_operation_cancel takes a const handle.
  *
  * Threads
  * -------
- * Every handle may be used and freed on any thread, and by several at once, but for options, builders and configs
- * while they are changed: one thread at a time. All input and output runs on the library's own threads, which are
- * started at the first verb, take no signals, and end soon after the last client and operation are freed;
- * cldoci_wait_idle waits until they have. A call
- * needs little of the caller's stack. No call may be made from a signal handler.
+ * Input and output run on the library's own threads. The first verb starts them; they take no signals, and end soon
+ * after the last client and operation are freed (cldoci_wait_idle waits for that). A call needs little stack. Do
+ * not call the library from a signal handler.
  *
  * Operations
  * ----------
- * An operation is waited for with a time-out (cldoci_operation_wait), polled (cldoci_operation_progress), watched
- * by an event loop (cldoci_operation_open_descriptor), cancelled from any thread, and freed at any time, which
- * cancels it. A thousand at once are fine: those that can't run yet have the phase CLDOCI_PHASE_WAITING.
+ * You can wait for an operation with a timeout (cldoci_operation_wait), poll it (cldoci_operation_progress), watch
+ * it in an event loop (cldoci_operation_open_descriptor), cancel it from any thread, and free it at any time, which
+ * cancels it. A thousand at once are fine: those that can't run yet are in the phase CLDOCI_PHASE_WAITING.
  *
- * Callbacks of an operation run on threads of their own, those of a blocking verb on the thread that calls it,
- * while it waits: a runtime with one interpreter thread can't hang. One call at a time for an operation. They must
- * not unwind or jump (exceptions, longjmp).
+ * Callbacks of an operation run on threads that do nothing else. Those of a blocking verb run on the thread that
+ * called it, while it waits, so a runtime with one interpreter thread can't hang. An operation makes one call at a
+ * time. A callback must not unwind or jump out (exceptions, longjmp).
  *
  * fork
  * ----
- * In a child of fork the handles of the parent are CLDOCI_ERROR_FORKED, new ones work. Operations of the parent
- * go on in the parent alone. All descriptors of the library are close-on-exec.
+ * In a child of fork, the parent's handles give CLDOCI_ERROR_FORKED; new ones work. The parent's operations go on
+ * in the parent only. All descriptors of the library are close-on-exec.
  *
  * Options
  * -------
- * Options are set by a function for each, or by name (cldoci_options_set); cldoci_option_count and its like
- * list them with their types and defaults. Each belongs to a client, to a call, or to both: what a call brings
- * beats the client's, that beats the environment (`CLDOCI_NAME`), that beats the default. The environment is read
- * when a client is made, and not later: proxies, where credentials and the system's certificates lie (SSL_CERT_FILE,
- * SSL_CERT_DIR), CLDOCI_NAME. With the option environment off it is not read.
+ * Each option has a function that sets it; cldoci_options_set sets it by name. cldoci_option_count and the
+ * functions after it list the options with their types and defaults. An option belongs to a client, to a call, or
+ * to both; given to the other it is CLDOCI_ERROR_ARGUMENT. The call's value overrides the client's, which overrides
+ * the environment (`CLDOCI_NAME`), which overrides the default. The environment is read when a client is made, and
+ * not later: proxies, the places of credentials and of the system's certificates (SSL_CERT_FILE, SSL_CERT_DIR), and
+ * CLDOCI_NAME. If the option `environment` is off, it is not read.
  *
  * Stability
  * ---------
- * Functions, constants and members are added and not changed; the soname says so (CLDOCI_ABI_VERSION). A program
- * must be ready for statuses, phases and options that it does not know.
+ * Functions, constants and members are added, never changed; a break changes the soname (CLDOCI_ABI_VERSION). A
+ * program must expect statuses, phases and options that it does not know.
  */
 
 #ifndef CLDOCI_H
@@ -172,7 +184,7 @@ extern "C" {
 typedef struct cldoci_artifact cldoci_artifact;
 
 /**
- * An artifact while it is put together by hand.
+ * An artifact that is built by hand.
  */
 typedef struct cldoci_artifact_builder cldoci_artifact_builder;
 
@@ -182,12 +194,12 @@ typedef struct cldoci_artifact_builder cldoci_artifact_builder;
 typedef struct cldoci_client cldoci_client;
 
 /**
- * The config of a component, datacenter or module while it is put together.
+ * The config of a component, datacenter or module, set field by field.
  */
 typedef struct cldoci_config cldoci_config;
 
 /**
- * A credential that a credential callback fills in; lives for the time of that call.
+ * A credential that a credential callback fills in; valid during that call.
  */
 typedef struct cldoci_credential cldoci_credential;
 
@@ -197,12 +209,12 @@ typedef struct cldoci_credential cldoci_credential;
 typedef struct cldoci_error cldoci_error;
 
 /**
- * A verb under way.
+ * A running verb.
  */
 typedef struct cldoci_operation cldoci_operation;
 
 /**
- * Settings for a client or for a call; copied where they are given, reusable.
+ * Settings for a client or for a call. They are copied when they are given to one, and can be used again.
  */
 typedef struct cldoci_options cldoci_options;
 
@@ -212,7 +224,7 @@ typedef struct cldoci_options cldoci_options;
 typedef struct cldoci_reference cldoci_reference;
 
 /**
- * What a verb gave. Immutable.
+ * What a verb returned. Immutable.
  */
 typedef struct cldoci_result cldoci_result;
 
@@ -222,33 +234,33 @@ typedef struct cldoci_result cldoci_result;
 #define CLDOCI_OK 0
 /** The operation is not done yet; no error object is made. */
 #define CLDOCI_PENDING 1
-/** An argument, an option or a reference is not usable. */
+/** An argument, an option or a reference is invalid. */
 #define CLDOCI_ERROR_ARGUMENT -1
-/** A handle was freed, has another type, or was never given out. */
+/** A handle was freed, has another type, or was never issued. */
 #define CLDOCI_ERROR_HANDLE -2
-/** A handle was made before `fork` and is used in the child. */
+/** A handle was made before `fork` and used in the child. */
 #define CLDOCI_ERROR_FORKED -3
-/** A callback made a call that would wait for the callback itself. */
+/** A callback made a call that would wait for that callback. */
 #define CLDOCI_ERROR_REENTRANT -4
-/** A defect of the library was caught at its border. The process and all handles stay usable. */
+/** A bug in the library, caught before it could do harm. The process and all handles stay usable. */
 #define CLDOCI_ERROR_PANIC -5
-/** A defect of the library. */
+/** A bug in the library. */
 #define CLDOCI_ERROR_INTERNAL -6
-/** The operation was cancelled, or freed while it was waited for. */
+/** The operation was cancelled, or freed while something waited for it. */
 #define CLDOCI_ERROR_CANCELLED -7
-/** A deadline passed, or a peer was slower than the least rate. */
+/** A deadline passed, or the other side was slower than the minimum rate. */
 #define CLDOCI_ERROR_TIMEOUT -8
-/** The system, the file system or the registry cannot do it. */
+/** The system, the file system or the registry can't do it. */
 #define CLDOCI_ERROR_UNSUPPORTED -9
-/** A system call failed; `cldoci_error_errno` says how. */
+/** A system call failed; `cldoci_error_errno` says why. */
 #define CLDOCI_ERROR_IO -20
 /** The destination exists and is not empty. */
 #define CLDOCI_ERROR_EXISTS -21
-/** Another process holds what is needed. */
+/** Another process holds a lock that is needed. */
 #define CLDOCI_ERROR_BUSY -22
-/** A source changed while it was read. */
+/** A source file changed while it was read. */
 #define CLDOCI_ERROR_CHANGED -23
-/** An entry of an archive or of a tree is refused. */
+/** An entry of an archive or of a directory is refused. */
 #define CLDOCI_ERROR_UNSAFE -24
 /** A limit was reached; the message names it and the option that raises it. */
 #define CLDOCI_ERROR_LIMIT -25
@@ -258,32 +270,31 @@ typedef struct cldoci_result cldoci_result;
 #define CLDOCI_ERROR_TLS -41
 /** The server's answer breaks the protocol. */
 #define CLDOCI_ERROR_PROTOCOL -42
-/** The registry or the layout says that it is not there. */
+/** The registry or the layout does not have it. */
 #define CLDOCI_ERROR_NOT_FOUND -43
-/** The registry demands other credentials. */
+/** The registry wants other credentials. */
 #define CLDOCI_ERROR_UNAUTHORIZED -44
-/** The registry refuses these credentials this access. */
+/** The credentials don't permit this access. */
 #define CLDOCI_ERROR_DENIED -45
-/** A credential helper or a credential file is unusable. */
+/** A credential helper or a credential file can't be used. */
 #define CLDOCI_ERROR_CREDENTIALS -46
 /** Refused for safety: a redirect, a token server, a downgrade. */
 #define CLDOCI_ERROR_POLICY -47
-/** The registry asks to slow down; `cldoci_error_retry_after_ms` says for how long. */
+/** The registry asks to slow down; `cldoci_error_retry_after_ms` says how long to wait. */
 #define CLDOCI_ERROR_RATE_LIMITED -48
-/** Content does not have the digest it must have. */
+/** The content does not match its digest. */
 #define CLDOCI_ERROR_DIGEST -49
-/** Content does not have the size it must have. */
+/** The content does not match its size. */
 #define CLDOCI_ERROR_SIZE -50
 /**
- * What a call came to: 0 for success, 1 for "not done yet", negative for a failure.
+ * The outcome of a call: 0 for success, 1 for "not done yet", negative for a failure.
  */
 typedef int32_t cldoci_status;
 
 /**
- * The name of a status, such as `NOT_FOUND`, for logs.
+ * The name of a status, such as `NOT_FOUND`, for logs. NULL for a number that is not a status.
  *
  * @param status  any number
- * @return static text, NULL for a number that is no status; never freed
  */
 const char *cldoci_status_name(cldoci_status status);
 
@@ -292,86 +303,65 @@ const char *cldoci_status_name(cldoci_status status);
 /**
  * The status that the failed call returned.
  *
- * @param error  borrowed; NULL gives CLDOCI_OK
- * @return the status; CLDOCI_ERROR_HANDLE for a bad handle
+ * @return the status; CLDOCI_OK for NULL, CLDOCI_ERROR_HANDLE for a bad handle
  */
 cldoci_status cldoci_error_status(const cldoci_error *error);
 
 /**
- * What failed, on what, and where it is known the cure: one line, without a final newline. Text that came
- * from a server has its control characters escaped.
- *
- * @param error  borrowed; NULL gives NULL
- * @return borrowed from `error`, UTF-8; NULL for a bad handle
+ * What failed, on what, and the cure if it is known: one line in UTF-8, without a newline at the end. Control
+ * characters in text from a server are escaped.
  */
 const char *cldoci_error_message(const cldoci_error *error, size_t *length);
 
 /**
- * The HTTP status that was the reason.
+ * The HTTP status that caused the failure.
  *
- * @param error  borrowed; NULL gives 0
- * @return 100 to 599; 0 where there was none, or for a bad handle
+ * @return 100 to 599; 0 if there was none
  */
 int32_t cldoci_error_http_status(const cldoci_error *error);
 
 /**
- * The registry's own code, such as `MANIFEST_UNKNOWN`.
- *
- * @param error  borrowed; NULL gives NULL
- * @return borrowed from `error`; NULL where the registry gave none, or for a bad handle
+ * The registry's own error code, such as `MANIFEST_UNKNOWN`. NULL if it gave none.
  */
 const char *cldoci_error_registry_code(const cldoci_error *error, size_t *length);
 
 /**
- * How many errors the registry listed in its answer, of which `cldoci_error_registry_code` is the first one's code;
- * of a long list the first 32 are kept. Their texts are the registry's own, with control characters escaped.
- *
- * @param error  borrowed; NULL gives 0
- * @return the number; 0 where the registry listed none, or for a bad handle
+ * How many errors the registry's answer listed, 32 at most; cldoci_error_registry_code is the code of the first.
+ * Their texts are the registry's own, with control characters escaped.
  */
 size_t cldoci_error_registry_error_count(const cldoci_error *error);
 
 /**
- * The code of an error that the registry listed, such as `MANIFEST_BLOB_UNKNOWN`; at most about 256 bytes of it.
- *
- * @param error  borrowed; NULL gives NULL
- * @param index  from 0
- * @return borrowed from `error`, UTF-8, empty where it has none; NULL beyond the last
+ * The code of an error that the registry listed, such as `MANIFEST_BLOB_UNKNOWN`; about its first 256 bytes.
+ * Empty if it has none.
  */
-const char *cldoci_error_registry_error_code(const cldoci_error *error,
-                                             size_t index,
-                                             size_t *length);
+const char *cldoci_error_registry_error_code(const cldoci_error *error, size_t index, size_t *length);
 
 /**
- * The message of an error that the registry listed, for people; at most about 256 bytes of it.
- *
- * @param error  borrowed; NULL gives NULL
- * @param index  from 0
- * @return borrowed from `error`, UTF-8, empty where it has none; NULL beyond the last
+ * The message for people of an error that the registry listed; about its first 256 bytes. Empty if it has none.
  */
-const char *cldoci_error_registry_error_message(const cldoci_error *error, size_t index, size_t *length);
+const char *cldoci_error_registry_error_message(const cldoci_error *error,
+                                                size_t index,
+                                                size_t *length);
 
 /**
- * The detail of an error that the registry listed: JSON of any type, in one line, whole or not at all.
- *
- * @param error  borrowed; NULL gives NULL
- * @param index  from 0
- * @return borrowed from `error`, UTF-8; NULL beyond the last, where it has none, and for one over 4096 bytes
+ * The detail of an error that the registry listed: JSON of any type, in one line. NULL if there is none, or if
+ * it has more than 4096 bytes.
  */
-const char *cldoci_error_registry_error_detail(const cldoci_error *error, size_t index, size_t *length);
+const char *cldoci_error_registry_error_detail(const cldoci_error *error,
+                                               size_t index,
+                                               size_t *length);
 
 /**
- * The system's error number (`errno`) that was the reason.
+ * The system's error number (`errno`) that caused the failure.
  *
- * @param error  borrowed; NULL gives 0
- * @return the number; 0 where there was none, or for a bad handle
+ * @return the number; 0 if there was none
  */
 int32_t cldoci_error_errno(const cldoci_error *error);
 
 /**
- * Whether the same call may succeed later without a change.
+ * Whether the same call may succeed later, without a change.
  *
- * @param error  borrowed; NULL gives 0
  * @return 1 or 0
  */
 int32_t cldoci_error_retryable(const cldoci_error *error);
@@ -379,13 +369,12 @@ int32_t cldoci_error_retryable(const cldoci_error *error);
 /**
  * How long the registry asked to wait before the next try.
  *
- * @param error  borrowed; NULL gives -1
- * @return milliseconds; -1 where it did not say, or for a bad handle
+ * @return milliseconds; -1 if it did not say
  */
 int64_t cldoci_error_retry_after_ms(const cldoci_error *error);
 
 /**
- * Frees an error and all that was borrowed from it.
+ * Frees an error and everything borrowed from it.
  */
 cldoci_status cldoci_error_free(cldoci_error *error);
 
@@ -406,68 +395,62 @@ cldoci_status cldoci_error_free(cldoci_error *error);
   (CLDOCI_VERSION_NUMBER >= ((major) * 0x10000 + (minor) * 0x100 + (patch)))
 
 /**
- * The binary interface's number, which is in the soname. It changes when a program that was compiled before
- * would not run right any more, and only then.
+ * The version of the binary interface, which is in the soname. It changes only when programs compiled before
+ * would break.
  */
 #define CLDOCI_ABI_VERSION 0
 
 /**
- * The version of the library that runs, in one number as CLDOCI_VERSION_NUMBER.
+ * The version of the loaded library, as one number like CLDOCI_VERSION_NUMBER.
  *
  * @return the number
  */
 int32_t cldoci_version_number(void);
 
 /**
- * The version of the library that runs, as text.
- *
- * @return static text
+ * The version of the loaded library, as text.
  */
 const char *cldoci_version_string(void);
 
 /**
- * The binary interface of the library that runs. A program that loads the library at run time compares it
- * with the CLDOCI_ABI_VERSION that it was written for.
+ * The binary interface of the loaded library. A program that loads the library at run time compares it with the
+ * CLDOCI_ABI_VERSION that it was written for.
  *
  * @return the number
  */
 int32_t cldoci_abi_version(void);
 
 /**
- * The name of a feature of the library that runs: `target`, `tls`, `http`, `proxy`, `compression`, `digest`,
+ * The name of a feature of the loaded library: `target`, `tls`, `http`, `proxy`, `compression`, `digest`,
  * `archive_format` (docs/archive-format.md). Later versions may have more.
- *
- * @param index  from 0
- * @return static text; NULL beyond the last
  */
 const char *cldoci_feature_name(size_t index);
 
 /**
- * What a feature is: for `target` the triple that the library was built for, else what it has, separated by `, `.
- *
- * @param index  from 0
- * @return static text for people; NULL beyond the last
+ * The value of a feature, for people: for `target` the triple that the library was built for, otherwise what it
+ * supports, separated by `, `.
  */
 const char *cldoci_feature_value(size_t index);
 
 /* Progress and counters ---------------------------------------------------------------------------------- */
 
-/** Not begun: it waits for its turn. */
+/** It has not begun, and waits for its turn. */
 #define CLDOCI_PHASE_WAITING 0
-/** Finds out what to do. */
+/** It finds out what to do. */
 #define CLDOCI_PHASE_RESOLVING 1
-/** Packs a directory. */
+/** It packs a directory. */
 #define CLDOCI_PHASE_PACKING 2
-/** Sends blobs. */
+/** It sends blobs. A copy is in this phase while it moves blobs, to a registry or to a layout. */
 #define CLDOCI_PHASE_UPLOADING 3
-/** Receives blobs. */
+/** It receives blobs. */
 #define CLDOCI_PHASE_DOWNLOADING 4
-/** Makes the result visible. */
+/** It makes the result visible. */
 #define CLDOCI_PHASE_PUBLISHING 5
-/** Ended. */
+/** It has ended. */
 #define CLDOCI_PHASE_DONE 6
 /**
- * How far an operation is. No number ever goes back, also when a transfer is tried again.
+ * The progress of an operation. No number in it ever goes down, not even when a transfer is retried; but a copy
+ * with the option `recursive` uploads again after it has published.
  */
 typedef struct cldoci_progress {
   /**
@@ -503,7 +486,7 @@ typedef struct cldoci_progress {
 } cldoci_progress;
 
 /**
- * What an operation cost.
+ * What an operation did.
  */
 typedef struct cldoci_counters {
   /**
@@ -547,14 +530,14 @@ typedef struct cldoci_counters {
 /* Callbacks ---------------------------------------------------------------------------------------------- */
 
 /**
- * Called with `user_data` once it is no longer needed, on any thread but the library's I/O threads; where options
- * for blocking verbs alone had it, on the thread that frees them or in the verb.
+ * Called with `user_data` when it is no longer needed, on any thread except the library's I/O threads. If the
+ * options were only used for blocking verbs, it is called on the thread that frees them or in the verb.
  */
 typedef void (*cldoci_finalizer)(void *user_data);
 
 /**
  * Called from time to time while an operation runs, and once when it has ended, unless it was cancelled.
- * `progress` lives for the time of the call. Return 0 to go on, anything else to cancel.
+ * `progress` is valid during the call. Return 0 to go on, anything else to cancel.
  */
 typedef int32_t (*cldoci_progress_callback)(const cldoci_progress *progress, void *user_data);
 
@@ -567,24 +550,24 @@ typedef int32_t (*cldoci_progress_callback)(const cldoci_progress *progress, voi
 /** One request to a registry. */
 #define CLDOCI_LOG_DEBUG 4
 /**
- * Takes one line of the log, without a newline at its end; `line` lives for the time of the call.
+ * Receives one line of the log, without a newline at its end; `line` is valid during the call.
  */
 typedef void (*cldoci_log_callback)(int32_t level, const char *line, void *user_data);
 
-/** What a credential is for: to be known to the registry, and nothing of a repository. */
+/** What a credential is for: to identify to the registry, without access to a repository. */
 #define CLDOCI_ACTION_IDENTIFY 0
 /** To read a repository. */
 #define CLDOCI_ACTION_PULL 1
-/** To write to a repository, and to read it. */
+/** To write to a repository and read it. */
 #define CLDOCI_ACTION_PUSH 2
-/** To delete from a repository, and to write to it and read it. */
+/** To delete from a repository, write to it and read it. */
 #define CLDOCI_ACTION_DELETE 3
 /**
- * Gives the credential of a repository, once its registry has demanded one. Fill in `credential`
- * (`cldoci_credential_set_basic` and its like; it lives for the time of the call) and return 1, or return 0 for
- * none, so that the next source is asked; a negative number ends the operation with CLDOCI_ERROR_CREDENTIALS,
- * whose message `cldoci_credential_set_failure` completes. `cldoci_credential_action` says what the credential is
- * for. It is kept until the registry refuses it.
+ * Provides the credential for a repository, after its registry has demanded one. Fill in `credential`
+ * (`cldoci_credential_set_basic` and the functions after it) and return 1. Return 0 if you have none; then the
+ * next source is asked. A negative number ends the operation with CLDOCI_ERROR_CREDENTIALS;
+ * `cldoci_credential_set_failure` sets its message. `cldoci_credential_action` says what the credential is for.
+ * It is used until the registry refuses it. `credential` is valid during the call, on the callback's thread.
  */
 typedef int32_t (*cldoci_credential_callback)(const char *registry,
                                               const char *repository,
@@ -592,23 +575,18 @@ typedef int32_t (*cldoci_credential_callback)(const char *registry,
                                               void *user_data);
 
 /**
- * What the credential is for. A callback that calls this is asked once for each action of a repository, one that
- * does not once for all of them: the first answer serves the others.
+ * What the credential is for. A callback that calls this is asked once for each action on a repository. One that
+ * does not call it is asked once per repository, and its first answer serves all actions.
  *
- * @param credential  borrowed, not NULL: what the callback was given
  * @return CLDOCI_ACTION_…, later versions may have more; CLDOCI_ERROR_HANDLE for a bad handle
- * Threads: the callback's own, while it runs.
  */
 int32_t cldoci_credential_action(const cldoci_credential *credential);
 
 /**
  * Fills in a user name with a password or an access token.
  *
- * @param credential  borrowed, not NULL: what the callback was given
- * @param username    borrowed, not NULL, UTF-8; copied
- * @param password    borrowed, not NULL, UTF-8; copied, and wiped when it is not needed any more
- * @return CLDOCI_OK, or what is wrong; the message never holds a secret
- * Threads: the callback's own, while it runs.
+ * @param username  borrowed, not NULL, UTF-8; copied
+ * @param password  borrowed, not NULL, UTF-8; copied, and wiped when it is no longer needed
  */
 cldoci_status cldoci_credential_set_basic(cldoci_credential *credential,
                                           const char *username,
@@ -616,13 +594,10 @@ cldoci_status cldoci_credential_set_basic(cldoci_credential *credential,
                                           cldoci_error **error);
 
 /**
- * Fills in an OAuth2 refresh token, as `docker login` of some registries gives it.
+ * Fills in an OAuth2 refresh token, which `docker login` gets from some registries.
  *
- * @param credential  borrowed, not NULL: what the callback was given
- * @param username    borrowed, may be NULL, UTF-8; copied: for servers that know only basic authentication
- * @param token       borrowed, not NULL, UTF-8; copied, and wiped when it is not needed any more
- * @return CLDOCI_OK, or what is wrong; the message never holds a secret
- * Threads: the callback's own, while it runs.
+ * @param username  borrowed, may be NULL, UTF-8; copied: for servers that only know basic authentication
+ * @param token     borrowed, not NULL, UTF-8; copied, and wiped when it is no longer needed
  */
 cldoci_status cldoci_credential_set_identity_token(cldoci_credential *credential,
                                                    const char *username,
@@ -630,24 +605,18 @@ cldoci_status cldoci_credential_set_identity_token(cldoci_credential *credential
                                                    cldoci_error **error);
 
 /**
- * Fills in a bearer token that is sent as it is.
+ * Fills in a bearer token that is sent unchanged.
  *
- * @param credential  borrowed, not NULL: what the callback was given
- * @param token       borrowed, not NULL, UTF-8; copied, and wiped when it is not needed any more
- * @return CLDOCI_OK, or what is wrong; the message never holds a secret
- * Threads: the callback's own, while it runs.
+ * @param token  borrowed, not NULL, UTF-8; copied, and wiped when it is no longer needed
  */
 cldoci_status cldoci_credential_set_registry_token(cldoci_credential *credential,
                                                    const char *token,
                                                    cldoci_error **error);
 
 /**
- * Says why there is no credential, for the message of the error that the callback's negative number makes.
+ * Says why there is no credential: the message of the error if the callback returns a negative number.
  *
- * @param credential  borrowed, not NULL: what the callback was given
- * @param message     borrowed, not NULL, UTF-8; copied: one line for a person, without a secret
- * @return CLDOCI_OK, or what is wrong
- * Threads: the callback's own, while it runs.
+ * @param message  borrowed, not NULL, UTF-8; copied: one line for people, without a secret
  */
 cldoci_status cldoci_credential_set_failure(cldoci_credential *credential,
                                             const char *message,
@@ -656,22 +625,19 @@ cldoci_status cldoci_credential_set_failure(cldoci_credential *credential,
 /* Options ------------------------------------------------------------------------------------------------ */
 
 /**
- * Empty options: every option keeps the value of the client, the environment or the default.
+ * Makes empty options: every option keeps the value of the client, the environment or the default.
  *
  * @param options  out, not NULL: set to NULL, on success to options that you free
- * @return CLDOCI_OK, or why they could not be made
  */
 cldoci_status cldoci_options_new(cldoci_options **options, cldoci_error **error);
 
 /**
- * Sets an option by its name, from text. Lists and pairs (`KEY=VALUE`) grow when they are set again, all
- * else is replaced. `cldoci_option_name` and its like list the options there are.
+ * Sets an option by its name, from text. Setting a list or pairs (`KEY=VALUE`) again adds to them; any other
+ * value is replaced. The message of a failure lists the known names or values. `cldoci_option_name` and the
+ * functions after it list the options.
  *
- * @param options  borrowed, not NULL
- * @param name     borrowed, not NULL, UTF-8; copied
- * @param value    borrowed, not NULL, UTF-8; copied
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT: the message lists the known names or values, and never holds
- *         a secret
+ * @param name   borrowed, not NULL, UTF-8; copied
+ * @param value  borrowed, not NULL, UTF-8; copied
  */
 cldoci_status cldoci_options_set(cldoci_options *options,
                                  const char *name,
@@ -679,13 +645,11 @@ cldoci_status cldoci_options_set(cldoci_options *options,
                                  cldoci_error **error);
 
 /**
- * Sets one pair of an option that holds pairs, such as `annotation`; the key may hold a `=`.
+ * Sets one pair of an option that holds pairs, such as `annotation`. The key may contain a `=`.
  *
- * @param options  borrowed, not NULL
- * @param name     borrowed, not NULL, UTF-8; copied
- * @param key      borrowed, not NULL, UTF-8; copied
- * @param value    borrowed, not NULL, UTF-8; copied
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+ * @param name   borrowed, not NULL, UTF-8; copied
+ * @param key    borrowed, not NULL, UTF-8; copied
+ * @param value  borrowed, not NULL, UTF-8; copied
  */
 cldoci_status cldoci_options_set_pair(cldoci_options *options,
                                       const char *name,
@@ -694,15 +658,12 @@ cldoci_status cldoci_options_set_pair(cldoci_options *options,
                                       cldoci_error **error);
 
 /**
- * Sets an option of one registry host: `username`, `password`, `identity_token`, `registry_token`,
- * `insecure`, `plain_http`, `host_ca_file`, `client_cert`, `client_key`, `header`. They belong
- * to a client.
+ * Sets an option of one registry host, such as `username`, `password`, `insecure` or `mirrors`: those whose
+ * scope is `host` (`cldoci_option_scope`). They belong to a client.
  *
- * @param options  borrowed, not NULL
- * @param host     borrowed, not NULL, UTF-8; copied: `HOST` or `HOST:PORT`
- * @param name     borrowed, not NULL, UTF-8; copied
- * @param value    borrowed, not NULL, UTF-8; copied
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT: the message never holds a secret
+ * @param host   borrowed, not NULL, UTF-8; copied: `HOST` or `HOST:PORT`
+ * @param name   borrowed, not NULL, UTF-8; copied
+ * @param value  borrowed, not NULL, UTF-8; copied
  */
 cldoci_status cldoci_options_set_host(cldoci_options *options,
                                       const char *host,
@@ -711,21 +672,14 @@ cldoci_status cldoci_options_set_host(cldoci_options *options,
                                       cldoci_error **error);
 
 /**
- * A function that receives the progress of the operations that these options are given to (those of a
- * client: all of its operations). It is called about ten times a second and once at the end, one call at a
- * time: of a blocking verb on the thread that calls it, else on one that only runs callbacks. When it blocks,
- * nothing but its own operation's end waits for it. Non-zero from it cancels the operation.
+ * Sets a function that receives the progress of an operation, or of all operations of a client. It is called
+ * about ten times a second and once at the end, one call at a time. If it returns anything but 0, the operation
+ * is cancelled. For a blocking verb it runs on the thread that called the verb, otherwise on a thread that only
+ * runs callbacks. If it blocks, only the end of its own operation waits for it.
  *
  * It may cancel and free its own operation and start others; waiting for its own operation is
- * CLDOCI_ERROR_REENTRANT. It must not unwind (C++ exceptions, longjmp): that ends the process. When an
- * operation has ended, no call runs and none will.
- *
- * @param options    borrowed, not NULL
- * @param callback   the function; NULL takes it away
- * @param user_data  may be NULL; passed to the callback, never followed
- * @param finalizer  may be NULL; called once with `user_data` when nothing can call the callback any more,
- *                   also when this call fails
- * @return CLDOCI_OK, or why it could not be set
+ * CLDOCI_ERROR_REENTRANT. It must not unwind (C++ exceptions, longjmp): that ends the process. After the end of
+ * an operation it is not called any more.
  */
 cldoci_status cldoci_options_set_progress_callback(cldoci_options *options,
                                                    cldoci_progress_callback callback,
@@ -734,20 +688,14 @@ cldoci_status cldoci_options_set_progress_callback(cldoci_options *options,
                                                    cldoci_error **error);
 
 /**
- * A function that is asked for credentials, after those that the options of a host give and before docker's
- * and podman's files and helpers. It belongs to a client. For a blocking verb it is called on the thread that
- * calls the verb, which comes back when the callback has; else on one that only runs callbacks. Several may call
- * it at once. It must not unwind.
+ * Sets a function that is asked for credentials: after the options of a host, and before the files and helpers
+ * of docker and podman. It belongs to a client. For a blocking verb it runs on the thread that called the verb,
+ * which waits for it, otherwise on a thread that only runs callbacks. Several calls may run at once. It must not
+ * unwind.
  *
- * It may cancel and free operations and start others; waiting for an operation of its own client, which may wait
- * for the callback, is CLDOCI_ERROR_REENTRANT, as are that client's blocking verbs: another client is free to.
- *
- * @param options    borrowed, not NULL
- * @param callback   the function; NULL takes it away
- * @param user_data  may be NULL; passed to the callback, never followed
- * @param finalizer  may be NULL; called once with `user_data` when nothing can call the callback any more,
- *                   also when this call fails
- * @return CLDOCI_OK, or why it could not be set
+ * It may cancel and free operations and start others. Waiting for an operation of its own client, which may wait
+ * for the callback, is CLDOCI_ERROR_REENTRANT, and so are that client's blocking verbs. Another client can be
+ * used freely.
  */
 cldoci_status cldoci_options_set_credential_callback(cldoci_options *options,
                                                      cldoci_credential_callback callback,
@@ -756,18 +704,12 @@ cldoci_status cldoci_options_set_credential_callback(cldoci_options *options,
                                                      cldoci_error **error);
 
 /**
- * A function that takes the log of the operations that these options are given to (those of a client: all
- * of its operations). The lines of a blocking verb come on the thread that calls it, all before it comes back;
- * those of operations on a thread that only runs callbacks, one at a time, some after their operation has ended.
- * Lines are left out when it is slow. No line holds a secret. It must not unwind.
+ * Sets a function that receives the log of an operation, or of all operations of a client. For a blocking verb
+ * it runs on the thread that called the verb, and gets all lines before the verb returns. Otherwise it runs on a
+ * thread that only runs callbacks, one call at a time, and some lines may come after the operation has ended. If
+ * it is slow, lines are left out. No line contains a secret. It must not unwind.
  *
- * @param options    borrowed, not NULL
- * @param level      CLDOCI_LOG_…: the last level that is wanted
- * @param callback   the function; NULL takes it away
- * @param user_data  may be NULL; passed to the callback, never followed
- * @param finalizer  may be NULL; called once with `user_data` when nothing can call the callback any more,
- *                   also when this call fails
- * @return CLDOCI_OK, or why it could not be set
+ * @param level  the last level that you want: CLDOCI_LOG_…
  */
 cldoci_status cldoci_options_set_log_callback(cldoci_options *options,
                                               int32_t level,
@@ -777,7 +719,7 @@ cldoci_status cldoci_options_set_log_callback(cldoci_options *options,
                                               cldoci_error **error);
 
 /**
- * Frees options. Clients and operations that they were given to keep their copies.
+ * Frees options. Clients and operations that were given them keep their copies.
  */
 cldoci_status cldoci_options_free(cldoci_options *options);
 
@@ -838,7 +780,8 @@ cldoci_status cldoci_options_free(cldoci_options *options);
 cldoci_status cldoci_options_set_store(cldoci_options *options, const char *value, cldoci_error **error);
 
 /**
- * The store is trimmed to this many bytes, oldest first. Belongs to a client. Default: 10737418240.
+ * Largest size of the store in bytes; the oldest blobs are removed first. Belongs to a client. Default:
+ * 10737418240.
  *
  * @param value  the number, at least 0
  */
@@ -847,8 +790,8 @@ cldoci_status cldoci_options_set_store_max_bytes(cldoci_options *options,
                                                  cldoci_error **error);
 
 /**
- * Blobs and records of the store not used for this many seconds are removed. Belongs to a client. Default:
- * 2592000.
+ * Blobs and records of the store that were not used for this many seconds are removed. Belongs to a client.
+ * Default: 2592000.
  *
  * @param value  the number, at least 0
  */
@@ -857,7 +800,7 @@ cldoci_status cldoci_options_set_store_max_age_s(cldoci_options *options,
                                                  cldoci_error **error);
 
 /**
- * Keep pulled blobs in the store and take them from it. Belongs to a client or a call. Default: 0.
+ * Keep pulled blobs in the store and reuse them. Belongs to a client or a call. Default: 0.
  *
  * @param value  1 or 0
  */
@@ -871,32 +814,33 @@ cldoci_status cldoci_options_set_cache(cldoci_options *options, int32_t value, c
 cldoci_status cldoci_options_set_timeout_ms(cldoci_options *options, int64_t value, cldoci_error **error);
 
 /**
- * Transfers of one call at once: blobs, and ranges of large ones. Belongs to a client or a call. Default: 4.
+ * Transfers that one call runs at once: blobs, and ranges of large ones. Belongs to a client or a call.
+ * Default: 4.
  *
  * @param value  the number, from 1 to 64
  */
 cldoci_status cldoci_options_set_parallel(cldoci_options *options, int64_t value, cldoci_error **error);
 
 /**
- * Connections that one large blob may come over, within parallel, where one is slow and the server takes
- * Range (not over HTTP/2); 1 = one. Belongs to a client or a call. Default: 4.
+ * Connections that download one large blob, within parallel, if one is slow and the server supports Range
+ * (not over HTTP/2); 1 = one. Belongs to a client or a call. Default: 4.
  *
  * @param value  the number, from 1 to 6
  */
 cldoci_status cldoci_options_set_ranges(cldoci_options *options, int64_t value, cldoci_error **error);
 
 /**
- * Bytes a second of one connection below which a large blob is asked for in ranges; 0 = never. Belongs to a
- * client or a call. Default: 8388608.
+ * Bytes per second of one connection below which a large blob is downloaded in ranges; 0 = never. Belongs to
+ * a client or a call. Default: 8388608.
  *
  * @param value  the number, at least 0
  */
 cldoci_status cldoci_options_set_ranges_below(cldoci_options *options, int64_t value, cldoci_error **error);
 
 /**
- * A large layer that would come within these milliseconds, at the rate of its first bytes, is not written to
- * the store meanwhile: if it is interrupted, the next pull begins it anew; 0 = all are. Belongs to a client
- * or a call. Default: 1000.
+ * A large layer that takes no longer than this, judged by its first bytes, is not also written to the store:
+ * if it is interrupted, the next pull starts it anew; 0 = every layer is written. Belongs to a client or a
+ * call. Default: 1000.
  *
  * @param value  the number, from 0 to 86400000
  */
@@ -905,23 +849,23 @@ cldoci_status cldoci_options_set_resume_after_ms(cldoci_options *options,
                                                  cldoci_error **error);
 
 /**
- * Threads that compress and inflate; 0 = one for each core. Belongs to a client or a call. Default: 0.
+ * Threads that compress and decompress; 0 = one for each core. Belongs to a client or a call. Default: 0.
  *
  * @param value  the number, from 0 to 256
  */
 cldoci_status cldoci_options_set_threads(cldoci_options *options, int64_t value, cldoci_error **error);
 
 /**
- * How often one request is tried again. Belongs to a client or a call. Default: 5.
+ * How often one request is retried. Belongs to a client or a call. Default: 5.
  *
  * @param value  the number, from 0 to 100
  */
 cldoci_status cldoci_options_set_retries(cldoci_options *options, int64_t value, cldoci_error **error);
 
 /**
- * How long a registry is waited for that is gone in the middle of a transfer (refuses connections, or a
- * gateway says 502, 503 or 504 for it); 0 = as for a first contact, and so where retries is 0. Belongs to a
- * client or a call. Default: 30000.
+ * How long to wait for a registry that goes away during a transfer (refuses connections, or a gateway
+ * answers 502, 503 or 504 for it); 0 = as for the first contact, also if retries is 0. Belongs to a client
+ * or a call. Default: 30000.
  *
  * @param value  the number, from 0 to 86400000
  */
@@ -930,7 +874,7 @@ cldoci_status cldoci_options_set_retry_window_ms(cldoci_options *options,
                                                  cldoci_error **error);
 
 /**
- * Time for a connection, TLS included. Belongs to a client. Default: 10000.
+ * Time limit for a connection, including TLS. Belongs to a client. Default: 10000.
  *
  * @param value  the number, from 1 to 86400000
  */
@@ -939,7 +883,7 @@ cldoci_status cldoci_options_set_connect_timeout_ms(cldoci_options *options,
                                                     cldoci_error **error);
 
 /**
- * Time for the head of an answer. Belongs to a client. Default: 60000.
+ * Time limit for the headers of a response. Belongs to a client. Default: 60000.
  *
  * @param value  the number, from 1 to 86400000
  */
@@ -948,7 +892,8 @@ cldoci_status cldoci_options_set_header_timeout_ms(cldoci_options *options,
                                                    cldoci_error **error);
 
 /**
- * Time for the answer to an upload's commit, which scanners delay. Belongs to a client. Default: 600000.
+ * Time limit for the response that completes an upload, which scanners can delay. Belongs to a client.
+ * Default: 600000.
  *
  * @param value  the number, from 1 to 86400000
  */
@@ -957,14 +902,14 @@ cldoci_status cldoci_options_set_commit_timeout_ms(cldoci_options *options,
                                                    cldoci_error **error);
 
 /**
- * Least bytes a second of a body; 0 = any. Belongs to a client. Default: 1024.
+ * Minimum bytes per second of a body; 0 = any. Belongs to a client. Default: 1024.
  *
  * @param value  the number, at least 0
  */
 cldoci_status cldoci_options_set_min_rate(cldoci_options *options, int64_t value, cldoci_error **error);
 
 /**
- * The time over which min_rate is measured. Belongs to a client. Default: 60000.
+ * Time over which min_rate is measured. Belongs to a client. Default: 60000.
  *
  * @param value  the number, from 100 to 86400000
  */
@@ -980,15 +925,15 @@ cldoci_status cldoci_options_set_min_rate_window_ms(cldoci_options *options,
 cldoci_status cldoci_options_set_user_agent(cldoci_options *options, const char *value, cldoci_error **error);
 
 /**
- * Proxy URL; empty = from HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY; 'off' = none; one of https is
- * verified by ca_file and the system's authorities alone. Belongs to a client. Default: empty.
+ * Proxy URL; empty = from HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY; 'off' = none; an https proxy is
+ * verified by ca_file and the system's authorities only. Belongs to a client. Default: empty.
  *
  * @param value  borrowed, not NULL, UTF-8; copied
  */
 cldoci_status cldoci_options_set_proxy(cldoci_options *options, const char *value, cldoci_error **error);
 
 /**
- * PEM file of certificate authorities trusted beside the system's, or beside those of SSL_CERT_FILE and
+ * PEM file of certificate authorities to trust in addition to the system's, or to those of SSL_CERT_FILE and
  * SSL_CERT_DIR. Belongs to a client. Default: empty.
  *
  * @param value  borrowed, not NULL, a path of any bytes; copied
@@ -996,15 +941,16 @@ cldoci_status cldoci_options_set_proxy(cldoci_options *options, const char *valu
 cldoci_status cldoci_options_set_ca_file(cldoci_options *options, const char *value, cldoci_error **error);
 
 /**
- * Directory of such PEM files (*.crt, *.pem). Belongs to a client. Default: empty.
+ * Directory of PEM files (*.crt, *.pem) of certificate authorities to trust, like ca_file. Belongs to a
+ * client. Default: empty.
  *
  * @param value  borrowed, not NULL, a path of any bytes; copied
  */
 cldoci_status cldoci_options_set_ca_dir(cldoci_options *options, const char *value, cldoci_error **error);
 
 /**
- * Directories that have one for a host, named HOST or HOST:PORT, with its authorities (*.crt), client
- * certificates (*.cert) and their keys (*.key); the first that has the host's counts; 'default' = podman's
+ * Directories with a subdirectory for each host, named HOST or HOST:PORT, that has its authorities (*.crt),
+ * client certificates (*.cert) and keys (*.key); the first that has the host counts; 'default' = podman's
  * and docker's: certs.d in ~/.config/containers, /etc/containers, ~/.config/docker and /etc/docker. Belongs
  * to a client. Default: empty.
  *
@@ -1014,7 +960,7 @@ cldoci_status cldoci_options_set_ca_dir(cldoci_options *options, const char *val
 cldoci_status cldoci_options_set_certs_dirs(cldoci_options *options, const char *value, cldoci_error **error);
 
 /**
- * Hosts (HOST or HOST:PORT) spoken to over plain HTTP. Belongs to a client. Default: empty.
+ * Hosts (HOST or HOST:PORT) to use plain HTTP for. Belongs to a client. Default: empty.
  *
  * @param value  borrowed, not NULL, UTF-8: one item, or several with commas between; copied. Setting it
  *               again adds to it
@@ -1035,9 +981,9 @@ cldoci_status cldoci_options_set_token_hosts(cldoci_options *options,
                                              cldoci_error **error);
 
 /**
- * File as containers' registries.conf, by which repositories are read at mirrors or elsewhere, or blocked;
- * 'default' = podman's: ~/.config/containers/registries.conf, else /etc/containers/registries.conf, with the
- * files of registries.conf.d. Belongs to a client. Default: empty.
+ * Containers' registries.conf file, which says which repositories are read from mirrors or from elsewhere,
+ * or blocked; 'default' = podman's: ~/.config/containers/registries.conf, else
+ * /etc/containers/registries.conf, with the files of registries.conf.d. Belongs to a client. Default: empty.
  *
  * @param value  borrowed, not NULL, a path of any bytes; copied
  */
@@ -1046,8 +992,8 @@ cldoci_status cldoci_options_set_registries_conf(cldoci_options *options,
                                                  cldoci_error **error);
 
 /**
- * A tag means what the first mirror says that has it; false = mirrors are asked for digests alone. Belongs
- * to a client or a call. Default: 1.
+ * Take a tag from the first mirror that has it; false = ask mirrors for digests only. Belongs to a client or
+ * a call. Default: 1.
  *
  * @param value  1 or 0
  */
@@ -1056,8 +1002,8 @@ cldoci_status cldoci_options_set_tags_from_mirrors(cldoci_options *options,
                                                    cldoci_error **error);
 
 /**
- * Storage (HOST or HOST:PORT) that a registry may send the reads of blobs to though it has a private address
- * or speaks plain http; no credential goes there. Belongs to a client. Default: empty.
+ * Storage (HOST or HOST:PORT) that a registry may redirect blob downloads to even if it has a private
+ * address or uses plain http; it gets no credentials. Belongs to a client. Default: empty.
  *
  * @param value  borrowed, not NULL, UTF-8: one item, or several with commas between; copied. Setting it
  *               again adds to it
@@ -1085,7 +1031,7 @@ cldoci_status cldoci_options_set_upload_hosts(cldoci_options *options,
 cldoci_status cldoci_options_set_environment(cldoci_options *options, int32_t value, cldoci_error **error);
 
 /**
- * Default = explicit ones, then docker's and podman's files and helpers; explicit = those given here only;
+ * Default = explicit ones, then docker's and podman's files and helpers; explicit = only those given here;
  * anonymous = none. Belongs to a client. Default: CLDOCI_CREDENTIALS_DEFAULT.
  *
  * @param value  CLDOCI_CREDENTIALS_…
@@ -1093,7 +1039,7 @@ cldoci_status cldoci_options_set_environment(cldoci_options *options, int32_t va
 cldoci_status cldoci_options_set_credentials(cldoci_options *options, int32_t value, cldoci_error **error);
 
 /**
- * Time for a credential helper. Belongs to a client. Default: 30000.
+ * Time limit for a credential helper. Belongs to a client. Default: 30000.
  *
  * @param value  the number, from 1 to 86400000
  */
@@ -1111,7 +1057,7 @@ cldoci_status cldoci_options_set_max_manifest_bytes(cldoci_options *options,
                                                     cldoci_error **error);
 
 /**
- * Memory that the manifests and lists of all calls have together, beyond the first MiB of each; who finds
+ * Memory for the manifests and lists of all calls together, beyond the first MiB of each; a call that finds
  * none left waits. Belongs to a client or a call. Default: 16777216.
  *
  * @param value  the number, from 1048576 to 1099511627776
@@ -1121,7 +1067,7 @@ cldoci_status cldoci_options_set_max_documents_bytes(cldoci_options *options,
                                                      cldoci_error **error);
 
 /**
- * Most layers of a manifest or manifests of an index. Belongs to a client or a call. Default: 10000.
+ * Most layers of a manifest, or manifests of an index. Belongs to a client or a call. Default: 10000.
  *
  * @param value  the number, from 1 to 16777216
  */
@@ -1176,7 +1122,7 @@ cldoci_status cldoci_options_set_max_depth(cldoci_options *options, int64_t valu
 cldoci_status cldoci_options_set_max_path_bytes(cldoci_options *options, int64_t value, cldoci_error **error);
 
 /**
- * Largest window of a layer's zstd stream, which is held in memory beside all else. Belongs to a client or a
+ * Largest window of a zstd layer, which is held in memory in addition to all else. Belongs to a client or a
  * call. Default: 33554432.
  *
  * @param value  the number, from 1024 to 104857600
@@ -1233,7 +1179,7 @@ cldoci_status cldoci_options_set_layer_annotation(cldoci_options *options,
                                                   cldoci_error **error);
 
 /**
- * Build: which entries are left out before .cldignore is asked; kind = as the kind has it. Belongs to a
+ * Build: which entries are left out before .cldignore is applied; kind = the kind's own rules. Belongs to a
  * client or a call. Default: CLDOCI_PROFILE_KIND.
  *
  * @param value  CLDOCI_PROFILE_…
@@ -1241,7 +1187,7 @@ cldoci_status cldoci_options_set_layer_annotation(cldoci_options *options,
 cldoci_status cldoci_options_set_profile(cldoci_options *options, int32_t value, cldoci_error **error);
 
 /**
- * Build: symbolic links that leave the tree or dangle. Belongs to a client or a call. Default:
+ * Build: symbolic links that leave the directory or dangle. Belongs to a client or a call. Default:
  * CLDOCI_LINKS_ERROR.
  *
  * @param value  CLDOCI_LINKS_…
@@ -1249,7 +1195,7 @@ cldoci_status cldoci_options_set_profile(cldoci_options *options, int32_t value,
 cldoci_status cldoci_options_set_links(cldoci_options *options, int32_t value, cldoci_error **error);
 
 /**
- * Build: names that are equal but for case, which other systems can't tell apart. Belongs to a client or a
+ * Build: names that differ only in case, which other systems can't tell apart. Belongs to a client or a
  * call. Default: CLDOCI_CASE_COLLISIONS_WARN.
  *
  * @param value  CLDOCI_CASE_COLLISIONS_…
@@ -1259,8 +1205,8 @@ cldoci_status cldoci_options_set_case_collisions(cldoci_options *options,
                                                  cldoci_error **error);
 
 /**
- * Build: the modification time of every entry, in seconds; SOURCE_DATE_EPOCH in the environment. Belongs to
- * a client or a call. Default: 0.
+ * Build: modification time of every entry, in seconds; SOURCE_DATE_EPOCH in the environment. Belongs to a
+ * client or a call. Default: 0.
  *
  * @param value  the number, from 0 to 8589934591
  */
@@ -1278,10 +1224,10 @@ cldoci_status cldoci_options_set_fill_source_hash(cldoci_options *options,
                                                   cldoci_error **error);
 
 /**
- * Build: keep the layer in the store, and take it again, without reading a file of the tree, while every
- * path, every link and every file's device, inode, mode, size, mtime and ctime are as they were; a tree that
- * was changed in the last seconds before a build is not remembered; a write through a memory map, or a clock
- * that was set back, can go unseen. Belongs to a client or a call. Default: 0.
+ * Build: keep the layer in the store and reuse it, without reading a file, while every path, every link and
+ * every file's device, inode, mode, size, mtime and ctime stay the same; a directory that changed in the
+ * last seconds before a build is not remembered; a write through a memory map, or a clock that was set back,
+ * can go unnoticed. Belongs to a client or a call. Default: 0.
  *
  * @param value  1 or 0
  */
@@ -1290,7 +1236,7 @@ cldoci_status cldoci_options_set_reuse_unchanged(cldoci_options *options,
                                                  cldoci_error **error);
 
 /**
- * Build: annotate a layer of several blocks with where they begin, so that a pull unpacks them on several
+ * Build: annotate a layer of several blocks with their offsets, so that a pull unpacks them on several
  * threads. Belongs to a client or a call. Default: 1.
  *
  * @param value  1 or 0
@@ -1300,8 +1246,8 @@ cldoci_status cldoci_options_set_block_annotation(cldoci_options *options,
                                                   cldoci_error **error);
 
 /**
- * Build: paths, relative to the directory, that are left out (a layout inside the tree, say). Belongs to a
- * call. Default: empty.
+ * Build: paths to leave out, relative to the directory (such as a layout inside it). Belongs to a call.
+ * Default: empty.
  *
  * @param value  borrowed, not NULL, UTF-8: one item, or several with commas between; copied. Setting it
  *               again adds to it
@@ -1317,15 +1263,15 @@ cldoci_status cldoci_options_set_leave_out(cldoci_options *options, const char *
 cldoci_status cldoci_options_set_mount_from(cldoci_options *options, const char *value, cldoci_error **error);
 
 /**
- * Copy: take referrers along. Belongs to a call. Default: 0.
+ * Copy: copy the referrers too, and theirs in turn, up to 8 levels deep. Belongs to a call. Default: 0.
  *
  * @param value  1 or 0
  */
 cldoci_status cldoci_options_set_recursive(cldoci_options *options, int32_t value, cldoci_error **error);
 
 /**
- * Copy: take tags along that name what is copied by its digest, as sha256-HEX.sig, .att, .sbom or .imgpkg.
- * Belongs to a call. Default: 0.
+ * Copy: copy the tags too that name what is copied by its digest, such as sha256-HEX.sig, .att, .sbom or
+ * .imgpkg. Belongs to a call. Default: 0.
  *
  * @param value  1 or 0
  */
@@ -1339,7 +1285,7 @@ cldoci_status cldoci_options_set_digest_tags(cldoci_options *options, int32_t va
 cldoci_status cldoci_options_set_existing(cldoci_options *options, int32_t value, cldoci_error **error);
 
 /**
- * Pull and inspect: get the config too, which costs one request; without it cldoci_artifact_config gives
+ * Pull and inspect: get the config too, which takes one request; without it cldoci_artifact_config returns
  * NULL. Belongs to a client or a call. Default: 1.
  *
  * @param value  1 or 0
@@ -1347,21 +1293,22 @@ cldoci_status cldoci_options_set_existing(cldoci_options *options, int32_t value
 cldoci_status cldoci_options_set_fetch_config(cldoci_options *options, int32_t value, cldoci_error **error);
 
 /**
- * Pull: what was published survives a loss of power. Belongs to a client or a call. Default: 0.
+ * Pull: sync to disk, so that what was published survives a loss of power. Belongs to a client or a call.
+ * Default: 0.
  *
  * @param value  1 or 0
  */
 cldoci_status cldoci_options_set_durable(cldoci_options *options, int32_t value, cldoci_error **error);
 
 /**
- * Pull: set the archive's modification times. Belongs to a client or a call. Default: 0.
+ * Pull: set the modification times from the archive. Belongs to a client or a call. Default: 0.
  *
  * @param value  1 or 0
  */
 cldoci_status cldoci_options_set_preserve_mtime(cldoci_options *options, int32_t value, cldoci_error **error);
 
 /**
- * Pull: a destination that is a symbolic link is followed. Belongs to a client or a call. Default: 0.
+ * Pull: follow a destination that is a symbolic link. Belongs to a client or a call. Default: 0.
  *
  * @param value  1 or 0
  */
@@ -1380,14 +1327,15 @@ cldoci_status cldoci_options_set_special_entries(cldoci_options *options,
                                                  cldoci_error **error);
 
 /**
- * Pull: a name that is in one layer twice. Belongs to a client or a call. Default: CLDOCI_DUPLICATES_REFUSE.
+ * Pull: a name that occurs twice in one layer. Belongs to a client or a call. Default:
+ * CLDOCI_DUPLICATES_REFUSE.
  *
  * @param value  CLDOCI_DUPLICATES_…
  */
 cldoci_status cldoci_options_set_duplicates(cldoci_options *options, int32_t value, cldoci_error **error);
 
 /**
- * Pull: take an absolute name as one below the destination. Belongs to a client or a call. Default: 0.
+ * Pull: unpack an absolute name below the destination. Belongs to a client or a call. Default: 0.
  *
  * @param value  1 or 0
  */
@@ -1404,9 +1352,9 @@ cldoci_status cldoci_options_set_strip_leading_slash(cldoci_options *options,
 cldoci_status cldoci_options_set_lenient_end(cldoci_options *options, int32_t value, cldoci_error **error);
 
 /**
- * Pull: layers that are neither titled files nor archives; skip leaves them out with a warning where
- * something else is published, file names them by their digest; default = refuse for component, datacenter
- * and module and with existing=merge or replace, else skip. Belongs to a client or a call. Default:
+ * Pull: layers that are neither titled files nor archives; skip leaves them out, with a warning if something
+ * else is published; file names them by their digest; default = refuse for component, datacenter and module
+ * and with existing=merge or replace, else skip. Belongs to a client or a call. Default:
  * CLDOCI_OTHER_LAYERS_DEFAULT.
  *
  * @param value  CLDOCI_OTHER_LAYERS_…
@@ -1414,7 +1362,7 @@ cldoci_status cldoci_options_set_lenient_end(cldoci_options *options, int32_t va
 cldoci_status cldoci_options_set_other_layers(cldoci_options *options, int32_t value, cldoci_error **error);
 
 /**
- * Which manifest of an index is meant: os/architecture[/variant]. Belongs to a client or a call. Default:
+ * Which manifest of an index to use: os/architecture[/variant]. Belongs to a client or a call. Default:
  * linux/amd64.
  *
  * @param value  borrowed, not NULL, UTF-8; copied
@@ -1422,7 +1370,7 @@ cldoci_status cldoci_options_set_other_layers(cldoci_options *options, int32_t v
 cldoci_status cldoci_options_set_platform(cldoci_options *options, const char *value, cldoci_error **error);
 
 /**
- * List_tags: also the tags ALGORITHM-HEX, under which registries without a referrers API have a manifest's
+ * List_tags: include the tags ALGORITHM-HEX, in which registries without a referrers API keep a manifest's
  * referrers. Belongs to a client or a call. Default: 1.
  *
  * @param value  1 or 0
@@ -1440,84 +1388,63 @@ cldoci_status cldoci_options_set_artifact_type(cldoci_options *options,
 
 /**
  * How many options there are.
- *
- * @return the number
  */
 size_t cldoci_option_count(void);
 
 /**
  * The name of an option, as `cldoci_options_set` takes it. In the environment it is `CLDOCI_<NAME>`.
- *
- * @param index  from 0
- * @return static text; NULL beyond the last
  */
 const char *cldoci_option_name(size_t index);
 
 /**
  * The type of an option: `bool`, `int`, `text`, `path`, `list`, `choice`, `secret` or `pairs`.
- *
- * @param index  from 0
- * @return static text; NULL beyond the last
  */
 const char *cldoci_option_type(size_t index);
 
 /**
  * Where an option may be given: `client`, `call`, `both`, or `host` (`cldoci_options_set_host`).
- *
- * @param index  from 0
- * @return static text; NULL beyond the last
  */
 const char *cldoci_option_scope(size_t index);
 
 /**
- * The values that an option may have: words with commas between, or a range of numbers such as `1..64`.
- *
- * @param index  from 0
- * @return static text, empty for free text; NULL beyond the last
+ * The values that an option may have: words separated by commas, or a range of numbers such as `1..64`. Empty
+ * for free text.
  */
 const char *cldoci_option_values(size_t index);
 
 /**
  * The default of an option, as text.
- *
- * @param index  from 0
- * @return static text; NULL beyond the last
  */
 const char *cldoci_option_default(size_t index);
 
 /**
  * What an option does, in one line.
- *
- * @param index  from 0
- * @return static text; NULL beyond the last
  */
 const char *cldoci_option_help(size_t index);
 
 /* References --------------------------------------------------------------------------------------------- */
 
 /**
- * Reads a reference: `registry/repository[:tag][@digest]`, such as `ghcr.io/org/app:v1`, or a local OCI
- * image layout, `ocidir://PATH[:TAG][@DIGEST]`.
+ * Parses a reference: `registry/repository[:tag][@digest]`, such as `ghcr.io/org/app:v1`, or
+ * `ocidir://PATH[:TAG][@DIGEST]` for a local OCI image layout.
  *
- * Without a registry it is Docker Hub (`nginx` is `docker.io/library/nginx:latest`); without tag and digest
- * a registry reference has the tag `latest`. In `ocidir://` nothing is percent-decoded, and the tag is what
- * follows the last `:` after the last `/`. Nothing is asked of a registry or of the file system.
+ * Without a registry it means Docker Hub (`nginx` is `docker.io/library/nginx:latest`). A registry reference
+ * without tag and digest has the tag `latest`. In `ocidir://` nothing is percent-decoded; the tag follows the
+ * last `:` after the last `/`. Neither a registry nor the file system is asked.
  *
  * @param string     borrowed, not NULL, UTF-8; copied
  * @param reference  out, not NULL: set to NULL, on success to a reference that you free
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says which part is wrong and why
  */
 cldoci_status cldoci_reference_parse(const char *string, cldoci_reference **reference, cldoci_error **error);
 
 /**
- * A reference to a local OCI image layout from its parts, for what the string form cannot say: a path with
- * a `:` in its last name, a path that is not UTF-8.
+ * Makes a reference to a local OCI image layout from its parts. Use it for a path that the text form can't
+ * express: with a `:` in its last name, or not in UTF-8.
  *
  * @param directory  borrowed, not NULL, any bytes; copied
- * @param tag        borrowed, may be NULL, UTF-8: without a tag the layout's only manifest is meant, else `latest`
+ * @param tag        borrowed, may be NULL, UTF-8: without it, the only manifest of the layout, else `latest`
  * @param digest     borrowed, may be NULL, UTF-8
  * @param reference  out, not NULL: set to NULL, on success to a reference that you free
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says which part is wrong and why
  */
 cldoci_status cldoci_reference_layout(const char *directory,
                                       const char *tag,
@@ -1526,14 +1453,13 @@ cldoci_status cldoci_reference_layout(const char *directory,
                                       cldoci_error **error);
 
 /**
- * A reference to a registry from its parts.
+ * Makes a reference to a registry from its parts.
  *
  * @param registry    borrowed, not NULL, UTF-8: a host with or without a port; copied
  * @param repository  borrowed, not NULL, UTF-8; copied
  * @param tag         borrowed, may be NULL, UTF-8: without tag and digest it is `latest`
  * @param digest      borrowed, may be NULL, UTF-8
  * @param reference   out, not NULL: set to NULL, on success to a reference that you free
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says which part is wrong and why
  */
 cldoci_status cldoci_reference_from_parts(const char *registry,
                                           const char *repository,
@@ -1543,13 +1469,12 @@ cldoci_status cldoci_reference_from_parts(const char *registry,
                                           cldoci_error **error);
 
 /**
- * The same repository or layout with another tag or digest.
+ * Makes a reference to the same repository or layout with another tag or digest.
  *
- * @param of         borrowed, not NULL: where the repository or the layout comes from
+ * @param of         borrowed, not NULL: names the repository or the layout
  * @param tag        borrowed, may be NULL, UTF-8
- * @param digest     borrowed, may be NULL, UTF-8; without both it is what a reference without them means
+ * @param digest     borrowed, may be NULL, UTF-8
  * @param reference  out, not NULL: set to NULL, on success to a reference that you free
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says which part is wrong and why
  */
 cldoci_status cldoci_reference_with(const cldoci_reference *of,
                                     const char *tag,
@@ -1558,96 +1483,74 @@ cldoci_status cldoci_reference_with(const cldoci_reference *of,
                                     cldoci_error **error);
 
 /**
- * The whole reference as text, in its full form.
- *
- * @param reference  borrowed, not NULL
- * @return borrowed from `reference`; NULL for a bad handle
+ * The complete reference as text.
  */
 const char *cldoci_reference_string(const cldoci_reference *reference, size_t *length);
 
 /**
- * The registry: host and, where it was given, port. Docker Hub is `docker.io` in every spelling.
- *
- * @param reference  borrowed, not NULL
- * @return borrowed from `reference`; NULL for a layout
+ * The registry: host and port, if one was given. Docker Hub is `docker.io` in every spelling. NULL for a layout.
  */
-const char *cldoci_reference_registry(const cldoci_reference *reference, size_t *length);
+const char *cldoci_reference_registry(const cldoci_reference *reference,
+                                      size_t *length);
 
 /**
- * The repository's whole name, such as `library/nginx`.
- *
- * @param reference  borrowed, not NULL
- * @return borrowed from `reference`; NULL for a layout
+ * The full name of the repository, such as `library/nginx`. NULL for a layout.
  */
 const char *cldoci_reference_repository(const cldoci_reference *reference, size_t *length);
 
 /**
- * The directory of a layout. Its bytes are the file system's and need not be UTF-8.
- *
- * @param reference  borrowed, not NULL
- * @return borrowed from `reference`; NULL for a registry
+ * The directory of a layout, with any bytes, as in the file system. NULL for a registry.
  */
 const char *cldoci_reference_path(const cldoci_reference *reference, size_t *length);
 
 /**
- * The tag that the reference names.
- *
- * @param reference  borrowed, not NULL
- * @return borrowed from `reference`; NULL where there is none
+ * The tag in the reference. NULL if it has none.
  */
 const char *cldoci_reference_tag(const cldoci_reference *reference, size_t *length);
 
 /**
- * The digest as it was written. A verb that needs it demands a whole one.
- *
- * @param reference  borrowed, not NULL
- * @return borrowed from `reference`; NULL where there is none
+ * The digest as it was written. A verb that uses it needs a complete one. NULL if the reference has none.
  */
 const char *cldoci_reference_digest(const cldoci_reference *reference, size_t *length);
 
 /**
- * Frees a reference and all that was borrowed from it. Operations that were started with it go on.
+ * Frees a reference and everything borrowed from it. Operations that use it go on.
  */
 cldoci_status cldoci_reference_free(cldoci_reference *reference);
 
 /* The client and its verbs ------------------------------------------------------------------------------- */
 
 /**
- * A client. Its settings are fixed here, and the environment is read here and not later; nothing is
- * connected and no thread is started. One client serves any number of calls and threads, and keeps its
- * connections between them.
+ * Makes a client. Its settings are fixed now, and the environment is read now and not later. It does not
+ * connect, and starts no thread. One client serves any number of calls and threads, and keeps its connections
+ * between calls. An invalid option or variable of the environment is CLDOCI_ERROR_ARGUMENT.
  *
- * Where the options have no log callback, the environment variable CLDOCI_LOG (`error`, `warn`, `info` or `debug`) sends
- * lines of that level and below to standard error, but never in a set-user-ID process.
+ * If the options have no log callback, the environment variable CLDOCI_LOG (`error`, `warn`, `info` or `debug`)
+ * sends lines up to that level to standard error, but never in a set-user-ID process.
  *
  * @param options  borrowed, may be NULL: all defaults; copied
  * @param client   out, not NULL: set to NULL, on success to a client that you free
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT where an option or a variable of the environment is not
- *         usable
  */
 cldoci_status cldoci_client_new(const cldoci_options *options,
                                 cldoci_client **client,
                                 cldoci_error **error);
 
 /**
- * Frees a client. Never waits: operations under way go on, and the library's threads end soon after the
- * last client and operation.
+ * Frees a client, and never waits: running operations go on, and the library's threads end soon after the last
+ * client and operation.
  */
 cldoci_status cldoci_client_free(cldoci_client *client);
 
 /**
- * Builds a directory into an artifact: a deterministic tar+gzip layer, the config, an OCI image manifest.
- * The same tree and options give the same digest everywhere. Nothing is sent; the layer lies in the store
- * as long as the artifact lives.
- *
- * The result has the artifact, the digest, and what was left out and why.
+ * Builds a directory into an artifact: a deterministic tar+gzip layer, the config, and an OCI image manifest.
+ * The same directory and options give the same digest everywhere. Nothing is sent; the store keeps the layer as
+ * long as the artifact lives. The result has the artifact, the digest, and what was left out and why.
  *
  * @param directory      borrowed, not NULL, a path of any bytes; copied
- * @param artifact_type  borrowed, not NULL, UTF-8; copied: `component`, `datacenter`, `module`, or a media
- *                       type of your own
+ * @param artifact_type  borrowed, not NULL, UTF-8; copied: `component`, `datacenter`, `module`, or a media type
+ *                       of your own
  * @param config         borrowed, may be NULL where `config_size` is 0 (an empty config `{}`); copied
  * @param config_size    how many bytes
- * @return CLDOCI_OK, or what it failed with
  */
 cldoci_status cldoci_build(const cldoci_client *client,
                            const char *directory,
@@ -1671,21 +1574,18 @@ cldoci_status cldoci_build_start(const cldoci_client *client,
                                  cldoci_error **error);
 
 /**
- * Builds a directory and pushes the artifact, in one pass where the registry allows it: the layer is sent
- * while it is packed, so that nothing is spooled, and building and sending overlap. It is sent without being
- * asked for before: where it is often there already, `cldoci_build` and `cldoci_push` are better apart. A
- * layout, a reference with a digest, a registry that takes no body without a length, and the option
- * `reuse_unchanged` get a build and then a push.
+ * Builds a directory and pushes the artifact, in one pass if the registry allows it: the layer is sent while it
+ * is packed and not stored first. The registry is not asked whether it has the layer; if it often does, use
+ * `cldoci_build` and `cldoci_push`. The verb itself builds first and pushes then for a layout, for a reference
+ * with a digest, for a registry that needs the length of a body, and with the option `reuse_unchanged`.
  *
  * The result has the artifact, the digest, what was left out and why, counters and warnings.
  *
  * @param directory      borrowed, not NULL, a path of any bytes; copied
- * @param artifact_type  borrowed, not NULL, UTF-8; copied: `component`, `datacenter`, `module`, or a media
- *                       type of your own
+ * @param artifact_type  borrowed, not NULL, UTF-8; copied: `component`, `datacenter`, `module`, or a media type
+ *                       of your own
  * @param config         borrowed, may be NULL where `config_size` is 0 (an empty config `{}`); copied
  * @param config_size    how many bytes
- * @param reference      borrowed, not NULL: where it is to be
- * @return CLDOCI_OK, or what it failed with
  */
 cldoci_status cldoci_build_and_push(const cldoci_client *client,
                                     const char *directory,
@@ -1711,14 +1611,9 @@ cldoci_status cldoci_build_and_push_start(const cldoci_client *client,
                                           cldoci_error **error);
 
 /**
- * Pushes an artifact to a registry or a layout. Blobs that are there are skipped, mountable ones are
- * mounted, the manifest goes last: the tag points to the old artifact or to the whole new one.
- *
- * The result has the digest, counters and warnings.
- *
- * @param artifact   borrowed, not NULL
- * @param reference  borrowed, not NULL
- * @return CLDOCI_OK, or what it failed with
+ * Pushes an artifact to a registry or a layout. Blobs that it has are skipped, others are mounted if possible,
+ * and the manifest goes last: the tag names the old artifact or the complete new one. The result has the digest,
+ * counters and warnings.
  */
 cldoci_status cldoci_push(const cldoci_client *client,
                           const cldoci_artifact *artifact,
@@ -1738,15 +1633,12 @@ cldoci_status cldoci_push_start(const cldoci_client *client,
                                 cldoci_error **error);
 
 /**
- * Pulls an artifact into a directory, all or nothing: every size and digest is verified before anything
- * appears. An absent or empty destination is published at once; what happens to another is the option
- * `existing`. A destination that holds this artifact already costs one request and is not touched.
+ * Pulls an artifact into a directory, all or nothing: every size and digest is verified before anything appears.
+ * The destination may be missing or empty; the option `existing` says what happens to any other. If the
+ * destination already holds this artifact, that takes one request and it is not touched. The result has the
+ * artifact, the digest, counters and warnings.
  *
- * The result has the artifact, the digest, counters and warnings.
- *
- * @param reference    borrowed, not NULL
  * @param destination  borrowed, not NULL, a path of any bytes; copied
- * @return CLDOCI_OK, or what it failed with
  */
 cldoci_status cldoci_pull(const cldoci_client *client,
                           const cldoci_reference *reference,
@@ -1766,12 +1658,8 @@ cldoci_status cldoci_pull_start(const cldoci_client *client,
                                 cldoci_error **error);
 
 /**
- * Gives the artifact at `source` the name `target` too: the same manifest bytes. In one repository no blob
- * is sent; across repositories they are mounted, across registries copied. The result has the digest.
- *
- * @param source   borrowed, not NULL: where it is
- * @param target   borrowed, not NULL: where it is to be
- * @return CLDOCI_OK, or what it failed with
+ * Gives the artifact at `source` the name `target` too, with the same manifest. Within a repository no blob is
+ * sent; between repositories blobs are mounted, between registries copied. The result has the digest.
  */
 cldoci_status cldoci_tag(const cldoci_client *client,
                          const cldoci_reference *source,
@@ -1791,12 +1679,9 @@ cldoci_status cldoci_tag_start(const cldoci_client *client,
                                cldoci_error **error);
 
 /**
- * Copies an artifact, or an index with all it lists, from one place to another; blobs that are there are
- * skipped. The result has the digest.
- *
- * @param source   borrowed, not NULL: where it is
- * @param target   borrowed, not NULL: where it is to be
- * @return CLDOCI_OK, or what it failed with
+ * Copies an artifact, or an index with everything it lists. Blobs that the target has are skipped. With the
+ * option `recursive` the referrers come along, also those of the manifests in an index, and the referrers of
+ * referrers, up to 8 levels deep. The result has the digest.
  */
 cldoci_status cldoci_copy(const cldoci_client *client,
                           const cldoci_reference *source,
@@ -1816,12 +1701,12 @@ cldoci_status cldoci_copy_start(const cldoci_client *client,
                                 cldoci_error **error);
 
 /**
- * Pushes an artifact that refers to the one at `subject`, beside it in the same repository: a signature, a
- * list of materials. The result has the artifact as it was pushed and its digest.
+ * Pushes an artifact that refers to the one at `subject` into the same repository, such as a signature or an
+ * SBOM. Its config, layers and artifact type stay as they are: an artifact of your own type without a config
+ * gets the empty config `{}`, as the OCI specification asks. The result has the artifact as it was pushed and
+ * its digest.
  *
- * @param artifact  borrowed, not NULL
- * @param subject   borrowed, not NULL: what it refers to
- * @return CLDOCI_OK, or what it failed with
+ * @param subject  borrowed, not NULL: the artifact that it refers to
  */
 cldoci_status cldoci_attach(const cldoci_client *client,
                             const cldoci_artifact *artifact,
@@ -1841,10 +1726,7 @@ cldoci_status cldoci_attach_start(const cldoci_client *client,
                                   cldoci_error **error);
 
 /**
- * Deletes a tag, or, for a reference with a digest, a manifest with all its tags.
- *
- * @param reference  borrowed, not NULL
- * @return CLDOCI_OK, or what it failed with
+ * Deletes a tag; for a reference with a digest, a manifest with all its tags.
  */
 cldoci_status cldoci_delete(const cldoci_client *client,
                             const cldoci_reference *reference,
@@ -1862,12 +1744,12 @@ cldoci_status cldoci_delete_start(const cldoci_client *client,
                                   cldoci_error **error);
 
 /**
- * Removes from a layout the blobs that no tag and no manifest in it leads to; what was deleted or replaced
- * stays until then. Waits until nobody adds to the layout, so a push beside it loses nothing. The result's
- * size is the bytes that were freed. CLDOCI_ERROR_UNSUPPORTED for a registry, which collects its own.
+ * Removes the blobs of a layout that no tag and no manifest in it needs; deleted and replaced ones stay until
+ * then. It waits until nothing writes to the layout, so a push at the same time loses nothing. The size in the
+ * result is the number of bytes freed. For a registry it is CLDOCI_ERROR_UNSUPPORTED: registries collect their
+ * own garbage.
  *
- * @param reference  borrowed, not NULL: any of the layout (ocidir://PATH); its tag and digest don't matter
- * @return CLDOCI_OK, or what it failed with
+ * @param reference  borrowed, not NULL: any reference to the layout; its tag and digest don't matter
  */
 cldoci_status cldoci_collect_garbage(const cldoci_client *client,
                                      const cldoci_reference *reference,
@@ -1885,11 +1767,8 @@ cldoci_status cldoci_collect_garbage_start(const cldoci_client *client,
                                            cldoci_error **error);
 
 /**
- * Gets the config's bytes as they were pushed; no layer is touched. The result has the bytes, their media
- * type, digest and size.
- *
- * @param reference  borrowed, not NULL
- * @return CLDOCI_OK, or what it failed with
+ * Gets the config's bytes as they were pushed, and no layer. The result has the bytes, their media type, digest
+ * and size.
  */
 cldoci_status cldoci_pull_config(const cldoci_client *client,
                                  const cldoci_reference *reference,
@@ -1907,11 +1786,8 @@ cldoci_status cldoci_pull_config_start(const cldoci_client *client,
                                        cldoci_error **error);
 
 /**
- * Asks whether an artifact is there. "No" is a well-formed "not found"; when it can't be told (no access,
- * no connection, a server's failure) that is an error. The result has the answer: `cldoci_result_exists`.
- *
- * @param reference  borrowed, not NULL
- * @return CLDOCI_OK, or what it failed with
+ * Asks whether an artifact exists. Only a well-formed "not found" means no; if the answer is unknown (no access,
+ * no connection, a failure of the server), that is an error. `cldoci_result_exists` has the answer.
  */
 cldoci_status cldoci_exists(const cldoci_client *client,
                             const cldoci_reference *reference,
@@ -1929,11 +1805,8 @@ cldoci_status cldoci_exists_start(const cldoci_client *client,
                                   cldoci_error **error);
 
 /**
- * Asks for the digest, media type and size of what a reference names, without a download. The result has
- * them.
- *
- * @param reference  borrowed, not NULL
- * @return CLDOCI_OK, CLDOCI_ERROR_NOT_FOUND where there is none, or what it failed with
+ * Asks for the digest, media type and size of what a reference names, without a download. The result has them.
+ * CLDOCI_ERROR_NOT_FOUND if it does not exist.
  */
 cldoci_status cldoci_resolve(const cldoci_client *client,
                              const cldoci_reference *reference,
@@ -1951,11 +1824,7 @@ cldoci_status cldoci_resolve_start(const cldoci_client *client,
                                    cldoci_error **error);
 
 /**
- * Lists the tags of a repository or a layout; the reference's own tag means nothing. The result has them,
- * sorted by their bytes.
- *
- * @param reference  borrowed, not NULL
- * @return CLDOCI_OK, or what it failed with
+ * Lists the tags of a repository or a layout, sorted by their bytes. The tag of the reference does not matter.
  */
 cldoci_status cldoci_list_tags(const cldoci_client *client,
                                const cldoci_reference *reference,
@@ -1973,10 +1842,7 @@ cldoci_status cldoci_list_tags_start(const cldoci_client *client,
                                      cldoci_error **error);
 
 /**
- * Gets an artifact without its layers' bytes: manifest and config. The result has the artifact.
- *
- * @param reference  borrowed, not NULL
- * @return CLDOCI_OK, or what it failed with
+ * Gets an artifact without the bytes of its layers: manifest and config. The result has the artifact.
  */
 cldoci_status cldoci_inspect(const cldoci_client *client,
                              const cldoci_reference *reference,
@@ -1994,12 +1860,10 @@ cldoci_status cldoci_inspect_start(const cldoci_client *client,
                                    cldoci_error **error);
 
 /**
- * Gets a manifest's bytes as they are stored, of an artifact, of an image or of an index, for which no platform is
- * chosen: the option `platform` means nothing here. The result has the bytes, their media type, digest and size, and
- * of an index the entries (`cldoci_result_entry_count`). An entry's digest in a reference gets its manifest in turn.
- *
- * @param reference  borrowed, not NULL
- * @return CLDOCI_OK, CLDOCI_ERROR_NOT_FOUND where there is none, or what it failed with
+ * Gets the bytes of any manifest as they are stored: of an artifact, an image or an index. No platform is
+ * chosen; the option `platform` has no effect. The result has the bytes, their media type, digest and size, and
+ * the entries of an index (`cldoci_result_entry_count`). To get the manifest of an entry, use its digest in a
+ * reference. CLDOCI_ERROR_NOT_FOUND if it does not exist.
  */
 cldoci_status cldoci_read_manifest(const cldoci_client *client,
                                    const cldoci_reference *reference,
@@ -2018,9 +1882,6 @@ cldoci_status cldoci_read_manifest_start(const cldoci_client *client,
 
 /**
  * Lists the manifests that refer to an artifact. The result has their descriptors.
- *
- * @param reference  borrowed, not NULL
- * @return CLDOCI_OK, or what it failed with
  */
 cldoci_status cldoci_referrers(const cldoci_client *client,
                                const cldoci_reference *reference,
@@ -2038,11 +1899,7 @@ cldoci_status cldoci_referrers_start(const cldoci_client *client,
                                      cldoci_error **error);
 
 /**
- * Gets one layer's bytes as they are stored (compressed), verified, into memory. The result has the bytes.
- *
- * @param artifact  borrowed, not NULL
- * @param layer     from 0
- * @return CLDOCI_OK, or what it failed with
+ * Gets the bytes of one layer as stored (compressed) into memory, and verifies them. The result has them.
  */
 cldoci_status cldoci_read_layer(const cldoci_client *client,
                                 const cldoci_artifact *artifact,
@@ -2062,15 +1919,10 @@ cldoci_status cldoci_read_layer_start(const cldoci_client *client,
                                       cldoci_error **error);
 
 /**
- * Writes one layer's bytes as they are stored (compressed) to a descriptor, in order, in bounded memory.
- * They are verified as they pass: on failure, do not use what was written. The result has digest and
- * size.
+ * Writes the bytes of one layer as stored (compressed) to a descriptor, in order and in limited memory. They are
+ * verified on the way: if the call fails, do not use what was written. The result has the digest and size.
  *
- * @param artifact  borrowed, not NULL
- * @param layer     from 0
- * @param fd        borrowed: an open descriptor to write to; duplicated, so that yours may be closed at
- *                  once
- * @return CLDOCI_OK, or what it failed with
+ * @param fd  borrowed: an open descriptor to write to; duplicated, so you may close yours at once
  */
 cldoci_status cldoci_save_layer(const cldoci_client *client,
                                 const cldoci_artifact *artifact,
@@ -2092,15 +1944,13 @@ cldoci_status cldoci_save_layer_start(const cldoci_client *client,
                                       cldoci_error **error);
 
 /**
- * Tries a user name and a password (or an access token) at a registry, and keeps them where docker would:
- * in the credential helper that its config names, else in the config file (mode 0600).
- * `cldoci_result_credential_source` says where.
+ * Tries a user name and a password (or an access token) at a registry, and keeps them where docker does: in the
+ * credential helper that its config names, else in the config file (mode 0600).
+ * `cldoci_result_credential_source` says where. CLDOCI_ERROR_UNAUTHORIZED if the registry refuses them.
  *
  * @param registry  borrowed, not NULL, UTF-8; copied: `HOST` or `HOST:PORT`
  * @param username  borrowed, not NULL, UTF-8; copied
  * @param password  borrowed, not NULL, UTF-8; copied
- * @return CLDOCI_OK, CLDOCI_ERROR_UNAUTHORIZED where the registry refuses them, or what it failed with; the
- *         message never holds the password
  */
 cldoci_status cldoci_login(const cldoci_client *client,
                            const char *registry,
@@ -2122,11 +1972,10 @@ cldoci_status cldoci_login_start(const cldoci_client *client,
                                  cldoci_error **error);
 
 /**
- * Removes a registry's credential from where docker keeps it. The result says whether there was one:
- * `cldoci_result_exists`.
+ * Removes the credential of a registry from where docker keeps it. `cldoci_result_exists` says whether there was
+ * one.
  *
  * @param registry  borrowed, not NULL, UTF-8; copied: `HOST` or `HOST:PORT`
- * @return CLDOCI_OK, or what it failed with
  */
 cldoci_status cldoci_logout(const cldoci_client *client,
                             const char *registry,
@@ -2146,226 +1995,151 @@ cldoci_status cldoci_logout_start(const cldoci_client *client,
 /* Results ------------------------------------------------------------------------------------------------ */
 
 /**
- * The digest: of build, push, pull, tag, copy, resolve, exists, inspect and attach the manifest's, of
- * read_manifest too, of pull_config the config's, of read_layer the layer's.
- *
- * @param result  borrowed, not NULL
- * @return borrowed from `result`; NULL where the verb gives none
+ * The digest of the config for pull_config, of the layer for read_layer and save_layer, and of the manifest for
+ * build, push, pull, tag, copy, resolve, exists, inspect, attach and read_manifest.
  */
-const char *cldoci_result_digest(const cldoci_result *result, size_t *length);
+const char *cldoci_result_digest(const cldoci_result *result,
+                                 size_t *length);
 
 /**
  * The media type of what `cldoci_result_digest` names.
- *
- * @param result  borrowed, not NULL
- * @return borrowed from `result`; NULL where the verb gives none
  */
 const char *cldoci_result_media_type(const cldoci_result *result, size_t *length);
 
 /**
  * The size in bytes of what `cldoci_result_digest` names.
- *
- * @param result  borrowed, not NULL
- * @return the size; 0 where the verb gives none
  */
 uint64_t cldoci_result_size(const cldoci_result *result);
 
 /**
- * The answer of exists; of logout, whether there was a credential.
+ * The answer of exists; for logout, whether there was a credential.
  *
- * @param result  borrowed, not NULL
- * @return 1 for yes, 0 for no; CLDOCI_ERROR_ARGUMENT when the result is another verb's, CLDOCI_ERROR_HANDLE
- *         for a bad handle
+ * @return 1 for yes, 0 for no; CLDOCI_ERROR_ARGUMENT for the result of another verb, CLDOCI_ERROR_HANDLE for a
+ *         bad handle
  */
 int32_t cldoci_result_exists(const cldoci_result *result);
 
 /**
- * The artifact of build, pull, inspect and attach. Each call makes another handle to the same artifact.
+ * The artifact of build, pull, inspect and attach. Each call returns a new handle to the same artifact.
+ * CLDOCI_ERROR_ARGUMENT if the verb gives none.
  *
- * @param result    borrowed, not NULL
  * @param artifact  out, not NULL: set to NULL, on success to an artifact that you free
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT where the verb gives none
  */
 cldoci_status cldoci_result_artifact(const cldoci_result *result,
                                      cldoci_artifact **artifact,
                                      cldoci_error **error);
 
 /**
- * The bytes of pull_config (the config as it was pushed), read_manifest and read_layer. Behind those of the first two
- * comes a NUL, which `size` does not count, as behind every text; behind a layer's comes nothing.
+ * The bytes of pull_config (the config as it was pushed), read_manifest and read_layer. A NUL follows the bytes
+ * of the first two, which `size` does not count; nothing follows those of a layer. May be NULL for a layer of 0
+ * bytes.
  *
- * @param result  borrowed, not NULL
- * @param size    out, may be NULL: how many bytes
- * @return borrowed from `result`; NULL where the verb gives none, and possibly where a layer has 0 of them
+ * @param size  out, may be NULL: how many bytes
  */
 const uint8_t *cldoci_result_bytes(const cldoci_result *result,
                                    size_t *size);
 
 /**
- * What the operation cost.
+ * What the operation did: requests, bytes, retries and time.
  *
- * @param result    borrowed, not NULL
  * @param counters  in and out, not NULL: set its struct_size before; the rest is set to zero, then filled in
- * @return CLDOCI_OK, or why it could not be told
  */
 cldoci_status cldoci_result_counters(const cldoci_result *result,
                                      cldoci_counters *counters,
                                      cldoci_error **error);
 
 /**
- * Whether pull found that the destination holds the artifact already, and touched nothing; or build, with the
- * option `reuse_unchanged`, that the tree is as it was at the build before, and read no file.
+ * For pull: whether the destination already held the artifact and was not touched. For build with the option
+ * `reuse_unchanged`: whether the directory is as it was at the last build, so that no file was read.
  *
- * @param result  borrowed, not NULL
  * @return 1 or 0
  */
 int32_t cldoci_result_unchanged(const cldoci_result *result);
 
 /**
- * Where the credential that was used came from, such as a file or a helper; never the credential itself.
- *
- * @param result  borrowed, not NULL
- * @return borrowed from `result`; NULL where none was used
+ * Where the credential came from, such as a file or a helper; never the credential itself. NULL if none was
+ * used.
  */
 const char *cldoci_result_credential_source(const cldoci_result *result, size_t *length);
 
 /**
- * Frees a result and all that was borrowed from it; artifacts that were taken out stay.
+ * Frees a result and everything borrowed from it; artifacts taken from it stay.
  */
 cldoci_status cldoci_result_free(cldoci_result *result);
 
 /**
  * How many tags list_tags found.
- *
- * @param result  borrowed, not NULL
- * @return the number; 0 for another verb
  */
 size_t cldoci_result_tag_count(const cldoci_result *result);
 
 /**
- * A tag of list_tags; they are sorted by their bytes.
- *
- * @param result  borrowed, not NULL
- * @param index   from 0
- * @return borrowed from `result`; NULL beyond the last
+ * A tag that list_tags found; they are sorted by their bytes.
  */
 const char *cldoci_result_tag(const cldoci_result *result, size_t index, size_t *length);
 
 /**
- * How many manifests referrers found.
- *
- * @param result  borrowed, not NULL
- * @return the number; 0 for another verb
+ * How many referrers the verb referrers found.
  */
 size_t cldoci_result_referrer_count(const cldoci_result *result);
 
 /**
- * The digest of a manifest that refers to the artifact.
- *
- * @param result  borrowed, not NULL
- * @param index   from 0
- * @return borrowed from `result`; NULL beyond the last
+ * The digest of a referrer.
  */
 const char *cldoci_result_referrer_digest(const cldoci_result *result, size_t index, size_t *length);
 
 /**
- * The media type of a manifest that refers to the artifact.
- *
- * @param result  borrowed, not NULL
- * @param index   from 0
- * @return borrowed from `result`; NULL beyond the last
+ * The media type of a referrer.
  */
 const char *cldoci_result_referrer_media_type(const cldoci_result *result, size_t index, size_t *length);
 
 /**
- * The artifact type of a manifest that refers to the artifact.
- *
- * @param result  borrowed, not NULL
- * @param index   from 0
- * @return borrowed from `result`; NULL beyond the last, and where it has none
+ * The artifact type of a referrer. NULL if it has none.
  */
 const char *cldoci_result_referrer_artifact_type(const cldoci_result *result, size_t index, size_t *length);
 
 /**
- * The size in bytes of a manifest that refers to the artifact.
- *
- * @param result  borrowed, not NULL
- * @param index   from 0
- * @return the size; 0 beyond the last
+ * The size of a referrer's manifest in bytes.
  */
 uint64_t cldoci_result_referrer_size(const cldoci_result *result, size_t index);
 
 /**
- * How many manifests the index of read_manifest lists.
- *
- * @param result  borrowed, not NULL
- * @return the number; 0 for what is no index, and for another verb
+ * How many manifests the index of read_manifest lists; 0 if it is not an index.
  */
 size_t cldoci_result_entry_count(const cldoci_result *result);
 
 /**
- * The digest of a manifest that the index lists; they come in the index's order.
- *
- * @param result  borrowed, not NULL
- * @param index   from 0
- * @return borrowed from `result`; NULL beyond the last
+ * The digest of a manifest that the index lists, in the index's order.
  */
 const char *cldoci_result_entry_digest(const cldoci_result *result, size_t index, size_t *length);
 
 /**
- * The media type of a manifest that the index lists: it may be an index itself.
- *
- * @param result  borrowed, not NULL
- * @param index   from 0
- * @return borrowed from `result`; NULL beyond the last
+ * The media type of a manifest that the index lists, which may be an index itself.
  */
 const char *cldoci_result_entry_media_type(const cldoci_result *result, size_t index, size_t *length);
 
 /**
- * The artifact type of a manifest that the index lists.
- *
- * @param result  borrowed, not NULL
- * @param index   from 0
- * @return borrowed from `result`; NULL beyond the last, and where the index names none
+ * The artifact type of a manifest that the index lists. NULL if the index names none.
  */
 const char *cldoci_result_entry_artifact_type(const cldoci_result *result, size_t index, size_t *length);
 
 /**
- * The platform of a manifest that the index lists, as the option `platform` takes it: `os/architecture[/variant]`.
- *
- * @param result  borrowed, not NULL
- * @param index   from 0
- * @return borrowed from `result`; NULL beyond the last, and where the index names none
+ * The platform of a manifest that the index lists, as the option `platform` takes it:
+ * `os/architecture[/variant]`. NULL if the index names none.
  */
-const char *cldoci_result_entry_platform(const cldoci_result *result,
-                                         size_t index,
-                                         size_t *length);
+const char *cldoci_result_entry_platform(const cldoci_result *result, size_t index, size_t *length);
 
 /**
  * The size in bytes of a manifest that the index lists.
- *
- * @param result  borrowed, not NULL
- * @param index   from 0
- * @return the size; 0 beyond the last
  */
 uint64_t cldoci_result_entry_size(const cldoci_result *result, size_t index);
 
 /**
  * How many annotations the descriptor of a referrer has.
- *
- * @param result  borrowed, not NULL
- * @param index   from 0
- * @return the number; 0 beyond the last
  */
 size_t cldoci_result_referrer_annotation_count(const cldoci_result *result, size_t index);
 
 /**
  * The key of a referrer's annotation; they are sorted by their bytes.
- *
- * @param result  borrowed, not NULL
- * @param index   from 0
- * @param at      from 0
- * @return borrowed from `result`; NULL beyond the last
  */
 const char *cldoci_result_referrer_annotation_key(const cldoci_result *result,
                                                   size_t index,
@@ -2374,11 +2148,6 @@ const char *cldoci_result_referrer_annotation_key(const cldoci_result *result,
 
 /**
  * The value of a referrer's annotation.
- *
- * @param result  borrowed, not NULL
- * @param index   from 0
- * @param at      from 0
- * @return borrowed from `result`; NULL beyond the last
  */
 const char *cldoci_result_referrer_annotation_value(const cldoci_result *result,
                                                     size_t index,
@@ -2386,247 +2155,174 @@ const char *cldoci_result_referrer_annotation_value(const cldoci_result *result,
                                                     size_t *length);
 
 /**
- * How many paths build left out of the artifact.
- *
- * @param result  borrowed, not NULL
- * @return the number; 0 for another verb
+ * How many paths the build left out of the artifact.
  */
 uint64_t cldoci_result_left_out_total(const cldoci_result *result);
 
 /**
- * How many of those paths the result lists; the list is bounded.
- *
- * @param result  borrowed, not NULL
- * @return the number; 0 for another verb
+ * How many of those paths the result lists; the list has a limit.
  */
 size_t cldoci_result_left_out_count(const cldoci_result *result);
 
 /**
- * A path that build left out, relative to the directory. Its bytes are the file system's and need not be
- * UTF-8.
- *
- * @param result  borrowed, not NULL
- * @param index   from 0
- * @return borrowed from `result`; NULL beyond the last
+ * A path that the build left out, relative to the directory. It may have any bytes, as in the file system.
  */
 const char *cldoci_result_left_out_path(const cldoci_result *result, size_t index, size_t *length);
 
 /**
- * Which rule left the path out.
- *
- * @param result  borrowed, not NULL
- * @param index   from 0
- * @return borrowed from `result`; NULL beyond the last
+ * The rule that left the path out.
  */
 const char *cldoci_result_left_out_reason(const cldoci_result *result, size_t index, size_t *length);
 
 /**
- * How many warnings there were; the list is bounded.
- *
- * @param result  borrowed, not NULL
- * @return the number
+ * How many warnings the result lists; the list has a limit.
  */
 size_t cldoci_result_warning_count(const cldoci_result *result);
 
 /**
- * A warning: one line of text, as for `cldoci_error_message`.
- *
- * @param result  borrowed, not NULL
- * @param index   from 0
- * @return borrowed from `result`; NULL beyond the last
+ * A warning: one line of text, like `cldoci_error_message`.
  */
 const char *cldoci_result_warning(const cldoci_result *result, size_t index, size_t *length);
 
 /* Operations --------------------------------------------------------------------------------------------- */
 
 /**
- * Waits until the operation has ended. Signals do not end the wait.
+ * Waits until the operation has ended. Signals do not end the wait. All threads that wait are woken.
  *
- * @param operation   borrowed, not NULL
  * @param timeout_ms  milliseconds to wait at most; 0 only asks, a negative number waits forever
- * @return CLDOCI_OK when it succeeded, CLDOCI_PENDING when the time was over (no error object), else what
- *         the operation failed with; CLDOCI_ERROR_CANCELLED also when another thread frees the handle;
+ * @return CLDOCI_OK if it succeeded, CLDOCI_PENDING if the time is over (no error object), else the failure of
+ *         the operation; CLDOCI_ERROR_CANCELLED also when another thread frees the handle;
  *         CLDOCI_ERROR_REENTRANT inside the operation's own callback
- * Threads: any, also several at once, all of which wake.
  */
 cldoci_status cldoci_operation_wait(const cldoci_operation *operation,
                                     int64_t timeout_ms,
                                     cldoci_error **error);
 
 /**
- * How far the operation is; also after its end.
+ * The progress of the operation; also after its end.
  *
- * @param operation  borrowed, not NULL
- * @param progress   in and out, not NULL: set its struct_size before; the rest is set to zero, then filled in
- * @return CLDOCI_OK, or why it could not be told
+ * @param progress  in and out, not NULL: set its struct_size before; the rest is set to zero, then filled in
  */
 cldoci_status cldoci_operation_progress(const cldoci_operation *operation,
                                         cldoci_progress *progress,
                                         cldoci_error **error);
 
 /**
- * Asks the operation to end with CLDOCI_ERROR_CANCELLED, which it does within a second; what it was making
- * is removed. Returns at once. After the end, and again, it does nothing. Not for a signal handler, as
- * it takes locks: let the handler write to a pipe or set a flag, and cancel where that is read.
- *
- * @param operation  borrowed, not NULL
- * @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
- * Threads: any, at once; callbacks, too.
+ * Asks the operation to end with CLDOCI_ERROR_CANCELLED, and returns at once. The operation ends within a second
+ * and removes what it was making. Cancelling again or after the end does nothing. A callback may call it; a
+ * signal handler must not, because it takes locks. Let the handler write to a pipe or set a flag instead.
  */
-cldoci_status cldoci_operation_cancel(const cldoci_operation *operation, cldoci_error **error);
+cldoci_status cldoci_operation_cancel(const cldoci_operation *operation,
+                                      cldoci_error **error);
 
 /**
- * Makes a descriptor for an event loop (poll, epoll, libuv, asyncio): it becomes readable, at end-of-file,
- * when the operation has ended or its handle is freed, and stays so. There is never a byte to read.
+ * Makes a descriptor for an event loop (poll, epoll, libuv, asyncio). When the operation has ended or its handle
+ * is freed, the descriptor becomes readable, at end-of-file, and stays so. There is never a byte to read. Each
+ * call makes a new descriptor.
  *
- * @param operation  borrowed, not NULL
- * @param fd         out, not NULL: set to -1, then to a descriptor that is yours to close (close-on-exec)
+ * @param fd  out, not NULL: set to -1, then to a descriptor that you close (close-on-exec)
  * @return CLDOCI_OK, or CLDOCI_ERROR_IO if no descriptor is available; waiting still works
- * Threads: any, at once; each call makes another descriptor.
  */
 cldoci_status cldoci_operation_open_descriptor(const cldoci_operation *operation,
                                                int32_t *fd,
                                                cldoci_error **error);
 
 /**
- * The result of an operation that has ended. It can be fetched again; each time it is a new handle.
+ * The result of an operation that has ended. You can ask again; each call returns a new handle.
  *
- * @param operation  borrowed, not NULL
- * @param result     out, not NULL: set to NULL, on success to a result that you free
- * @return CLDOCI_OK, CLDOCI_PENDING when it has not ended (no result, no error object), else what the
- *         operation failed with
+ * @param result  out, not NULL: set to NULL, on success to a result that you free
+ * @return CLDOCI_OK, CLDOCI_PENDING if it has not ended (no result, no error object), else the operation's
+ *         failure
  */
 cldoci_status cldoci_operation_result(const cldoci_operation *operation,
                                       cldoci_result **result,
                                       cldoci_error **error);
 
 /**
- * Frees the handle. An operation that still runs is cancelled and ends by itself; those that wait for it get
- * CLDOCI_ERROR_CANCELLED. Never waits. No callback of the operation begins after it returned; one that runs
- * at this moment on another thread comes to its end, and the finaliser is called after it.
- * Threads: any; callbacks, too.
+ * Frees the handle, and never waits. A running operation is cancelled and ends by itself; whoever waits for it
+ * gets CLDOCI_ERROR_CANCELLED. No callback of the operation begins after this call. One that is running on
+ * another thread finishes, and then the finalizer is called. A callback may call this.
  */
 cldoci_status cldoci_operation_free(cldoci_operation *operation);
 
 /* Artifacts ---------------------------------------------------------------------------------------------- */
 
 /**
- * The artifact's type: `component`, `datacenter`, `module`, else the manifest's artifact type.
- *
- * @param artifact  borrowed, not NULL
- * @return borrowed from `artifact`; NULL for a bad handle
+ * The artifact's type: `component`, `datacenter` or `module`, else the manifest's `artifactType`, else the media
+ * type of its config.
  */
-const char *cldoci_artifact_type(const cldoci_artifact *artifact, size_t *length);
+const char *cldoci_artifact_type(const cldoci_artifact *artifact,
+                                 size_t *length);
 
 /**
- * Where the artifact was read from.
- *
- * @param artifact  borrowed, not NULL
- * @return borrowed from `artifact`; NULL where it was built here
+ * Where the artifact was read from. NULL if it was built here.
  */
 const char *cldoci_artifact_reference(const cldoci_artifact *artifact, size_t *length);
 
 /**
  * The manifest's digest, `sha256:…`.
- *
- * @param artifact  borrowed, not NULL
- * @return borrowed from `artifact`; NULL for a bad handle
  */
 const char *cldoci_artifact_digest(const cldoci_artifact *artifact, size_t *length);
 
 /**
  * The manifest's media type.
- *
- * @param artifact  borrowed, not NULL
- * @return borrowed from `artifact`; NULL for a bad handle
  */
 const char *cldoci_artifact_media_type(const cldoci_artifact *artifact, size_t *length);
 
 /**
- * The manifest's bytes. A NUL comes behind them, which `size` does not count.
+ * The manifest's bytes. A NUL follows them, which `size` does not count.
  *
- * @param artifact  borrowed, not NULL
- * @param size      out, may be NULL: how many bytes
- * @return borrowed from `artifact`; NULL for a bad handle
+ * @param size  out, may be NULL: how many bytes
  */
 const uint8_t *cldoci_artifact_manifest(const cldoci_artifact *artifact, size_t *size);
 
 /**
- * The config's bytes, as they are. A NUL comes behind them, which `size` does not count.
+ * The config's bytes, unchanged. A NUL follows them, which `size` does not count. NULL if the config was not
+ * fetched (option `fetch_config`).
  *
- * @param artifact  borrowed, not NULL
- * @param size      out, may be NULL: how many bytes
- * @return borrowed from `artifact`; NULL for a bad handle, and where it was not fetched (option `fetch_config`)
+ * @param size  out, may be NULL: how many bytes
  */
-const uint8_t *cldoci_artifact_config(const cldoci_artifact *artifact,
-                                      size_t *size);
+const uint8_t *cldoci_artifact_config(const cldoci_artifact *artifact, size_t *size);
 
 /**
  * The config's media type.
- *
- * @param artifact  borrowed, not NULL
- * @return borrowed from `artifact`; NULL for a bad handle
  */
 const char *cldoci_artifact_config_media_type(const cldoci_artifact *artifact, size_t *length);
 
 /**
  * The config's digest.
- *
- * @param artifact  borrowed, not NULL
- * @return borrowed from `artifact`; NULL for a bad handle
  */
 const char *cldoci_artifact_config_digest(const cldoci_artifact *artifact, size_t *length);
 
 /**
  * The config's size in bytes.
- *
- * @param artifact  borrowed, not NULL
- * @return the size; 0 for a bad handle
  */
 uint64_t cldoci_artifact_config_size(const cldoci_artifact *artifact);
 
 /**
  * How many layers there are.
- *
- * @param artifact  borrowed, not NULL
- * @return the number; 0 for a bad handle
  */
 size_t cldoci_artifact_layer_count(const cldoci_artifact *artifact);
 
 /**
  * The media type of a layer.
- *
- * @param artifact  borrowed, not NULL
- * @param layer     from 0
- * @return borrowed from `artifact`; NULL beyond the last
  */
 const char *cldoci_artifact_layer_media_type(const cldoci_artifact *artifact, size_t layer, size_t *length);
 
 /**
  * The digest of a layer. `cldoci_read_layer` and `cldoci_save_layer` give its bytes.
- *
- * @param artifact  borrowed, not NULL
- * @param layer     from 0
- * @return borrowed from `artifact`; NULL beyond the last
  */
 const char *cldoci_artifact_layer_digest(const cldoci_artifact *artifact, size_t layer, size_t *length);
 
 /**
- * The size of a layer in bytes, as it is stored (compressed).
- *
- * @param artifact  borrowed, not NULL
- * @param layer     from 0
- * @return the size; 0 beyond the last
+ * The size of a layer in bytes, as stored (compressed).
  */
 uint64_t cldoci_artifact_layer_size(const cldoci_artifact *artifact, size_t layer);
 
 /**
- * The value of a layer's annotation.
+ * The value of a layer's annotation. NULL if it has none with this key.
  *
- * @param artifact  borrowed, not NULL
- * @param layer     from 0
- * @param key       borrowed, not NULL: any bytes
- * @return borrowed from `artifact`; NULL where there is none of this key
+ * @param key  borrowed, not NULL: any bytes
  */
 const char *cldoci_artifact_layer_annotation(const cldoci_artifact *artifact,
                                              size_t layer,
@@ -2635,20 +2331,11 @@ const char *cldoci_artifact_layer_annotation(const cldoci_artifact *artifact,
 
 /**
  * How many annotations a layer has.
- *
- * @param artifact  borrowed, not NULL
- * @param layer     from 0
- * @return the number; 0 beyond the last
  */
 size_t cldoci_artifact_layer_annotation_count(const cldoci_artifact *artifact, size_t layer);
 
 /**
  * The key of a layer's annotation; they are sorted by their bytes.
- *
- * @param artifact  borrowed, not NULL
- * @param layer     from 0
- * @param index     from 0
- * @return borrowed from `artifact`; NULL beyond the last
  */
 const char *cldoci_artifact_layer_annotation_key(const cldoci_artifact *artifact,
                                                  size_t layer,
@@ -2656,12 +2343,7 @@ const char *cldoci_artifact_layer_annotation_key(const cldoci_artifact *artifact
                                                  size_t *length);
 
 /**
- * The value of a layer's annotation, by its place.
- *
- * @param artifact  borrowed, not NULL
- * @param layer     from 0
- * @param index     from 0
- * @return borrowed from `artifact`; NULL beyond the last
+ * The value of a layer's annotation, by its index.
  */
 const char *cldoci_artifact_layer_annotation_value(const cldoci_artifact *artifact,
                                                    size_t layer,
@@ -2669,76 +2351,59 @@ const char *cldoci_artifact_layer_annotation_value(const cldoci_artifact *artifa
                                                    size_t *length);
 
 /**
- * The value of the manifest's annotation.
+ * The value of an annotation of the manifest. NULL if it has none with this key.
  *
- * @param artifact  borrowed, not NULL
- * @param key       borrowed, not NULL: any bytes
- * @return borrowed from `artifact`; NULL where there is none of this key
+ * @param key  borrowed, not NULL: any bytes
  */
 const char *cldoci_artifact_annotation(const cldoci_artifact *artifact, const char *key, size_t *length);
 
 /**
  * How many annotations the manifest has.
- *
- * @param artifact  borrowed, not NULL
- * @return the number; 0 for a bad handle
  */
 size_t cldoci_artifact_annotation_count(const cldoci_artifact *artifact);
 
 /**
  * The key of an annotation of the manifest; they are sorted by their bytes.
- *
- * @param artifact  borrowed, not NULL
- * @param index     from 0
- * @return borrowed from `artifact`; NULL beyond the last
  */
 const char *cldoci_artifact_annotation_key(const cldoci_artifact *artifact, size_t index, size_t *length);
 
 /**
- * The value of an annotation of the manifest, by its place.
- *
- * @param artifact  borrowed, not NULL
- * @param index     from 0
- * @return borrowed from `artifact`; NULL beyond the last
+ * The value of an annotation of the manifest, by its index.
  */
 const char *cldoci_artifact_annotation_value(const cldoci_artifact *artifact, size_t index, size_t *length);
 
 /**
- * The digest of the manifest that this one refers to.
- *
- * @param artifact  borrowed, not NULL
- * @return borrowed from `artifact`; NULL where there is none
+ * The digest of the manifest that this one refers to. NULL if it refers to none.
  */
 const char *cldoci_artifact_subject(const cldoci_artifact *artifact, size_t *length);
 
 /**
- * Frees an artifact and all that was borrowed from it. Operations that were started with it go on.
+ * Frees an artifact and everything borrowed from it. Operations that use it go on.
  */
 cldoci_status cldoci_artifact_free(cldoci_artifact *artifact);
 
 /* Configs ------------------------------------------------------------------------------------------------ */
 
 /**
- * An empty config of one of the three types that have fields of their own. Any other JSON can be given to
- * build as it is.
+ * Makes an empty config of one of the three types with fields of their own. The build verbs take any other JSON
+ * as it is.
  *
  * @param artifact_type  borrowed, not NULL, UTF-8; copied: `component`, `datacenter` or `module`
  * @param config         out, not NULL: set to NULL, on success to a config that you free
- * @return CLDOCI_OK, or what is wrong
  */
-cldoci_status cldoci_config_new(const char *artifact_type, cldoci_config **config, cldoci_error **error);
+cldoci_status cldoci_config_new(const char *artifact_type,
+                                cldoci_config **config,
+                                cldoci_error **error);
 
 /**
- * Sets a field by its name in JSON.
+ * Sets a field by its name in JSON. The message for an unknown name lists the fields.
  *
- * A component has schemaVersion, name, description, readme, sourceHash, buildTime and the map
- * childArtifacts; a datacenter schemaVersion, name, extendsImage, sourceHash, buildTime and the map
- * moduleArtifacts; a module plugin, name, sourceHash, buildTime and the maps inputs and outputs.
+ * A component has schemaVersion, name, description, readme, sourceHash, buildTime and the map childArtifacts; a
+ * datacenter has schemaVersion, name, extendsImage, sourceHash, buildTime and the map moduleArtifacts; a module
+ * has plugin, name, sourceHash, buildTime and the maps inputs and outputs.
  *
- * @param config  borrowed, not NULL
- * @param field   borrowed, not NULL, UTF-8; copied
- * @param value   borrowed, not NULL, UTF-8; copied
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that lists the fields
+ * @param field  borrowed, not NULL, UTF-8; copied
+ * @param value  borrowed, not NULL, UTF-8; copied
  */
 cldoci_status cldoci_config_set(cldoci_config *config,
                                 const char *field,
@@ -2748,11 +2413,9 @@ cldoci_status cldoci_config_set(cldoci_config *config,
 /**
  * Sets an entry of a field that is a map.
  *
- * @param config  borrowed, not NULL
- * @param field   borrowed, not NULL, UTF-8; copied
- * @param key     borrowed, not NULL, UTF-8; copied
- * @param value   borrowed, not NULL, UTF-8; copied
- * @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that lists the fields
+ * @param field  borrowed, not NULL, UTF-8; copied
+ * @param key    borrowed, not NULL, UTF-8; copied
+ * @param value  borrowed, not NULL, UTF-8; copied
  */
 cldoci_status cldoci_config_set_entry(cldoci_config *config,
                                       const char *field,
@@ -2761,37 +2424,36 @@ cldoci_status cldoci_config_set_entry(cldoci_config *config,
                                       cldoci_error **error);
 
 /**
- * The config as JSON, for `cldoci_build`. With the option `fill_source_hash` build puts the layer's digest into
- * a sourceHash that was not set.
+ * The config as JSON, for `cldoci_build`. It does not change when you set fields later. With the option
+ * `fill_source_hash`, the build fills an empty sourceHash with the layer's digest.
  *
- * @param config  borrowed, not NULL
- * @param size    out, may be NULL: how many bytes
- * @return borrowed from `config`, where it stays as it is when fields are set later; NULL for a bad handle
+ * @param size  out, may be NULL: how many bytes
  */
-const uint8_t *cldoci_config_json(const cldoci_config *config,
-                                  size_t *size);
+const uint8_t *cldoci_config_json(const cldoci_config *config, size_t *size);
 
 /**
- * Frees a config and the JSON that was borrowed from it.
+ * Frees a config and the JSON borrowed from it.
  */
 cldoci_status cldoci_config_free(cldoci_config *config);
 
 /* Artifacts by hand -------------------------------------------------------------------------------------- */
 
 /**
- * Gives the next bytes of a layer: at most `size` of them into `buffer`. Return how many there were, 0 at the
- * end, a negative number to give up.
+ * Reads the next bytes of a layer into `buffer`, at most `size`. Return how many there were, 0 at the end, or a
+ * negative number to give up.
  */
 typedef int64_t (*cldoci_reader)(uint8_t *buffer, size_t size, void *user_data);
 
 /**
- * A builder for an artifact without layers and with the empty config `{}`.
+ * Makes a builder for an artifact without layers and with the empty config `{}`. For a type of your own, that
+ * config has the media type `application/vnd.oci.empty.v1+json` and the manifest's `artifactType` is
+ * `artifact_type`, whatever the layers are. For the three named types the config's media type says what the
+ * artifact is.
  *
  * @param client         borrowed, not NULL: its store keeps what readers give
- * @param artifact_type  borrowed, not NULL, UTF-8; copied: `component`, `datacenter`, `module`, or a media
- *                       type of your own
+ * @param artifact_type  borrowed, not NULL, UTF-8; copied: `component`, `datacenter`, `module`, or a media type
+ *                       of your own
  * @param builder        out, not NULL: set to NULL, on success to a builder that you free
- * @return CLDOCI_OK, or what is wrong
  */
 cldoci_status cldoci_artifact_builder_new(const cldoci_client *client,
                                           const char *artifact_type,
@@ -2799,14 +2461,11 @@ cldoci_status cldoci_artifact_builder_new(const cldoci_client *client,
                                           cldoci_error **error);
 
 /**
- * Sets the config's bytes, which are kept as they are. A media type can be given for a type of your own
- * alone.
+ * Sets the config's bytes, which stay unchanged. Only a type of your own can have another media type for it.
  *
- * @param builder      borrowed, not NULL
  * @param media_type   borrowed, may be NULL, UTF-8: the type's own; copied
  * @param config       borrowed, not NULL; copied
  * @param config_size  how many bytes, at least 1
- * @return CLDOCI_OK, or what is wrong
  */
 cldoci_status cldoci_artifact_builder_set_config(cldoci_artifact_builder *builder,
                                                  const char *media_type,
@@ -2815,13 +2474,11 @@ cldoci_status cldoci_artifact_builder_set_config(cldoci_artifact_builder *builde
                                                  cldoci_error **error);
 
 /**
- * Adds a layer of these bytes, as they are.
+ * Adds a layer with these bytes, unchanged.
  *
- * @param builder     borrowed, not NULL
  * @param media_type  borrowed, may be NULL, UTF-8: the type's own; copied
  * @param layer       borrowed, may be NULL where `layer_size` is 0; copied
  * @param layer_size  how many bytes
- * @return CLDOCI_OK, or what is wrong
  */
 cldoci_status cldoci_artifact_builder_add_bytes(cldoci_artifact_builder *builder,
                                                 const char *media_type,
@@ -2830,13 +2487,11 @@ cldoci_status cldoci_artifact_builder_add_bytes(cldoci_artifact_builder *builder
                                                 cldoci_error **error);
 
 /**
- * Adds a layer of a file, as it is. It is read here for its digest, and again when the artifact is pushed;
- * until then it must not change (CLDOCI_ERROR_CHANGED).
+ * Adds a file as a layer, unchanged. The file is read now for its digest, and again when the artifact is pushed;
+ * it must not change in between (CLDOCI_ERROR_CHANGED).
  *
- * @param builder     borrowed, not NULL
  * @param media_type  borrowed, may be NULL, UTF-8: the type's own; copied
  * @param file        borrowed, not NULL, a path of any bytes; copied
- * @return CLDOCI_OK, or what is wrong
  */
 cldoci_status cldoci_artifact_builder_add_file(cldoci_artifact_builder *builder,
                                                const char *media_type,
@@ -2844,14 +2499,12 @@ cldoci_status cldoci_artifact_builder_add_file(cldoci_artifact_builder *builder,
                                                cldoci_error **error);
 
 /**
- * Adds a layer of what a function gives, in bounded memory: the bytes go to the client's store, where they
- * stay as long as the artifact does.
+ * Adds a layer that a function provides, in limited memory: the client's store keeps the bytes as long as the
+ * artifact lives. CLDOCI_ERROR_CANCELLED if the reader gave up.
  *
- * @param builder     borrowed, not NULL
  * @param media_type  borrowed, may be NULL, UTF-8: the type's own; copied
- * @param reader      not NULL; called on this thread and in this call only
- * @param user_data   may be NULL; passed to the reader, never followed
- * @return CLDOCI_OK, CLDOCI_ERROR_CANCELLED when the reader gave up, or what is wrong
+ * @param reader      not NULL; called on this thread and during this call only
+ * @param user_data   may be NULL; passed to the reader, never dereferenced
  */
 cldoci_status cldoci_artifact_builder_add_reader(cldoci_artifact_builder *builder,
                                                  const char *media_type,
@@ -2860,14 +2513,10 @@ cldoci_status cldoci_artifact_builder_add_reader(cldoci_artifact_builder *builde
                                                  cldoci_error **error);
 
 /**
- * Adds a layer of another artifact, wherever its bytes are: they are read there when the new one is pushed.
- * Its annotations do not come along.
+ * Adds a layer of another artifact, without its annotations. Its bytes are read where they are when the new
+ * artifact is pushed.
  *
- * @param builder     borrowed, not NULL
  * @param media_type  borrowed, may be NULL, UTF-8: as the layer has it; copied
- * @param artifact    borrowed, not NULL
- * @param layer       which of its layers, from 0
- * @return CLDOCI_OK, or what is wrong
  */
 cldoci_status cldoci_artifact_builder_add_layer(cldoci_artifact_builder *builder,
                                                 const char *media_type,
@@ -2878,11 +2527,8 @@ cldoci_status cldoci_artifact_builder_add_layer(cldoci_artifact_builder *builder
 /**
  * Sets an annotation of a layer that was added; an old value is replaced.
  *
- * @param builder  borrowed, not NULL
- * @param layer    from 0
- * @param key      borrowed, not NULL, UTF-8; copied
- * @param value    borrowed, not NULL, UTF-8; copied
- * @return CLDOCI_OK, or what is wrong
+ * @param key    borrowed, not NULL, UTF-8; copied
+ * @param value  borrowed, not NULL, UTF-8; copied
  */
 cldoci_status cldoci_artifact_builder_set_layer_annotation(cldoci_artifact_builder *builder,
                                                            size_t layer,
@@ -2893,10 +2539,8 @@ cldoci_status cldoci_artifact_builder_set_layer_annotation(cldoci_artifact_build
 /**
  * Sets an annotation of the manifest; an old value is replaced.
  *
- * @param builder  borrowed, not NULL
- * @param key      borrowed, not NULL, UTF-8; copied
- * @param value    borrowed, not NULL, UTF-8; copied
- * @return CLDOCI_OK, or what is wrong
+ * @param key    borrowed, not NULL, UTF-8; copied
+ * @param value  borrowed, not NULL, UTF-8; copied
  */
 cldoci_status cldoci_artifact_builder_set_annotation(cldoci_artifact_builder *builder,
                                                      const char *key,
@@ -2904,33 +2548,30 @@ cldoci_status cldoci_artifact_builder_set_annotation(cldoci_artifact_builder *bu
                                                      cldoci_error **error);
 
 /**
- * Makes the artifact of what was set; its manifest's bytes and digest are fixed here. The builder can be
- * used on.
+ * Makes the artifact, which fixes the bytes and the digest of its manifest. You can go on using the builder.
  *
- * @param builder   borrowed, not NULL
  * @param artifact  out, not NULL: set to NULL, on success to an artifact that you free
- * @return CLDOCI_OK, or what is wrong
  */
 cldoci_status cldoci_artifact_builder_finish(const cldoci_artifact_builder *builder,
                                              cldoci_artifact **artifact,
                                              cldoci_error **error);
 
 /**
- * Frees a builder; artifacts that it made stay.
+ * Frees a builder; its artifacts stay.
  */
 cldoci_status cldoci_artifact_builder_free(cldoci_artifact_builder *builder);
 
 /* Ending ------------------------------------------------------------------------------------------------- */
 
 /**
- * Waits until the library has nothing to do: no operation runs, not even one that was cancelled or freed, what they
- * made temporarily is removed, no callback runs or will run; and once no client is left, until its threads
- * have ended. Call it before the program ends: after a cancelled pull nothing is left beside its destination then. A
- * client that does nothing keeps it from nothing.
+ * Waits until the library is idle: no operation runs, not even a cancelled or freed one; their temporary files
+ * are gone; and no callback runs or will run. If there is no client left, it also waits for the library's
+ * threads to end. An idle client does not hold it up. Call it before the program ends: after a cancelled pull,
+ * nothing is left beside the destination.
  *
  * @param timeout_ms  milliseconds to wait at most; 0 only asks, a negative number waits forever
- * @return CLDOCI_OK when there is nothing to do, CLDOCI_PENDING when the time was over (no error object),
- *         CLDOCI_ERROR_REENTRANT inside a callback
+ * @return CLDOCI_OK if it is idle, CLDOCI_PENDING if the time is over (no error object), CLDOCI_ERROR_REENTRANT
+ *         inside a callback
  */
 cldoci_status cldoci_wait_idle(int64_t timeout_ms,
                                cldoci_error **error);
@@ -2960,11 +2601,10 @@ cldoci_status cldoci_wait_idle(int64_t timeout_ms,
 /** `cldoci_result`. */
 #define CLDOCI_HANDLE_RESULT 10
 /**
- * How many handles this process has made and not freed. Memory checkers can't tell: the library reaches
- * them all.
+ * How many handles this process has made and not freed. Memory checkers can't tell, because the library can
+ * reach all of them.
  *
  * @param handle_type  CLDOCI_HANDLE_…
- * @return the number; 0 for an unknown type
  */
 uint64_t cldoci_debug_live_handles(int32_t handle_type);
 

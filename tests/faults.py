@@ -293,8 +293,8 @@ def attempt(room, scenario, fault):
     memory = fault.what == "ENOMEM" and ("memory allocation" in complained or code in (127, -11))
     if fault.mode != "killed" and code not in (0, 1, 2) and not memory and "error while loading" not in complained:
         return True, f"ends with {code}: {complained}"
-    if any(word in complained for word in ["a defect", "panicked"]):
-        return True, "a defect: " + complained
+    if any(word in complained for word in ["a bug", "panicked"]):
+        return True, "a bug: " + complained
     # A library whose own event queue fails can go on no more.
     for_good = fault.mode == "from then on" or "closed the descriptors" in complained
     wrong = scenario.check(room, code, "could not be removed" in complained and for_good, for_good)

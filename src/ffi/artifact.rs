@@ -61,10 +61,8 @@ impl ArtifactObject {
     }
 }
 
-/// The artifact's type: `component`, `datacenter`, `module`, else the manifest's artifact type.
-///
-/// @param artifact  borrowed, not NULL
-/// @return borrowed from `artifact`; NULL for a bad handle
+/// The artifact's type: `component`, `datacenter` or `module`, else the manifest's `artifactType`, else the media
+/// type of its config.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_type(
     artifact: *const cldoci_artifact,
@@ -73,10 +71,7 @@ pub unsafe extern "C" fn cldoci_artifact_type(
     accessor::text::<ArtifactObject>(artifact, length, |artifact| Some(&artifact.kind))
 }
 
-/// Where the artifact was read from.
-///
-/// @param artifact  borrowed, not NULL
-/// @return borrowed from `artifact`; NULL where it was built here
+/// Where the artifact was read from. NULL if it was built here.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_reference(
     artifact: *const cldoci_artifact,
@@ -86,9 +81,6 @@ pub unsafe extern "C" fn cldoci_artifact_reference(
 }
 
 /// The manifest's digest, `sha256:…`.
-///
-/// @param artifact  borrowed, not NULL
-/// @return borrowed from `artifact`; NULL for a bad handle
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_digest(
     artifact: *const cldoci_artifact,
@@ -98,9 +90,6 @@ pub unsafe extern "C" fn cldoci_artifact_digest(
 }
 
 /// The manifest's media type.
-///
-/// @param artifact  borrowed, not NULL
-/// @return borrowed from `artifact`; NULL for a bad handle
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_media_type(
     artifact: *const cldoci_artifact,
@@ -109,11 +98,9 @@ pub unsafe extern "C" fn cldoci_artifact_media_type(
     accessor::text::<ArtifactObject>(artifact, length, |artifact| Some(&artifact.media_type))
 }
 
-/// The manifest's bytes. A NUL comes behind them, which `size` does not count.
+/// The manifest's bytes. A NUL follows them, which `size` does not count.
 ///
-/// @param artifact  borrowed, not NULL
-/// @param size      out, may be NULL: how many bytes
-/// @return borrowed from `artifact`; NULL for a bad handle
+/// @param size  out, may be NULL: how many bytes
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_manifest(
     artifact: *const cldoci_artifact,
@@ -126,11 +113,10 @@ pub unsafe extern "C" fn cldoci_artifact_manifest(
     bytes.cast()
 }
 
-/// The config's bytes, as they are. A NUL comes behind them, which `size` does not count.
+/// The config's bytes, unchanged. A NUL follows them, which `size` does not count. NULL if the config was not
+/// fetched (option `fetch_config`).
 ///
-/// @param artifact  borrowed, not NULL
-/// @param size      out, may be NULL: how many bytes
-/// @return borrowed from `artifact`; NULL for a bad handle, and where it was not fetched (option `fetch_config`)
+/// @param size  out, may be NULL: how many bytes
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_config(
     artifact: *const cldoci_artifact,
@@ -144,9 +130,6 @@ pub unsafe extern "C" fn cldoci_artifact_config(
 }
 
 /// The config's media type.
-///
-/// @param artifact  borrowed, not NULL
-/// @return borrowed from `artifact`; NULL for a bad handle
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_config_media_type(
     artifact: *const cldoci_artifact,
@@ -156,9 +139,6 @@ pub unsafe extern "C" fn cldoci_artifact_config_media_type(
 }
 
 /// The config's digest.
-///
-/// @param artifact  borrowed, not NULL
-/// @return borrowed from `artifact`; NULL for a bad handle
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_config_digest(
     artifact: *const cldoci_artifact,
@@ -168,28 +148,18 @@ pub unsafe extern "C" fn cldoci_artifact_config_digest(
 }
 
 /// The config's size in bytes.
-///
-/// @param artifact  borrowed, not NULL
-/// @return the size; 0 for a bad handle
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_config_size(artifact: *const cldoci_artifact) -> u64 {
     accessor::number::<ArtifactObject, _>(artifact, 0, |artifact| Some(artifact.config.size))
 }
 
 /// How many layers there are.
-///
-/// @param artifact  borrowed, not NULL
-/// @return the number; 0 for a bad handle
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_layer_count(artifact: *const cldoci_artifact) -> usize {
     accessor::number::<ArtifactObject, _>(artifact, 0, |artifact| Some(artifact.layers().len()))
 }
 
 /// The media type of a layer.
-///
-/// @param artifact  borrowed, not NULL
-/// @param layer     from 0
-/// @return borrowed from `artifact`; NULL beyond the last
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_layer_media_type(
     artifact: *const cldoci_artifact,
@@ -202,10 +172,6 @@ pub unsafe extern "C" fn cldoci_artifact_layer_media_type(
 }
 
 /// The digest of a layer. `cldoci_read_layer` and `cldoci_save_layer` give its bytes.
-///
-/// @param artifact  borrowed, not NULL
-/// @param layer     from 0
-/// @return borrowed from `artifact`; NULL beyond the last
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_layer_digest(
     artifact: *const cldoci_artifact,
@@ -215,22 +181,15 @@ pub unsafe extern "C" fn cldoci_artifact_layer_digest(
     accessor::text::<ArtifactObject>(artifact, length, |artifact| Some(&artifact.layers().get(layer)?.digest))
 }
 
-/// The size of a layer in bytes, as it is stored (compressed).
-///
-/// @param artifact  borrowed, not NULL
-/// @param layer     from 0
-/// @return the size; 0 beyond the last
+/// The size of a layer in bytes, as stored (compressed).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_layer_size(artifact: *const cldoci_artifact, layer: usize) -> u64 {
     accessor::number::<ArtifactObject, _>(artifact, 0, |artifact| Some(artifact.layers().get(layer)?.size))
 }
 
-/// The value of a layer's annotation.
+/// The value of a layer's annotation. NULL if it has none with this key.
 ///
-/// @param artifact  borrowed, not NULL
-/// @param layer     from 0
-/// @param key       borrowed, not NULL: any bytes
-/// @return borrowed from `artifact`; NULL where there is none of this key
+/// @param key  borrowed, not NULL: any bytes
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_layer_annotation(
     artifact: *const cldoci_artifact,
@@ -244,10 +203,6 @@ pub unsafe extern "C" fn cldoci_artifact_layer_annotation(
 }
 
 /// How many annotations a layer has.
-///
-/// @param artifact  borrowed, not NULL
-/// @param layer     from 0
-/// @return the number; 0 beyond the last
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_layer_annotation_count(
     artifact: *const cldoci_artifact,
@@ -259,11 +214,6 @@ pub unsafe extern "C" fn cldoci_artifact_layer_annotation_count(
 }
 
 /// The key of a layer's annotation; they are sorted by their bytes.
-///
-/// @param artifact  borrowed, not NULL
-/// @param layer     from 0
-/// @param index     from 0
-/// @return borrowed from `artifact`; NULL beyond the last
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_layer_annotation_key(
     artifact: *const cldoci_artifact,
@@ -276,12 +226,7 @@ pub unsafe extern "C" fn cldoci_artifact_layer_annotation_key(
     })
 }
 
-/// The value of a layer's annotation, by its place.
-///
-/// @param artifact  borrowed, not NULL
-/// @param layer     from 0
-/// @param index     from 0
-/// @return borrowed from `artifact`; NULL beyond the last
+/// The value of a layer's annotation, by its index.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_layer_annotation_value(
     artifact: *const cldoci_artifact,
@@ -294,11 +239,9 @@ pub unsafe extern "C" fn cldoci_artifact_layer_annotation_value(
     })
 }
 
-/// The value of the manifest's annotation.
+/// The value of an annotation of the manifest. NULL if it has none with this key.
 ///
-/// @param artifact  borrowed, not NULL
-/// @param key       borrowed, not NULL: any bytes
-/// @return borrowed from `artifact`; NULL where there is none of this key
+/// @param key  borrowed, not NULL: any bytes
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_annotation(
     artifact: *const cldoci_artifact,
@@ -311,19 +254,12 @@ pub unsafe extern "C" fn cldoci_artifact_annotation(
 }
 
 /// How many annotations the manifest has.
-///
-/// @param artifact  borrowed, not NULL
-/// @return the number; 0 for a bad handle
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_annotation_count(artifact: *const cldoci_artifact) -> usize {
     accessor::number::<ArtifactObject, _>(artifact, 0, |artifact| Some(artifact.annotations().count()))
 }
 
 /// The key of an annotation of the manifest; they are sorted by their bytes.
-///
-/// @param artifact  borrowed, not NULL
-/// @param index     from 0
-/// @return borrowed from `artifact`; NULL beyond the last
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_annotation_key(
     artifact: *const cldoci_artifact,
@@ -333,11 +269,7 @@ pub unsafe extern "C" fn cldoci_artifact_annotation_key(
     accessor::text::<ArtifactObject>(artifact, length, |artifact| artifact.annotations().key(index))
 }
 
-/// The value of an annotation of the manifest, by its place.
-///
-/// @param artifact  borrowed, not NULL
-/// @param index     from 0
-/// @return borrowed from `artifact`; NULL beyond the last
+/// The value of an annotation of the manifest, by its index.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_annotation_value(
     artifact: *const cldoci_artifact,
@@ -347,10 +279,7 @@ pub unsafe extern "C" fn cldoci_artifact_annotation_value(
     accessor::text::<ArtifactObject>(artifact, length, |artifact| artifact.annotations().value(index))
 }
 
-/// The digest of the manifest that this one refers to.
-///
-/// @param artifact  borrowed, not NULL
-/// @return borrowed from `artifact`; NULL where there is none
+/// The digest of the manifest that this one refers to. NULL if it refers to none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_subject(
     artifact: *const cldoci_artifact,
@@ -359,7 +288,7 @@ pub unsafe extern "C" fn cldoci_artifact_subject(
     accessor::text::<ArtifactObject>(artifact, length, |artifact| artifact.subject.as_ref())
 }
 
-/// Frees an artifact and all that was borrowed from it. Operations that were started with it go on.
+/// Frees an artifact and everything borrowed from it. Operations that use it go on.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_free(artifact: *mut cldoci_artifact) -> cldoci_status {
     guard::free::<ArtifactObject>(artifact)

@@ -7,19 +7,17 @@ use std::sync::Mutex;
 
 use super::artifact::ArtifactObject;
 use super::status::cldoci_status;
-use super::support::guard;
 use super::support::handle::{self, Object};
-use super::support::lock;
 use super::support::strings::{bytes, optional_text, path, text};
 use super::support::verb::ClientObject;
+use super::support::{guard, lock};
 use super::types::{cldoci_artifact, cldoci_artifact_builder, cldoci_client, cldoci_error};
 use crate::client::{ArtifactBuilder, Client, Layer};
 use crate::error::{Error, Kind, Result, printable};
 use crate::oci::{ArtifactKind, check_media_type};
 
-/// Gives the next bytes of a layer: at most `size` of them into `buffer`. Return how many there were, 0 at the
-/// end, a negative number to give up.
-#[allow(non_camel_case_types, reason = "the header's name")]
+/// Reads the next bytes of a layer into `buffer`, at most `size`. Return how many there were, 0 at the end, or a
+/// negative number to give up.
 pub type cldoci_reader =
     Option<unsafe extern "C" fn(buffer: *mut u8, size: usize, user_data: *mut c_void) -> i64>;
 
@@ -66,6 +64,13 @@ impl Parts {
     }
 }
 
+fn no_layer(layer: usize, count: usize) -> Error {
+    Error::new(
+        Kind::Argument,
+        format!("argument 'layer' is {layer}, must be less than the number of layers, {count}"),
+    )
+}
+
 /// A function of the caller's as a `Read`. It is called on the caller's own thread, in the call that took it.
 struct Reader {
     function: unsafe extern "C" fn(*mut u8, usize, *mut c_void) -> i64,
@@ -87,13 +92,15 @@ impl Read for Reader {
     }
 }
 
-/// A builder for an artifact without layers and with the empty config `{}`.
+/// Makes a builder for an artifact without layers and with the empty config `{}`. For a type of your own, that
+/// config has the media type `application/vnd.oci.empty.v1+json` and the manifest's `artifactType` is
+/// `artifact_type`, whatever the layers are. For the three named types the config's media type says what the
+/// artifact is.
 ///
 /// @param client         borrowed, not NULL: its store keeps what readers give
-/// @param artifact_type  borrowed, not NULL, UTF-8; copied: `component`, `datacenter`, `module`, or a media
-///                       type of your own
+/// @param artifact_type  borrowed, not NULL, UTF-8; copied: `component`, `datacenter`, `module`, or a media type
+///                       of your own
 /// @param builder        out, not NULL: set to NULL, on success to a builder that you free
-/// @return CLDOCI_OK, or what is wrong
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_builder_new(
     client: *const cldoci_client,
@@ -109,14 +116,11 @@ pub unsafe extern "C" fn cldoci_artifact_builder_new(
     })
 }
 
-/// Sets the config's bytes, which are kept as they are. A media type can be given for a type of your own
-/// alone.
+/// Sets the config's bytes, which stay unchanged. Only a type of your own can have another media type for it.
 ///
-/// @param builder      borrowed, not NULL
 /// @param media_type   borrowed, may be NULL, UTF-8: the type's own; copied
 /// @param config       borrowed, not NULL; copied
 /// @param config_size  how many bytes, at least 1
-/// @return CLDOCI_OK, or what is wrong
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_builder_set_config(
     builder: *mut cldoci_artifact_builder,
@@ -139,15 +143,9 @@ pub unsafe extern "C" fn cldoci_artifact_builder_set_config(
                 ArtifactKind::Custom { config_media_type, .. } => *config_media_type = given.to_owned(),
                 kind if kind.config_media_type() == given => {}
                 kind => {
-                    return Err(Error::new(
-                        Kind::Argument,
-                        format!(
-                            "a {} has the config type {}, not {}",
-                            kind.name(),
-                            kind.config_media_type(),
-                            printable(given)
-                        ),
-                    ));
+                    let (name, own) = (kind.name(), kind.config_media_type());
+                    let why = format!("a {name} has the config type {own}, not {}", printable(given));
+                    return Err(Error::new(Kind::Argument, why));
                 }
             }
         }
@@ -156,13 +154,11 @@ pub unsafe extern "C" fn cldoci_artifact_builder_set_config(
     })
 }
 
-/// Adds a layer of these bytes, as they are.
+/// Adds a layer with these bytes, unchanged.
 ///
-/// @param builder     borrowed, not NULL
 /// @param media_type  borrowed, may be NULL, UTF-8: the type's own; copied
 /// @param layer       borrowed, may be NULL where `layer_size` is 0; copied
 /// @param layer_size  how many bytes
-/// @return CLDOCI_OK, or what is wrong
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_builder_add_bytes(
     builder: *mut cldoci_artifact_builder,
@@ -180,13 +176,11 @@ pub unsafe extern "C" fn cldoci_artifact_builder_add_bytes(
     })
 }
 
-/// Adds a layer of a file, as it is. It is read here for its digest, and again when the artifact is pushed;
-/// until then it must not change (CLDOCI_ERROR_CHANGED).
+/// Adds a file as a layer, unchanged. The file is read now for its digest, and again when the artifact is pushed;
+/// it must not change in between (CLDOCI_ERROR_CHANGED).
 ///
-/// @param builder     borrowed, not NULL
 /// @param media_type  borrowed, may be NULL, UTF-8: the type's own; copied
 /// @param file        borrowed, not NULL, a path of any bytes; copied
-/// @return CLDOCI_OK, or what is wrong
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_builder_add_file(
     builder: *mut cldoci_artifact_builder,
@@ -203,14 +197,12 @@ pub unsafe extern "C" fn cldoci_artifact_builder_add_file(
     })
 }
 
-/// Adds a layer of what a function gives, in bounded memory: the bytes go to the client's store, where they
-/// stay as long as the artifact does.
+/// Adds a layer that a function provides, in limited memory: the client's store keeps the bytes as long as the
+/// artifact lives. CLDOCI_ERROR_CANCELLED if the reader gave up.
 ///
-/// @param builder     borrowed, not NULL
 /// @param media_type  borrowed, may be NULL, UTF-8: the type's own; copied
-/// @param reader      not NULL; called on this thread and in this call only
-/// @param user_data   may be NULL; passed to the reader, never followed
-/// @return CLDOCI_OK, CLDOCI_ERROR_CANCELLED when the reader gave up, or what is wrong
+/// @param reader      not NULL; called on this thread and during this call only
+/// @param user_data   may be NULL; passed to the reader, never dereferenced
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_builder_add_reader(
     builder: *mut cldoci_artifact_builder,
@@ -230,14 +222,10 @@ pub unsafe extern "C" fn cldoci_artifact_builder_add_reader(
     })
 }
 
-/// Adds a layer of another artifact, wherever its bytes are: they are read there when the new one is pushed.
-/// Its annotations do not come along.
+/// Adds a layer of another artifact, without its annotations. Its bytes are read where they are when the new
+/// artifact is pushed.
 ///
-/// @param builder     borrowed, not NULL
 /// @param media_type  borrowed, may be NULL, UTF-8: as the layer has it; copied
-/// @param artifact    borrowed, not NULL
-/// @param layer       which of its layers, from 0
-/// @return CLDOCI_OK, or what is wrong
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_builder_add_layer(
     builder: *mut cldoci_artifact_builder,
@@ -251,10 +239,7 @@ pub unsafe extern "C" fn cldoci_artifact_builder_add_layer(
         let artifact = handle::get::<ArtifactObject>(artifact)?;
         let builder = handle::get::<BuilderObject>(builder)?;
         let layers = &artifact.artifact.layers;
-        let mut found = layers.get(layer).cloned().ok_or_else(|| {
-            let why = format!("argument 'layer' is {layer}, there are {} layers", layers.len());
-            Error::new(Kind::Argument, why)
-        })?;
+        let mut found = layers.get(layer).cloned().ok_or_else(|| no_layer(layer, layers.len()))?;
         found.descriptor.annotations.clear();
         if let Some(given) = media_type {
             found.descriptor.media_type = builder.layer_type(Some(given))?;
@@ -266,11 +251,8 @@ pub unsafe extern "C" fn cldoci_artifact_builder_add_layer(
 
 /// Sets an annotation of a layer that was added; an old value is replaced.
 ///
-/// @param builder  borrowed, not NULL
-/// @param layer    from 0
-/// @param key      borrowed, not NULL, UTF-8; copied
-/// @param value    borrowed, not NULL, UTF-8; copied
-/// @return CLDOCI_OK, or what is wrong
+/// @param key    borrowed, not NULL, UTF-8; copied
+/// @param value  borrowed, not NULL, UTF-8; copied
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_builder_set_layer_annotation(
     builder: *mut cldoci_artifact_builder,
@@ -284,9 +266,7 @@ pub unsafe extern "C" fn cldoci_artifact_builder_set_layer_annotation(
         let builder = handle::get::<BuilderObject>(builder)?;
         let mut parts = lock(&builder.parts);
         let count = parts.layers.len();
-        let layer = parts.layers.get_mut(layer).ok_or_else(|| {
-            Error::new(Kind::Argument, format!("argument 'layer' is {layer}, there are {count} layers"))
-        })?;
+        let layer = parts.layers.get_mut(layer).ok_or_else(|| no_layer(layer, count))?;
         layer.descriptor.annotations.insert(key.to_owned(), value.to_owned());
         Ok(())
     })
@@ -294,10 +274,8 @@ pub unsafe extern "C" fn cldoci_artifact_builder_set_layer_annotation(
 
 /// Sets an annotation of the manifest; an old value is replaced.
 ///
-/// @param builder  borrowed, not NULL
-/// @param key      borrowed, not NULL, UTF-8; copied
-/// @param value    borrowed, not NULL, UTF-8; copied
-/// @return CLDOCI_OK, or what is wrong
+/// @param key    borrowed, not NULL, UTF-8; copied
+/// @param value  borrowed, not NULL, UTF-8; copied
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_builder_set_annotation(
     builder: *mut cldoci_artifact_builder,
@@ -313,12 +291,9 @@ pub unsafe extern "C" fn cldoci_artifact_builder_set_annotation(
     })
 }
 
-/// Makes the artifact of what was set; its manifest's bytes and digest are fixed here. The builder can be
-/// used on.
+/// Makes the artifact, which fixes the bytes and the digest of its manifest. You can go on using the builder.
 ///
-/// @param builder   borrowed, not NULL
 /// @param artifact  out, not NULL: set to NULL, on success to an artifact that you free
-/// @return CLDOCI_OK, or what is wrong
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_builder_finish(
     builder: *const cldoci_artifact_builder,
@@ -332,7 +307,7 @@ pub unsafe extern "C" fn cldoci_artifact_builder_finish(
     })
 }
 
-/// Frees a builder; artifacts that it made stay.
+/// Frees a builder; its artifacts stay.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_artifact_builder_free(
     builder: *mut cldoci_artifact_builder,

@@ -7,14 +7,12 @@ use super::progress::cldoci_progress;
 use super::support::callbacks::{self, ProgressCallback};
 use super::support::engine;
 
-/// Called with `user_data` once it is no longer needed, on any thread but the library's I/O threads; where options
-/// for blocking verbs alone had it, on the thread that frees them or in the verb.
-#[allow(non_camel_case_types, reason = "the header's name")]
+/// Called with `user_data` when it is no longer needed, on any thread except the library's I/O threads. If the
+/// options were only used for blocking verbs, it is called on the thread that frees them or in the verb.
 pub type cldoci_finalizer = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 
 /// Called from time to time while an operation runs, and once when it has ended, unless it was cancelled.
-/// `progress` lives for the time of the call. Return 0 to go on, anything else to cancel.
-#[allow(non_camel_case_types, reason = "the header's name")]
+/// `progress` is valid during the call. Return 0 to go on, anything else to cancel.
 pub type cldoci_progress_callback =
     Option<unsafe extern "C" fn(progress: *const cldoci_progress, user_data: *mut c_void) -> i32>;
 
@@ -44,15 +42,9 @@ unsafe impl Sync for UserData {}
 impl Drop for UserData {
     fn drop(&mut self) {
         let Some(finalizer) = self.finalizer else { return };
-        struct Pointer(*mut c_void);
-        // SAFETY: as for `UserData`.
-        unsafe impl Send for Pointer {}
-        let pointer = Pointer(self.pointer);
-        let finish = move || {
-            let pointer = pointer;
-            // SAFETY: the caller gave this function for this pointer, and it is called once, here.
-            unsafe { finalizer(pointer.0) }
-        };
+        let user_data = Self::new(self.pointer, None);
+        // SAFETY: the caller gave this function for this pointer, and it is called once, here.
+        let finish = move || unsafe { finalizer(user_data.pointer()) };
         if engine::on_io_thread() { callbacks::post(Box::new(finish)) } else { finish() }
     }
 }

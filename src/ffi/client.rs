@@ -12,17 +12,15 @@ use crate::client::Client;
 use crate::credential::CredentialProvider;
 use crate::options::Environment;
 
-/// A client. Its settings are fixed here, and the environment is read here and not later; nothing is
-/// connected and no thread is started. One client serves any number of calls and threads, and keeps its
-/// connections between them.
+/// Makes a client. Its settings are fixed now, and the environment is read now and not later. It does not
+/// connect, and starts no thread. One client serves any number of calls and threads, and keeps its connections
+/// between calls. An invalid option or variable of the environment is CLDOCI_ERROR_ARGUMENT.
 ///
-/// Where the options have no log callback, the environment variable CLDOCI_LOG (`error`, `warn`, `info` or `debug`) sends
-/// lines of that level and below to standard error, but never in a set-user-ID process.
+/// If the options have no log callback, the environment variable CLDOCI_LOG (`error`, `warn`, `info` or `debug`)
+/// sends lines up to that level to standard error, but never in a set-user-ID process.
 ///
 /// @param options  borrowed, may be NULL: all defaults; copied
 /// @param client   out, not NULL: set to NULL, on success to a client that you free
-/// @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT where an option or a variable of the environment is not
-///         usable
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_client_new(
     options: *const cldoci_options,
@@ -44,8 +42,8 @@ pub unsafe extern "C" fn cldoci_client_new(
     })
 }
 
-/// Frees a client. Never waits: operations under way go on, and the library's threads end soon after the
-/// last client and operation.
+/// Frees a client, and never waits: running operations go on, and the library's threads end soon after the last
+/// client and operation.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_client_free(client: *mut cldoci_client) -> cldoci_status {
     guard::free::<ClientObject>(client)

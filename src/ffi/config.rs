@@ -4,10 +4,9 @@ use std::ffi::c_char;
 use std::sync::Mutex;
 
 use super::status::cldoci_status;
-use super::support::guard;
 use super::support::handle::{self, Object};
-use super::support::lock;
 use super::support::strings::{OwnedCStr, put, text};
+use super::support::{guard, lock};
 use super::types::{cldoci_config, cldoci_error};
 use crate::error::Result;
 use crate::oci::{ArtifactKind, TypedConfig};
@@ -35,12 +34,11 @@ fn change(config: *mut cldoci_config, change: impl FnOnce(&mut TypedConfig) -> R
     change(&mut state.config)
 }
 
-/// An empty config of one of the three types that have fields of their own. Any other JSON can be given to
-/// build as it is.
+/// Makes an empty config of one of the three types with fields of their own. The build verbs take any other JSON
+/// as it is.
 ///
 /// @param artifact_type  borrowed, not NULL, UTF-8; copied: `component`, `datacenter` or `module`
 /// @param config         out, not NULL: set to NULL, on success to a config that you free
-/// @return CLDOCI_OK, or what is wrong
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_config_new(
     artifact_type: *const c_char,
@@ -53,16 +51,14 @@ pub unsafe extern "C" fn cldoci_config_new(
     })
 }
 
-/// Sets a field by its name in JSON.
+/// Sets a field by its name in JSON. The message for an unknown name lists the fields.
 ///
-/// A component has schemaVersion, name, description, readme, sourceHash, buildTime and the map
-/// childArtifacts; a datacenter schemaVersion, name, extendsImage, sourceHash, buildTime and the map
-/// moduleArtifacts; a module plugin, name, sourceHash, buildTime and the maps inputs and outputs.
+/// A component has schemaVersion, name, description, readme, sourceHash, buildTime and the map childArtifacts; a
+/// datacenter has schemaVersion, name, extendsImage, sourceHash, buildTime and the map moduleArtifacts; a module
+/// has plugin, name, sourceHash, buildTime and the maps inputs and outputs.
 ///
-/// @param config  borrowed, not NULL
-/// @param field   borrowed, not NULL, UTF-8; copied
-/// @param value   borrowed, not NULL, UTF-8; copied
-/// @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that lists the fields
+/// @param field  borrowed, not NULL, UTF-8; copied
+/// @param value  borrowed, not NULL, UTF-8; copied
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_config_set(
     config: *mut cldoci_config,
@@ -78,11 +74,9 @@ pub unsafe extern "C" fn cldoci_config_set(
 
 /// Sets an entry of a field that is a map.
 ///
-/// @param config  borrowed, not NULL
-/// @param field   borrowed, not NULL, UTF-8; copied
-/// @param key     borrowed, not NULL, UTF-8; copied
-/// @param value   borrowed, not NULL, UTF-8; copied
-/// @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that lists the fields
+/// @param field  borrowed, not NULL, UTF-8; copied
+/// @param key    borrowed, not NULL, UTF-8; copied
+/// @param value  borrowed, not NULL, UTF-8; copied
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_config_set_entry(
     config: *mut cldoci_config,
@@ -98,12 +92,10 @@ pub unsafe extern "C" fn cldoci_config_set_entry(
     })
 }
 
-/// The config as JSON, for `cldoci_build`. With the option `fill_source_hash` build puts the layer's digest into
-/// a sourceHash that was not set.
+/// The config as JSON, for `cldoci_build`. It does not change when you set fields later. With the option
+/// `fill_source_hash`, the build fills an empty sourceHash with the layer's digest.
 ///
-/// @param config  borrowed, not NULL
-/// @param size    out, may be NULL: how many bytes
-/// @return borrowed from `config`, where it stays as it is when fields are set later; NULL for a bad handle
+/// @param size  out, may be NULL: how many bytes
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_config_json(config: *const cldoci_config, size: *mut usize) -> *const u8 {
     put(size, 0);
@@ -120,7 +112,7 @@ pub unsafe extern "C" fn cldoci_config_json(config: *const cldoci_config, size: 
     })
 }
 
-/// Frees a config and the JSON that was borrowed from it.
+/// Frees a config and the JSON borrowed from it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_config_free(config: *mut cldoci_config) -> cldoci_status {
     guard::free::<ConfigObject>(config)

@@ -6,32 +6,29 @@ use std::sync::{Arc, Mutex};
 
 use super::callback::UserData;
 use super::status::{CLDOCI_ERROR_HANDLE, cldoci_status};
-use super::support::accessor;
 use super::support::credentials::{Answer, CredentialCallback};
-use super::support::guard;
 use super::support::handle::{self, Object};
-use super::support::lock;
 use super::support::strings::{optional_text, text};
+use super::support::{accessor, guard, lock};
 use super::types::{cldoci_credential, cldoci_error};
 use crate::credential::{Action, Credential};
 use crate::error::{Error, Kind, Result, printable};
 use crate::options::Secret;
 
-/// What a credential is for: to be known to the registry, and nothing of a repository.
+/// What a credential is for: to identify to the registry, without access to a repository.
 pub const CLDOCI_ACTION_IDENTIFY: i32 = 0;
 /// To read a repository.
 pub const CLDOCI_ACTION_PULL: i32 = 1;
-/// To write to a repository, and to read it.
+/// To write to a repository and read it.
 pub const CLDOCI_ACTION_PUSH: i32 = 2;
-/// To delete from a repository, and to write to it and read it.
+/// To delete from a repository, write to it and read it.
 pub const CLDOCI_ACTION_DELETE: i32 = 3;
 
-/// Gives the credential of a repository, once its registry has demanded one. Fill in `credential`
-/// (`cldoci_credential_set_basic` and its like; it lives for the time of the call) and return 1, or return 0 for
-/// none, so that the next source is asked; a negative number ends the operation with CLDOCI_ERROR_CREDENTIALS,
-/// whose message `cldoci_credential_set_failure` completes. `cldoci_credential_action` says what the credential is
-/// for. It is kept until the registry refuses it.
-#[allow(non_camel_case_types, reason = "the header's name")]
+/// Provides the credential for a repository, after its registry has demanded one. Fill in `credential`
+/// (`cldoci_credential_set_basic` and the functions after it) and return 1. Return 0 if you have none; then the
+/// next source is asked. A negative number ends the operation with CLDOCI_ERROR_CREDENTIALS;
+/// `cldoci_credential_set_failure` sets its message. `cldoci_credential_action` says what the credential is for.
+/// It is used until the registry refuses it. `credential` is valid during the call, on the callback's thread.
 pub type cldoci_credential_callback = Option<
     unsafe extern "C" fn(
         registry: *const c_char,
@@ -97,12 +94,10 @@ pub(super) fn credential_callback(
     })
 }
 
-/// What the credential is for. A callback that calls this is asked once for each action of a repository, one that
-/// does not once for all of them: the first answer serves the others.
+/// What the credential is for. A callback that calls this is asked once for each action on a repository. One that
+/// does not call it is asked once per repository, and its first answer serves all actions.
 ///
-/// @param credential  borrowed, not NULL: what the callback was given
 /// @return CLDOCI_ACTION_…, later versions may have more; CLDOCI_ERROR_HANDLE for a bad handle
-/// Threads: the callback's own, while it runs.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_credential_action(credential: *const cldoci_credential) -> i32 {
     accessor::number::<CredentialObject, _>(credential, CLDOCI_ERROR_HANDLE, |credential| {
@@ -118,11 +113,8 @@ pub unsafe extern "C" fn cldoci_credential_action(credential: *const cldoci_cred
 
 /// Fills in a user name with a password or an access token.
 ///
-/// @param credential  borrowed, not NULL: what the callback was given
-/// @param username    borrowed, not NULL, UTF-8; copied
-/// @param password    borrowed, not NULL, UTF-8; copied, and wiped when it is not needed any more
-/// @return CLDOCI_OK, or what is wrong; the message never holds a secret
-/// Threads: the callback's own, while it runs.
+/// @param username  borrowed, not NULL, UTF-8; copied
+/// @param password  borrowed, not NULL, UTF-8; copied, and wiped when it is no longer needed
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_credential_set_basic(
     credential: *mut cldoci_credential,
@@ -136,13 +128,10 @@ pub unsafe extern "C" fn cldoci_credential_set_basic(
     })
 }
 
-/// Fills in an OAuth2 refresh token, as `docker login` of some registries gives it.
+/// Fills in an OAuth2 refresh token, which `docker login` gets from some registries.
 ///
-/// @param credential  borrowed, not NULL: what the callback was given
-/// @param username    borrowed, may be NULL, UTF-8; copied: for servers that know only basic authentication
-/// @param token       borrowed, not NULL, UTF-8; copied, and wiped when it is not needed any more
-/// @return CLDOCI_OK, or what is wrong; the message never holds a secret
-/// Threads: the callback's own, while it runs.
+/// @param username  borrowed, may be NULL, UTF-8; copied: for servers that only know basic authentication
+/// @param token     borrowed, not NULL, UTF-8; copied, and wiped when it is no longer needed
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_credential_set_identity_token(
     credential: *mut cldoci_credential,
@@ -156,12 +145,9 @@ pub unsafe extern "C" fn cldoci_credential_set_identity_token(
     })
 }
 
-/// Fills in a bearer token that is sent as it is.
+/// Fills in a bearer token that is sent unchanged.
 ///
-/// @param credential  borrowed, not NULL: what the callback was given
-/// @param token       borrowed, not NULL, UTF-8; copied, and wiped when it is not needed any more
-/// @return CLDOCI_OK, or what is wrong; the message never holds a secret
-/// Threads: the callback's own, while it runs.
+/// @param token  borrowed, not NULL, UTF-8; copied, and wiped when it is no longer needed
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_credential_set_registry_token(
     credential: *mut cldoci_credential,
@@ -173,12 +159,9 @@ pub unsafe extern "C" fn cldoci_credential_set_registry_token(
     })
 }
 
-/// Says why there is no credential, for the message of the error that the callback's negative number makes.
+/// Says why there is no credential: the message of the error if the callback returns a negative number.
 ///
-/// @param credential  borrowed, not NULL: what the callback was given
-/// @param message     borrowed, not NULL, UTF-8; copied: one line for a person, without a secret
-/// @return CLDOCI_OK, or what is wrong
-/// Threads: the callback's own, while it runs.
+/// @param message  borrowed, not NULL, UTF-8; copied: one line for people, without a secret
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_credential_set_failure(
     credential: *mut cldoci_credential,

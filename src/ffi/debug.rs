@@ -1,7 +1,6 @@
 //! For the caller's tests: which handles are not freed.
 
-use super::support::guard;
-use super::support::handle;
+use super::support::{guard, handle};
 
 /// All handle types together.
 pub const CLDOCI_HANDLE_ANY: i32 = 0;
@@ -26,11 +25,10 @@ pub const CLDOCI_HANDLE_OPERATION: i32 = 9;
 /// `cldoci_result`.
 pub const CLDOCI_HANDLE_RESULT: i32 = 10;
 
-/// How many handles this process has made and not freed. Memory checkers can't tell: the library reaches
-/// them all.
+/// How many handles this process has made and not freed. Memory checkers can't tell, because the library can
+/// reach all of them.
 ///
 /// @param handle_type  CLDOCI_HANDLE_…
-/// @return the number; 0 for an unknown type
 #[unsafe(no_mangle)]
 pub extern "C" fn cldoci_debug_live_handles(handle_type: i32) -> u64 {
     guard::value(0, || Some(handle::live_handles(u8::try_from(handle_type).ok()?)))

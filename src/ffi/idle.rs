@@ -6,14 +6,14 @@ use super::status::{CLDOCI_OK, CLDOCI_PENDING, cldoci_status};
 use super::support::{engine, guard};
 use super::types::cldoci_error;
 
-/// Waits until the library has nothing to do: no operation runs, not even one that was cancelled or freed, what they
-/// made temporarily is removed, no callback runs or will run; and once no client is left, until its threads
-/// have ended. Call it before the program ends: after a cancelled pull nothing is left beside its destination then. A
-/// client that does nothing keeps it from nothing.
+/// Waits until the library is idle: no operation runs, not even a cancelled or freed one; their temporary files
+/// are gone; and no callback runs or will run. If there is no client left, it also waits for the library's
+/// threads to end. An idle client does not hold it up. Call it before the program ends: after a cancelled pull,
+/// nothing is left beside the destination.
 ///
 /// @param timeout_ms  milliseconds to wait at most; 0 only asks, a negative number waits forever
-/// @return CLDOCI_OK when there is nothing to do, CLDOCI_PENDING when the time was over (no error object),
-///         CLDOCI_ERROR_REENTRANT inside a callback
+/// @return CLDOCI_OK if it is idle, CLDOCI_PENDING if the time is over (no error object), CLDOCI_ERROR_REENTRANT
+///         inside a callback
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_wait_idle(timeout_ms: i64, error: *mut *mut cldoci_error) -> cldoci_status {
     guard::status(error, || {

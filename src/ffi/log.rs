@@ -16,8 +16,7 @@ pub const CLDOCI_LOG_INFO: i32 = 3;
 /// One request to a registry.
 pub const CLDOCI_LOG_DEBUG: i32 = 4;
 
-/// Takes one line of the log, without a newline at its end; `line` lives for the time of the call.
-#[allow(non_camel_case_types, reason = "the header's name")]
+/// Receives one line of the log, without a newline at its end; `line` is valid during the call.
 pub type cldoci_log_callback =
     Option<unsafe extern "C" fn(level: i32, line: *const c_char, user_data: *mut c_void)>;
 

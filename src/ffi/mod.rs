@@ -6,6 +6,7 @@
     unsafe_op_in_unsafe_fn,
     reason = "an export's contract is the header's page; it passes that promise on"
 )]
+#![allow(non_camel_case_types, reason = "the header's names")]
 #![allow(clippy::missing_safety_doc, reason = "the header's page has the rules for all pointers")]
 #![allow(clippy::too_many_arguments, reason = "a C function has no other way to take them")]
 

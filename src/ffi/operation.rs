@@ -33,25 +33,18 @@ impl Output for *mut *mut cldoci_operation {
     }
 
     unsafe fn finish(self, task: Arc<Task>) -> Result<()> {
-        match handle::insert(OperationObject(task.clone())) {
-            Ok(handle) => self.write(handle),
-            Err(full) => {
-                task.detach();
-                return Err(full);
-            }
-        }
+        let handle = handle::insert(OperationObject(task.clone())).inspect_err(|_| task.detach())?;
+        self.write(handle);
         Ok(())
     }
 }
 
-/// Waits until the operation has ended. Signals do not end the wait.
+/// Waits until the operation has ended. Signals do not end the wait. All threads that wait are woken.
 ///
-/// @param operation   borrowed, not NULL
 /// @param timeout_ms  milliseconds to wait at most; 0 only asks, a negative number waits forever
-/// @return CLDOCI_OK when it succeeded, CLDOCI_PENDING when the time was over (no error object), else what
-///         the operation failed with; CLDOCI_ERROR_CANCELLED also when another thread frees the handle;
+/// @return CLDOCI_OK if it succeeded, CLDOCI_PENDING if the time is over (no error object), else the failure of
+///         the operation; CLDOCI_ERROR_CANCELLED also when another thread frees the handle;
 ///         CLDOCI_ERROR_REENTRANT inside the operation's own callback
-/// Threads: any, also several at once, all of which wake.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_operation_wait(
     operation: *const cldoci_operation,
@@ -65,11 +58,9 @@ pub unsafe extern "C" fn cldoci_operation_wait(
     })
 }
 
-/// How far the operation is; also after its end.
+/// The progress of the operation; also after its end.
 ///
-/// @param operation  borrowed, not NULL
-/// @param progress   in and out, not NULL: set its struct_size before; the rest is set to zero, then filled in
-/// @return CLDOCI_OK, or why it could not be told
+/// @param progress  in and out, not NULL: set its struct_size before; the rest is set to zero, then filled in
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_operation_progress(
     operation: *const cldoci_operation,
@@ -87,13 +78,9 @@ pub unsafe extern "C" fn cldoci_operation_progress(
     )
 }
 
-/// Asks the operation to end with CLDOCI_ERROR_CANCELLED, which it does within a second; what it was making
-/// is removed. Returns at once. After the end, and again, it does nothing. Not for a signal handler, as
-/// it takes locks: let the handler write to a pipe or set a flag, and cancel where that is read.
-///
-/// @param operation  borrowed, not NULL
-/// @return CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle
-/// Threads: any, at once; callbacks, too.
+/// Asks the operation to end with CLDOCI_ERROR_CANCELLED, and returns at once. The operation ends within a second
+/// and removes what it was making. Cancelling again or after the end does nothing. A callback may call it; a
+/// signal handler must not, because it takes locks. Let the handler write to a pipe or set a flag instead.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_operation_cancel(
     operation: *const cldoci_operation,
@@ -105,13 +92,12 @@ pub unsafe extern "C" fn cldoci_operation_cancel(
     })
 }
 
-/// Makes a descriptor for an event loop (poll, epoll, libuv, asyncio): it becomes readable, at end-of-file,
-/// when the operation has ended or its handle is freed, and stays so. There is never a byte to read.
+/// Makes a descriptor for an event loop (poll, epoll, libuv, asyncio). When the operation has ended or its handle
+/// is freed, the descriptor becomes readable, at end-of-file, and stays so. There is never a byte to read. Each
+/// call makes a new descriptor.
 ///
-/// @param operation  borrowed, not NULL
-/// @param fd         out, not NULL: set to -1, then to a descriptor that is yours to close (close-on-exec)
+/// @param fd  out, not NULL: set to -1, then to a descriptor that you close (close-on-exec)
 /// @return CLDOCI_OK, or CLDOCI_ERROR_IO if no descriptor is available; waiting still works
-/// Threads: any, at once; each call makes another descriptor.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_operation_open_descriptor(
     operation: *const cldoci_operation,
@@ -128,12 +114,11 @@ pub unsafe extern "C" fn cldoci_operation_open_descriptor(
     )
 }
 
-/// The result of an operation that has ended. It can be fetched again; each time it is a new handle.
+/// The result of an operation that has ended. You can ask again; each call returns a new handle.
 ///
-/// @param operation  borrowed, not NULL
-/// @param result     out, not NULL: set to NULL, on success to a result that you free
-/// @return CLDOCI_OK, CLDOCI_PENDING when it has not ended (no result, no error object), else what the
-///         operation failed with
+/// @param result  out, not NULL: set to NULL, on success to a result that you free
+/// @return CLDOCI_OK, CLDOCI_PENDING if it has not ended (no result, no error object), else the operation's
+///         failure
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_operation_result(
     operation: *const cldoci_operation,
@@ -152,10 +137,9 @@ pub unsafe extern "C" fn cldoci_operation_result(
     )
 }
 
-/// Frees the handle. An operation that still runs is cancelled and ends by itself; those that wait for it get
-/// CLDOCI_ERROR_CANCELLED. Never waits. No callback of the operation begins after it returned; one that runs
-/// at this moment on another thread comes to its end, and the finaliser is called after it.
-/// Threads: any; callbacks, too.
+/// Frees the handle, and never waits. A running operation is cancelled and ends by itself; whoever waits for it
+/// gets CLDOCI_ERROR_CANCELLED. No callback of the operation begins after this call. One that is running on
+/// another thread finishes, and then the finalizer is called. A callback may call this.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_operation_free(operation: *mut cldoci_operation) -> cldoci_status {
     guard::status(std::ptr::null_mut(), || {

@@ -1,5 +1,4 @@
-//! `cldoci_options`: settings for a client or a call. Every setter, typed or by name, ends in the one table of
-//! `config`.
+//! `cldoci_options`: settings for a client or a call. Every setter ends in the one table of `options`.
 
 pub mod list;
 pub mod setters;
@@ -10,11 +9,9 @@ use super::callback::{UserData, cldoci_finalizer, cldoci_progress_callback, prog
 use super::credential::{cldoci_credential_callback, credential_callback};
 use super::log::{cldoci_log_callback, logger};
 use super::status::cldoci_status;
-use super::support::guard;
-use super::support::handle;
-use super::support::lock;
 use super::support::strings::{path, text};
 use super::support::verb::{OptionSet, OptionsObject};
+use super::support::{guard, handle, lock};
 use super::types::{cldoci_error, cldoci_options};
 use crate::error::{Error, Kind, Result};
 use crate::options::{Type, find};
@@ -80,18 +77,15 @@ fn set_choice(options: *mut cldoci_options, name: &str, value: i32) -> Result<()
         _ => return Err(Error::new(Kind::Internal, format!("option '{name}' is not a choice"))),
     };
     let word = usize::try_from(value).ok().and_then(|at| words.get(at)).ok_or_else(|| {
-        Error::new(
-            Kind::Argument,
-            format!("option '{name}' is {value}, must be a number from 0 to {}", words.len() - 1),
-        )
+        let last = words.len() - 1;
+        Error::new(Kind::Argument, format!("option '{name}' is {value}, must be a number from 0 to {last}"))
     })?;
     change(options, |set| set.options.set(name, word))
 }
 
-/// Empty options: every option keeps the value of the client, the environment or the default.
+/// Makes empty options: every option keeps the value of the client, the environment or the default.
 ///
 /// @param options  out, not NULL: set to NULL, on success to options that you free
-/// @return CLDOCI_OK, or why they could not be made
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_options_new(
     options: *mut *mut cldoci_options,
@@ -100,14 +94,12 @@ pub unsafe extern "C" fn cldoci_options_new(
     guard::new_handle(error, options, "options", || Ok(OptionsObject::default()))
 }
 
-/// Sets an option by its name, from text. Lists and pairs (`KEY=VALUE`) grow when they are set again, all
-/// else is replaced. `cldoci_option_name` and its like list the options there are.
+/// Sets an option by its name, from text. Setting a list or pairs (`KEY=VALUE`) again adds to them; any other
+/// value is replaced. The message of a failure lists the known names or values. `cldoci_option_name` and the
+/// functions after it list the options.
 ///
-/// @param options  borrowed, not NULL
-/// @param name     borrowed, not NULL, UTF-8; copied
-/// @param value    borrowed, not NULL, UTF-8; copied
-/// @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT: the message lists the known names or values, and never holds
-///         a secret
+/// @param name   borrowed, not NULL, UTF-8; copied
+/// @param value  borrowed, not NULL, UTF-8; copied
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_options_set(
     options: *mut cldoci_options,
@@ -121,13 +113,11 @@ pub unsafe extern "C" fn cldoci_options_set(
     })
 }
 
-/// Sets one pair of an option that holds pairs, such as `annotation`; the key may hold a `=`.
+/// Sets one pair of an option that holds pairs, such as `annotation`. The key may contain a `=`.
 ///
-/// @param options  borrowed, not NULL
-/// @param name     borrowed, not NULL, UTF-8; copied
-/// @param key      borrowed, not NULL, UTF-8; copied
-/// @param value    borrowed, not NULL, UTF-8; copied
-/// @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong
+/// @param name   borrowed, not NULL, UTF-8; copied
+/// @param key    borrowed, not NULL, UTF-8; copied
+/// @param value  borrowed, not NULL, UTF-8; copied
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_options_set_pair(
     options: *mut cldoci_options,
@@ -142,15 +132,12 @@ pub unsafe extern "C" fn cldoci_options_set_pair(
     })
 }
 
-/// Sets an option of one registry host: `username`, `password`, `identity_token`, `registry_token`,
-/// `insecure`, `plain_http`, `host_ca_file`, `client_cert`, `client_key`, `header`. They belong
-/// to a client.
+/// Sets an option of one registry host, such as `username`, `password`, `insecure` or `mirrors`: those whose
+/// scope is `host` (`cldoci_option_scope`). They belong to a client.
 ///
-/// @param options  borrowed, not NULL
-/// @param host     borrowed, not NULL, UTF-8; copied: `HOST` or `HOST:PORT`
-/// @param name     borrowed, not NULL, UTF-8; copied
-/// @param value    borrowed, not NULL, UTF-8; copied
-/// @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT: the message never holds a secret
+/// @param host   borrowed, not NULL, UTF-8; copied: `HOST` or `HOST:PORT`
+/// @param name   borrowed, not NULL, UTF-8; copied
+/// @param value  borrowed, not NULL, UTF-8; copied
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_options_set_host(
     options: *mut cldoci_options,
@@ -166,21 +153,14 @@ pub unsafe extern "C" fn cldoci_options_set_host(
     })
 }
 
-/// A function that receives the progress of the operations that these options are given to (those of a
-/// client: all of its operations). It is called about ten times a second and once at the end, one call at a
-/// time: of a blocking verb on the thread that calls it, else on one that only runs callbacks. When it blocks,
-/// nothing but its own operation's end waits for it. Non-zero from it cancels the operation.
+/// Sets a function that receives the progress of an operation, or of all operations of a client. It is called
+/// about ten times a second and once at the end, one call at a time. If it returns anything but 0, the operation
+/// is cancelled. For a blocking verb it runs on the thread that called the verb, otherwise on a thread that only
+/// runs callbacks. If it blocks, only the end of its own operation waits for it.
 ///
 /// It may cancel and free its own operation and start others; waiting for its own operation is
-/// CLDOCI_ERROR_REENTRANT. It must not unwind (C++ exceptions, longjmp): that ends the process. When an
-/// operation has ended, no call runs and none will.
-///
-/// @param options    borrowed, not NULL
-/// @param callback   the function; NULL takes it away
-/// @param user_data  may be NULL; passed to the callback, never followed
-/// @param finalizer  may be NULL; called once with `user_data` when nothing can call the callback any more,
-///                   also when this call fails
-/// @return CLDOCI_OK, or why it could not be set
+/// CLDOCI_ERROR_REENTRANT. It must not unwind (C++ exceptions, longjmp): that ends the process. After the end of
+/// an operation it is not called any more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_options_set_progress_callback(
     options: *mut cldoci_options,
@@ -196,20 +176,14 @@ pub unsafe extern "C" fn cldoci_options_set_progress_callback(
     })
 }
 
-/// A function that is asked for credentials, after those that the options of a host give and before docker's
-/// and podman's files and helpers. It belongs to a client. For a blocking verb it is called on the thread that
-/// calls the verb, which comes back when the callback has; else on one that only runs callbacks. Several may call
-/// it at once. It must not unwind.
+/// Sets a function that is asked for credentials: after the options of a host, and before the files and helpers
+/// of docker and podman. It belongs to a client. For a blocking verb it runs on the thread that called the verb,
+/// which waits for it, otherwise on a thread that only runs callbacks. Several calls may run at once. It must not
+/// unwind.
 ///
-/// It may cancel and free operations and start others; waiting for an operation of its own client, which may wait
-/// for the callback, is CLDOCI_ERROR_REENTRANT, as are that client's blocking verbs: another client is free to.
-///
-/// @param options    borrowed, not NULL
-/// @param callback   the function; NULL takes it away
-/// @param user_data  may be NULL; passed to the callback, never followed
-/// @param finalizer  may be NULL; called once with `user_data` when nothing can call the callback any more,
-///                   also when this call fails
-/// @return CLDOCI_OK, or why it could not be set
+/// It may cancel and free operations and start others. Waiting for an operation of its own client, which may wait
+/// for the callback, is CLDOCI_ERROR_REENTRANT, and so are that client's blocking verbs. Another client can be
+/// used freely.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_options_set_credential_callback(
     options: *mut cldoci_options,
@@ -225,18 +199,12 @@ pub unsafe extern "C" fn cldoci_options_set_credential_callback(
     })
 }
 
-/// A function that takes the log of the operations that these options are given to (those of a client: all
-/// of its operations). The lines of a blocking verb come on the thread that calls it, all before it comes back;
-/// those of operations on a thread that only runs callbacks, one at a time, some after their operation has ended.
-/// Lines are left out when it is slow. No line holds a secret. It must not unwind.
+/// Sets a function that receives the log of an operation, or of all operations of a client. For a blocking verb
+/// it runs on the thread that called the verb, and gets all lines before the verb returns. Otherwise it runs on a
+/// thread that only runs callbacks, one call at a time, and some lines may come after the operation has ended. If
+/// it is slow, lines are left out. No line contains a secret. It must not unwind.
 ///
-/// @param options    borrowed, not NULL
-/// @param level      CLDOCI_LOG_…: the last level that is wanted
-/// @param callback   the function; NULL takes it away
-/// @param user_data  may be NULL; passed to the callback, never followed
-/// @param finalizer  may be NULL; called once with `user_data` when nothing can call the callback any more,
-///                   also when this call fails
-/// @return CLDOCI_OK, or why it could not be set
+/// @param level  the last level that you want: CLDOCI_LOG_…
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_options_set_log_callback(
     options: *mut cldoci_options,
@@ -253,7 +221,7 @@ pub unsafe extern "C" fn cldoci_options_set_log_callback(
     })
 }
 
-/// Frees options. Clients and operations that they were given to keep their copies.
+/// Frees options. Clients and operations that were given them keep their copies.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_options_free(options: *mut cldoci_options) -> cldoci_status {
     guard::free::<OptionsObject>(options)

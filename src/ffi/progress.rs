@@ -1,27 +1,25 @@
-//! The two structs of the interface: progress and counters. They only go out, begin with their size, and grow
-//! only at their end.
-
-#![allow(non_camel_case_types, reason = "the header's names")]
+//! The two structs of the interface. They only go out, begin with their size, and grow only at their end.
 
 use super::support::sized::SizedOut;
 use crate::operation::{Counters, Phase, Progress};
 
-/// Not begun: it waits for its turn.
+/// It has not begun, and waits for its turn.
 pub const CLDOCI_PHASE_WAITING: i32 = 0;
-/// Finds out what to do.
+/// It finds out what to do.
 pub const CLDOCI_PHASE_RESOLVING: i32 = 1;
-/// Packs a directory.
+/// It packs a directory.
 pub const CLDOCI_PHASE_PACKING: i32 = 2;
-/// Sends blobs.
+/// It sends blobs. A copy is in this phase while it moves blobs, to a registry or to a layout.
 pub const CLDOCI_PHASE_UPLOADING: i32 = 3;
-/// Receives blobs.
+/// It receives blobs.
 pub const CLDOCI_PHASE_DOWNLOADING: i32 = 4;
-/// Makes the result visible.
+/// It makes the result visible.
 pub const CLDOCI_PHASE_PUBLISHING: i32 = 5;
-/// Ended.
+/// It has ended.
 pub const CLDOCI_PHASE_DONE: i32 = 6;
 
-/// How far an operation is. No number ever goes back, also when a transfer is tried again.
+/// The progress of an operation. No number in it ever goes down, not even when a transfer is retried; but a copy
+/// with the option `recursive` uploads again after it has published.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Default)]
 pub struct cldoci_progress {
@@ -43,7 +41,7 @@ pub struct cldoci_progress {
     pub entries_total: u64,
 }
 
-/// What an operation cost.
+/// What an operation did.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Default)]
 pub struct cldoci_counters {

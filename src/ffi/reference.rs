@@ -50,16 +50,15 @@ impl ReferenceObject {
     }
 }
 
-/// Reads a reference: `registry/repository[:tag][@digest]`, such as `ghcr.io/org/app:v1`, or a local OCI
-/// image layout, `ocidir://PATH[:TAG][@DIGEST]`.
+/// Parses a reference: `registry/repository[:tag][@digest]`, such as `ghcr.io/org/app:v1`, or
+/// `ocidir://PATH[:TAG][@DIGEST]` for a local OCI image layout.
 ///
-/// Without a registry it is Docker Hub (`nginx` is `docker.io/library/nginx:latest`); without tag and digest
-/// a registry reference has the tag `latest`. In `ocidir://` nothing is percent-decoded, and the tag is what
-/// follows the last `:` after the last `/`. Nothing is asked of a registry or of the file system.
+/// Without a registry it means Docker Hub (`nginx` is `docker.io/library/nginx:latest`). A registry reference
+/// without tag and digest has the tag `latest`. In `ocidir://` nothing is percent-decoded; the tag follows the
+/// last `:` after the last `/`. Neither a registry nor the file system is asked.
 ///
 /// @param string     borrowed, not NULL, UTF-8; copied
 /// @param reference  out, not NULL: set to NULL, on success to a reference that you free
-/// @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says which part is wrong and why
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_reference_parse(
     string: *const c_char,
@@ -71,14 +70,13 @@ pub unsafe extern "C" fn cldoci_reference_parse(
     })
 }
 
-/// A reference to a local OCI image layout from its parts, for what the string form cannot say: a path with
-/// a `:` in its last name, a path that is not UTF-8.
+/// Makes a reference to a local OCI image layout from its parts. Use it for a path that the text form can't
+/// express: with a `:` in its last name, or not in UTF-8.
 ///
 /// @param directory  borrowed, not NULL, any bytes; copied
-/// @param tag        borrowed, may be NULL, UTF-8: without a tag the layout's only manifest is meant, else `latest`
+/// @param tag        borrowed, may be NULL, UTF-8: without it, the only manifest of the layout, else `latest`
 /// @param digest     borrowed, may be NULL, UTF-8
 /// @param reference  out, not NULL: set to NULL, on success to a reference that you free
-/// @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says which part is wrong and why
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_reference_layout(
     directory: *const c_char,
@@ -94,14 +92,13 @@ pub unsafe extern "C" fn cldoci_reference_layout(
     })
 }
 
-/// A reference to a registry from its parts.
+/// Makes a reference to a registry from its parts.
 ///
 /// @param registry    borrowed, not NULL, UTF-8: a host with or without a port; copied
 /// @param repository  borrowed, not NULL, UTF-8; copied
 /// @param tag         borrowed, may be NULL, UTF-8: without tag and digest it is `latest`
 /// @param digest      borrowed, may be NULL, UTF-8
 /// @param reference   out, not NULL: set to NULL, on success to a reference that you free
-/// @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says which part is wrong and why
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_reference_from_parts(
     registry: *const c_char,
@@ -118,13 +115,12 @@ pub unsafe extern "C" fn cldoci_reference_from_parts(
     })
 }
 
-/// The same repository or layout with another tag or digest.
+/// Makes a reference to the same repository or layout with another tag or digest.
 ///
-/// @param of         borrowed, not NULL: where the repository or the layout comes from
+/// @param of         borrowed, not NULL: names the repository or the layout
 /// @param tag        borrowed, may be NULL, UTF-8
-/// @param digest     borrowed, may be NULL, UTF-8; without both it is what a reference without them means
+/// @param digest     borrowed, may be NULL, UTF-8
 /// @param reference  out, not NULL: set to NULL, on success to a reference that you free
-/// @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says which part is wrong and why
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_reference_with(
     of: *const cldoci_reference,
@@ -140,10 +136,7 @@ pub unsafe extern "C" fn cldoci_reference_with(
     })
 }
 
-/// The whole reference as text, in its full form.
-///
-/// @param reference  borrowed, not NULL
-/// @return borrowed from `reference`; NULL for a bad handle
+/// The complete reference as text.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_reference_string(
     reference: *const cldoci_reference,
@@ -152,10 +145,7 @@ pub unsafe extern "C" fn cldoci_reference_string(
     accessor::text::<ReferenceObject>(reference, length, |reference| Some(&reference.string))
 }
 
-/// The registry: host and, where it was given, port. Docker Hub is `docker.io` in every spelling.
-///
-/// @param reference  borrowed, not NULL
-/// @return borrowed from `reference`; NULL for a layout
+/// The registry: host and port, if one was given. Docker Hub is `docker.io` in every spelling. NULL for a layout.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_reference_registry(
     reference: *const cldoci_reference,
@@ -164,10 +154,7 @@ pub unsafe extern "C" fn cldoci_reference_registry(
     accessor::text::<ReferenceObject>(reference, length, |reference| reference.registry.as_ref())
 }
 
-/// The repository's whole name, such as `library/nginx`.
-///
-/// @param reference  borrowed, not NULL
-/// @return borrowed from `reference`; NULL for a layout
+/// The full name of the repository, such as `library/nginx`. NULL for a layout.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_reference_repository(
     reference: *const cldoci_reference,
@@ -176,10 +163,7 @@ pub unsafe extern "C" fn cldoci_reference_repository(
     accessor::text::<ReferenceObject>(reference, length, |reference| reference.repository.as_ref())
 }
 
-/// The directory of a layout. Its bytes are the file system's and need not be UTF-8.
-///
-/// @param reference  borrowed, not NULL
-/// @return borrowed from `reference`; NULL for a registry
+/// The directory of a layout, with any bytes, as in the file system. NULL for a registry.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_reference_path(
     reference: *const cldoci_reference,
@@ -188,10 +172,7 @@ pub unsafe extern "C" fn cldoci_reference_path(
     accessor::text::<ReferenceObject>(reference, length, |reference| reference.path.as_ref())
 }
 
-/// The tag that the reference names.
-///
-/// @param reference  borrowed, not NULL
-/// @return borrowed from `reference`; NULL where there is none
+/// The tag in the reference. NULL if it has none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_reference_tag(
     reference: *const cldoci_reference,
@@ -200,10 +181,7 @@ pub unsafe extern "C" fn cldoci_reference_tag(
     accessor::text::<ReferenceObject>(reference, length, |reference| reference.tag.as_ref())
 }
 
-/// The digest as it was written. A verb that needs it demands a whole one.
-///
-/// @param reference  borrowed, not NULL
-/// @return borrowed from `reference`; NULL where there is none
+/// The digest as it was written. A verb that uses it needs a complete one. NULL if the reference has none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_reference_digest(
     reference: *const cldoci_reference,
@@ -212,7 +190,7 @@ pub unsafe extern "C" fn cldoci_reference_digest(
     accessor::text::<ReferenceObject>(reference, length, |reference| reference.digest.as_ref())
 }
 
-/// Frees a reference and all that was borrowed from it. Operations that were started with it go on.
+/// Frees a reference and everything borrowed from it. Operations that use it go on.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_reference_free(reference: *mut cldoci_reference) -> cldoci_status {
     guard::free::<ReferenceObject>(reference)

@@ -82,11 +82,8 @@ impl Output for *mut *mut cldoci_result {
     }
 }
 
-/// The digest: of build, push, pull, tag, copy, resolve, exists, inspect and attach the manifest's, of
-/// read_manifest too, of pull_config the config's, of read_layer the layer's.
-///
-/// @param result  borrowed, not NULL
-/// @return borrowed from `result`; NULL where the verb gives none
+/// The digest of the config for pull_config, of the layer for read_layer and save_layer, and of the manifest for
+/// build, push, pull, tag, copy, resolve, exists, inspect, attach and read_manifest.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_digest(
     result: *const cldoci_result,
@@ -96,9 +93,6 @@ pub unsafe extern "C" fn cldoci_result_digest(
 }
 
 /// The media type of what `cldoci_result_digest` names.
-///
-/// @param result  borrowed, not NULL
-/// @return borrowed from `result`; NULL where the verb gives none
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_media_type(
     result: *const cldoci_result,
@@ -108,19 +102,15 @@ pub unsafe extern "C" fn cldoci_result_media_type(
 }
 
 /// The size in bytes of what `cldoci_result_digest` names.
-///
-/// @param result  borrowed, not NULL
-/// @return the size; 0 where the verb gives none
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_size(result: *const cldoci_result) -> u64 {
     accessor::number::<ResultObject, _>(result, 0, |result| result.outcome.size)
 }
 
-/// The answer of exists; of logout, whether there was a credential.
+/// The answer of exists; for logout, whether there was a credential.
 ///
-/// @param result  borrowed, not NULL
-/// @return 1 for yes, 0 for no; CLDOCI_ERROR_ARGUMENT when the result is another verb's, CLDOCI_ERROR_HANDLE
-///         for a bad handle
+/// @return 1 for yes, 0 for no; CLDOCI_ERROR_ARGUMENT for the result of another verb, CLDOCI_ERROR_HANDLE for a
+///         bad handle
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_exists(result: *const cldoci_result) -> i32 {
     accessor::number::<ResultObject, _>(result, CLDOCI_ERROR_HANDLE, |result| {
@@ -128,11 +118,10 @@ pub unsafe extern "C" fn cldoci_result_exists(result: *const cldoci_result) -> i
     })
 }
 
-/// The artifact of build, pull, inspect and attach. Each call makes another handle to the same artifact.
+/// The artifact of build, pull, inspect and attach. Each call returns a new handle to the same artifact.
+/// CLDOCI_ERROR_ARGUMENT if the verb gives none.
 ///
-/// @param result    borrowed, not NULL
 /// @param artifact  out, not NULL: set to NULL, on success to an artifact that you free
-/// @return CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT where the verb gives none
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_artifact(
     result: *const cldoci_result,
@@ -148,12 +137,11 @@ pub unsafe extern "C" fn cldoci_result_artifact(
     })
 }
 
-/// The bytes of pull_config (the config as it was pushed), read_manifest and read_layer. Behind those of the first two
-/// comes a NUL, which `size` does not count, as behind every text; behind a layer's comes nothing.
+/// The bytes of pull_config (the config as it was pushed), read_manifest and read_layer. A NUL follows the bytes
+/// of the first two, which `size` does not count; nothing follows those of a layer. May be NULL for a layer of 0
+/// bytes.
 ///
-/// @param result  borrowed, not NULL
-/// @param size    out, may be NULL: how many bytes
-/// @return borrowed from `result`; NULL where the verb gives none, and possibly where a layer has 0 of them
+/// @param size  out, may be NULL: how many bytes
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_bytes(result: *const cldoci_result, size: *mut usize) -> *const u8 {
     let document = accessor::text::<ResultObject>(result, size, |result| {
@@ -166,11 +154,9 @@ pub unsafe extern "C" fn cldoci_result_bytes(result: *const cldoci_result, size:
     accessor::bytes::<ResultObject>(result, size, |result| result.outcome.bytes.as_deref())
 }
 
-/// What the operation cost.
+/// What the operation did: requests, bytes, retries and time.
 ///
-/// @param result    borrowed, not NULL
 /// @param counters  in and out, not NULL: set its struct_size before; the rest is set to zero, then filled in
-/// @return CLDOCI_OK, or why it could not be told
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_counters(
     result: *const cldoci_result,
@@ -187,20 +173,17 @@ pub unsafe extern "C" fn cldoci_result_counters(
     )
 }
 
-/// Whether pull found that the destination holds the artifact already, and touched nothing; or build, with the
-/// option `reuse_unchanged`, that the tree is as it was at the build before, and read no file.
+/// For pull: whether the destination already held the artifact and was not touched. For build with the option
+/// `reuse_unchanged`: whether the directory is as it was at the last build, so that no file was read.
 ///
-/// @param result  borrowed, not NULL
 /// @return 1 or 0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_unchanged(result: *const cldoci_result) -> i32 {
     accessor::number::<ResultObject, _>(result, 0, |result| Some(i32::from(result.outcome.unchanged)))
 }
 
-/// Where the credential that was used came from, such as a file or a helper; never the credential itself.
-///
-/// @param result  borrowed, not NULL
-/// @return borrowed from `result`; NULL where none was used
+/// Where the credential came from, such as a file or a helper; never the credential itself. NULL if none was
+/// used.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_credential_source(
     result: *const cldoci_result,
@@ -209,7 +192,7 @@ pub unsafe extern "C" fn cldoci_result_credential_source(
     accessor::text::<ResultObject>(result, length, |result| result.credential_source.as_ref())
 }
 
-/// Frees a result and all that was borrowed from it; artifacts that were taken out stay.
+/// Frees a result and everything borrowed from it; artifacts taken from it stay.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_free(result: *mut cldoci_result) -> cldoci_status {
     guard::free::<ResultObject>(result)

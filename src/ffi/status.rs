@@ -4,8 +4,7 @@ use std::ffi::c_char;
 
 use crate::error::Kind;
 
-/// What a call came to: 0 for success, 1 for "not done yet", negative for a failure.
-#[allow(non_camel_case_types, reason = "the header's name")]
+/// The outcome of a call: 0 for success, 1 for "not done yet", negative for a failure.
 pub type cldoci_status = i32;
 
 /// Success.
@@ -13,33 +12,33 @@ pub const CLDOCI_OK: i32 = 0;
 /// The operation is not done yet; no error object is made.
 pub const CLDOCI_PENDING: i32 = 1;
 
-/// An argument, an option or a reference is not usable.
+/// An argument, an option or a reference is invalid.
 pub const CLDOCI_ERROR_ARGUMENT: i32 = -1;
-/// A handle was freed, has another type, or was never given out.
+/// A handle was freed, has another type, or was never issued.
 pub const CLDOCI_ERROR_HANDLE: i32 = -2;
-/// A handle was made before `fork` and is used in the child.
+/// A handle was made before `fork` and used in the child.
 pub const CLDOCI_ERROR_FORKED: i32 = -3;
-/// A callback made a call that would wait for the callback itself.
+/// A callback made a call that would wait for that callback.
 pub const CLDOCI_ERROR_REENTRANT: i32 = -4;
-/// A defect of the library was caught at its border. The process and all handles stay usable.
+/// A bug in the library, caught before it could do harm. The process and all handles stay usable.
 pub const CLDOCI_ERROR_PANIC: i32 = -5;
-/// A defect of the library.
+/// A bug in the library.
 pub const CLDOCI_ERROR_INTERNAL: i32 = -6;
-/// The operation was cancelled, or freed while it was waited for.
+/// The operation was cancelled, or freed while something waited for it.
 pub const CLDOCI_ERROR_CANCELLED: i32 = -7;
-/// A deadline passed, or a peer was slower than the least rate.
+/// A deadline passed, or the other side was slower than the minimum rate.
 pub const CLDOCI_ERROR_TIMEOUT: i32 = -8;
-/// The system, the file system or the registry cannot do it.
+/// The system, the file system or the registry can't do it.
 pub const CLDOCI_ERROR_UNSUPPORTED: i32 = -9;
-/// A system call failed; `cldoci_error_errno` says how.
+/// A system call failed; `cldoci_error_errno` says why.
 pub const CLDOCI_ERROR_IO: i32 = -20;
 /// The destination exists and is not empty.
 pub const CLDOCI_ERROR_EXISTS: i32 = -21;
-/// Another process holds what is needed.
+/// Another process holds a lock that is needed.
 pub const CLDOCI_ERROR_BUSY: i32 = -22;
-/// A source changed while it was read.
+/// A source file changed while it was read.
 pub const CLDOCI_ERROR_CHANGED: i32 = -23;
-/// An entry of an archive or of a tree is refused.
+/// An entry of an archive or of a directory is refused.
 pub const CLDOCI_ERROR_UNSAFE: i32 = -24;
 /// A limit was reached; the message names it and the option that raises it.
 pub const CLDOCI_ERROR_LIMIT: i32 = -25;
@@ -49,21 +48,21 @@ pub const CLDOCI_ERROR_NETWORK: i32 = -40;
 pub const CLDOCI_ERROR_TLS: i32 = -41;
 /// The server's answer breaks the protocol.
 pub const CLDOCI_ERROR_PROTOCOL: i32 = -42;
-/// The registry or the layout says that it is not there.
+/// The registry or the layout does not have it.
 pub const CLDOCI_ERROR_NOT_FOUND: i32 = -43;
-/// The registry demands other credentials.
+/// The registry wants other credentials.
 pub const CLDOCI_ERROR_UNAUTHORIZED: i32 = -44;
-/// The registry refuses these credentials this access.
+/// The credentials don't permit this access.
 pub const CLDOCI_ERROR_DENIED: i32 = -45;
-/// A credential helper or a credential file is unusable.
+/// A credential helper or a credential file can't be used.
 pub const CLDOCI_ERROR_CREDENTIALS: i32 = -46;
 /// Refused for safety: a redirect, a token server, a downgrade.
 pub const CLDOCI_ERROR_POLICY: i32 = -47;
-/// The registry asks to slow down; `cldoci_error_retry_after_ms` says for how long.
+/// The registry asks to slow down; `cldoci_error_retry_after_ms` says how long to wait.
 pub const CLDOCI_ERROR_RATE_LIMITED: i32 = -48;
-/// Content does not have the digest it must have.
+/// The content does not match its digest.
 pub const CLDOCI_ERROR_DIGEST: i32 = -49;
-/// Content does not have the size it must have.
+/// The content does not match its size.
 pub const CLDOCI_ERROR_SIZE: i32 = -50;
 
 /// The number of a kind.
@@ -98,10 +97,9 @@ pub(super) fn of(kind: Kind) -> cldoci_status {
     }
 }
 
-/// The name of a status, such as `NOT_FOUND`, for logs.
+/// The name of a status, such as `NOT_FOUND`, for logs. NULL for a number that is not a status.
 ///
 /// @param status  any number
-/// @return static text, NULL for a number that is no status; never freed
 #[unsafe(no_mangle)]
 pub extern "C" fn cldoci_status_name(status: cldoci_status) -> *const c_char {
     let name = match status {

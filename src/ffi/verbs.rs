@@ -9,32 +9,47 @@ use std::ffi::c_char;
 use super::artifact::ArtifactObject;
 use super::reference::ReferenceObject;
 use super::status::cldoci_status;
-use super::support::engine::Weight::{Question, Transfer};
+use super::support::engine::Weight::{self, Question, Transfer};
 use super::support::handle;
 use super::support::strings::{bytes, path, text};
-use super::support::verb::run;
+use super::support::verb::{Common, Output, run};
 use super::types::{
     cldoci_artifact, cldoci_client, cldoci_error, cldoci_operation, cldoci_options, cldoci_reference,
     cldoci_result,
 };
-use crate::oci::ArtifactKind;
+use crate::call::Call;
+use crate::client::{Client, Outcome};
+use crate::error::Result;
+use crate::oci::{ArtifactKind, Reference};
 
 pub use {login::*, read::*};
 
 include!(concat!(env!("OUT_DIR"), "/verbs_start.rs"));
 
-/// Builds a directory into an artifact: a deterministic tar+gzip layer, the config, an OCI image manifest.
-/// The same tree and options give the same digest everywhere. Nothing is sent; the layer lies in the store
-/// as long as the artifact lives.
+/// Runs a verb whose one input is a reference.
 ///
-/// The result has the artifact, the digest, and what was left out and why.
+/// # Safety
+/// As [`run`].
+unsafe fn run_at<O: Output, F: Future<Output = Result<Outcome>> + Send + 'static>(
+    name: &'static str,
+    weight: Weight,
+    common: Common<O>,
+    reference: *const cldoci_reference,
+    verb: impl FnOnce(&Client, &Reference, &Call) -> F,
+) -> cldoci_status {
+    let reference = || handle::get::<ReferenceObject>(reference);
+    run(name, weight, common, reference, |client, at, call| verb(client, &at.reference, call))
+}
+
+/// Builds a directory into an artifact: a deterministic tar+gzip layer, the config, and an OCI image manifest.
+/// The same directory and options give the same digest everywhere. Nothing is sent; the store keeps the layer as
+/// long as the artifact lives. The result has the artifact, the digest, and what was left out and why.
 ///
 /// @param directory      borrowed, not NULL, a path of any bytes; copied
-/// @param artifact_type  borrowed, not NULL, UTF-8; copied: `component`, `datacenter`, `module`, or a media
-///                       type of your own
+/// @param artifact_type  borrowed, not NULL, UTF-8; copied: `component`, `datacenter`, `module`, or a media type
+///                       of your own
 /// @param config         borrowed, may be NULL where `config_size` is 0 (an empty config `{}`); copied
 /// @param config_size    how many bytes
-/// @return CLDOCI_OK, or what it failed with
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_build(
     client: *const cldoci_client,
@@ -59,21 +74,18 @@ pub unsafe extern "C" fn cldoci_build(
     )
 }
 
-/// Builds a directory and pushes the artifact, in one pass where the registry allows it: the layer is sent
-/// while it is packed, so that nothing is spooled, and building and sending overlap. It is sent without being
-/// asked for before: where it is often there already, `cldoci_build` and `cldoci_push` are better apart. A
-/// layout, a reference with a digest, a registry that takes no body without a length, and the option
-/// `reuse_unchanged` get a build and then a push.
+/// Builds a directory and pushes the artifact, in one pass if the registry allows it: the layer is sent while it
+/// is packed and not stored first. The registry is not asked whether it has the layer; if it often does, use
+/// `cldoci_build` and `cldoci_push`. The verb itself builds first and pushes then for a layout, for a reference
+/// with a digest, for a registry that needs the length of a body, and with the option `reuse_unchanged`.
 ///
 /// The result has the artifact, the digest, what was left out and why, counters and warnings.
 ///
 /// @param directory      borrowed, not NULL, a path of any bytes; copied
-/// @param artifact_type  borrowed, not NULL, UTF-8; copied: `component`, `datacenter`, `module`, or a media
-///                       type of your own
+/// @param artifact_type  borrowed, not NULL, UTF-8; copied: `component`, `datacenter`, `module`, or a media type
+///                       of your own
 /// @param config         borrowed, may be NULL where `config_size` is 0 (an empty config `{}`); copied
 /// @param config_size    how many bytes
-/// @param reference      borrowed, not NULL: where it is to be
-/// @return CLDOCI_OK, or what it failed with
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_build_and_push(
     client: *const cldoci_client,
@@ -102,14 +114,9 @@ pub unsafe extern "C" fn cldoci_build_and_push(
     )
 }
 
-/// Pushes an artifact to a registry or a layout. Blobs that are there are skipped, mountable ones are
-/// mounted, the manifest goes last: the tag points to the old artifact or to the whole new one.
-///
-/// The result has the digest, counters and warnings.
-///
-/// @param artifact   borrowed, not NULL
-/// @param reference  borrowed, not NULL
-/// @return CLDOCI_OK, or what it failed with
+/// Pushes an artifact to a registry or a layout. Blobs that it has are skipped, others are mounted if possible,
+/// and the manifest goes last: the tag names the old artifact or the complete new one. The result has the digest,
+/// counters and warnings.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_push(
     client: *const cldoci_client,
@@ -128,15 +135,12 @@ pub unsafe extern "C" fn cldoci_push(
     )
 }
 
-/// Pulls an artifact into a directory, all or nothing: every size and digest is verified before anything
-/// appears. An absent or empty destination is published at once; what happens to another is the option
-/// `existing`. A destination that holds this artifact already costs one request and is not touched.
+/// Pulls an artifact into a directory, all or nothing: every size and digest is verified before anything appears.
+/// The destination may be missing or empty; the option `existing` says what happens to any other. If the
+/// destination already holds this artifact, that takes one request and it is not touched. The result has the
+/// artifact, the digest, counters and warnings.
 ///
-/// The result has the artifact, the digest, counters and warnings.
-///
-/// @param reference    borrowed, not NULL
 /// @param destination  borrowed, not NULL, a path of any bytes; copied
-/// @return CLDOCI_OK, or what it failed with
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_pull(
     client: *const cldoci_client,
@@ -155,12 +159,8 @@ pub unsafe extern "C" fn cldoci_pull(
     )
 }
 
-/// Gives the artifact at `source` the name `target` too: the same manifest bytes. In one repository no blob
-/// is sent; across repositories they are mounted, across registries copied. The result has the digest.
-///
-/// @param source   borrowed, not NULL: where it is
-/// @param target   borrowed, not NULL: where it is to be
-/// @return CLDOCI_OK, or what it failed with
+/// Gives the artifact at `source` the name `target` too, with the same manifest. Within a repository no blob is
+/// sent; between repositories blobs are mounted, between registries copied. The result has the digest.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_tag(
     client: *const cldoci_client,
@@ -179,12 +179,9 @@ pub unsafe extern "C" fn cldoci_tag(
     )
 }
 
-/// Copies an artifact, or an index with all it lists, from one place to another; blobs that are there are
-/// skipped. The result has the digest.
-///
-/// @param source   borrowed, not NULL: where it is
-/// @param target   borrowed, not NULL: where it is to be
-/// @return CLDOCI_OK, or what it failed with
+/// Copies an artifact, or an index with everything it lists. Blobs that the target has are skipped. With the
+/// option `recursive` the referrers come along, also those of the manifests in an index, and the referrers of
+/// referrers, up to 8 levels deep. The result has the digest.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_copy(
     client: *const cldoci_client,
@@ -203,12 +200,12 @@ pub unsafe extern "C" fn cldoci_copy(
     )
 }
 
-/// Pushes an artifact that refers to the one at `subject`, beside it in the same repository: a signature, a
-/// list of materials. The result has the artifact as it was pushed and its digest.
+/// Pushes an artifact that refers to the one at `subject` into the same repository, such as a signature or an
+/// SBOM. Its config, layers and artifact type stay as they are: an artifact of your own type without a config
+/// gets the empty config `{}`, as the OCI specification asks. The result has the artifact as it was pushed and
+/// its digest.
 ///
-/// @param artifact  borrowed, not NULL
-/// @param subject   borrowed, not NULL: what it refers to
-/// @return CLDOCI_OK, or what it failed with
+/// @param subject  borrowed, not NULL: the artifact that it refers to
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_attach(
     client: *const cldoci_client,
@@ -227,10 +224,7 @@ pub unsafe extern "C" fn cldoci_attach(
     )
 }
 
-/// Deletes a tag, or, for a reference with a digest, a manifest with all its tags.
-///
-/// @param reference  borrowed, not NULL
-/// @return CLDOCI_OK, or what it failed with
+/// Deletes a tag; for a reference with a digest, a manifest with all its tags.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_delete(
     client: *const cldoci_client,
@@ -239,21 +233,15 @@ pub unsafe extern "C" fn cldoci_delete(
     result: *mut *mut cldoci_result,
     error: *mut *mut cldoci_error,
 ) -> cldoci_status {
-    run(
-        "delete",
-        Question,
-        (client, options, result, error),
-        || handle::get::<ReferenceObject>(reference),
-        |client, reference, call| client.delete(&reference.reference, call),
-    )
+    run_at("delete", Question, (client, options, result, error), reference, Client::delete)
 }
 
-/// Removes from a layout the blobs that no tag and no manifest in it leads to; what was deleted or replaced
-/// stays until then. Waits until nobody adds to the layout, so a push beside it loses nothing. The result's
-/// size is the bytes that were freed. CLDOCI_ERROR_UNSUPPORTED for a registry, which collects its own.
+/// Removes the blobs of a layout that no tag and no manifest in it needs; deleted and replaced ones stay until
+/// then. It waits until nothing writes to the layout, so a push at the same time loses nothing. The size in the
+/// result is the number of bytes freed. For a registry it is CLDOCI_ERROR_UNSUPPORTED: registries collect their
+/// own garbage.
 ///
-/// @param reference  borrowed, not NULL: any of the layout (ocidir://PATH); its tag and digest don't matter
-/// @return CLDOCI_OK, or what it failed with
+/// @param reference  borrowed, not NULL: any reference to the layout; its tag and digest don't matter
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_collect_garbage(
     client: *const cldoci_client,
@@ -262,11 +250,5 @@ pub unsafe extern "C" fn cldoci_collect_garbage(
     result: *mut *mut cldoci_result,
     error: *mut *mut cldoci_error,
 ) -> cldoci_status {
-    run(
-        "collect_garbage",
-        Transfer,
-        (client, options, result, error),
-        || handle::get::<ReferenceObject>(reference),
-        |client, reference, call| client.collect_garbage(&reference.reference, call),
-    )
+    run_at("collect_garbage", Transfer, (client, options, result, error), reference, Client::collect_garbage)
 }

@@ -4,11 +4,11 @@ use std::ffi::c_char;
 
 use super::support::guard;
 
-/// The binary interface's number, which is in the soname. It changes when a program that was compiled before
-/// would not run right any more, and only then.
+/// The version of the binary interface, which is in the soname. It changes only when programs compiled before
+/// would break.
 pub const CLDOCI_ABI_VERSION: i32 = 0;
 
-/// The version of the library that runs, in one number as CLDOCI_VERSION_NUMBER.
+/// The version of the loaded library, as one number like CLDOCI_VERSION_NUMBER.
 ///
 /// @return the number
 #[unsafe(no_mangle)]
@@ -20,16 +20,14 @@ pub extern "C" fn cldoci_version_number() -> i32 {
     })
 }
 
-/// The version of the library that runs, as text.
-///
-/// @return static text
+/// The version of the loaded library, as text.
 #[unsafe(no_mangle)]
 pub extern "C" fn cldoci_version_string() -> *const c_char {
     guard::value(std::ptr::null(), || Some(concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()))
 }
 
-/// The binary interface of the library that runs. A program that loads the library at run time compares it
-/// with the CLDOCI_ABI_VERSION that it was written for.
+/// The binary interface of the loaded library. A program that loads the library at run time compares it with the
+/// CLDOCI_ABI_VERSION that it was written for.
 ///
 /// @return the number
 #[unsafe(no_mangle)]
@@ -52,20 +50,15 @@ fn feature(index: usize, pick: impl FnOnce(&(&'static str, &'static str)) -> &'s
     guard::value(std::ptr::null(), || FEATURES.get(index).map(|feature| pick(feature).as_ptr().cast()))
 }
 
-/// The name of a feature of the library that runs: `target`, `tls`, `http`, `proxy`, `compression`, `digest`,
+/// The name of a feature of the loaded library: `target`, `tls`, `http`, `proxy`, `compression`, `digest`,
 /// `archive_format` (docs/archive-format.md). Later versions may have more.
-///
-/// @param index  from 0
-/// @return static text; NULL beyond the last
 #[unsafe(no_mangle)]
 pub extern "C" fn cldoci_feature_name(index: usize) -> *const c_char {
     feature(index, |feature| feature.0)
 }
 
-/// What a feature is: for `target` the triple that the library was built for, else what it has, separated by `, `.
-///
-/// @param index  from 0
-/// @return static text for people; NULL beyond the last
+/// The value of a feature, for people: for `target` the triple that the library was built for, otherwise what it
+/// supports, separated by `, `.
 #[unsafe(no_mangle)]
 pub extern "C" fn cldoci_feature_value(index: usize) -> *const c_char {
     feature(index, |feature| feature.1)

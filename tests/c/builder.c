@@ -109,7 +109,7 @@ int main(int argc, char **argv) {
   OK(cldoci_artifact_builder_new(client, "component", &other, &error));
   OK(cldoci_artifact_builder_add_layer(other, NULL, artifact, 1, &error));
   OK(cldoci_artifact_builder_add_layer(other, "text/html", artifact, 1, &error));
-  FAILS(cldoci_artifact_builder_add_layer(other, NULL, artifact, 4, &error), ARGUMENT, "there are 4 layers");
+  FAILS(cldoci_artifact_builder_add_layer(other, NULL, artifact, 4, &error), ARGUMENT, "less than the number of layers, 4");
   FAILS(cldoci_artifact_builder_add_layer(other, "no type", artifact, 0, &error), ARGUMENT, "no type");
   FAILS(cldoci_artifact_builder_add_layer(other, NULL, NULL, 0, &error), ARGUMENT, "NULL");
   OK(cldoci_artifact_builder_finish(other, &again, &error));
@@ -140,7 +140,7 @@ int main(int argc, char **argv) {
   FAILS(cldoci_artifact_builder_add_bytes(builder, NULL, content, SIZE_MAX, &error), ARGUMENT, "PTRDIFF_MAX");
   FAILS(cldoci_artifact_builder_add_bytes(builder, NULL, content, (size_t)PTRDIFF_MAX + 1, &error), ARGUMENT,
         "PTRDIFF_MAX");
-  FAILS(cldoci_artifact_builder_set_layer_annotation(builder, 99, "a", "b", &error), ARGUMENT, "there are 4 layers");
+  FAILS(cldoci_artifact_builder_set_layer_annotation(builder, 99, "a", "b", &error), ARGUMENT, "less than the number of layers, 4");
   OK(cldoci_artifact_builder_finish(builder, &again, &error));
   CHECK(cldoci_artifact_layer_count(again) == 4);
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::harness::c::calls::{is_setter, said};
+use crate::harness::c::calls::said;
 use crate::harness::c::{self, Function, functions, header, installed, library, root, run, soname};
 use crate::harness::servers::tool;
 
@@ -199,7 +199,7 @@ fn c_text(text: *const std::ffi::c_char) -> Option<String> {
 }
 
 /// What the header must say of each function: what it does, each parameter with its ownership and whether NULL is
-/// allowed, what is returned. What many share (`error`, `_start` and `_free` functions, threads) its opening page says.
+/// allowed, what is returned. What many share (handles, `error`, statuses, threads) its opening page says.
 fn missing(function: &Function) -> Vec<String> {
     let mut missing = Vec::new();
     let summary = function.text.split("\n\n").next().unwrap_or("");
@@ -222,7 +222,9 @@ fn missing(function: &Function) -> Vec<String> {
             missing.push(format!("who owns {name}"));
         }
     }
-    let shared = ["_start", "_free"].iter().any(|end| function.name.ends_with(end)) || is_setter(function);
+    // The opening page tells of statuses, texts, bytes and sizes.
+    let shared = function.returns.ends_with('*')
+        || ["cldoci_status", "size_t", "uint64_t"].contains(&function.returns.as_str());
     if !function.text.contains("@return ") && !shared {
         missing.push("what is returned".to_owned());
     }
@@ -261,10 +263,11 @@ fn the_opening_page_says_what_holds_for_all_functions() {
     for said in [
         "`error` is an output that may be NULL: set to NULL, on failure to an error that you free.",
         "It returns CLDOCI_OK, or CLDOCI_ERROR_HANDLE or CLDOCI_ERROR_FORKED for a bad handle.",
-        "It returns CLDOCI_OK, or why the verb could not be started.",
-        "It returns CLDOCI_OK, or CLDOCI_ERROR_ARGUMENT with a message that says what is wrong.",
-        "A function may be called on any thread, and on several at once; those of options, builders and configs on \
-         one at a time for one handle.",
+        "Its status only says whether the verb could be started.",
+        "a value that can't be right is CLDOCI_ERROR_ARGUMENT there, and changes nothing.",
+        "Where there is nothing to return, because the handle is bad, an index is too large, or the verb gives no such \
+         thing, it returns NULL or 0.",
+        "Options, builders and configs are the exception: one thread at a time may use such a handle.",
     ] {
         assert!(page.contains(said), "{said}");
     }

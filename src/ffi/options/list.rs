@@ -48,62 +48,43 @@ fn lend(index: usize, pick: impl FnOnce(&'static Row) -> &'static OwnedCStr) -> 
 }
 
 /// How many options there are.
-///
-/// @return the number
 #[unsafe(no_mangle)]
 pub extern "C" fn cldoci_option_count() -> usize {
     guard::value(0, || Some(OPTIONS.len()))
 }
 
 /// The name of an option, as `cldoci_options_set` takes it. In the environment it is `CLDOCI_<NAME>`.
-///
-/// @param index  from 0
-/// @return static text; NULL beyond the last
 #[unsafe(no_mangle)]
 pub extern "C" fn cldoci_option_name(index: usize) -> *const c_char {
     lend(index, |row| &row.name)
 }
 
 /// The type of an option: `bool`, `int`, `text`, `path`, `list`, `choice`, `secret` or `pairs`.
-///
-/// @param index  from 0
-/// @return static text; NULL beyond the last
 #[unsafe(no_mangle)]
 pub extern "C" fn cldoci_option_type(index: usize) -> *const c_char {
     lend(index, |row| &row.kind)
 }
 
 /// Where an option may be given: `client`, `call`, `both`, or `host` (`cldoci_options_set_host`).
-///
-/// @param index  from 0
-/// @return static text; NULL beyond the last
 #[unsafe(no_mangle)]
 pub extern "C" fn cldoci_option_scope(index: usize) -> *const c_char {
     lend(index, |row| &row.scope)
 }
 
-/// The values that an option may have: words with commas between, or a range of numbers such as `1..64`.
-///
-/// @param index  from 0
-/// @return static text, empty for free text; NULL beyond the last
+/// The values that an option may have: words separated by commas, or a range of numbers such as `1..64`. Empty
+/// for free text.
 #[unsafe(no_mangle)]
 pub extern "C" fn cldoci_option_values(index: usize) -> *const c_char {
     lend(index, |row| &row.values)
 }
 
 /// The default of an option, as text.
-///
-/// @param index  from 0
-/// @return static text; NULL beyond the last
 #[unsafe(no_mangle)]
 pub extern "C" fn cldoci_option_default(index: usize) -> *const c_char {
     lend(index, |row| &row.default)
 }
 
 /// What an option does, in one line.
-///
-/// @param index  from 0
-/// @return static text; NULL beyond the last
 #[unsafe(no_mangle)]
 pub extern "C" fn cldoci_option_help(index: usize) -> *const c_char {
     lend(index, |row| &row.help)

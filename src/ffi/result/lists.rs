@@ -7,19 +7,12 @@ use crate::ffi::support::accessor;
 use crate::ffi::types::cldoci_result;
 
 /// How many tags list_tags found.
-///
-/// @param result  borrowed, not NULL
-/// @return the number; 0 for another verb
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_tag_count(result: *const cldoci_result) -> usize {
     accessor::number::<ResultObject, _>(result, 0, |result| Some(result.tags.len()))
 }
 
-/// A tag of list_tags; they are sorted by their bytes.
-///
-/// @param result  borrowed, not NULL
-/// @param index   from 0
-/// @return borrowed from `result`; NULL beyond the last
+/// A tag that list_tags found; they are sorted by their bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_tag(
     result: *const cldoci_result,
@@ -29,20 +22,13 @@ pub unsafe extern "C" fn cldoci_result_tag(
     accessor::text::<ResultObject>(result, length, |result| result.tags.get(index))
 }
 
-/// How many manifests referrers found.
-///
-/// @param result  borrowed, not NULL
-/// @return the number; 0 for another verb
+/// How many referrers the verb referrers found.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_referrer_count(result: *const cldoci_result) -> usize {
     accessor::number::<ResultObject, _>(result, 0, |result| Some(result.referrers.len()))
 }
 
-/// The digest of a manifest that refers to the artifact.
-///
-/// @param result  borrowed, not NULL
-/// @param index   from 0
-/// @return borrowed from `result`; NULL beyond the last
+/// The digest of a referrer.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_referrer_digest(
     result: *const cldoci_result,
@@ -52,11 +38,7 @@ pub unsafe extern "C" fn cldoci_result_referrer_digest(
     accessor::text::<ResultObject>(result, length, |result| Some(&result.referrers.get(index)?.digest))
 }
 
-/// The media type of a manifest that refers to the artifact.
-///
-/// @param result  borrowed, not NULL
-/// @param index   from 0
-/// @return borrowed from `result`; NULL beyond the last
+/// The media type of a referrer.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_referrer_media_type(
     result: *const cldoci_result,
@@ -66,11 +48,7 @@ pub unsafe extern "C" fn cldoci_result_referrer_media_type(
     accessor::text::<ResultObject>(result, length, |result| Some(&result.referrers.get(index)?.media_type))
 }
 
-/// The artifact type of a manifest that refers to the artifact.
-///
-/// @param result  borrowed, not NULL
-/// @param index   from 0
-/// @return borrowed from `result`; NULL beyond the last, and where it has none
+/// The artifact type of a referrer. NULL if it has none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_referrer_artifact_type(
     result: *const cldoci_result,
@@ -82,30 +60,19 @@ pub unsafe extern "C" fn cldoci_result_referrer_artifact_type(
     })
 }
 
-/// The size in bytes of a manifest that refers to the artifact.
-///
-/// @param result  borrowed, not NULL
-/// @param index   from 0
-/// @return the size; 0 beyond the last
+/// The size of a referrer's manifest in bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_referrer_size(result: *const cldoci_result, index: usize) -> u64 {
     accessor::number::<ResultObject, _>(result, 0, |result| Some(result.referrers.get(index)?.size))
 }
 
-/// How many manifests the index of read_manifest lists.
-///
-/// @param result  borrowed, not NULL
-/// @return the number; 0 for what is no index, and for another verb
+/// How many manifests the index of read_manifest lists; 0 if it is not an index.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_entry_count(result: *const cldoci_result) -> usize {
     accessor::number::<ResultObject, _>(result, 0, |result| Some(result.entries.len()))
 }
 
-/// The digest of a manifest that the index lists; they come in the index's order.
-///
-/// @param result  borrowed, not NULL
-/// @param index   from 0
-/// @return borrowed from `result`; NULL beyond the last
+/// The digest of a manifest that the index lists, in the index's order.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_entry_digest(
     result: *const cldoci_result,
@@ -115,11 +82,7 @@ pub unsafe extern "C" fn cldoci_result_entry_digest(
     accessor::text::<ResultObject>(result, length, |result| Some(&result.entries.get(index)?.digest))
 }
 
-/// The media type of a manifest that the index lists: it may be an index itself.
-///
-/// @param result  borrowed, not NULL
-/// @param index   from 0
-/// @return borrowed from `result`; NULL beyond the last
+/// The media type of a manifest that the index lists, which may be an index itself.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_entry_media_type(
     result: *const cldoci_result,
@@ -129,11 +92,7 @@ pub unsafe extern "C" fn cldoci_result_entry_media_type(
     accessor::text::<ResultObject>(result, length, |result| Some(&result.entries.get(index)?.media_type))
 }
 
-/// The artifact type of a manifest that the index lists.
-///
-/// @param result  borrowed, not NULL
-/// @param index   from 0
-/// @return borrowed from `result`; NULL beyond the last, and where the index names none
+/// The artifact type of a manifest that the index lists. NULL if the index names none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_entry_artifact_type(
     result: *const cldoci_result,
@@ -143,11 +102,8 @@ pub unsafe extern "C" fn cldoci_result_entry_artifact_type(
     accessor::text::<ResultObject>(result, length, |result| result.entries.get(index)?.artifact_type.as_ref())
 }
 
-/// The platform of a manifest that the index lists, as the option `platform` takes it: `os/architecture[/variant]`.
-///
-/// @param result  borrowed, not NULL
-/// @param index   from 0
-/// @return borrowed from `result`; NULL beyond the last, and where the index names none
+/// The platform of a manifest that the index lists, as the option `platform` takes it:
+/// `os/architecture[/variant]`. NULL if the index names none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_entry_platform(
     result: *const cldoci_result,
@@ -158,20 +114,12 @@ pub unsafe extern "C" fn cldoci_result_entry_platform(
 }
 
 /// The size in bytes of a manifest that the index lists.
-///
-/// @param result  borrowed, not NULL
-/// @param index   from 0
-/// @return the size; 0 beyond the last
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_entry_size(result: *const cldoci_result, index: usize) -> u64 {
     accessor::number::<ResultObject, _>(result, 0, |result| Some(result.entries.get(index)?.size))
 }
 
 /// How many annotations the descriptor of a referrer has.
-///
-/// @param result  borrowed, not NULL
-/// @param index   from 0
-/// @return the number; 0 beyond the last
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_referrer_annotation_count(
     result: *const cldoci_result,
@@ -183,11 +131,6 @@ pub unsafe extern "C" fn cldoci_result_referrer_annotation_count(
 }
 
 /// The key of a referrer's annotation; they are sorted by their bytes.
-///
-/// @param result  borrowed, not NULL
-/// @param index   from 0
-/// @param at      from 0
-/// @return borrowed from `result`; NULL beyond the last
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_referrer_annotation_key(
     result: *const cldoci_result,
@@ -199,11 +142,6 @@ pub unsafe extern "C" fn cldoci_result_referrer_annotation_key(
 }
 
 /// The value of a referrer's annotation.
-///
-/// @param result  borrowed, not NULL
-/// @param index   from 0
-/// @param at      from 0
-/// @return borrowed from `result`; NULL beyond the last
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_referrer_annotation_value(
     result: *const cldoci_result,
@@ -216,30 +154,19 @@ pub unsafe extern "C" fn cldoci_result_referrer_annotation_value(
     })
 }
 
-/// How many paths build left out of the artifact.
-///
-/// @param result  borrowed, not NULL
-/// @return the number; 0 for another verb
+/// How many paths the build left out of the artifact.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_left_out_total(result: *const cldoci_result) -> u64 {
     accessor::number::<ResultObject, _>(result, 0, |result| Some(result.outcome.left_out_total))
 }
 
-/// How many of those paths the result lists; the list is bounded.
-///
-/// @param result  borrowed, not NULL
-/// @return the number; 0 for another verb
+/// How many of those paths the result lists; the list has a limit.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_left_out_count(result: *const cldoci_result) -> usize {
     accessor::number::<ResultObject, _>(result, 0, |result| Some(result.left_out.len()))
 }
 
-/// A path that build left out, relative to the directory. Its bytes are the file system's and need not be
-/// UTF-8.
-///
-/// @param result  borrowed, not NULL
-/// @param index   from 0
-/// @return borrowed from `result`; NULL beyond the last
+/// A path that the build left out, relative to the directory. It may have any bytes, as in the file system.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_left_out_path(
     result: *const cldoci_result,
@@ -249,11 +176,7 @@ pub unsafe extern "C" fn cldoci_result_left_out_path(
     accessor::text::<ResultObject>(result, length, |result| result.left_out.get(index).map(|(path, _)| path))
 }
 
-/// Which rule left the path out.
-///
-/// @param result  borrowed, not NULL
-/// @param index   from 0
-/// @return borrowed from `result`; NULL beyond the last
+/// The rule that left the path out.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_left_out_reason(
     result: *const cldoci_result,
@@ -265,20 +188,13 @@ pub unsafe extern "C" fn cldoci_result_left_out_reason(
     })
 }
 
-/// How many warnings there were; the list is bounded.
-///
-/// @param result  borrowed, not NULL
-/// @return the number
+/// How many warnings the result lists; the list has a limit.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_warning_count(result: *const cldoci_result) -> usize {
     accessor::number::<ResultObject, _>(result, 0, |result| Some(result.warnings.len()))
 }
 
-/// A warning: one line of text, as for `cldoci_error_message`.
-///
-/// @param result  borrowed, not NULL
-/// @param index   from 0
-/// @return borrowed from `result`; NULL beyond the last
+/// A warning: one line of text, like `cldoci_error_message`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_result_warning(
     result: *const cldoci_result,

@@ -145,7 +145,7 @@ impl Engine {
             }
         };
         signals::blocked(|| activity().spawn(IO_THREAD, serve))?;
-        let ended = || Err(Error::new(Kind::Panic, "a defect was caught in the thread for input and output"));
+        let ended = || Err(Error::new(Kind::Panic, "a bug was caught in the thread for input and output"));
         let handle = built.blocking_recv().unwrap_or_else(|_| ended())?;
         Ok(Self {
             runtime: handle,

@@ -124,12 +124,12 @@ impl<T: Object> Drop for Pinned<T> {
 /// The handle as a token of the right type, with its slot.
 fn check<T: Object>(handle: *const T::Opaque) -> Result<(Token, &'static Slot)> {
     let bad = |why: &str| Error::new(Kind::Handle, format!("handle {handle:p} {why} ({})", T::NAME));
-    let token = Token::decode(handle.addr() as u64).ok_or_else(|| bad("is not one that cldoci gave out"))?;
+    let token = Token::decode(handle.addr() as u64).ok_or_else(|| bad("is not one that cldoci issued"))?;
     if token.kind != T::TYPE {
-        return Err(bad("is of another type than is wanted"));
+        return Err(bad("has another type"));
     }
     let floor = page().floor.load(Ordering::Acquire);
-    let slot = at(token.index).ok_or_else(|| bad("is not one that cldoci gave out"))?;
+    let slot = at(token.index).ok_or_else(|| bad("is not one that cldoci issued"))?;
     if u64::from(token.index) + 1 < floor {
         return Err(Error::new(
             Kind::Forked,

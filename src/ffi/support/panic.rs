@@ -48,7 +48,7 @@ pub(crate) fn error_of(panic: &(dyn Any + Send)) -> Error {
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("no message");
-    Error::new(Kind::Panic, format!("a defect of cldoci was caught, please report it: {}", printable(text)))
+    Error::new(Kind::Panic, format!("a bug in cldoci was caught, please report it: {}", printable(text)))
 }
 
 thread_local! {

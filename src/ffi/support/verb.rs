@@ -113,6 +113,9 @@ impl OptionsObject {
     }
 }
 
+/// What every verb is called with: the client, the options, the output, `error`.
+pub(crate) type Common<O> = (*const cldoci_client, *const cldoci_options, O, *mut *mut cldoci_error);
+
 /// Runs a verb: `inputs` takes the handles and texts that it needs, `verb` starts the work on them. The blocking form
 /// is start and wait.
 ///
@@ -121,12 +124,7 @@ impl OptionsObject {
 pub(crate) unsafe fn run<O: Output, I, F>(
     name: &'static str,
     weight: Weight,
-    (client, options, output, error): (
-        *const cldoci_client,
-        *const cldoci_options,
-        O,
-        *mut *mut cldoci_error,
-    ),
+    (client, options, output, error): Common<O>,
     inputs: impl FnOnce() -> Result<I>,
     verb: impl FnOnce(&Client, I, &crate::call::Call) -> F,
 ) -> cldoci_status

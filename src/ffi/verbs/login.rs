@@ -11,15 +11,13 @@ use crate::options::Secret;
 
 include!(concat!(env!("OUT_DIR"), "/verbs_login_start.rs"));
 
-/// Tries a user name and a password (or an access token) at a registry, and keeps them where docker would:
-/// in the credential helper that its config names, else in the config file (mode 0600).
-/// `cldoci_result_credential_source` says where.
+/// Tries a user name and a password (or an access token) at a registry, and keeps them where docker does: in the
+/// credential helper that its config names, else in the config file (mode 0600).
+/// `cldoci_result_credential_source` says where. CLDOCI_ERROR_UNAUTHORIZED if the registry refuses them.
 ///
 /// @param registry  borrowed, not NULL, UTF-8; copied: `HOST` or `HOST:PORT`
 /// @param username  borrowed, not NULL, UTF-8; copied
 /// @param password  borrowed, not NULL, UTF-8; copied
-/// @return CLDOCI_OK, CLDOCI_ERROR_UNAUTHORIZED where the registry refuses them, or what it failed with; the
-///         message never holds the password
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_login(
     client: *const cldoci_client,
@@ -42,11 +40,10 @@ pub unsafe extern "C" fn cldoci_login(
     )
 }
 
-/// Removes a registry's credential from where docker keeps it. The result says whether there was one:
-/// `cldoci_result_exists`.
+/// Removes the credential of a registry from where docker keeps it. `cldoci_result_exists` says whether there was
+/// one.
 ///
 /// @param registry  borrowed, not NULL, UTF-8; copied: `HOST` or `HOST:PORT`
-/// @return CLDOCI_OK, or what it failed with
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_logout(
     client: *const cldoci_client,

@@ -3,9 +3,9 @@
 use std::fs::File;
 use std::os::fd::BorrowedFd;
 
+use crate::client::Client;
 use crate::error::{Error, Kind, Result};
 use crate::ffi::artifact::ArtifactObject;
-use crate::ffi::reference::ReferenceObject;
 use crate::ffi::status::cldoci_status;
 use crate::ffi::support::engine::Weight::{Question, Transfer};
 use crate::ffi::support::handle;
@@ -14,6 +14,7 @@ use crate::ffi::types::{
     cldoci_artifact, cldoci_client, cldoci_error, cldoci_operation, cldoci_options, cldoci_reference,
     cldoci_result,
 };
+use crate::ffi::verbs::run_at;
 
 include!(concat!(env!("OUT_DIR"), "/verbs_read_start.rs"));
 
@@ -28,11 +29,8 @@ fn duplicate(fd: i32) -> Result<File> {
     Ok(File::from(owned))
 }
 
-/// Gets the config's bytes as they were pushed; no layer is touched. The result has the bytes, their media
-/// type, digest and size.
-///
-/// @param reference  borrowed, not NULL
-/// @return CLDOCI_OK, or what it failed with
+/// Gets the config's bytes as they were pushed, and no layer. The result has the bytes, their media type, digest
+/// and size.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_pull_config(
     client: *const cldoci_client,
@@ -41,20 +39,11 @@ pub unsafe extern "C" fn cldoci_pull_config(
     result: *mut *mut cldoci_result,
     error: *mut *mut cldoci_error,
 ) -> cldoci_status {
-    run(
-        "pull_config",
-        Question,
-        (client, options, result, error),
-        || handle::get::<ReferenceObject>(reference),
-        |client, reference, call| client.pull_config(&reference.reference, call),
-    )
+    run_at("pull_config", Question, (client, options, result, error), reference, Client::pull_config)
 }
 
-/// Asks whether an artifact is there. "No" is a well-formed "not found"; when it can't be told (no access,
-/// no connection, a server's failure) that is an error. The result has the answer: `cldoci_result_exists`.
-///
-/// @param reference  borrowed, not NULL
-/// @return CLDOCI_OK, or what it failed with
+/// Asks whether an artifact exists. Only a well-formed "not found" means no; if the answer is unknown (no access,
+/// no connection, a failure of the server), that is an error. `cldoci_result_exists` has the answer.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_exists(
     client: *const cldoci_client,
@@ -63,20 +52,11 @@ pub unsafe extern "C" fn cldoci_exists(
     result: *mut *mut cldoci_result,
     error: *mut *mut cldoci_error,
 ) -> cldoci_status {
-    run(
-        "exists",
-        Question,
-        (client, options, result, error),
-        || handle::get::<ReferenceObject>(reference),
-        |client, reference, call| client.exists(&reference.reference, call),
-    )
+    run_at("exists", Question, (client, options, result, error), reference, Client::exists)
 }
 
-/// Asks for the digest, media type and size of what a reference names, without a download. The result has
-/// them.
-///
-/// @param reference  borrowed, not NULL
-/// @return CLDOCI_OK, CLDOCI_ERROR_NOT_FOUND where there is none, or what it failed with
+/// Asks for the digest, media type and size of what a reference names, without a download. The result has them.
+/// CLDOCI_ERROR_NOT_FOUND if it does not exist.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_resolve(
     client: *const cldoci_client,
@@ -85,20 +65,10 @@ pub unsafe extern "C" fn cldoci_resolve(
     result: *mut *mut cldoci_result,
     error: *mut *mut cldoci_error,
 ) -> cldoci_status {
-    run(
-        "resolve",
-        Question,
-        (client, options, result, error),
-        || handle::get::<ReferenceObject>(reference),
-        |client, reference, call| client.resolve(&reference.reference, call),
-    )
+    run_at("resolve", Question, (client, options, result, error), reference, Client::resolve)
 }
 
-/// Lists the tags of a repository or a layout; the reference's own tag means nothing. The result has them,
-/// sorted by their bytes.
-///
-/// @param reference  borrowed, not NULL
-/// @return CLDOCI_OK, or what it failed with
+/// Lists the tags of a repository or a layout, sorted by their bytes. The tag of the reference does not matter.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_list_tags(
     client: *const cldoci_client,
@@ -107,19 +77,10 @@ pub unsafe extern "C" fn cldoci_list_tags(
     result: *mut *mut cldoci_result,
     error: *mut *mut cldoci_error,
 ) -> cldoci_status {
-    run(
-        "list_tags",
-        Question,
-        (client, options, result, error),
-        || handle::get::<ReferenceObject>(reference),
-        |client, reference, call| client.list_tags(&reference.reference, call),
-    )
+    run_at("list_tags", Question, (client, options, result, error), reference, Client::list_tags)
 }
 
-/// Gets an artifact without its layers' bytes: manifest and config. The result has the artifact.
-///
-/// @param reference  borrowed, not NULL
-/// @return CLDOCI_OK, or what it failed with
+/// Gets an artifact without the bytes of its layers: manifest and config. The result has the artifact.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_inspect(
     client: *const cldoci_client,
@@ -128,21 +89,13 @@ pub unsafe extern "C" fn cldoci_inspect(
     result: *mut *mut cldoci_result,
     error: *mut *mut cldoci_error,
 ) -> cldoci_status {
-    run(
-        "inspect",
-        Question,
-        (client, options, result, error),
-        || handle::get::<ReferenceObject>(reference),
-        |client, reference, call| client.inspect(&reference.reference, call),
-    )
+    run_at("inspect", Question, (client, options, result, error), reference, Client::inspect)
 }
 
-/// Gets a manifest's bytes as they are stored, of an artifact, of an image or of an index, for which no platform is
-/// chosen: the option `platform` means nothing here. The result has the bytes, their media type, digest and size, and
-/// of an index the entries (`cldoci_result_entry_count`). An entry's digest in a reference gets its manifest in turn.
-///
-/// @param reference  borrowed, not NULL
-/// @return CLDOCI_OK, CLDOCI_ERROR_NOT_FOUND where there is none, or what it failed with
+/// Gets the bytes of any manifest as they are stored: of an artifact, an image or an index. No platform is
+/// chosen; the option `platform` has no effect. The result has the bytes, their media type, digest and size, and
+/// the entries of an index (`cldoci_result_entry_count`). To get the manifest of an entry, use its digest in a
+/// reference. CLDOCI_ERROR_NOT_FOUND if it does not exist.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_read_manifest(
     client: *const cldoci_client,
@@ -151,19 +104,10 @@ pub unsafe extern "C" fn cldoci_read_manifest(
     result: *mut *mut cldoci_result,
     error: *mut *mut cldoci_error,
 ) -> cldoci_status {
-    run(
-        "read_manifest",
-        Question,
-        (client, options, result, error),
-        || handle::get::<ReferenceObject>(reference),
-        |client, reference, call| client.read_manifest(&reference.reference, call),
-    )
+    run_at("read_manifest", Question, (client, options, result, error), reference, Client::read_manifest)
 }
 
 /// Lists the manifests that refer to an artifact. The result has their descriptors.
-///
-/// @param reference  borrowed, not NULL
-/// @return CLDOCI_OK, or what it failed with
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_referrers(
     client: *const cldoci_client,
@@ -172,20 +116,10 @@ pub unsafe extern "C" fn cldoci_referrers(
     result: *mut *mut cldoci_result,
     error: *mut *mut cldoci_error,
 ) -> cldoci_status {
-    run(
-        "referrers",
-        Question,
-        (client, options, result, error),
-        || handle::get::<ReferenceObject>(reference),
-        |client, reference, call| client.referrers(&reference.reference, call),
-    )
+    run_at("referrers", Question, (client, options, result, error), reference, Client::referrers)
 }
 
-/// Gets one layer's bytes as they are stored (compressed), verified, into memory. The result has the bytes.
-///
-/// @param artifact  borrowed, not NULL
-/// @param layer     from 0
-/// @return CLDOCI_OK, or what it failed with
+/// Gets the bytes of one layer as stored (compressed) into memory, and verifies them. The result has them.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_read_layer(
     client: *const cldoci_client,
@@ -204,15 +138,10 @@ pub unsafe extern "C" fn cldoci_read_layer(
     )
 }
 
-/// Writes one layer's bytes as they are stored (compressed) to a descriptor, in order, in bounded memory.
-/// They are verified as they pass: on failure, do not use what was written. The result has digest and
-/// size.
+/// Writes the bytes of one layer as stored (compressed) to a descriptor, in order and in limited memory. They are
+/// verified on the way: if the call fails, do not use what was written. The result has the digest and size.
 ///
-/// @param artifact  borrowed, not NULL
-/// @param layer     from 0
-/// @param fd        borrowed: an open descriptor to write to; duplicated, so that yours may be closed at
-///                  once
-/// @return CLDOCI_OK, or what it failed with
+/// @param fd  borrowed: an open descriptor to write to; duplicated, so you may close yours at once
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cldoci_save_layer(
     client: *const cldoci_client,

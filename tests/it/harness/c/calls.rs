@@ -30,25 +30,30 @@ pub(crate) fn said(function: &Function, name: &str) -> String {
     let own = said_by(&function.text, name);
     let verb = function.name.trim_end_matches("_start");
     let is_verb = super::functions().iter().any(|other| other.name == format!("{verb}_start"));
+    let sets_callback = function.name.ends_with("_callback");
+    let kind = function.parameters.iter().find(|(_, named)| named == name).map_or("", |(kind, _)| kind);
     match name {
         _ if !own.is_empty() => own,
         _ if function.name.ends_with("_free") => said_once("A `_free` function takes a handle, which is "),
-        "error" => said_once("`error` is an "),
+        "error" if kind.ends_with("**") => said_once("`error` is an "),
+        "error" => said_once("An error that a function reads is "),
         "client" if is_verb => said_once("Of a verb, `client` is "),
         "options" if is_verb => said_once("`options` are "),
         "result" if is_verb => said_once("`result` is an "),
         "operation" if is_verb => said_once("and `operation`, an "),
         "length" => said_once("`length` is an "),
-        "options" if is_setter(function) => said_once("`cldoci_options_set_NAME`, `options` are "),
-        _ if is_verb => said_by(&super::function(verb).text, name),
+        "callback" if sets_callback => said_once("takes `callback`, where "),
+        "user_data" if sets_callback => said_once("`user_data`, which "),
+        "finalizer" if sets_callback => said_once("`finalizer`, which "),
+        "index" | "layer" | "at" => said_once("`index`, `layer` and `at` "),
+        _ if is_verb && !said_by(&super::function(verb).text, name).is_empty() => {
+            said_by(&super::function(verb).text, name)
+        }
+        _ if handle(kind).is_some() && !kind.ends_with("**") => {
+            said_once("A handle that a function takes is ")
+        }
         _ => own,
     }
-}
-
-/// Whether it sets one option, of which the opening page says what is returned.
-pub(crate) fn is_setter(function: &Function) -> bool {
-    let option = function.name.strip_prefix("cldoci_options_set_");
-    option.is_some_and(|name| cldoci::options::OPTIONS.iter().any(|option| option.name == name))
 }
 
 /// What the opening page says behind this, to the end of the bullet or to the next parameter.
