@@ -10,7 +10,8 @@ static int32_t give_for(const char *registry, const char *repository, cldoci_cre
   int32_t action = cldoci_credential_action(credential);
   (void)registry;
   (void)user_data;
-  CHECK(strcmp(repository, "name") == 0 && action >= CLDOCI_ACTION_IDENTIFY && action <= CLDOCI_ACTION_DELETE);
+  CHECK(action >= CLDOCI_ACTION_IDENTIFY && action <= CLDOCI_ACTION_DELETE);
+  CHECK(strcmp(repository, action == CLDOCI_ACTION_IDENTIFY ? "" : "name") == 0);
   asked_for[action]++;
   CHECK(cldoci_credential_set_basic(credential, "user", "secret", NULL) == CLDOCI_OK);
   return 1;
@@ -32,7 +33,7 @@ static void finalizer(void *user_data) {
 }
 
 int main(void) {
-  char place[64];
+  char place[64], home[] = "/tmp/cldoci-credential-XXXXXX", kept[64];
   cldoci_error *error = NULL;
   cldoci_options *options = NULL;
   cldoci_client *client = NULL;
@@ -100,6 +101,23 @@ int main(void) {
   }
   CHECK(asked_for[CLDOCI_ACTION_IDENTIFY] == 0 && asked_for[CLDOCI_ACTION_PUSH] == 0);
   OK(cldoci_client_free(client));
+
+  /* A log-in asks whose credential comes before the one that it kept: for no repository. */
+  CHECK(mkdtemp(home) != NULL && setenv("DOCKER_CONFIG", home, 1) == 0);
+  OK(cldoci_options_new(&options, &error));
+  OK(cldoci_options_set_store(options, "off", &error));
+  OK(cldoci_options_set_credential_callback(options, give_for, NULL, NULL, &error));
+  OK(cldoci_client_new(options, &client, &error));
+  OK(cldoci_options_free(options));
+  OK(cldoci_login(client, cldoci_reference_registry(reference, NULL), "user", "secret", NULL, &result, &error));
+  CHECK(asked_for[CLDOCI_ACTION_IDENTIFY] == 1 && asked_for[CLDOCI_ACTION_PUSH] == 0);
+  CHECK(cldoci_result_warning_count(result) == 1);
+  CHECK(strstr(cldoci_result_warning(result, 0, NULL), "comes before the one in") != NULL);
+  OK(cldoci_result_free(result));
+  OK(cldoci_client_free(client));
+  snprintf(kept, sizeof kept, "%s/config.json", home);
+  CHECK(unlink(kept) == 0);
+  rmdir(home);
   OK(cldoci_reference_free(reference));
   CHECK(cldoci_debug_live_handles(CLDOCI_HANDLE_ANY) == 0);
   shutdown(listener, SHUT_RDWR);

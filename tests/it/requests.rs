@@ -85,7 +85,7 @@ fn seed(side: &Side, n: usize) {
 }
 
 #[rustfmt::skip]
-const VERBS: [Verb; 17] = [
+const VERBS: [Verb; 18] = [
     Verb { name: "build and push to a new repository", prepare: |_, _| {}, call: |side, n| {
         let (directory, kind) = side.tree("plain", n);
         let at = side.at(&format!("new/app:v{n}"));
@@ -129,6 +129,9 @@ const VERBS: [Verb; 17] = [
     }},
     Verb { name: "inspect", prepare: seed, call: |side, n| {
         side.ours.inspect(&side.at(&format!("seed/app:v{n}"))).unwrap();
+    }},
+    Verb { name: "read a manifest", prepare: seed, call: |side, n| {
+        side.ours.read_manifest(&side.at(&format!("seed/app:v{n}"))).unwrap();
     }},
     Verb { name: "list tags", prepare: seed, call: |side, _| {
         let found = side.ours.list_tags(&side.at("seed/app")).unwrap();

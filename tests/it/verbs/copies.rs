@@ -1,9 +1,10 @@
 //! What copy, tag and attach bring along, and in which order.
 
 use std::slice::from_ref;
+use std::sync::{Arc, Mutex};
 
 use cldoci::oci::{ArtifactKind, Descriptor, Digest, media_type};
-use cldoci::{ArtifactBuilder, Kind};
+use cldoci::{ArtifactBuilder, Kind, Layer, Operation, Phase};
 
 use crate::harness::ours::{Ours, refused};
 use crate::harness::registry::{Manners, Registry, error};
@@ -130,6 +131,54 @@ fn attach_brings_the_config_along_that_inspect_did_not_fetch() {
         let attached = inspect(&at(&to, &attached.digest.clone().unwrap()));
         assert_eq!(attached.config_descriptor, inspected.config_descriptor);
         assert_eq!(to.blob("from", &Digest::of(config)).as_deref(), Some(config.as_slice()));
+    }
+}
+
+/// An artifact of files alone: its type is the builder's, its config the empty one, before and after attach.
+#[test]
+fn attach_keeps_the_empty_config_and_the_type_of_an_artifact_of_files() {
+    let to = Registry::start();
+    let subject = image(&to, r#"{"subject":1}"#, None);
+    let ours = Ours::new();
+    let file = ours.path("sbom.json");
+    std::fs::write(&file, "{}").unwrap();
+    let layer = Layer::from_file("application/spdx+json", &file).unwrap();
+    let kind = ArtifactKind::from_name("application/vnd.example.sbom").unwrap();
+    let sbom = ArtifactBuilder::new(kind).layer(layer).finish().unwrap();
+    let subject = format!("{}/from@{}", to.host(), subject.digest);
+    let attached = ours.attach(&sbom, &subject).unwrap().artifact();
+    let found = ours.inspect(&format!("{}/from@{}", to.host(), attached.digest)).unwrap().artifact();
+    for artifact in [&sbom, &attached, &found] {
+        assert_eq!(artifact.kind.name(), "application/vnd.example.sbom");
+        assert_eq!(artifact.config_descriptor.media_type, "application/vnd.oci.empty.v1+json");
+        assert_eq!(artifact.config.as_deref(), Some(&b"{}"[..]));
+    }
+    let listed = ours.referrers(&subject).unwrap().outcome.referrers;
+    assert_eq!(listed[0].artifact_type.as_deref(), Some("application/vnd.example.sbom"));
+}
+
+/// The header says it of CLDOCI_PHASE_UPLOADING.
+#[test]
+fn a_copy_is_uploading_while_it_moves_blobs_to_a_registry_and_to_a_layout() {
+    let running = Arc::new(Mutex::new(None::<Operation>));
+    let phases = Arc::new(Mutex::new(Vec::new()));
+    let (asked, seen) = (running.clone(), phases.clone());
+    let from = Registry::with(Manners::default(), move |request| {
+        if let Some(operation) = asked.lock().unwrap().as_ref().filter(|_| request.path.contains("/blobs/")) {
+            seen.lock().unwrap().push(operation.progress().phase);
+        }
+        None
+    });
+    let source = image(&from, r#"{"source":1}"#, None);
+    let source = format!("{}/from@{}", from.host(), source.digest).parse().unwrap();
+    let (to, ours) = (Registry::start(), Ours::new());
+    let layout = format!("ocidir://{}:v1", ours.path("layout").display());
+    for target in [format!("{}/to:v1", to.host()), layout] {
+        let call = ours.call();
+        *running.lock().unwrap() = Some(call.operation.clone());
+        ours.wait(ours.client.copy(&source, &target.parse().unwrap(), &call)).unwrap();
+        let phases = std::mem::take(&mut *phases.lock().unwrap());
+        assert!(!phases.is_empty() && phases.iter().all(|phase| *phase == Phase::Uploading), "{phases:?}");
     }
 }
 
