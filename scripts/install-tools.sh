@@ -36,6 +36,8 @@ debian_tools=(
   "shellcheck shellcheck usr/bin/shellcheck the look at the shell scripts"
   "doxygen doxygen usr/bin/doxygen the look at the header's comments"
   "luajit luajit usr/bin/luajit the declarations for generators read by LuaJIT"
+  "swig swig4.0 usr/bin/swig4.0 the header read by SWIG"
+  "bindgen bindgen usr/bin/bindgen the header read by bindgen"
 )
 
 deny_version=0.20.2
@@ -121,7 +123,7 @@ install_debian() {
   # shellcheck disable=SC1091 # a file of the system's
   release=$(. /etc/os-release 2>/dev/null || true; printf '%s' "${VERSION_CODENAME:-none}")
   # The number goes up with the list above.
-  stamp=$stamps/debian-$release-4
+  stamp=$stamps/debian-$release-5
   if [[ ! -e $stamp ]]; then
     if ! have apt-get || ! have dpkg; then
       for entry in "${debian_tools[@]}"; do
@@ -180,6 +182,9 @@ unpack_debian() {
         # The guest's environment is the host's: it must not load the host tool's libraries.
         qemu-aarch64) printf 'export LD_LIBRARY_PATH=%q QEMU_LD_PREFIX=%q\nset -- -U LD_LIBRARY_PATH "$@"\n' "$library" "$prefix/usr/aarch64-linux-gnu" ;;
         qemu-*) printf 'export LD_LIBRARY_PATH=%q\nset -- -U LD_LIBRARY_PATH "$@"\n' "$library" ;;
+        swig) printf 'export LD_LIBRARY_PATH=%q SWIG_LIB=%q\n' "$library" "$prefix/usr/share/swig4.0" ;;
+        # It loads libclang, which doxygen needs too.
+        bindgen) printf 'export LD_LIBRARY_PATH=%q LIBCLANG_PATH=%q\n' "$library" "$library" ;;
         *) printf 'export LD_LIBRARY_PATH=%q\n' "$library" ;;
       esac
       printf 'exec %q "$@"\n' "$program"

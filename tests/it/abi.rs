@@ -82,6 +82,60 @@ fn the_declarations_for_generators_are_those_of_the_header() {
     }
 }
 
+/// docs/c-guide.md says what each reads. Every function is there, and every constant, as one type.
+#[test]
+fn bindgen_swig_and_cffi_see_every_function_and_constants_of_one_type() {
+    let list = std::fs::read_to_string(root().join("include/cldoci.json")).unwrap();
+    let list: serde_json::Value = serde_json::from_str(&list).unwrap();
+    let constants: Vec<_> = list["constants"].as_object().unwrap().keys().collect();
+    let include = root().join("include");
+    let made = tempfile::tempdir().unwrap();
+    let made_of = |name: &str| std::fs::read_to_string(made.path().join(name)).unwrap();
+    if let Some(bindgen) = tool("bindgen") {
+        // Where stddef.h is.
+        let builtin = run(Command::new("cc").arg("-print-file-name=include")).stdout;
+        let builtin = format!("-I{}", String::from_utf8(builtin).unwrap().trim());
+        let flags = ["--no-layout-tests", "--default-macro-constant-type", "signed", "--output"];
+        let mut command = Command::new(bindgen);
+        command.args(flags).arg(made.path().join("bindings.rs")).arg(include.join("cldoci.h"));
+        run(command.args(["--", &builtin]));
+        let text = made_of("bindings.rs");
+        for function in functions() {
+            assert!(text.contains(&format!("pub fn {}(", function.name)), "{}", function.name);
+        }
+        for name in &constants {
+            assert!(text.contains(&format!("pub const {name}: i32 = ")), "{name}");
+        }
+    }
+    if let Some(swig) = tool("swig") {
+        let interface =
+            "%module cldoci\n%{\n#include <cldoci.h>\n%}\n%include <stdint.i>\n%include \"cldoci.h\"\n";
+        std::fs::write(made.path().join("cldoci.i"), interface).unwrap();
+        let mut command = Command::new(swig);
+        command.current_dir(made.path()).args(["-python", "-Werror", "-o", "wrap.c"]);
+        run(command.arg(format!("-I{}", include.display())).arg("cldoci.i"));
+        let text = made_of("wrap.c");
+        for function in functions() {
+            assert!(text.contains(&format!("_wrap_{}(", function.name)), "{}", function.name);
+        }
+        for name in &constants {
+            assert!(text.contains(&format!("(d, \"{name}\",SWIG_From_int(")), "{name}");
+        }
+    }
+    let script = format!(
+        "try: import cffi\nexcept ImportError: print('no cffi'); raise SystemExit\nffi = cffi.FFI()\n\
+         ffi.cdef(open('{}').read())\nlibrary = ffi.dlopen('{}')\n\
+         print(all(hasattr(library, name) for name in {:?}), library.CLDOCI_ERROR_SIZE)",
+        include.join("cldoci.ffi.h").display(),
+        library().display(),
+        functions().iter().map(|function| &function.name).chain(constants).collect::<Vec<_>>(),
+    );
+    if let Ok(output) = Command::new("python3").args(["-c", &script]).output() {
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(["True -50", "no cffi"].contains(&said.trim()), "{output:?}");
+    }
+}
+
 #[test]
 fn exports_symbols_file_and_header_are_one_list() {
     let output = run(Command::new("nm").args(["-D", "--defined-only"]).arg(library()));
