@@ -53,6 +53,11 @@
     )
 )]
 
+/// The program of the README is compiled, too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 #[cfg(not(feature = "internals"))]
 mod archive;
 #[cfg(feature = "internals")]

@@ -75,7 +75,7 @@ async fn told<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'stat
     let (sender, receiver) = oneshot::channel();
     let work = move || {
         let result = catch_unwind(AssertUnwindSafe(work));
-        let defect = || Error::new(Kind::Panic, "a defect was caught in a worker thread");
+        let defect = || Error::new(Kind::Panic, "a bug was caught in a worker thread");
         let _ = sender.send(result.unwrap_or_else(|_| Err(defect())));
     };
     hand_over(work, rank)?;

@@ -281,7 +281,7 @@ impl<'a> Walk<'a> {
             for (one, other) in listing.collisions() {
                 let directory = if self.path.is_empty() { "." } else { &printable(&self.path) };
                 let said = format!(
-                    "{directory}: '{}' and '{}' are one name where case or normalisation doesn't count",
+                    "{directory}: '{}' and '{}' are the same name where case or normalisation doesn't count",
                     printable(one),
                     printable(other)
                 );

@@ -47,7 +47,7 @@ impl Verb {
         let had = blocking(move || writer.forget(&name)).await?;
         credentials.forget(registry);
         if let Some(other) = credentials.source(registry, operation).await {
-            operation.warn(format!("{registry}: there still is a credential in {other}"));
+            operation.warn(format!("{registry}: there is still a credential in {other}"));
         }
         Ok(Outcome { exists: Some(had), ..Outcome::default() })
     }

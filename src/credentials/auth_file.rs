@@ -77,7 +77,7 @@ impl AuthFile {
     pub(super) fn writable(&self) -> Result<&str> {
         match &self.flaw {
             None => Ok(self.spelling.as_deref().unwrap_or("auths")),
-            Some(flaw) => Err(bad(format!("is not changed ({flaw}): mend it, then log in or out again"))),
+            Some(flaw) => Err(bad(format!("is not changed ({flaw}): repair it, then log in or out again"))),
         }
     }
 

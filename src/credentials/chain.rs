@@ -143,7 +143,7 @@ impl Source for Stored {
         let text = match secret_file::read(&self.path) {
             // Another user's home, or no right to look into it: nobody said that there is a file.
             Err(error) if !self.named && secret_file::is_out_of_reach(&self.path) => {
-                asked.operation.warn(format!("{}; read as no file", error.message()));
+                asked.operation.warn(format!("{}; treated as missing", error.message()));
                 None
             }
             read => read?,

@@ -74,7 +74,7 @@ pub(super) fn must_be(spec: &OptionSpec, value: &Value) -> Option<&'static str> 
         Syntax::Hosts => "hosts as HOST or HOST:PORT, separated by commas",
         Syntax::Repositories => "repositories by their names on the registry, separated by commas",
         Syntax::Mirrors => {
-            "mirrors as HOST[:PORT][/PREFIX], with ?ns at the end or without, separated by commas"
+            "mirrors as HOST[:PORT][/PREFIX], with or without ?ns at the end, separated by commas"
         }
         Syntax::Headers => "a header as NAME=VALUE",
         Syntax::Keys => "KEY=VALUE with a key that is not empty",

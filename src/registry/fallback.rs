@@ -118,7 +118,7 @@ impl Repository {
         let tag = fallback_tag(subject);
         Err(Error::new(
             Kind::Busy,
-            format!("{}: the tag {tag} is written by others again and again", self.name()),
+            format!("{}: the tag {tag} keeps being written by other clients", self.name()),
         ))
     }
 
@@ -165,7 +165,7 @@ impl Repository {
             return Ok(());
         };
         let name = self.name();
-        let why = "which could not be read any more; delete referrers that nobody needs";
+        let why = "which could not be read any more; delete referrers that are no longer needed";
         Err(Error::new(Kind::Limit, format!("{name}: the tag {tag} would have over {limit} {what}, {why}")))
     }
 }

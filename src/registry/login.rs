@@ -39,7 +39,8 @@ impl Registry {
             _ => return Err(response.error_response().await?.into_error(registry)),
         }
         if call.operation.credential_source().is_none() && !root.prove(&request).await? {
-            call.operation.warn(format!("{registry}: it demands no credential, so this one is not proved"));
+            call.operation
+                .warn(format!("{registry}: it asks for no credential, so this one was not checked"));
         }
         Ok(alone.auth().refresh_token())
     }

@@ -33,7 +33,7 @@ impl Origin {
                 return Err(Error::new(
                     Kind::Policy,
                     format!(
-                        "a URL with the scheme '{}' is refused: only http and https are spoken",
+                        "a URL with the scheme '{}' is refused: only http and https are supported",
                         printable(other)
                     ),
                 ));
@@ -58,7 +58,7 @@ impl Origin {
     /// The URL of `path`, which begins with a `/` and may have a query.
     pub(crate) fn url(&self, path: &str) -> Result<Url> {
         Url::parse(&format!("{self}{path}"))
-            .map_err(|error| Error::new(Kind::Internal, format!("{self}: no URL: {error}")))
+            .map_err(|error| Error::new(Kind::Internal, format!("{self}: not a URL: {error}")))
     }
 
     /// The same with or without TLS.

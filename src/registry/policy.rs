@@ -33,11 +33,9 @@ impl AddressPolicy {
     /// Refuses a URL whose host is an address that it does not allow; names are checked where they are resolved.
     pub(crate) fn check(self, origin: &Origin, what: &str) -> Result<()> {
         match literal(&origin.host) {
-            Some(address) if !self.allows(address) => Err(refused(
-                what,
-                origin,
-                "is an address that no server but the one that was named may send us to",
-            )),
+            Some(address) if !self.allows(address) => {
+                Err(refused(what, origin, "is an address that only the server you named may redirect to"))
+            }
             // A name that is this machine by definition.
             None if origin.is_loopback() && !self.allows(IpAddr::V4(Ipv4Addr::LOCALHOST)) => {
                 Err(refused(what, origin, "is this machine"))

@@ -276,7 +276,7 @@ impl Ranges {
         };
         let whole = &self.whole;
         whole.repository.call.operation.log(Level::Debug, || {
-            format!("blob {}: comes slowly, ranges are asked for from byte {start} on", whole.digest)
+            format!("blob {}: is slow: ranges are asked for from byte {start} on", whole.digest)
         });
         self.mode = Mode::Probing;
         if let Some(head) = self.segments.front_mut() {

@@ -103,7 +103,7 @@ impl<'a> Pages<'a> {
         }
         let url = policy::link(&self.repository.origin()?, from, link)?;
         if self.seen.contains(url.as_str()) {
-            return Err(Error::new(Kind::Limit, "the list's pages go in a circle"));
+            return Err(Error::new(Kind::Limit, "the list's pages form a loop"));
         }
         Ok(url)
     }

@@ -158,7 +158,7 @@ impl Layout {
 
     fn index(&self) -> Result<Index> {
         let Some(file) = self.root_file(INDEX)? else {
-            return Err(self.broken(INDEX, "is missing: the layout is not whole"));
+            return Err(self.broken(INDEX, "is missing: the layout is incomplete"));
         };
         let bytes = self.take(file, INDEX, self.max_manifest_bytes())?;
         Index::parse(&bytes, self.max_descriptors()).map_err(|e| e.context(shown(&self.path().join(INDEX))))
@@ -246,7 +246,7 @@ impl Layout {
             return self.whole(first).map(Some);
         }
         let chosen = self.for_platform(named.iter().copied())?;
-        let several = "to several manifests, and none of them is for the platform that is wanted";
+        let several = "to several manifests, and none of them is for the wanted platform";
         chosen.map(Some).ok_or_else(|| {
             self.broken(INDEX, format!("gives the name '{tag}' {several}: name one by its digest"))
         })

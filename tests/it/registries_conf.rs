@@ -234,7 +234,7 @@ fn q129_a_file_that_can_not_be_meant_is_an_error_of_one_line() {
             "belongs to a mirror",
         ),
         (mirror("pull-from-mirror = \"some\""), "must be all, digest-only or tag-only"),
-        (mirror("[[registry]]\nlocation = \"a.test\"\nblocked = true\n"), "'a.test' stands twice"),
+        (mirror("[[registry]]\nlocation = \"a.test\"\nblocked = true\n"), "'a.test' appears twice"),
         (
             mirror("pull-from-mirror = \"all\"")
                 .replace("[[registry.m", "mirror-by-digest-only = true\n[[registry.m"),

@@ -99,7 +99,7 @@ pub(super) fn other(layer: &Descriptor) -> Error {
     Error::new(
         Kind::Unsupported,
         format!(
-            "layer {} of media type '{}' has no title to be a file and is no archive that can be unpacked (tar, \
+            "layer {} of media type '{}' has no title to be a file and is not an archive that can be unpacked (tar, \
              +gzip, +zstd); option other_layers: skip, file",
             layer.digest,
             printable(&layer.media_type)

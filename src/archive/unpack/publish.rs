@@ -154,7 +154,7 @@ impl Staging {
         Error::new(
             Kind::Busy,
             format!(
-                "the destination {} was filled by somebody else meanwhile",
+                "the destination {} was filled by another program in the meantime",
                 staging_container::show(&self.destination)
             ),
         )

@@ -63,7 +63,7 @@ impl Mirrors {
         {
             Ok(()) => Some(Mirror { repository, gone: AtomicBool::new(false), names }),
             Err(error) => {
-                call.operation.warn(format!("a mirror is left out: {}", error.message()));
+                call.operation.warn(format!("a mirror is skipped: {}", error.message()));
                 None
             }
         };
@@ -76,7 +76,7 @@ impl Mirrors {
             let at = place_at(place, &reference.repository).ok_or_else(|| {
                 let entry = entry.rsplit('@').next().unwrap_or_default(); // no password
                 let (of, entry) = (printable(&reference.registry), printable(entry));
-                let why = "is no HOST[:PORT][/PREFIX], with ?ns at its end or without";
+                let why = "is not HOST[:PORT][/PREFIX], with or without ?ns at its end";
                 Error::new(Kind::Argument, format!("option 'mirrors' of {of}: '{entry}' {why}"))
             })?;
             let repository = client.registry().repository(&at, &few()?)?;
@@ -174,7 +174,7 @@ pub(super) fn passes_on(mirror: &Repository, error: Error) -> Result<()> {
     }
     let usual = matches!(error.kind(), Kind::NotFound | Kind::Network | Kind::Timeout | Kind::RateLimited)
         || error.http_status().is_some_and(|status| status >= 500);
-    let words = format!("the mirror {} is passed over: {}", mirror.name(), error.message());
+    let words = format!("the mirror {} is skipped: {}", mirror.name(), error.message());
     match usual {
         true => operation.log(Level::Info, || words),
         false => operation.warn(words),

@@ -140,7 +140,10 @@ fn parse(path: &Path, text: &str) -> Result<Vec<Entry>> {
         let entry = entry(table, &file).map_err(|why| bad(format!(": {why}")))?;
         match entries.iter().find(|old| old.prefix == entry.prefix) {
             Some(old) if (old.blocked, old.insecure) != (entry.blocked, entry.insecure) => {
-                return Err(bad(format!(": '{}' stands twice, each otherwise", printable(&entry.prefix))));
+                return Err(bad(format!(
+                    ": '{}' appears twice, with different settings",
+                    printable(&entry.prefix)
+                )));
             }
             // The first counts, as for podman.
             Some(_) => {}

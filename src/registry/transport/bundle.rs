@@ -82,13 +82,13 @@ fn what(bytes: &[u8]) -> &'static str {
     let head = bytes.get(..64).unwrap_or(bytes);
     let has = |needle: &[u8]| bytes.windows(needle.len()).any(|part| part == needle);
     if has(b"-----BEGIN PKCS7-----") {
-        "is PKCS#7, and not the PEM of certificates (openssl pkcs7 -print_certs -in FILE makes that of it)"
+        "is PKCS#7, and not the PEM of certificates (openssl pkcs7 -print_certs -in FILE converts it)"
     } else if head.windows(SIGNED_DATA.len()).any(|part| part == SIGNED_DATA) {
-        "is PKCS#7 in DER, and not the PEM of certificates (openssl pkcs7 -inform der -print_certs -in FILE makes that of it)"
+        "is PKCS#7 in DER, and not the PEM of certificates (openssl pkcs7 -inform der -print_certs -in FILE converts it)"
     } else if has(b"-----BEGIN TRUSTED CERTIFICATE-----") {
-        "is a TRUSTED CERTIFICATE of OpenSSL's own (openssl x509 -in FILE makes a plain one of it)"
+        "is a TRUSTED CERTIFICATE of OpenSSL's own (openssl x509 -in FILE converts it)"
     } else if head.first() == Some(&0x30) && head.get(1).is_some_and(|length| *length >= 0x80) {
-        "is DER, and not PEM (openssl x509 -inform der -in FILE makes that of it)"
+        "is DER, and not PEM (openssl x509 -inform der -in FILE converts it)"
     } else {
         "holds no PEM certificates"
     }

@@ -67,9 +67,7 @@ pub(super) fn directory_of(
                 Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
                 // What nobody named need not be readable.
                 Err(error) if !named && error.kind() == ErrorKind::PermissionDenied => {
-                    operation.log(Level::Info, || {
-                        format!("{} can't be looked at and is passed over", shown(&root))
-                    });
+                    operation.log(Level::Info, || format!("{} can't be read and is skipped", shown(&root)));
                 }
                 Err(error) => return Err(of_option(Error::io(shown(&directory), error))),
             }

@@ -123,7 +123,7 @@ impl Clients {
                 Kind::Unsupported,
                 format!(
                     "{}: its options insecure, host_ca_file and client_cert, and its directory of certs_dirs, can't be kept from \
-                     the proxy {}, which is spoken to over https; name a proxy of http, or the host in NO_PROXY",
+                     the proxy {}, which is reached over https; name a proxy of http, or the host in NO_PROXY",
                     origin.authority(),
                     self.proxy_of(url).unwrap_or_default()
                 ),

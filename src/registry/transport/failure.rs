@@ -116,7 +116,7 @@ impl Failure {
             let to = origin.authority();
             let why = causes.text.trim_start_matches("tunnel error: ").trim_start_matches("unsuccessful");
             let why = if why.is_empty() { String::new() } else { format!(": {why}") };
-            let text = format!("{to}: the proxy {proxy} makes no tunnel to {to}{why}");
+            let text = format!("{to}: the proxy {proxy} opens no tunnel to {to}{why}");
             return Self { error: Error::new(Kind::Network, text), stage: Stage::Tunnel };
         }
         if connect {
@@ -273,7 +273,7 @@ fn tls_cure(text: &str, origin: &Origin) -> String {
         .iter()
         .any(|sign| text.contains(sign))
     {
-        format!(" (if it speaks plain http, name '{}' in the option plain_http_hosts)", origin.authority())
+        format!(" (if it uses plain http, name '{}' in the option plain_http_hosts)", origin.authority())
     } else {
         String::new()
     }

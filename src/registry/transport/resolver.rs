@@ -67,7 +67,7 @@ impl Resolve for Resolver {
                 return Err(Error::new(
                     Kind::Policy,
                     format!(
-                        "{} is refused: a server sent us there, and it is a private address",
+                        "{} is refused: a server redirected to it, and it is a private address",
                         printable(&host)
                     ),
                 )

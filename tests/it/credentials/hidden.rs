@@ -308,7 +308,7 @@ fn q113_a_log_in_is_proved_where_reads_are_free() {
     // Whoever takes anybody has proved nothing.
     let anybody = login("canary", move |_| fine());
     anybody.done.unwrap();
-    assert!(anybody.warnings.iter().any(|w| w.contains("is not proved")), "{:?}", anybody.warnings);
+    assert!(anybody.warnings.iter().any(|w| w.contains("was not checked")), "{:?}", anybody.warnings);
     assert!(anybody.kept.contains(&auth("u", "canary")));
 
     // One that is broken keeps nothing.

@@ -231,7 +231,7 @@ fn a_source_that_comes_first_is_told() {
     assert!(warnings[0].contains("the credential from DOCKER_AUTH_CONFIG"), "{warnings:?}");
     let call = client.call(None).unwrap();
     run(client.logout(&host, &call)).unwrap();
-    assert!(call.operation.warnings()[0].contains("still is a credential in DOCKER_AUTH_CONFIG"));
+    assert!(call.operation.warnings()[0].contains("still a credential in DOCKER_AUTH_CONFIG"));
     assert!(!format!("{warnings:?}").contains(CANARY));
 }
 

@@ -164,7 +164,7 @@ fn b_07_names_that_collide_elsewhere() {
     write(root.path(), "d/file", b"", 0o644);
     let error = packed(root.path(), &with(CaseCollisions::Error)).unwrap_err();
     assert_eq!(error.kind(), Kind::Unsafe);
-    assert!(error.message().starts_with("d: 'File' and 'file' are one name"), "{error}");
+    assert!(error.message().starts_with("d: 'File' and 'file' are the same name"), "{error}");
     for (policy, warnings) in [(CaseCollisions::Warn, 1), (CaseCollisions::Ignore, 0)] {
         let operation = Operation::new();
         packed_by(root.path(), &with(policy), &operation).unwrap();

@@ -329,7 +329,7 @@ fn a_proxy_is_named() {
     let error = get(&[("retries", "0"), ("plain_http_hosts", "reg.test")]);
     holds("an answer", &error, Kind::Network, &[&named, "502"], &[]);
     let error = get(&[("retries", "0")]);
-    let says = [named.as_str(), "makes no tunnel to reg.test", "it answers 502", "NO_PROXY"];
+    let says = [named.as_str(), "opens no tunnel to reg.test", "it answers 502", "NO_PROXY"];
     holds("a tunnel", &error, Kind::Network, &says, &["unsuccessful"]);
     let asked = proxy.log();
     let tunnels: Vec<_> = asked.iter().filter(|seen| seen.method == "CONNECT").collect();
