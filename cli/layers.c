@@ -35,9 +35,9 @@ static size_t chosen(const cldoci_artifact *artifact, const char *which) {
   }
   if (*end == 0 && strspn(which, "0123456789") > 0) {
     if (number < count) return number;
-    fail(CLDOCI_ERROR_NOT_FOUND, "there is no layer %s: it has %zu, which count from 0", which, count);
+    fail(CLDOCI_ERROR_NOT_FOUND, "layer %s: not found; the artifact has %zu layers, counted from 0", which, count);
   }
-  fail(CLDOCI_ERROR_NOT_FOUND, "there is no layer '%s': cldoci layers lists their numbers and digests", which);
+  fail(CLDOCI_ERROR_NOT_FOUND, "layer '%s': not found; cldoci layers lists numbers and digests", which);
 }
 
 /* A new file beside `path`, which takes its place once all is there. */

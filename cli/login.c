@@ -47,7 +47,7 @@ static void read_password(char *password) {
   password[size] = 0;
   if (size == 0) fail(CLDOCI_ERROR_ARGUMENT, "standard input has no password: cldoci login HOST USER < FILE");
   if (strlen(password) != size || strpbrk(password, "\r\n") != NULL) {
-    fail(CLDOCI_ERROR_ARGUMENT, "standard input has more than one line, so it is no password");
+    fail(CLDOCI_ERROR_ARGUMENT, "standard input has more than one line, so it is not a password");
   }
 }
 

@@ -12,15 +12,15 @@ const topic topics[] = {
      "                                        localhost:5000/app@sha256:...\n"
      "  ocidir://PATH[:TAG][@DIGEST]          ocidir://layout:v1, ocidir:///srv/layout:v1\n"
      "\n"
-     "Without a tag and a digest, latest is meant; of a layout with one manifest, that one. Without a registry it is "
-     "Docker Hub, but only where something is read: what is written to always has its registry. The tag of a layout is "
-     "what follows the last colon after the last slash.\n"
+     "Without a tag and a digest, a reference means latest, or the only manifest of a layout. Without a registry it means "
+     "Docker Hub, but only for reading: to write, name the registry. The tag of a layout is what follows the last colon "
+     "after the last slash.\n"
      "\n"
-     "A registry on loopback is spoken to over plain HTTP; every other one needs HTTPS, or --plain-http.\n"},
+     "A registry on loopback uses plain HTTP; any other needs HTTPS or --plain-http.\n"},
     {"json", "what --json prints",
-     "With --json a verb prints one JSON object to standard output, whether it succeeds or fails. Names, types and "
-     "meanings of members stay; members can be added, so ignore those that you do not know. What is not known is null. "
-     "Text that is not UTF-8 has U+FFFD in it.\n"
+     "With --json a verb prints one JSON object to standard output, whether it succeeds or fails. The names, types and "
+     "meanings of members do not change. Later versions may add members, so ignore those that you do not know. An "
+     "unknown value is null. Bytes that are not UTF-8 become U+FFFD.\n"
      "\n"
      "Every verb that asks a registry or a layout has these:\n"
      "\n"
@@ -29,7 +29,7 @@ const topic topics[] = {
      "  counters           requests, bytesSent, bytesReceived, blobsUploaded, blobsSkipped,\n"
      "                     blobsMounted, retries, elapsedMs\n"
      "\n"
-     "and besides:\n"
+     "and also:\n"
      "\n"
      "  build, build-and-push  reference, ARTIFACT, unchanged, leftOutTotal, leftOut [{path, reason}]\n"
      "  push, copy, resolve    reference, digest, mediaType, size\n"
@@ -58,26 +58,26 @@ const topic topics[] = {
      "A failure is {\"error\": {...}}, with these:\n"
      "\n"
      "  status          the status by name, such as NOT_FOUND; code is its number\n"
-     "  message         one line for a person, also on standard error\n"
-     "  httpStatus      the HTTP status that was the reason\n"
+     "  message         one line for people, also on standard error\n"
+     "  httpStatus      the HTTP status that caused it\n"
      "  registryCode    the registry's own code, such as MANIFEST_UNKNOWN\n"
-     "  registryErrors  all that the registry listed: code, message, detail\n"
+     "  registryErrors  all errors that the registry listed: code, message, detail\n"
      "  errno           the system's error number\n"
      "  retryable       whether the same call may succeed later\n"
      "  retryAfterMs    how long the registry asked to wait\n"
      "\n"
-     "--progress json prints objects to standard error, one in a line, with phase, bytesDone, bytesTotal, entriesDone, "
-     "entriesTotal; a total of 0 is not known.\n"},
-    {"exit-codes", "what the program ends with",
-     "  0    done; for exists: it is there\n"
-     "  1    failed; for exists: it is not there\n"
-     "  2    wrong usage; for exists also: it can't be told\n"
+     "--progress json prints objects to standard error, one per line, with phase, bytesDone, bytesTotal, entriesDone, "
+     "entriesTotal; a total of 0 means unknown.\n"},
+    {"exit-codes", "the exit codes of the program",
+     "  0    done; for exists: yes\n"
+     "  1    failed; for exists: no\n"
+     "  2    wrong usage; for exists also: unknown\n"
      "  130  cancelled by Ctrl-C (143 by SIGTERM, 129 by SIGHUP)\n"
      "\n"
-     "Ctrl-C cancels: what was begun is taken back, a destination or a tag is as it was. A second one ends the program "
-     "at once. Errors are one line on standard error; --json says more.\n"},
-    {"environment", "variables that are read",
-     "  CLDOCI_NAME                 the option NAME, as CLDOCI_STORE; cldoci options lists them\n"
+     "Ctrl-C cancels and undoes what was begun: the destination or the tag does not change. A second Ctrl-C ends the "
+     "program at once. An error is one line on standard error; --json says more.\n"},
+    {"environment", "the variables that cldoci reads",
+     "  CLDOCI_NAME                 the option NAME, for example CLDOCI_STORE\n"
      "  DOCKER_AUTH_CONFIG, DOCKER_CONFIG, REGISTRY_AUTH_FILE,\n"
      "  XDG_RUNTIME_DIR, XDG_CONFIG_HOME, HOME\n"
      "                              where credentials are\n"
@@ -87,9 +87,9 @@ const topic topics[] = {
      "  SSL_CERT_FILE, SSL_CERT_DIR certificate authorities\n"
      "  SOURCE_DATE_EPOCH           the modification time that build gives to files\n"
      "  NO_COLOR                    no colours\n"
-     "  TERM                        dumb: no bar\n"
+     "  TERM                        dumb means no bar\n"
      "\n"
-     "A flag or --option beats a variable, and a variable beats the default.\n"},
+     "A flag or --option overrides a variable, and a variable overrides the default.\n"},
 };
 const size_t topic_count = sizeof topics / sizeof *topics;
 

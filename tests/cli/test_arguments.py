@@ -31,7 +31,7 @@ class ArgumentsTest(Case):
         done = self.run_tool("pull", "a")
         self.assertEqual(done.err, "cldoci: error: pull needs more arguments: REFERENCE DIR\n"
                          "usage: cldoci pull [flags] REFERENCE DIR\ncldoci help pull explains it.\n")
-        self.assertEqual(self.usage("build", "site"), "build needs --kind KIND: what is built: component, datacenter, "
+        self.assertEqual(self.usage("build", "site"), "build needs --kind KIND: what to build: component, datacenter, "
                          "module, or a media type of your own")
         self.assertEqual(self.usage("resolve", "a", "b"), "'b' is an argument too many for resolve")
         self.assertEqual(self.usage("pull"), "pull needs arguments: REFERENCE DIR")
