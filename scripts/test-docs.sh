@@ -64,6 +64,12 @@ tree=$root/examples/component
 cc "$temporary"/snippets/README.*.c $flags -o "$temporary/program"
 c=$("$temporary/program" "$tree" "ocidir://$temporary/layout:c" "$temporary/out-c")
 printf 'c       %s\n' "$c"
+# shellcheck disable=SC2086
+"${CXX:-c++}" -std=c++17 "$temporary"/snippets/README.*.cpp $flags -o "$temporary/program-cpp"
+cpp=$("$temporary/program-cpp" "$tree" "ocidir://$temporary/layout:cpp" "$temporary/out-cpp")
+printf 'c++     %s\n' "$cpp"
+[[ $cpp == "$c" ]] || fail "C gave $c, C++ $cpp"
+diff -r --no-dereference "$temporary/out-c" "$temporary/out-cpp" || fail "C and C++ pulled different trees"
 
 say "README's first steps, word for word, in an empty home directory"
 mkdir -p "$temporary/first/home"

@@ -13,32 +13,32 @@ type Code int32
 
 // What can go wrong.
 const (
-	CodeArgument     Code = -1  // an argument, an option or a reference is not usable
-	CodeHandle       Code = -2  // a defect of this package: a handle was used after it was freed
-	CodeForked       Code = -3  // the process was forked and goes on without exec
-	CodeReentrant    Code = -4  // a callback made a call that would wait for itself
-	CodePanic        Code = -5  // a defect of the library was caught at its border
-	CodeInternal     Code = -6  // a defect of the library
+	CodeArgument     Code = -1  // an argument, an option or a reference is invalid
+	CodeHandle       Code = -2  // a bug in this package: a handle was used after it was freed
+	CodeForked       Code = -3  // the process was forked and runs on without exec
+	CodeReentrant    Code = -4  // a callback made a call that would wait for that callback
+	CodePanic        Code = -5  // a bug in the library, caught before it could do harm
+	CodeInternal     Code = -6  // a bug in the library
 	CodeCancelled    Code = -7  // the context was cancelled
-	CodeTimeout      Code = -8  // a deadline passed, or a peer was slower than the least rate
-	CodeUnsupported  Code = -9  // the system, the file system or the registry cannot do it
-	CodeIO           Code = -20 // a system call failed; Errno says how
+	CodeTimeout      Code = -8  // a deadline passed, or the other side was slower than the minimum rate
+	CodeUnsupported  Code = -9  // the system, the file system or the registry can't do it
+	CodeIO           Code = -20 // a system call failed; Errno says why
 	CodeExists       Code = -21 // the destination exists and is not empty
-	CodeBusy         Code = -22 // another process holds what is needed
-	CodeChanged      Code = -23 // a source changed while it was read
-	CodeUnsafe       Code = -24 // an entry of an archive or of a tree is refused
+	CodeBusy         Code = -22 // another process holds a lock that is needed
+	CodeChanged      Code = -23 // a source file changed while it was read
+	CodeUnsafe       Code = -24 // an entry of an archive or of a directory is refused
 	CodeLimit        Code = -25 // a limit was reached; the message names it and the option that raises it
 	CodeNetwork      Code = -40 // a connection failed, or a name was not found
 	CodeTLS          Code = -41 // TLS failed: the certificate or the handshake
 	CodeProtocol     Code = -42 // the server's answer breaks the protocol
-	CodeNotFound     Code = -43 // the registry or the layout says that it is not there
-	CodeUnauthorized Code = -44 // the registry demands other credentials
-	CodeDenied       Code = -45 // the registry refuses these credentials this access
-	CodeCredentials  Code = -46 // a credential helper or a credential file is unusable
+	CodeNotFound     Code = -43 // the registry or the layout does not have it
+	CodeUnauthorized Code = -44 // the registry wants other credentials
+	CodeDenied       Code = -45 // the credentials don't permit this access
+	CodeCredentials  Code = -46 // a credential helper or a credential file can't be used
 	CodePolicy       Code = -47 // refused for safety: a redirect, a token server, a downgrade
-	CodeRateLimited  Code = -48 // the registry asks to slow down; RetryAfter says for how long
-	CodeDigest       Code = -49 // content does not have the digest it must have
-	CodeSize         Code = -50 // content does not have the size it must have
+	CodeRateLimited  Code = -48 // the registry asks to slow down; RetryAfter says how long to wait
+	CodeDigest       Code = -49 // the content does not match its digest
+	CodeSize         Code = -50 // the content does not match its size
 )
 
 // codeNames holds the words of the sentinels' texts.

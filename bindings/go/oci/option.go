@@ -236,24 +236,24 @@ func WithTokenHosts(hosts ...string) Option {
 	return WithOption("token_hosts", strings.Join(hosts, ","))
 }
 
-// WithMirrors names mirrors that are read before a registry, in this order: HOST[:PORT][/PREFIX], with ?ns at the end
-// of one that is to be told the registry's name.
+// WithMirrors names mirrors to read from before a registry, in this order: HOST[:PORT][/PREFIX], with ?ns at the end
+// of one that must be told the registry's name.
 func WithMirrors(host string, mirrors ...string) Option {
 	return WithHostOption(host, "mirrors", strings.Join(mirrors, ","))
 }
 
-// WithDownloadHosts names storage that a registry may send the reads of blobs to though it has a private address or
-// speaks plain http.
+// WithDownloadHosts names storage that a registry may redirect blob downloads to even if it has a private address or
+// uses plain http.
 func WithDownloadHosts(hosts ...string) Option {
 	return WithOption("download_hosts", strings.Join(hosts, ","))
 }
 
-// WithUploadHosts names other hosts that a registry may have uploads sent to.
+// WithUploadHosts names other hosts that uploads may be sent to.
 func WithUploadHosts(hosts ...string) Option {
 	return WithOption("upload_hosts", strings.Join(hosts, ","))
 }
 
-// WithPlainHTTP speaks plain HTTP to these hosts ("registry.local", "10.0.0.5:5000"). Loopback needs none.
+// WithPlainHTTP uses plain HTTP for these hosts ("registry.local", "10.0.0.5:5000"). Loopback does not need it.
 func WithPlainHTTP(hosts ...string) Option {
 	return WithOption("plain_http_hosts", strings.Join(hosts, ","))
 }
@@ -271,7 +271,7 @@ const (
 // WithLinks says what a build does with symbolic links that leave the tree or dangle.
 func WithLinks(links Links) Option { return WithOption("links", string(links)) }
 
-// Profile says which entries a build leaves out before .cldignore is asked.
+// Profile says which entries a build leaves out before .cldignore is applied.
 type Profile string
 
 // The profiles.
@@ -282,7 +282,7 @@ const (
 	ProfileNone   Profile = "none"   // nothing
 )
 
-// WithProfile says which entries a build leaves out before .cldignore is asked.
+// WithProfile says which entries a build leaves out before .cldignore is applied.
 func WithProfile(profile Profile) Option { return WithOption("profile", string(profile)) }
 
 // WithAnnotation adds an annotation to the manifest of one build.

@@ -61,7 +61,7 @@ class Error(Exception):
 
 
 class ArgumentError(Error, ValueError):
-    """An argument, an option or a reference is unusable."""
+    """An argument, an option or a reference is invalid."""
 
     status = -1
 
@@ -73,25 +73,25 @@ class HandleError(Error):
 
 
 class ForkedError(Error):
-    """A handle from before a fork."""
+    """A handle from before a fork was used in the child."""
 
     status = -3
 
 
 class ReentrantError(Error):
-    """A callback made a call that would wait for itself."""
+    """A callback made a call that would wait for that callback."""
 
     status = -4
 
 
 class InternalError(Error):
-    """A defect of the library."""
+    """A bug in the library."""
 
     status = -6
 
 
 class PanicError(InternalError):
-    """A defect of the library, caught at its border."""
+    """A bug in the library, caught before it could do harm."""
 
     status = -5
 
@@ -109,7 +109,7 @@ class TimedOutError(Error, TimeoutError):
 
 
 class UnsupportedError(Error):
-    """The system or the registry cannot do it."""
+    """The system or the registry can't do it."""
 
     status = -9
 
@@ -127,13 +127,13 @@ class ExistsError(Error):
 
 
 class BusyError(Error):
-    """Another process works there."""
+    """Another process holds a lock that is needed."""
 
     status = -22
 
 
 class ChangedError(Error):
-    """A source changed while it was read."""
+    """A source file changed while it was read."""
 
     status = -23
 
