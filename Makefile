@@ -26,7 +26,7 @@ demo: cli ## builds, pushes, tags, resolves and pulls an artifact by the tool: D
 	@scripts/demo.sh "$(DIR)" "$(REGISTRY)"
 
 registry: ## starts a real registry (CNCF Distribution) on loopback, until Ctrl-C
-	@scripts/install-tools.sh go
+	@scripts/install-tools.sh registry
 	@scripts/registry.sh
 
 # Not as the Rust library too: cargo would then leave out the link-time optimisation.

@@ -2,7 +2,7 @@
 # Installs what the tests need beyond Rust, a C compiler, make and Go, into build/tools and nowhere else.
 #
 #   scripts/install-tools.sh            everything but sbom, which only a release needs, and mutants
-#   scripts/install-tools.sh GROUP...   go (registries, peers) | debian (registry 2, nginx, valgrind, …) | clang | deny | zig |
+#   scripts/install-tools.sh GROUP...   go (registries, peers) | registry (one of them, for make registry) | debian (registry 2, nginx, valgrind, …) | clang | deny | zig |
 #                                       site (Markdown to HTML) | sbom | mutants
 #   scripts/install-tools.sh rust:TARGET   the standard library for another target, into the toolchain
 #
@@ -59,10 +59,12 @@ trap 'rm -f "$missing"' EXIT
 
 lacks() { printf '%s: %s\n' "$1" "$2" >>"$missing"; }
 
+# install_go [NAME]: all of them, or this one alone.
 install_go() {
   local entry name binary package version what stage stamp
   for entry in "${go_tools[@]}"; do
     read -r name binary package version what <<<"$entry"
+    [[ $name == "${1:-$name}" ]] || continue
     stamp=$stamps/$name-$version
     [[ -e $stamp && -x $bin/$name ]] && continue
     if ! have go; then
@@ -79,6 +81,7 @@ install_go() {
       lacks "$name" "$what (see $logs/$name.log)"
     fi
   done
+  (($#)) && return
   # Our own program that does what cldctl's Go package does today; Go's cache makes a second build free.
   if have go && ! (cd tests/go/cldctl && CGO_ENABLED=0 go build -trimpath -o "$bin/todays" ./cmd/todays) >"$logs/todays.log" 2>&1; then
     lacks todays "tests against today's Go package (see $logs/todays.log)"
@@ -284,8 +287,9 @@ pids=()
 for group in "${groups[@]}"; do
   case $group in
     rust:*) install_rust "${group#rust:}" ;;
+    registry) install_go registry3 & pids+=($!) ;;
     go | debian | clang | deny | zig | site | sbom | mutants) "install_$group" & pids+=($!) ;;
-    *) fail "unknown group $group: go, debian, clang, deny, zig, site, sbom, mutants or rust:TARGET" ;;
+    *) fail "unknown group $group: go, registry, debian, clang, deny, zig, site, sbom, mutants or rust:TARGET" ;;
   esac
 done
 for pid in "${pids[@]}"; do wait "$pid"; done
