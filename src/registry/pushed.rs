@@ -1,8 +1,5 @@
 //! What a client has pushed: where it pushes the same again, it asks whether all of it is still there.
 
-use std::collections::HashSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use http::{Method, header};
@@ -12,26 +9,9 @@ use super::repository::Repository;
 use crate::error::Result;
 use crate::oci::{Descriptor, Digest};
 
-/// How many pushes are remembered. Then all are forgotten: the next push of each costs what the first did.
-const MOST: usize = 4096;
-
-/// The manifests that registries confirmed, each under the name by which it was put.
-#[derive(Default)]
-pub(super) struct Pushed(Mutex<HashSet<String>>);
-
-impl Pushed {
-    fn names(&self) -> MutexGuard<'_, HashSet<String>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl Repository {
     pub(super) fn note_pushed(&self, target: &str, digest: &Digest) {
-        let mut names = self.registry.pushed().names();
-        if names.len() >= MOST {
-            names.clear();
-        }
-        names.insert(self.pushed_name(target, digest));
+        self.registry.note_pushed(self.pushed_name(target, digest));
     }
 
     fn pushed_name(&self, target: &str, digest: &Digest) -> String {
@@ -47,7 +27,7 @@ impl Repository {
         manifest: &Digest,
         blobs: &[&Descriptor],
     ) -> Result<bool> {
-        if !self.registry.pushed().names().contains(&self.pushed_name(target, manifest)) {
+        if !self.registry.has_pushed(&self.pushed_name(target, manifest)) {
             return Ok(false);
         }
         let named = async {

@@ -1,6 +1,6 @@
 //! The registries of a client, and one repository for one call.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,7 +10,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::auth::{Auth, Scope};
 use super::capabilities::HostCapabilities;
 use super::origin::Origin;
-use super::pushed::Pushed;
 use super::retry::Outage;
 use super::transport::{Names, Transport, header_value};
 use crate::call::Call;
@@ -18,6 +17,9 @@ use crate::credential::Credentials;
 use crate::error::{Error, Kind, Result, printable};
 use crate::oci::RegistryReference;
 use crate::options::Settings;
+
+/// How many pushes are remembered. Then all are forgotten: the next push of each costs what the first did.
+const PUSHED: usize = 4096;
 
 /// All of a client's registries: connections, tokens and what was learnt about each host. Clones share it.
 #[derive(Clone)]
@@ -30,7 +32,8 @@ pub(super) struct Inner {
     /// Registries on loopback by name: whether they speak TLS.
     schemes: Mutex<HashMap<String, bool>>,
     capabilities: Mutex<HashMap<String, HostCapabilities>>,
-    pushed: Pushed,
+    /// The manifests that registries confirmed, each with the name by which it was put.
+    pushed: Mutex<HashSet<String>>,
 }
 
 impl Registry {
@@ -51,7 +54,7 @@ impl Registry {
             auth: Auth::new(settings, credentials),
             schemes: Mutex::default(),
             capabilities: Mutex::default(),
-            pushed: Pushed::default(),
+            pushed: Mutex::default(),
         })))
     }
 
@@ -92,16 +95,12 @@ impl Registry {
             auth,
             schemes: Mutex::new(schemes),
             capabilities: Mutex::default(),
-            pushed: Pushed::default(),
+            pushed: Mutex::default(),
         }))
     }
 
     pub(super) fn transport(&self) -> &Transport {
         &self.0.transport
-    }
-
-    pub(super) fn pushed(&self) -> &Pushed {
-        &self.0.pushed
     }
 
     pub(super) fn auth(&self) -> &Auth {
@@ -149,6 +148,18 @@ impl Registry {
                 .entry(name.to_owned())
                 .or_default(),
         );
+    }
+
+    pub(super) fn note_pushed(&self, name: String) {
+        let mut pushed = self.0.pushed.lock().unwrap_or_else(PoisonError::into_inner);
+        if pushed.len() >= PUSHED {
+            pushed.clear();
+        }
+        pushed.insert(name);
+    }
+
+    pub(super) fn has_pushed(&self, name: &str) -> bool {
+        self.0.pushed.lock().unwrap_or_else(PoisonError::into_inner).contains(name)
     }
 
     pub(super) fn learn(&self, name: &str, secure: bool) {
