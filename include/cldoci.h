@@ -1562,7 +1562,7 @@ cldoci_status cldoci_build(const cldoci_client *client,
                            cldoci_error **error);
 
 /**
- * Starts `cldoci_build` and returns at once: its inputs, and an operation in place of the result.
+ * Starts `cldoci_build` and returns at once.
  */
 cldoci_status cldoci_build_start(const cldoci_client *client,
                                  const char *directory,
@@ -1598,7 +1598,7 @@ cldoci_status cldoci_build_and_push(const cldoci_client *client,
                                     cldoci_error **error);
 
 /**
- * Starts `cldoci_build_and_push` and returns at once: its inputs, and an operation in place of the result.
+ * Starts `cldoci_build_and_push` and returns at once.
  */
 cldoci_status cldoci_build_and_push_start(const cldoci_client *client,
                                           const char *directory,
@@ -1623,7 +1623,7 @@ cldoci_status cldoci_push(const cldoci_client *client,
                           cldoci_error **error);
 
 /**
- * Starts `cldoci_push` and returns at once: its inputs, and an operation in place of the result.
+ * Starts `cldoci_push` and returns at once.
  */
 cldoci_status cldoci_push_start(const cldoci_client *client,
                                 const cldoci_artifact *artifact,
@@ -1648,7 +1648,7 @@ cldoci_status cldoci_pull(const cldoci_client *client,
                           cldoci_error **error);
 
 /**
- * Starts `cldoci_pull` and returns at once: its inputs, and an operation in place of the result.
+ * Starts `cldoci_pull` and returns at once.
  */
 cldoci_status cldoci_pull_start(const cldoci_client *client,
                                 const cldoci_reference *reference,
@@ -1669,7 +1669,7 @@ cldoci_status cldoci_tag(const cldoci_client *client,
                          cldoci_error **error);
 
 /**
- * Starts `cldoci_tag` and returns at once: its inputs, and an operation in place of the result.
+ * Starts `cldoci_tag` and returns at once.
  */
 cldoci_status cldoci_tag_start(const cldoci_client *client,
                                const cldoci_reference *source,
@@ -1691,7 +1691,7 @@ cldoci_status cldoci_copy(const cldoci_client *client,
                           cldoci_error **error);
 
 /**
- * Starts `cldoci_copy` and returns at once: its inputs, and an operation in place of the result.
+ * Starts `cldoci_copy` and returns at once.
  */
 cldoci_status cldoci_copy_start(const cldoci_client *client,
                                 const cldoci_reference *source,
@@ -1716,7 +1716,7 @@ cldoci_status cldoci_attach(const cldoci_client *client,
                             cldoci_error **error);
 
 /**
- * Starts `cldoci_attach` and returns at once: its inputs, and an operation in place of the result.
+ * Starts `cldoci_attach` and returns at once.
  */
 cldoci_status cldoci_attach_start(const cldoci_client *client,
                                   const cldoci_artifact *artifact,
@@ -1735,7 +1735,7 @@ cldoci_status cldoci_delete(const cldoci_client *client,
                             cldoci_error **error);
 
 /**
- * Starts `cldoci_delete` and returns at once: its inputs, and an operation in place of the result.
+ * Starts `cldoci_delete` and returns at once.
  */
 cldoci_status cldoci_delete_start(const cldoci_client *client,
                                   const cldoci_reference *reference,
@@ -1758,7 +1758,7 @@ cldoci_status cldoci_collect_garbage(const cldoci_client *client,
                                      cldoci_error **error);
 
 /**
- * Starts `cldoci_collect_garbage` and returns at once: its inputs, and an operation in place of the result.
+ * Starts `cldoci_collect_garbage` and returns at once.
  */
 cldoci_status cldoci_collect_garbage_start(const cldoci_client *client,
                                            const cldoci_reference *reference,
@@ -1777,7 +1777,7 @@ cldoci_status cldoci_pull_config(const cldoci_client *client,
                                  cldoci_error **error);
 
 /**
- * Starts `cldoci_pull_config` and returns at once: its inputs, and an operation in place of the result.
+ * Starts `cldoci_pull_config` and returns at once.
  */
 cldoci_status cldoci_pull_config_start(const cldoci_client *client,
                                        const cldoci_reference *reference,
@@ -1796,7 +1796,7 @@ cldoci_status cldoci_exists(const cldoci_client *client,
                             cldoci_error **error);
 
 /**
- * Starts `cldoci_exists` and returns at once: its inputs, and an operation in place of the result.
+ * Starts `cldoci_exists` and returns at once.
  */
 cldoci_status cldoci_exists_start(const cldoci_client *client,
                                   const cldoci_reference *reference,
@@ -1815,7 +1815,7 @@ cldoci_status cldoci_resolve(const cldoci_client *client,
                              cldoci_error **error);
 
 /**
- * Starts `cldoci_resolve` and returns at once: its inputs, and an operation in place of the result.
+ * Starts `cldoci_resolve` and returns at once.
  */
 cldoci_status cldoci_resolve_start(const cldoci_client *client,
                                    const cldoci_reference *reference,
@@ -1833,7 +1833,7 @@ cldoci_status cldoci_list_tags(const cldoci_client *client,
                                cldoci_error **error);
 
 /**
- * Starts `cldoci_list_tags` and returns at once: its inputs, and an operation in place of the result.
+ * Starts `cldoci_list_tags` and returns at once.
  */
 cldoci_status cldoci_list_tags_start(const cldoci_client *client,
                                      const cldoci_reference *reference,
@@ -1851,7 +1851,7 @@ cldoci_status cldoci_inspect(const cldoci_client *client,
                              cldoci_error **error);
 
 /**
- * Starts `cldoci_inspect` and returns at once: its inputs, and an operation in place of the result.
+ * Starts `cldoci_inspect` and returns at once.
  */
 cldoci_status cldoci_inspect_start(const cldoci_client *client,
                                    const cldoci_reference *reference,
@@ -1872,7 +1872,7 @@ cldoci_status cldoci_read_manifest(const cldoci_client *client,
                                    cldoci_error **error);
 
 /**
- * Starts `cldoci_read_manifest` and returns at once: its inputs, and an operation in place of the result.
+ * Starts `cldoci_read_manifest` and returns at once.
  */
 cldoci_status cldoci_read_manifest_start(const cldoci_client *client,
                                          const cldoci_reference *reference,
@@ -1890,7 +1890,7 @@ cldoci_status cldoci_referrers(const cldoci_client *client,
                                cldoci_error **error);
 
 /**
- * Starts `cldoci_referrers` and returns at once: its inputs, and an operation in place of the result.
+ * Starts `cldoci_referrers` and returns at once.
  */
 cldoci_status cldoci_referrers_start(const cldoci_client *client,
                                      const cldoci_reference *reference,
@@ -1909,7 +1909,7 @@ cldoci_status cldoci_read_layer(const cldoci_client *client,
                                 cldoci_error **error);
 
 /**
- * Starts `cldoci_read_layer` and returns at once: its inputs, and an operation in place of the result.
+ * Starts `cldoci_read_layer` and returns at once.
  */
 cldoci_status cldoci_read_layer_start(const cldoci_client *client,
                                       const cldoci_artifact *artifact,
@@ -1933,7 +1933,7 @@ cldoci_status cldoci_save_layer(const cldoci_client *client,
                                 cldoci_error **error);
 
 /**
- * Starts `cldoci_save_layer` and returns at once: its inputs, and an operation in place of the result.
+ * Starts `cldoci_save_layer` and returns at once.
  */
 cldoci_status cldoci_save_layer_start(const cldoci_client *client,
                                       const cldoci_artifact *artifact,
@@ -1961,7 +1961,7 @@ cldoci_status cldoci_login(const cldoci_client *client,
                            cldoci_error **error);
 
 /**
- * Starts `cldoci_login` and returns at once: its inputs, and an operation in place of the result.
+ * Starts `cldoci_login` and returns at once.
  */
 cldoci_status cldoci_login_start(const cldoci_client *client,
                                  const char *registry,
@@ -1984,7 +1984,7 @@ cldoci_status cldoci_logout(const cldoci_client *client,
                             cldoci_error **error);
 
 /**
- * Starts `cldoci_logout` and returns at once: its inputs, and an operation in place of the result.
+ * Starts `cldoci_logout` and returns at once.
  */
 cldoci_status cldoci_logout_start(const cldoci_client *client,
                                   const char *registry,

@@ -108,7 +108,7 @@ pub(crate) fn start_forms(source: &str) -> Result<(String, String), String> {
         let (verb, rest) = part.split_once("\n}\n").ok_or("a verb has no end")?;
         let name = verb.split('(').next().unwrap_or("");
         let mut form = format!(
-            "/// Starts `cldoci_{name}` and returns at once: its inputs, and an operation in place of the result.\n\
+            "/// Starts `cldoci_{name}` and returns at once.\n\
              {BEGIN}{verb}\n}}\n"
         );
         for (waits, starts) in [
