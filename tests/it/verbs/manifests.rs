@@ -322,34 +322,29 @@ fn what_a_client_has_pushed_it_asks_for_and_sends_only_where_it_is_gone() {
     let push = |ours: &Ours, artifact: &Artifact, name: &str| {
         let before = registry.server.log().len();
         let done = ours.push(artifact, &format!("{}/org/{name}", registry.host())).unwrap();
-        let mut asked: Vec<_> =
-            registry.server.log().split_off(before).into_iter().map(|seen| seen.method).collect();
-        // Those that go out at once come in any order.
-        if asked.len() > 3 {
-            asked[..3].sort();
-        }
-        (asked, done.counters.blobs_skipped, done.counters.blobs_uploaded)
+        let log = registry.server.log().split_off(before);
+        let (heads, rest): (Vec<_>, Vec<_>) =
+            log.iter().map(|seen| seen.method.as_str()).partition(|method| *method == "HEAD");
+        (heads.len(), rest.join(" "), done.counters.blobs_skipped, done.counters.blobs_uploaded)
     };
-    let methods = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
-    assert_eq!(push(&ours, &built, "app:v1").0.len(), 6);
-    assert_eq!(push(&ours, &built, "app:v1"), (methods("HEAD HEAD HEAD"), 2, 0));
-    assert_eq!(push(&ours, &built, "app:v2"), (methods("POST POST PUT"), 2, 0), "of that name alone");
-    assert_eq!(
-        push(&ours.again(), &built, "app:v1"),
-        (methods("POST POST PUT"), 2, 0),
-        "by that client alone"
-    );
+    let all = |rest: &str| (3, rest.to_owned(), 2, 0);
+    let usual = || (0, "POST POST PUT".to_owned(), 2, 0);
+    assert_eq!(push(&ours, &built, "app:v1"), (1, "POST PUT POST PUT PUT".to_owned(), 0, 2));
+    assert_eq!(push(&ours, &built, "app:v1"), all(""));
+    assert_eq!(push(&ours, &built, "app:v2"), usual(), "of that name alone");
+    assert_eq!(push(&ours.again(), &built, "app:v1"), usual(), "by that client alone");
 
-    // Somebody else has moved the tag.
-    assert_eq!(push(&ours.again(), &other, "app:v1").0, methods("POST POST PUT"));
-    assert_eq!(push(&ours, &built, "app:v1"), (methods("HEAD HEAD HEAD POST POST PUT"), 2, 0));
+    // Somebody else has moved the tag. The first no is enough: how many were asked by then is chance.
+    assert_eq!(push(&ours.again(), &other, "app:v1"), usual());
+    let (heads, rest, skipped, uploaded) = push(&ours, &built, "app:v1");
+    assert_eq!(((1..=3).contains(&heads), rest, skipped, uploaded), (true, usual().1, 2, 0));
     assert_eq!(registry.tagged("org/app", "v1"), Some(built.digest.to_string()));
 
     registry.lose_blob("org/app", &Digest::of(LAYER));
-    let (asked, skipped, uploaded) = push(&ours, &built, "app:v1");
-    assert_eq!((&asked[..3], skipped, uploaded), (&methods("HEAD HEAD HEAD")[..], 1, 1), "{asked:?}");
+    let (heads, rest, skipped, uploaded) = push(&ours, &built, "app:v1");
+    assert_eq!(((1..=4).contains(&heads), skipped, uploaded), (true, 1, 1), "{rest}");
     assert_eq!(registry.blob("org/app", &Digest::of(LAYER)).as_deref(), Some(LAYER));
-    assert_eq!(push(&ours, &built, "app:v1"), (methods("HEAD HEAD HEAD"), 2, 0));
+    assert_eq!(push(&ours, &built, "app:v1"), all(""));
 }
 
 /// A referrer that was taken out of its subject's list by somebody else is listed again.
