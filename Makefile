@@ -17,7 +17,7 @@ SHELL := bash
 lib := . scripts/lib.sh;
 
 .DEFAULT_GOAL := help
-.PHONY: help demo registry cli test-cli faults examples release dist deb wheel tools test test-rust test-musl test-demo loom test-install test-dist test-release test-bindings test-upgrade lint site mutants deny header third-party asan valgrind golden abi counts measure bench bench-full fuzz soak install uninstall ci ci-full
+.PHONY: help demo registry cli test-cli faults examples release dist deb wheel tools test test-rust test-musl test-demo loom test-install test-dist test-release test-bindings test-upgrade lint site mutants deny header third-party asan valgrind tsan golden abi counts measure bench bench-full fuzz soak install uninstall ci ci-full
 
 help: ## lists the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -140,6 +140,9 @@ asan: ## the C programs and the library under AddressSanitizer and UBSan
 valgrind: ## the C programs under valgrind
 	@scripts/sanitize.sh valgrind
 
+tsan: ## the C programs, the library and the torture suite under ThreadSanitizer; it builds Rust's own library anew
+	@scripts/sanitize.sh tsan
+
 # The test programs are the newest, as cargo names them; --no-run builds nothing that the tests did not.
 golden: ## the golden digests on a plain x86-64 without any newer instruction (qemu)
 	@$(lib) need qemu-x86_64 "the golden digests on a plain x86-64" || exit 0; count=0; \
@@ -185,5 +188,5 @@ uninstall: ## removes what install put there
 ci: ## what CI runs
 	@.ci/run
 
-ci-full: ci dist ## the same, and what takes longer: all four release archives, each linked with and run
+ci-full: ci dist tsan ## the same, and what takes longer: ThreadSanitizer, and all four release archives, each linked with and run
 	@scripts/test-dist.sh all

@@ -5,6 +5,7 @@
 #   scripts/install-tools.sh GROUP...   go (registries, peers) | registry (one of them, for make registry) | debian (registry 2, nginx, valgrind, …) | clang | deny | zig |
 #                                       site (Markdown to HTML) | sbom | mutants
 #   scripts/install-tools.sh rust:TARGET   the standard library for another target, into the toolchain
+#   scripts/install-tools.sh rust-src      the source of the standard library, into the toolchain
 #
 # Versions are pinned here; Debian's by its release. A tool that is there already costs nothing.
 . "$(dirname "$0")/lib.sh"
@@ -281,15 +282,25 @@ install_rust() {
   fi
 }
 
+# The same.
+install_rust_src() {
+  [[ -e $(rustc --print sysroot)/lib/rustlib/src/rust/library/Cargo.lock ]] && return
+  if ! { have rustup && timeout 300 rustup component add rust-src; } >"$logs/rust-src.log" 2>&1; then
+    left_out "what needs the source of Rust's standard library (see ${logs#"$root"/}/rust-src.log)"
+    exit 1
+  fi
+}
+
 groups=("$@")
 ((${#groups[@]})) || groups=(go debian clang deny zig site)
 pids=()
 for group in "${groups[@]}"; do
   case $group in
     rust:*) install_rust "${group#rust:}" ;;
+    rust-src) install_rust_src ;;
     registry) install_go registry3 & pids+=($!) ;;
     go | debian | clang | deny | zig | site | sbom | mutants) "install_$group" & pids+=($!) ;;
-    *) fail "unknown group $group: go, registry, debian, clang, deny, zig, site, sbom, mutants or rust:TARGET" ;;
+    *) fail "unknown group $group: go, registry, debian, clang, deny, zig, site, sbom, mutants, rust:TARGET or rust-src" ;;
   esac
 done
 for pid in "${pids[@]}"; do wait "$pid"; done

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# The C and C++ programs under a checker, then the demo on a layout and on a real registry.
+# The C and C++ programs under a checker, and the demo on a layout and on a real registry.
 #   scripts/sanitize.sh asan       AddressSanitizer, LeakSanitizer and UBSan, the library's Rust side instrumented too
 #   scripts/sanitize.sh valgrind   no invalid access, no use of what was not set, no leak
+#   scripts/sanitize.sh tsan       ThreadSanitizer, the library and Rust's own instrumented too; the torture suite as well
 # With `build` behind it, it only builds what it needs.
 . "$(dirname "$0")/lib.sh"
 
@@ -26,13 +27,43 @@ case $name in
     cargo test --quiet --locked --no-run 2>/dev/null
     compile_c_programs target/debug/deps "$out"
     export UNDER_VALGRIND=1
-    # Reachable memory is the runtime's own, which lives as long as the process.
+    # Reachable memory is the runtime's own, which lives as long as the process. Possibly lost is what glibc has for a
+    # thread that still lives, or that nobody waited for: a program that ends without cldoci_wait_idle leaves some.
     checker=(
       valgrind --quiet --error-exitcode=99 --num-callers=30
       --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite
     )
+    # What valgrind reports by itself: not even that is left once the library is idle.
+    waited=(--show-leak-kinds=definite,possible --errors-for-leak-kinds=definite,possible)
     ;;
-  *) fail "asan or valgrind" ;;
+  tsan)
+    scripts/install-tools.sh clang
+    need clang "ThreadSanitizer" || exit 0
+    scripts/install-tools.sh rust-src || exit 0
+    triple=$(host_triple)
+    # Rust's own library is rebuilt: without it every lock and every Arc of it would look like a race. A profile of its own,
+    # as macros and build scripts would be optimised otherwise, too; its library is the one that the Rust tests have.
+    mkdir -p "$out"
+    profile=()
+    for setting in 'inherits="release"' lto=false codegen-units=16 opt-level=1 'debug="line-tables-only"' strip=false debug-assertions=true; do
+      profile+=(--config "profile.tsan.$setting")
+    done
+    RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=thread -Cforce-frame-pointers=yes" CARGO_TARGET_DIR=$out/target \
+      cargo test --no-run --test torture --locked --target "$triple" -Zbuild-std=std,panic_unwind,test \
+      "${profile[@]}" --profile tsan --message-format=json 2>"$out/build.log" >"$out/build.json" ||
+      { cat "$out/build.log"; fail "no build for ThreadSanitizer"; }
+    torture=$(sed -n 's/.*"executable":"\([^"]*torture[^"]*\)".*/\1/p' "$out/build.json" | tail -n 1)
+    [[ -x $torture ]] || fail "cargo names no torture suite"
+    built=$out/target/$triple/tsan/deps
+    nm "$built/libcldoci.so" | grep ' [UTtw] __tsan_' >/dev/null || fail "the library is not instrumented"
+    # The runtime is in the programs: clang's, as the compiler's own may be older than Rust's.
+    CC=clang CXX=clang++ compile_c_programs "$built" "$out" -fsanitize=thread -fno-omit-frame-pointer
+    rm -f "$out"/report.*
+    # Programs that fork start threads in the child; one that ends without cldoci_wait_idle leaves threads, which is theirs to say.
+    export UNDER_TSAN=1
+    export TSAN_OPTIONS="suppressions=$root/tests/tsan.supp log_path=$out/report die_after_fork=0 report_thread_leaks=0 history_size=4 second_deadlock_stack=1"
+    ;;
+  *) fail "asan, valgrind or tsan" ;;
 esac
 
 [[ $step == all ]] || exit 0
@@ -76,11 +107,24 @@ if need registry3 "the demo on a registry under $name"; then
 fi
 for tested in builder misuse guest limits workflow; do program "$tested" "$home/$tested"; done
 for tested in options operations signals reentrant credential; do program "$tested"; done
+mkdir -p "$home/idle"
+case $name in
+  valgrind) beside idle "${checker[@]}" "${waited[@]}" "$out/tests/idle" "$home/idle" 10 ;;
+  *) program idle "$home/idle" 10 ;;
+esac
 program handles 2000
 program dlopen "$out/lib/libcldoci.so" "$home/another-version.so"
 # Its limit of descriptors is below those that valgrind keeps for itself.
 [[ $name == valgrind ]] || program thousand "$home/thousand"
 # Under valgrind the four threads take turns, and few calls are made.
 [[ $name == valgrind ]] || program random "$home/random-calls" 10 "$RANDOM"
+if [[ $name == tsan ]]; then
+  # Its children, too, write what they find to files.
+  beside "the torture suite" "$torture" --skip full:: --skip f_24
+fi
 wait
+if compgen -G "$out/report.*" >/dev/null; then
+  cat "$out"/report.*
+  fail "ThreadSanitizer reports something; each report is in build/tsan"
+fi
 [[ ! -e $home/failed ]]

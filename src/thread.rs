@@ -43,6 +43,15 @@ pub(crate) fn spawn_scoped<'scope, T: Send + 'scope>(
     builder(name).spawn_scoped(scope, work).map_err(not_started)
 }
 
+/// Waits until these have ended, to their last instruction: at the end of its scope a thread may still be on its way
+/// out, and who waits until nothing goes on would leave it behind. A panic of theirs goes on here.
+pub(crate) fn join_all<'scope>(threads: impl IntoIterator<Item = ScopedJoinHandle<'scope, ()>>) {
+    let ended: Vec<_> = threads.into_iter().map(ScopedJoinHandle::join).collect();
+    if let Some(panic) = ended.into_iter().find_map(std::result::Result::err) {
+        std::panic::resume_unwind(panic);
+    }
+}
+
 /// Why a thread could not be started, and what to do about it (F-12).
 pub(crate) fn not_started(error: std::io::Error) -> Error {
     let what = "no thread can be started (raise the limit of processes, or try again later)";
@@ -147,7 +156,7 @@ pub(crate) struct Activity {
 struct Counts {
     /// Work that has begun, or waits for its turn.
     busy: usize,
-    /// Threads that have something to do, or wait for it.
+    /// Threads that have something to do, or wait for it, and those that others wait for to be gone.
     live: usize,
     /// Those, and others that end.
     threads: Vec<JoinHandle<()>>,
@@ -200,8 +209,15 @@ impl Activity {
             work();
         });
         let mut counts = self.counts();
-        counts.threads.retain(|thread| !thread.is_finished());
         counts.threads.push(thread.map_err(not_started)?);
+        let ended: Vec<_> = counts.threads.extract_if(.., |thread| thread.is_finished()).collect();
+        counts.live += ended.len();
+        drop(counts);
+        // Not let go: one that is on its way out may still be there when who waits for it was told that it is not.
+        for thread in ended {
+            let _live = Live(self.clone());
+            let _ = thread.join();
+        }
         Ok(())
     }
 

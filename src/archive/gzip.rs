@@ -14,7 +14,7 @@ use super::content::Content;
 use super::gzip_block::BlockCompressor;
 use crate::error::{Error, Kind, Result};
 use crate::operation::Operation;
-use crate::thread::spawn_scoped;
+use crate::thread::{join_all, spawn_scoped};
 
 /// What the first block has room for at first: a small tree needs no more.
 const ROOM: usize = 64 << 10;
@@ -80,6 +80,7 @@ pub(super) fn compress<T>(
             order: order_sender,
             output: Some(Output { out, operation, order: order_receiver, idle: idle_sender }),
             writer: None,
+            workers: Vec::new(),
             workers_left: threads,
             // One in the making, one for each thread, and some ahead.
             blocks_left: 2 + threads + threads / 2,
@@ -137,6 +138,7 @@ pub(super) struct Sink<'scope, 'env> {
     /// Until a thread writes to it.
     output: Option<Output<'env>>,
     writer: Option<ScopedJoinHandle<'scope, Result<Totals>>>,
+    workers: Vec<ScopedJoinHandle<'scope, ()>>,
     /// Threads that may still be started, each with a block: a small tree needs one.
     workers_left: usize,
     /// Blocks that may still be allocated.
@@ -244,7 +246,7 @@ impl Sink<'_, '_> {
         if self.workers_left > 0 {
             self.workers_left -= 1;
             let jobs = self.jobs;
-            spawn_scoped(self.scope, "cldoci-gzip", move || work(jobs))?;
+            self.workers.push(spawn_scoped(self.scope, "cldoci-gzip", move || work(jobs))?);
         }
         self.order.send(result).map_err(|_| stopped())?;
         self.job_sender.send(Job { block, done }).map_err(|_| stopped())
@@ -260,16 +262,20 @@ impl Sink<'_, '_> {
 
     /// What was written once there is no more to come; none where no thread could be started for it.
     fn written(self) -> Result<Option<Totals>> {
-        let Self { output, writer, order, job_sender, .. } = self;
+        let Self { output, writer, workers, order, job_sender, idle, .. } = self;
         drop((order, job_sender));
-        match (output, writer) {
+        let written = match (output, writer) {
             (Some(output), _) => output.write().map(Some),
             (None, Some(writer)) => {
                 let panicked = || Err(Error::new(Kind::Panic, "writing the layer panicked"));
                 writer.join().unwrap_or_else(|_| panicked()).map(Some)
             }
             (None, None) => Ok(None),
-        }
+        };
+        // By now nobody sends them anything, or wants what they have.
+        drop(idle);
+        join_all(workers);
+        written
     }
 }
 

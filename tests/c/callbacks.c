@@ -212,7 +212,7 @@ int main(void) {
 
   OK(cldoci_reference_free(reference));
   OK(cldoci_client_free(client));
-  EVENTUALLY(count_entries("/proc/self/task") == 1);
+  EVENTUALLY(count_threads() == 1);
   CHECK(cldoci_debug_live_handles(CLDOCI_HANDLE_ANY) == 0);
   close(listener);
   return 0;

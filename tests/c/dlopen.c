@@ -114,9 +114,9 @@ int main(int argc, char **argv) {
     CHECK(reference_free(reference) == CLDOCI_OK && client_free(client) == CLDOCI_OK);
     CHECK(dlclose(library) == 0);
   }
-  EVENTUALLY(count_entries("/proc/self/task") == 1);
+  EVENTUALLY(count_threads() == 1);
   two_copies(argv[1], argv[2], place);
-  EVENTUALLY(count_entries("/proc/self/task") == 1);
+  EVENTUALLY(count_threads() == 1);
   close(listener);
   return 0;
 }

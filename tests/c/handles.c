@@ -136,13 +136,13 @@ static void many(size_t type, int rounds, int tell) {
   for (i = 0; i < first; i++) types[type].one();
   before = resident_pages();
   descriptors = count_entries("/proc/self/fd");
-  threads = count_entries("/proc/self/task");
+  threads = count_threads();
   began = now();
   for (i = first; i < count; i++) types[type].one();
   if (tell) {
     printf("%d of %s in %.1f s: %+ld KiB, %+d descriptors, %+d threads\n", count, types[type].name, now() - began,
            (resident_pages() - before) * 4, count_entries("/proc/self/fd") - descriptors,
-           count_entries("/proc/self/task") - threads);
+           count_threads() - threads);
     fflush(stdout);
   }
   /* Of a few rounds, what begins and is kept is most; AddressSanitizer keeps freed memory. */
@@ -150,7 +150,7 @@ static void many(size_t type, int rounds, int tell) {
   /* Both ends of the connection to the registry may have been closed then, and open now. */
   EVENTUALLY(count_entries("/proc/self/fd") <= descriptors + (types[type].one == one_credential ? 2 : 0));
   /* A thread more that waits for work to come goes by itself. */
-  EVENTUALLY(count_entries("/proc/self/task") <= threads);
+  EVENTUALLY(count_threads() <= threads);
 }
 
 int main(int argc, char **argv) {
@@ -205,7 +205,7 @@ int main(int argc, char **argv) {
   /* a client, what is made of it, and a registry that demands a credential. */
   listener = silent_listen(place, sizeof place, 16);
   CHECK(pthread_create(&registry, NULL, demand, &listener) == 0);
-  threads = count_entries("/proc/self/task");
+  threads = count_threads();
   client = quiet_client();
   OK(cldoci_artifact_builder_new(client, "component", &parts, &error));
   OK(cldoci_artifact_builder_add_bytes(parts, NULL, (const uint8_t *)"layer", 5, &error));
@@ -226,7 +226,7 @@ int main(int argc, char **argv) {
   OK(cldoci_reference_free(demanding));
   OK(cldoci_client_free(asking));
   OK(cldoci_client_free(client));
-  EVENTUALLY(count_entries("/proc/self/task") == threads);
+  EVENTUALLY(count_threads() == threads);
   CHECK(cldoci_debug_live_handles(CLDOCI_HANDLE_ANY) == 0);
   shutdown(listener, SHUT_RDWR);
   CHECK(pthread_join(registry, NULL) == 0);

@@ -1,22 +1,10 @@
 /* Waiting until nothing goes on: after it no staging directory is left, no thread, and nothing for a leak checker.
  *
  *   idle DIRECTORY ROUNDS    DIRECTORY: empty */
-#include "check.h"
 #include "place.h"
-#include <dirent.h>
-#include <pthread.h>
+#include "silent.h"
 #include <sys/stat.h>
 #include <unistd.h>
-
-static int entries_of(const char *path) {
-  DIR *dir = opendir(path);
-  int count = 0;
-  CHECK(dir != NULL);
-  for (struct dirent *entry; (entry = readdir(dir)) != NULL;)
-    if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) count++;
-  closedir(dir);
-  return count;
-}
 
 static cldoci_client *client_of(void) {
   cldoci_error *error = NULL;
@@ -58,8 +46,8 @@ static void make_layout(void) {
 
 /* The kernel forgets a thread that was waited for a moment later. */
 static int alone(void) {
-  for (int tries = 0; tries < 2000 && entries_of("/proc/self/task") != 1; tries++) usleep(1000);
-  return entries_of("/proc/self/task") == 1;
+  for (int tries = 0; tries < 2000 && count_threads() != 1; tries++) usleep(1000);
+  return count_threads() == 1;
 }
 
 /* A pull that is cancelled at some moment, by a cancel or by freeing its handle. */
@@ -79,9 +67,9 @@ static void cancelled(int round) {
   OK(cldoci_client_free(client));
   OK(cldoci_wait_idle(20000, &error));
   /* The whole tree where it was too late to cancel, else nothing. */
-  int left = entries_of(at("into"));
+  int left = count_entries(at("into"));
   if (left == 1) {
-    CHECK(entries_of(at("into/pulled")) == 2000);
+    CHECK(count_entries(at("into/pulled")) == 2000);
     char command[4400];
     snprintf(command, sizeof command, "rm -rf '%s'", at("into"));
     CHECK(system(command) == 0);

@@ -224,7 +224,7 @@ static void closed(const cldoci_reference *reference, int kinds, int under_way) 
   }
   OK(cldoci_client_free(client));
   CHECK(pread(own, content, sizeof content, 0) == 7 && memcmp(content, "content", 7) == 0);
-  if (!(kinds & (QUEUE | WAKER))) EVENTUALLY(count_entries("/proc/self/task") == 1);
+  if (!(kinds & (QUEUE | WAKER))) EVENTUALLY(count_threads() == 1);
   OK(cldoci_reference_free(silent));
   close(own);
   close(listener);
@@ -262,7 +262,7 @@ int main(int argc, char **argv) {
   file_size(client, reference, digest);
   descriptors(client, reference);
   OK(cldoci_client_free(client));
-  EVENTUALLY(count_entries("/proc/self/task") == 1);
+  EVENTUALLY(count_threads() == 1);
   if (argc == 4) closed(reference, atoi(argv[2]), atoi(argv[3]));
   OK(cldoci_reference_free(reference));
   CHECK(cldoci_debug_live_handles(CLDOCI_HANDLE_ANY) == 0);

@@ -102,7 +102,7 @@ int main(int argc, char **argv) {
   OK(cldoci_options_free(options));
   CHECK(cldoci_debug_live_handles(CLDOCI_HANDLE_ANY) == 0);
   /* The library's threads, and what they own, go soon after. */
-  EVENTUALLY(count_entries("/proc/self/task") == 1);
+  EVENTUALLY(count_threads() == 1);
   count(argv + 4);
   return 0;
 }

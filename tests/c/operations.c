@@ -40,7 +40,7 @@ int main(void) {
   cldoci_operation *operation = NULL;
   cldoci_result *result = NULL;
   cldoci_progress progress = {.struct_size = sizeof progress};
-  int i, threads_before = count_entries("/proc/self/task"), fds_before;
+  int i, threads_before = count_threads(), fds_before;
   int listener = silent_listen(place, sizeof place, 64);
   int32_t fd = 0;
   char byte;
@@ -48,14 +48,14 @@ int main(void) {
 
   client = quiet_client();
   OK(cldoci_reference_parse(place, &reference, &error));
-  CHECK(count_entries("/proc/self/task") == threads_before); /* no thread before the first verb */
+  CHECK(count_threads() == threads_before); /* no thread before the first verb */
 
   /* With the last client and operation all is gone. */
   fds_before = count_entries("/proc/self/fd");
   OK(cldoci_exists_start(client, reference, NULL, &operation, &error));
   OK(cldoci_operation_free(operation));
   OK(cldoci_client_free(client));
-  EVENTUALLY(count_entries("/proc/self/task") == threads_before);
+  EVENTUALLY(count_threads() == threads_before);
   EVENTUALLY(count_entries("/proc/self/fd") == fds_before);
   client = quiet_client();
 
@@ -166,7 +166,7 @@ int main(void) {
   began = now();
   for (i = 0; i < 100; i++) OK(cldoci_operation_free(many[i]));
   CHECK(now() - began < 1);
-  EVENTUALLY(count_entries("/proc/self/task") == threads_before);
+  EVENTUALLY(count_threads() == threads_before);
   EVENTUALLY(count_entries("/proc/self/fd") == fds_before);
 
   /* a thousand clients, most of which never work. */
@@ -180,7 +180,7 @@ int main(void) {
     }
     OK(cldoci_client_free(client));
   }
-  EVENTUALLY(count_entries("/proc/self/task") == threads_before);
+  EVENTUALLY(count_threads() == threads_before);
   EVENTUALLY(count_entries("/proc/self/fd") == fds_before);
   CHECK(cldoci_debug_live_handles(CLDOCI_HANDLE_ANY) == 0);
   close(listener);

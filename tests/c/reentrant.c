@@ -176,7 +176,7 @@ int main(void) {
   CHECK(cldoci_debug_live_handles(CLDOCI_HANDLE_ANY) == 0);
   shutdown(listener, SHUT_RDWR);
   CHECK(pthread_join(registry, NULL) == 0);
-  EVENTUALLY(count_entries("/proc/self/task") == 1);
+  EVENTUALLY(count_threads() == 1);
   close(listener);
   close(quiet);
   return 0;

@@ -20,7 +20,7 @@ use crate::fs::{FileId, duplicate, file_id, open_directory};
 use crate::oci::{Algorithm, Digest, Hasher, sha256};
 use crate::operation::Operation;
 use crate::os::RawDir;
-use crate::thread::spawn_scoped;
+use crate::thread::{join_all, spawn_scoped};
 
 use super::clock::{Clock, changed};
 use super::directories::{Confinement, Directories, readable};
@@ -129,13 +129,15 @@ pub(super) fn of_tree(
     };
     let mut alone = threads > 1;
     std::thread::scope(|scope| {
+        let mut helper = None;
         walk.work(&mut |waiting| {
             if alone && waiting > DIRECTORIES {
                 alone = false;
                 // Without it this takes longer, no more.
-                let _ = spawn_scoped(scope, "cldoci-stat", || walk.work(&mut |_| ()));
+                helper = spawn_scoped(scope, "cldoci-stat", || walk.work(&mut |_| ())).ok();
             }
         });
+        join_all(helper);
     });
     let state = walk.state.into_inner().unwrap_or_else(PoisonError::into_inner);
     if let Some(error) = state.failure {

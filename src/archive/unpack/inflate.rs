@@ -10,7 +10,7 @@ use flate2::{Crc, Decompress, FlushDecompress, Status};
 use crate::archive::BlockTable;
 use crate::archive::blocks::{BLOCK_SIZE, HEADER};
 use crate::error::{Error, Kind, Result};
-use crate::thread::spawn_scoped;
+use crate::thread::{join_all, spawn_scoped};
 
 use super::buffer_pool::Chunk;
 use super::gzip::{self, Begun, Source};
@@ -57,10 +57,16 @@ pub(super) fn stream(
     let (jobs, queue) = sync_channel(2 * threads);
     let queue = Mutex::new(queue);
     let begun = std::thread::scope(|scope| {
-        for _ in 0..threads {
-            spawn_scoped(scope, "cldoci-inflate", || work(&queue))?;
-        }
-        blocks(source, output, table, jobs, 2 * threads)
+        let mut workers = Vec::new();
+        let run = || {
+            for _ in 0..threads {
+                workers.push(spawn_scoped(scope, "cldoci-inflate", || work(&queue))?);
+            }
+            blocks(source, output, table, jobs, 2 * threads)
+        };
+        let begun = run();
+        join_all(workers);
+        begun
     })?;
     match begun {
         Ok(begun) => gzip::rest(source, output, begun),

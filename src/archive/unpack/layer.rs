@@ -12,7 +12,7 @@ use crate::archive::{BlockTable, blocks::BLOCK_SIZE};
 use crate::error::{Error, Kind, Result, printable};
 use crate::oci::{Algorithm, Descriptor, Digest, Hasher, media_type};
 use crate::operation::Operation;
-use crate::thread::spawn_scoped;
+use crate::thread::{join_all, spawn_scoped};
 
 use super::UnpackOptions;
 use super::buffer_pool::Pool;
@@ -153,16 +153,18 @@ impl Layer<'_> {
                     let _ = hashed.set(digest);
                 }
             };
+            let mut started = Vec::new();
             let run = || -> Result<()> {
-                spawn_scoped(scope, "cldoci-decode", decode)?;
+                started.push(spawn_scoped(scope, "cldoci-decode", decode)?);
                 // The last of two entries wins only if they are written in order.
                 for _ in 0..if options.last_wins { 1 } else { threads } {
-                    spawn_scoped(scope, "cldoci-write", || work(&queue, &shared))?;
+                    started.push(spawn_scoped(scope, "cldoci-write", || work(&queue, &shared))?);
                 }
                 self.extract(reading, Writers::new(jobs, &shared))
             };
             let result = run();
             pool.close();
+            join_all(started);
             result
         });
         match shared.failure() {

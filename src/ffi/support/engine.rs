@@ -84,18 +84,27 @@ pub(crate) fn wait_idle(timeout: Option<Duration>) -> Result<bool> {
         if is_lost() {
             return Err(lost());
         }
-        let alive = lock(&PROCESS.get().engine).upgrade().is_some();
+        let alive = is_alive();
         if !alive {
             callbacks::end_idle_threads();
         }
         let next = Instant::now() + LOOK_EVERY;
         if activity().wait(alive, deadline.map_or(next, |deadline| deadline.min(next))) {
+            // It may have gone with the operation that was waited for, and its threads are left then.
+            if alive && !is_alive() {
+                continue;
+            }
             return Ok(true);
         }
         if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             return Ok(false);
         }
     }
+}
+
+/// Whether a client or an operation holds an engine.
+fn is_alive() -> bool {
+    lock(&PROCESS.get().engine).strong_count() > 0
 }
 
 /// The runtime and its gates.
