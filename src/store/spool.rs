@@ -50,13 +50,25 @@ impl Workplace {
             if !parent.make_child(&unborn)? {
                 continue;
             }
-            let made = parent.child_or_create(&unborn)?;
-            let Some(lock) = Lock::attempt(&made, LOCK, Mode::Exclusive)? else { continue };
-            // Only now it may be judged by its lock.
-            parent.rename(&unborn, &parent, &name)?;
-            let directory = Arc::new(made.renamed(parent.path().join(&name)));
-            return Ok(Self { directory, _lock: lock, _within: None });
+            match Self::born(&parent, &unborn, &name) {
+                Ok(Some(workplace)) => return Ok(workplace),
+                Ok(None) => {}
+                Err(error) => {
+                    discard(&parent.path().join(&unborn), None);
+                    return Err(error);
+                }
+            }
         }
+    }
+
+    /// What was just made, with its lock and its name; none where somebody else holds the lock.
+    fn born(parent: &Directory, unborn: &str, name: &str) -> Result<Option<Self>> {
+        let made = parent.child_or_create(unborn)?;
+        let Some(lock) = Lock::attempt(&made, LOCK, Mode::Exclusive)? else { return Ok(None) };
+        // Only now it may be judged by its lock.
+        parent.rename(unborn, parent, name)?;
+        let directory = Arc::new(made.renamed(parent.path().join(name)));
+        Ok(Some(Self { directory, _lock: lock, _within: None }))
     }
 
     /// Removes the workplaces of dead owners.
@@ -104,7 +116,18 @@ impl Workplace {
 
 impl Drop for Workplace {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(self.directory.path());
+        discard(self.directory.path(), Some(&self.directory));
+    }
+}
+
+/// Removes a workplace. Nothing but the lock is left in most, whose going needs no further descriptor; whatever fails once is
+/// tried in another way.
+fn discard(path: &Path, opened: Option<&Directory>) {
+    if let Some(opened) = opened {
+        let _ = opened.remove(LOCK);
+    }
+    if std::fs::remove_dir(path).is_err() {
+        let _ = std::fs::remove_dir_all(path);
     }
 }
 
