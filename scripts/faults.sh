@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Lets the system calls of the tool's verbs fail, and kills it, on layouts and on a real registry: tests/faults.py.
-#   scripts/faults.sh [--seconds N] [--seed N] [--storm SECONDS]
+#   scripts/faults.sh [--seconds N] [--seed N] [--part I/N] [--storm SECONDS]
 . "$(dirname "$0")/lib.sh"
 
 need strace "the injection of faults" || exit 0
