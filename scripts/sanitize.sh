@@ -34,7 +34,7 @@ case $name in
       --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite
     )
     # What valgrind reports by itself: not even that is left once the library is idle.
-    waited=(--show-leak-kinds=definite,possible --errors-for-leak-kinds=definite,possible)
+    waited=("--show-leak-kinds=definite,possible" "--errors-for-leak-kinds=definite,possible")
     ;;
   tsan)
     scripts/install-tools.sh clang
