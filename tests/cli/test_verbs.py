@@ -26,7 +26,7 @@ def rows(part):
     return found
 
 
-EVERY, EACH, ERROR = PAGE.split("and besides:")[0], PAGE.split("and besides:")[1].split("A failure is")[0], PAGE.split("A failure is")[1]
+EVERY, EACH, ERROR = PAGE.split("and also:")[0], PAGE.split("and also:")[1].split("A failure is")[0], PAGE.split("A failure is")[1]
 COMMON = set(rows(EVERY))
 COUNTERS = names(rows(EVERY)["counters"])
 ARTIFACT = names(re.search(r"ARTIFACT is ([^.]*)\.", EACH)[1])
