@@ -79,21 +79,28 @@ class Room:
         self.tool, self.at, self.registry, self.count = os.path.abspath(tool), at, registry, 0
         os.makedirs(at)
         self.environment = {"PATH": os.environ["PATH"], "HOME": at, "CLDOCI_STORE": self.path("store")}
-        source = self.path("source")
-        os.makedirs(source + "/d/e")
-        for name, content in [("a", b"hello"), ("d/f", b"x" * 3000), ("d/e/g", bytes(range(256)) * 3000)]:
-            with open(os.path.join(source, name), "wb") as file:
-                file.write(content)
-        os.symlink("../a", source + "/d/l")
-        self.whole = snapshot(source)
-        self.layout = "ocidir://" + self.path("layout") + ":v1"
-        self.must(["build", source, self.layout, "--kind", "component"])
-        if registry:
-            self.stored = f"{registry}/faults/{os.path.basename(at)}:v1"
-            self.must(["copy", self.layout, self.stored])
+        # A layer of one block, and one of several, which other threads compress, send and unpack.
+        self.trees = {"source": bytes(range(256)) * 3000, "large": random.Random(1).randbytes(2_500_000)}
+        for tree, content in self.trees.items():
+            source = self.path(tree)
+            os.makedirs(source + "/d/e")
+            for name, content in [("a", b"hello"), ("d/f", b"x" * 3000), ("d/e/g", content)]:
+                with open(os.path.join(source, name), "wb") as file:
+                    file.write(content)
+            os.symlink("../a", source + "/d/l")
+            self.trees[tree] = snapshot(source)
+            self.must(["build", source, self.layout(tree), "--kind", "component"])
+            if registry:
+                self.must(["copy", self.layout(tree), self.stored(tree)])
 
     def path(self, name):
         return os.path.join(self.at, name)
+
+    def layout(self, tree):
+        return f"ocidir://{self.path('layout')}:{tree}"
+
+    def stored(self, tree):
+        return f"{self.registry}/faults/{os.path.basename(self.at)}:{tree}"
 
     def run(self, arguments, before=(), cwd=None):
         command = [*before, self.tool, *arguments, "--progress", "none"]
@@ -125,8 +132,8 @@ CONTAINER = ".destination.cldoci-"
 class Pull:
     """A pull into a directory that is absent, or holds what `old` says."""
 
-    def __init__(self, source, options=(), old=None, in_place=False):
-        self.source, self.options, self.old, self.in_place = source, options, old, in_place
+    def __init__(self, place, options=(), old=None, in_place=False, tree="source"):
+        self.place, self.options, self.old, self.in_place, self.tree = place, options, old, in_place, tree
 
     def prepare(self, room):
         room.fresh()
@@ -138,9 +145,9 @@ class Pull:
                 with open(self.destination + "/old", "w") as file:
                     file.write("old")
             self.before = snapshot(self.destination)
-        self.after = {**room.whole, **(self.before or {})} if self.old == "merge" else room.whole
+        self.after = {**room.trees[self.tree], **(self.before or {})} if self.old == "merge" else room.trees[self.tree]
         self.cwd = self.destination if self.in_place else None
-        self.command = ["pull", getattr(room, self.source), self.destination, *self.options]
+        self.command = ["pull", getattr(room, self.place)(self.tree), self.destination, *self.options]
 
     def check(self, room, code, warned=False, for_good=False):
         found = snapshot(self.destination)
@@ -169,24 +176,25 @@ class Pull:
 class Push:
     """A build or a copy to a layout or a registry."""
 
-    def __init__(self, verb, registry):
-        self.verb, self.to_registry, self.cwd = verb, registry, None
+    def __init__(self, verb, registry, tree="source"):
+        self.verb, self.to_registry, self.tree, self.cwd = verb, registry, tree, None
 
     def prepare(self, room):
         room.fresh()
         self.target = "ocidir://" + room.path("work/out") + ":v1"
         if self.to_registry:
             self.target = f"{room.registry}/faults/{os.path.basename(room.at)}/n{room.count}:v1"
-        what = {"build": [room.path("source")], "build-and-push": [room.path("source")], "copy": [room.layout]}
-        kind = [] if self.verb == "copy" else ["--kind", "component"]
-        self.command = [self.verb, *what[self.verb], self.target, *kind]
+        what, kind = room.path(self.tree), ["--kind", "component"]
+        if self.verb == "copy":
+            what, kind = room.layout(self.tree), []
+        self.command = [self.verb, what, self.target, *kind]
 
     def check(self, room, code, *_):
         out = room.path("work/checked")
         shutil.rmtree(out, ignore_errors=True)
         pulled, _, complained = room.run(["pull", self.target, out, "--option", "store=off"])
         if pulled == 0:
-            return None if snapshot(out) == room.whole else "what is there is not whole"
+            return None if snapshot(out) == room.trees[self.tree] else "what is there is not whole"
         if code == 0:
             return "succeeds, and can't be pulled: " + complained
         absent = ["not found", "no such", "No such", "is no image layout", "has no", "no oci-layout", "unknown"]
@@ -215,13 +223,13 @@ class Collect:
         for n in range(3):
             with open(room.path(f"work/layout/blobs/sha256/{n:064x}"), "w") as file:
                 file.write("garbage")
-        self.kept, self.command = layout + ":v1", ["gc", layout]
+        self.kept, self.command = layout + ":source", ["gc", layout]
 
     def check(self, room, code, *_):
         out = room.path("work/checked")
         shutil.rmtree(out, ignore_errors=True)
         pulled, _, complained = room.run(["pull", self.kept, out, "--option", "store=off"])
-        whole = pulled == 0 and snapshot(out) == room.whole
+        whole = pulled == 0 and snapshot(out) == room.trees["source"]
         return None if whole else "what was in use is lost: " + complained
 
     def settled(self, room):
@@ -232,8 +240,10 @@ class Collect:
 CACHE = ("--option", "cache=true", "--option", "resume_after_ms=0")
 LOCAL = {
     "build": lambda: Push("build", False),
+    "build, large": lambda: Push("build", False, "large"),
     "copy": lambda: Push("copy", False),
     "pull": lambda: Pull("layout"),
+    "pull, large": lambda: Pull("layout", tree="large"),
     "pull, replace": lambda: Pull("layout", ("--existing", "replace"), old="replace"),
     "pull, merge": lambda: Pull("layout", ("--existing", "merge"), old="merge"),
     "pull in place": lambda: Pull("layout", in_place=True),
@@ -244,6 +254,7 @@ REMOTE = {
     "push": lambda: Push("copy", True),
     "pull from a registry": lambda: Pull("stored"),
     "pull into the cache": lambda: Pull("stored", CACHE),
+    "pull into the cache, large": lambda: Pull("stored", CACHE, tree="large"),
 }
 
 
@@ -459,7 +470,7 @@ def main():
             worker.join()
     total = {kind: sum(done[name, kind] for name in scenarios) for kind in ["faults", "kills"]}
     for name in scenarios:
-        print(f"{name:22} {done[name, 'faults']:6} faults {done[name, 'kills']:6} kills")
+        print(f"{name:26} {done[name, 'faults']:6} faults {done[name, 'kills']:6} kills")
     print(f"{done['tried']} of {len(faults)} tried in {time.monotonic() - begun:.0f} s: {total['faults']} faults, "
           f"{total['kills']} kills, {len(wrong)} violations")
     if total["faults"] == 0 or total["kills"] == 0:
