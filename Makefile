@@ -59,7 +59,7 @@ tools: ## installs what the tests need into build/tools, pinned
 	@scripts/install-tools.sh
 
 test: ## runs every test; installs what it needs
-	@scripts/install-tools.sh go debian clang zig
+	@scripts/install-tools.sh go debian clang zig koffi
 	@scripts/test-rust.sh
 	@$(MAKE) --no-print-directory loom test-install
 	@QUICK=1 $(MAKE) --no-print-directory test-dist TARGET=

@@ -3,7 +3,7 @@
 #
 #   scripts/install-tools.sh            everything but sbom, which only a release needs, and mutants
 #   scripts/install-tools.sh GROUP...   go (registries, peers) | registry (one of them, for make registry) | debian (registry 2, nginx, valgrind, …) | clang | deny | zig |
-#                                       site (Markdown to HTML) | sbom | mutants
+#                                       site (Markdown to HTML) | koffi (C from Node) | sbom | mutants
 #   scripts/install-tools.sh rust:TARGET   the standard library for another target, into the toolchain
 #   scripts/install-tools.sh rust-src      the source of the standard library, into the toolchain
 #
@@ -39,12 +39,14 @@ debian_tools=(
   "luajit luajit usr/bin/luajit the declarations for generators read by LuaJIT"
   "swig swig4.0 usr/bin/swig4.0 the header read by SWIG"
   "bindgen bindgen usr/bin/bindgen the header read by bindgen"
+  "ruby ruby-ffi usr/bin/ruby callbacks on Ruby's only thread"
 )
 
 deny_version=0.20.2
 cyclonedx_version=0.5.9
 mutants_version=27.1.0
 mistune_version=3.4.0
+koffi_version=3.3.4
 # Debian's, with its sanitizers' runtimes and clang-tidy.
 clang_version=19
 # Only its linker is used, and its lists of what each glibc has.
@@ -127,7 +129,7 @@ install_debian() {
   # shellcheck disable=SC1091 # a file of the system's
   release=$(. /etc/os-release 2>/dev/null || true; printf '%s' "${VERSION_CODENAME:-none}")
   # The number goes up with the list above.
-  stamp=$stamps/debian-$release-5
+  stamp=$stamps/debian-$release-6
   if [[ ! -e $stamp ]]; then
     if ! have apt-get || ! have dpkg; then
       for entry in "${debian_tools[@]}"; do
@@ -188,6 +190,11 @@ unpack_debian() {
         qemu-*) printf 'export LD_LIBRARY_PATH=%q\nset -- -U LD_LIBRARY_PATH "$@"\n' "$library" ;;
         swig) printf 'export LD_LIBRARY_PATH=%q SWIG_LIB=%q\n' "$library" "$prefix/usr/share/swig4.0" ;;
         # It loads libclang, which doxygen needs too.
+        # What RubyGems would look up is named: it looks in /usr.
+        ruby)
+          local directories=("$prefix"/usr/lib/ruby/[0-9]* "$library"/ruby/[0-9]* "$library"/rubygems-integration/*/{gems/ffi-*/lib,extensions/*/*/ffi-*})
+          printf 'export LD_LIBRARY_PATH=%q RUBYLIB=%q\nset -- --disable-gems "$@"\n' "$library" "$(IFS=:; printf '%s' "${directories[*]}")"
+          ;;
         bindgen) printf 'export LD_LIBRARY_PATH=%q LIBCLANG_PATH=%q\n' "$library" "$library" ;;
         *) printf 'export LD_LIBRARY_PATH=%q\n' "$library" ;;
       esac
@@ -264,6 +271,21 @@ install_wheel() {
 # scripts/site.py finds it there.
 install_site() { install_wheel mistune mistune "$mistune_version" "make site" || true; }
 
+# lib.sh says where Node finds it.
+install_koffi() {
+  local stamp=$stamps/koffi-$koffi_version what="callbacks on Node's only thread"
+  [[ -e $stamp ]] && return
+  if ! have npm; then
+    lacks koffi "$what (npm is missing)"
+  # It brings its binary along; without its script it never compiles one.
+  elif npm install --prefix "$tools" --no-save --no-audit --no-fund --ignore-scripts "koffi@$koffi_version" >"$logs/koffi.log" 2>&1; then
+    rm -f "$stamps/koffi"-*
+    : >"$stamp"
+  else
+    lacks koffi "$what (see $logs/koffi.log)"
+  fi
+}
+
 install_zig() {
   [[ -x $bin/zig ]] || rm -f "$stamps/zig-$zig_version"
   install_wheel zig ziglang "$zig_version" "the library for glibc 2.28" || return 0
@@ -292,15 +314,15 @@ install_rust_src() {
 }
 
 groups=("$@")
-((${#groups[@]})) || groups=(go debian clang deny zig site)
+((${#groups[@]})) || groups=(go debian clang deny zig site koffi)
 pids=()
 for group in "${groups[@]}"; do
   case $group in
     rust:*) install_rust "${group#rust:}" ;;
     rust-src) install_rust_src ;;
     registry) install_go registry3 & pids+=($!) ;;
-    go | debian | clang | deny | zig | site | sbom | mutants) "install_$group" & pids+=($!) ;;
-    *) fail "unknown group $group: go, registry, debian, clang, deny, zig, site, sbom, mutants, rust:TARGET or rust-src" ;;
+    go | debian | clang | deny | zig | site | koffi | sbom | mutants) "install_$group" & pids+=($!) ;;
+    *) fail "unknown group $group: go, registry, debian, clang, deny, zig, site, koffi, sbom, mutants, rust:TARGET or rust-src" ;;
   esac
 done
 for pid in "${pids[@]}"; do wait "$pid"; done

@@ -13,6 +13,8 @@ use cldoci::archive::{PackOptions, pack};
 use cldoci::oci::Profile;
 use cldoci::options::{CaseCollisions, Links};
 
+use crate::harness::servers::strict;
+
 /// The program of that name, of this repository's tools first. A missing one fails the test where nothing
 /// may be left out, and else is said in one line.
 fn tool(name: &str) -> Option<PathBuf> {
@@ -23,8 +25,7 @@ fn tool(name: &str) -> Option<PathBuf> {
         .map(|dir| dir.join(name))
         .find(|p| p.is_file());
     if found.is_none() {
-        let strict = std::env::var_os("CI").is_some() || std::env::var_os("CLDOCI_REQUIRE_TOOLS").is_some();
-        assert!(!strict, "{name} is missing: run scripts/install-tools.sh");
+        assert!(!strict(), "{name} is missing: run scripts/install-tools.sh");
         #[expect(clippy::print_stderr, reason = "whoever runs the tests must see what is left out")]
         {
             eprintln!("left out: the layer read by {name}, which is missing");

@@ -10,6 +10,11 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
+/// Whether nothing may be left out.
+pub fn strict() -> bool {
+    std::env::var("CI").is_ok_and(|ci| ci == "true") || std::env::var_os("CLDOCI_REQUIRE_TOOLS").is_some()
+}
+
 /// A program of `build/tools/bin`, or `None` with one line that says what is left out. Where nothing may be
 /// left out, a missing program fails the test.
 pub fn tool(name: &str) -> Option<PathBuf> {
@@ -17,9 +22,7 @@ pub fn tool(name: &str) -> Option<PathBuf> {
     if path.is_file() {
         return Some(path);
     }
-    let strict = std::env::var("CI").is_ok_and(|ci| ci == "true")
-        || std::env::var_os("CLDOCI_REQUIRE_TOOLS").is_some();
-    assert!(!strict, "{name} is missing: run scripts/install-tools.sh");
+    assert!(!strict(), "{name} is missing: run scripts/install-tools.sh");
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
     #[expect(clippy::print_stderr, reason = "whoever runs the tests must see what is left out")]
     {
