@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Changes the code where a silent change would hurt most, one place at a time, and sees whether a test notices: cargo-mutants
-# over at most 250 mutants. docs/mutants.md explains those that no test notices.
+# over at most 100 mutants. docs/mutants.md explains those that no test notices.
 #   scripts/mutants.sh [MINUTES [FLAG...]]     stops by then, and says what was run and what was not; flags are cargo-mutants' own
 # The lib tests come first; what they miss meets the suites `registry::` and `unpack::` of tests/it.
 . "$(dirname "$0")/lib.sh"
 
 minutes=${1:-120}
 flags=("${@:2}")
-most=250
+most=100
 files=(
   src/registry/policy.rs src/registry/request.rs          # where a request and a credential may go, redirects
   src/registry/auth/scope.rs src/registry/auth/challenge.rs
