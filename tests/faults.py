@@ -18,6 +18,7 @@ import collections
 import hashlib
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -48,6 +49,8 @@ ERRORS = {
 }
 # A call that is interrupted for ever, and a kernel that is out of threads for ever, may be waited for.
 PASSING = {"EINTR", "EAGAIN"}
+# What wakes the library's event queue, and fails.
+WAKES = re.compile(r'write\(\d+, "\\1(\\0){7}", 8\) .*INJECTED')
 LIMIT = 60
 
 Fault = collections.namedtuple("Fault", "scenario mode call what number")
@@ -308,11 +311,12 @@ def attempt(room, scenario, fault):
         return True, f"ends with {code}: {complained}"
     if any(word in complained for word in ["a bug", "panicked"]):
         return True, "a bug: " + complained
-    # A library whose own event queue fails can go on no more (X-27).
-    for_good = fault.mode == "from then on" or "closed the descriptors" in complained
+    # A library whose own event queue fails can go on no more (X-27); that write to stderr may have failed as well.
+    queue = "closed the descriptors" in complained or WAKES.search(trace)
+    for_good = fault.mode == "from then on" or queue
     # What failed once leaves nothing of its own in the store, whoever comes next.
     spooled = room.path("store/spool")
-    if fault.mode == "once" and "closed the descriptors" not in complained and os.path.isdir(spooled) and os.listdir(spooled):
+    if fault.mode == "once" and not queue and os.path.isdir(spooled) and os.listdir(spooled):
         return True, f"left in the store: {os.listdir(spooled)} (after {code}: {complained.strip()})"
     wrong = scenario.check(room, code, "could not be removed" in complained and for_good, for_good)
     if wrong:
