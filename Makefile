@@ -171,6 +171,8 @@ bench: cli ## measures against the peers and the limits, writes docs/performance
 bench-full: BENCH := --full
 bench-full: bench ## the same with all trees, 8 GiB, 1,000,000 files
 	@python3 benches/ranges.py
+	@for libc in gnu musl; do $(MAKE) --no-print-directory dist TARGET="$$(uname -m)-unknown-linux-$$libc" || exit 1; done
+	@python3 benches/libcs.py
 
 fuzz: ## the fuzz targets for MINUTES= in all, or TARGET= alone
 	@scripts/fuzz.sh "$(TARGET)" "$(MINUTES)"
