@@ -17,7 +17,7 @@ SHELL := bash
 lib := . scripts/lib.sh;
 
 .DEFAULT_GOAL := help
-.PHONY: help demo registry cli test-cli faults examples release dist deb wheel tools test test-rust test-musl test-demo loom test-install test-dist test-release test-bindings test-upgrade lint site mutants deny header third-party asan valgrind tsan golden abi counts measure bench bench-full fuzz soak install uninstall ci ci-full
+.PHONY: help demo registry cli test-cli faults examples release dist deb wheel tools test test-rust test-musl test-older test-demo loom test-install test-dist test-release test-bindings test-upgrade lint site mutants deny header third-party asan valgrind tsan golden abi counts measure bench bench-full fuzz soak install uninstall ci ci-full
 
 help: ## lists the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -72,6 +72,9 @@ test-rust: ## runs the Rust tests alone, with what is installed
 # Those that neither compile programs of C against the shared library nor look at one.
 test-musl: ## the suites of behaviour, archives and layouts on musl, natively
 	@TARGET="$$(uname -m)-unknown-linux-musl" scripts/test-rust.sh --test it -- behaviour:: determinism:: unpack:: pack:: layout:: store::
+
+test-older: ## the same suites and the torture suite as on an older Linux: without openat2, statx and others
+	@scripts/test-older.sh
 
 test-demo: ## `make demo` as a newcomer runs it, on a layout and on a real registry
 	@$(lib) mkdir -p build; quietly() { "$$@" >build/demo.log 2>&1 || { cat build/demo.log; fail "$$*"; }; }; \
@@ -168,6 +171,8 @@ bench: cli ## measures against the peers and the limits, writes docs/performance
 bench-full: BENCH := --full
 bench-full: bench ## the same with all trees, 8 GiB, 1,000,000 files
 	@python3 benches/ranges.py
+	@for libc in gnu musl; do $(MAKE) --no-print-directory dist TARGET="$$(uname -m)-unknown-linux-$$libc" || exit 1; done
+	@python3 benches/libcs.py
 
 fuzz: ## the fuzz targets for MINUTES= in all, or TARGET= alone
 	@scripts/fuzz.sh "$(TARGET)" "$(MINUTES)"
@@ -188,5 +193,5 @@ uninstall: ## removes what install put there
 ci: ## what CI runs
 	@.ci/run
 
-ci-full: ci dist tsan ## the same, and what takes longer: ThreadSanitizer, and all four release archives, each linked with and run
+ci-full: ci test-older dist tsan ## the same, and what takes longer: as on an older Linux, ThreadSanitizer, and all four release archives, each linked with and run
 	@scripts/test-dist.sh all

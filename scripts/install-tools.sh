@@ -7,7 +7,7 @@
 #   scripts/install-tools.sh rust:TARGET   the standard library for another target, into the toolchain
 #   scripts/install-tools.sh rust-src      the source of the standard library, into the toolchain
 #
-# Versions are pinned here; Debian's by its release. A tool that is there already costs nothing.
+# Versions are pinned here, and the sums of Python's wheels; Debian's by its release. A tool that is there already costs nothing.
 . "$(dirname "$0")/lib.sh"
 
 # name, binary's name in the module, package, version, what is left out without it
@@ -47,10 +47,16 @@ cyclonedx_version=0.5.9
 mutants_version=27.1.0
 mistune_version=3.4.0
 koffi_version=3.3.4
+mistune_sums=(d03cec4c8620f21517a996d82d14f3b59c30d79bda2cc6c56bd32b839f18ce6b)
 # Debian's, with its sanitizers' runtimes and clang-tidy.
 clang_version=19
 # Only its linker is used, and its lists of what each glibc has.
 zig_version=0.17.0
+# For x86-64 and for aarch64.
+zig_sums=(
+  97079827064a7492cce5541ceb438ae8003ce1e54e399676da2d62fb7a5dc08b
+  d2804f94f54f7fcf8169f4b212a619ad688a4e2e6592e976f0cf2e58e2cd8af3
+)
 
 bin=$tools/bin
 stamps=$tools/stamps
@@ -253,14 +259,17 @@ install_sbom() { install_crate cargo-cyclonedx "$cyclonedx_version" "the list of
 
 install_mutants() { install_crate cargo-mutants "$mutants_version" "make mutants"; }
 
-# install_wheel NAME PACKAGE VERSION WHAT: a package of Python's without dependencies, into $tools/NAME; WHAT is left out
-# without it. False where it is not there, or was already.
+# install_wheel NAME PACKAGE VERSION WHAT SUM...: a package of Python's without dependencies, into $tools/NAME, whose file has
+# one of the SHA-256 sums; WHAT is left out without it. False where it is not there, or was already.
 install_wheel() {
-  local name=$1 package=$2 version=$3 stamp=$stamps/$1-$3
+  local name=$1 package=$2 version=$3 what=$4 stamp=$stamps/$1-$3
   [[ -e $stamp && -d $tools/$name ]] && return 1
+  shift 4
   rm -rf "${tools:?}/$name" "$tools/$name.new"
-  if ! python3 -m pip install --quiet --no-deps --only-binary :all: --target "$tools/$name.new" "$package==$version" >"$logs/$name.log" 2>&1; then
-    lacks "$name" "$4 (see $logs/$name.log)"
+  # pip takes sums from such a file alone.
+  { printf '%s==%s' "$package" "$version"; printf ' --hash=sha256:%s' "$@"; echo; } >"$logs/$name.txt"
+  if ! python3 -m pip install --quiet --no-deps --only-binary :all: --require-hashes --target "$tools/$name.new" -r "$logs/$name.txt" >"$logs/$name.log" 2>&1; then
+    lacks "$name" "$what (see $logs/$name.log)"
     return 1
   fi
   mv "$tools/$name.new" "$tools/$name"
@@ -269,9 +278,9 @@ install_wheel() {
 }
 
 # scripts/site.py finds it there.
-install_site() { install_wheel mistune mistune "$mistune_version" "make site" || true; }
+install_site() { install_wheel mistune mistune "$mistune_version" "make site" "${mistune_sums[@]}" || true; }
 
-# lib.sh says where Node finds it.
+# The tests tell Node where it is.
 install_koffi() {
   local stamp=$stamps/koffi-$koffi_version what="callbacks on Node's only thread"
   [[ -e $stamp ]] && return
@@ -288,7 +297,7 @@ install_koffi() {
 
 install_zig() {
   [[ -x $bin/zig ]] || rm -f "$stamps/zig-$zig_version"
-  install_wheel zig ziglang "$zig_version" "the library for glibc 2.28" || return 0
+  install_wheel zig ziglang "$zig_version" "the library for glibc 2.28" "${zig_sums[@]}" || return 0
   printf '#!/bin/sh\nexec %q "$@"\n' "$tools/zig/ziglang/zig" >"$bin/zig.new"
   chmod 0755 "$bin/zig.new"
   mv "$bin/zig.new" "$bin/zig"

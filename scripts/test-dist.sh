@@ -194,6 +194,10 @@ for target in "${targets[@]}"; do
     for mode in shared archive static; do
       linked "gcc" "$mode" gcc
       linked "g++" "$mode" g++
+      if need clang "programs that clang links"; then
+        linked "clang" "$mode" clang
+        linked "clang++" "$mode" clang++
+      fi
     done
   elif [[ $arch == "$(uname -m)" ]] && need musl-gcc "programs of musl that gcc links"; then
     linked "musl-gcc" static musl-gcc

@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
 use rustix::io::{Errno, retry_on_intr};
 
+use super::beneath;
 use super::identity::{FileId, file_id};
 use super::path::shown;
 use crate::error::{Error, Kind, Result};
-use crate::os::{Links, open_beneath};
 
 /// How a directory and the files made in it are accessible; the umask takes away from it.
 #[derive(Debug, Clone, Copy)]
@@ -158,29 +158,11 @@ impl Directory {
     /// The regular file at a path beneath it, for reading, where links lead to too; absent = `None`.
     pub(crate) fn find_file(&self, names: &[&str]) -> Result<Option<Found>> {
         let path = names.join("/");
-        match retry_on_intr(|| open_beneath(&self.fd, path.as_bytes(), READ, Links::Beneath)) {
-            Ok(Some(fd)) => self.regular(&path, fd).map(|file| Some(Found::File(file))),
-            Ok(None) => self.find_unlinked(names),
+        match beneath::open(&self.fd, &path, READ) {
+            Ok(fd) => self.regular(&path, fd).map(|file| Some(Found::File(file))),
             Err(Errno::NOENT) => Ok(None),
-            // AGAIN: names on the way were being moved, so that it can't be told.
             Err(Errno::XDEV | Errno::AGAIN) => Ok(Some(Found::Outside)),
             Err(errno) => Err(self.refused(&path, errno)),
-        }
-    }
-
-    /// The same where the system can't tell where a link leads: any may lead outside.
-    fn find_unlinked(&self, names: &[&str]) -> Result<Option<Found>> {
-        let Some((name, directories)) = names.split_last() else { return Ok(None) };
-        let mut below: Option<Self> = None;
-        let found = directories.iter().try_for_each(|name| {
-            below = below.as_ref().unwrap_or(self).child(name)?;
-            below.as_ref().map(|_| ()).ok_or_else(|| failed(&self.path, Errno::NOENT))
-        });
-        match found.and_then(|()| below.as_ref().unwrap_or(self).open_file(name)) {
-            Ok(file) => Ok(file.map(Found::File)),
-            Err(error) if is_absent(&error) => Ok(None),
-            Err(error) if error.kind() == Kind::Unsafe => Ok(Some(Found::Outside)),
-            Err(error) => Err(error),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The file system, for every module that writes to it: directories held open, files that become visible whole,
 //! locks, who is the same file, paths in messages.
 
+mod beneath;
 mod copy;
 mod directory;
 mod identity;
