@@ -46,8 +46,8 @@ deny_version=0.20.2
 cyclonedx_version=0.5.9
 mutants_version=27.1.0
 mistune_version=3.4.0
-koffi_version=3.3.4
 mistune_sums=(d03cec4c8620f21517a996d82d14f3b59c30d79bda2cc6c56bd32b839f18ce6b)
+koffi_version=3.3.4
 # Debian's, with its sanitizers' runtimes and clang-tidy.
 clang_version=19
 # Only its linker is used, and its lists of what each glibc has.
