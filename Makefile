@@ -17,7 +17,7 @@ SHELL := bash
 lib := . scripts/lib.sh;
 
 .DEFAULT_GOAL := help
-.PHONY: help demo registry cli test-cli faults examples release dist deb wheel tools test test-rust test-musl test-older test-demo loom test-install test-dist test-release test-bindings test-upgrade lint site mutants deny header third-party asan valgrind tsan golden abi counts measure bench bench-full fuzz soak install uninstall ci ci-full
+.PHONY: help demo registry cli test-cli faults examples release dist deb wheel tools test test-rust test-musl test-older test-demo loom test-install test-dist test-release test-bindings test-upgrade lint lint-go site mutants deny header third-party asan valgrind tsan golden abi counts measure bench bench-full fuzz soak install uninstall ci ci-full
 
 help: ## lists the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -115,6 +115,10 @@ test-upgrade: release ## programs that were compiled at the first commit of this
 
 lint: ## formatting, clippy, rustdoc, the header and its comments, the shell scripts, C++ by clang-tidy
 	@scripts/lint.sh
+
+lint-go: cli ## the Go package by golangci-lint
+	@scripts/install-tools.sh golangci
+	@scripts/lint.sh go
 
 # An exception for the fuzz targets' libFuzzer is none of the library's; few crates need few of the licences.
 site: ## the guides and the reference of the headers as one static site, build/site; checks its links and those of all pages

@@ -3,7 +3,7 @@
 #
 #   scripts/install-tools.sh            everything but sbom, which only a release needs, and mutants
 #   scripts/install-tools.sh GROUP...   go (registries, peers) | registry (one of them, for make registry) | debian (registry 2, nginx, valgrind, …) | clang | deny | zig |
-#                                       site (Markdown to HTML) | koffi (C from Node) | sbom | mutants
+#                                       golangci (golangci-lint) | site (Markdown to HTML) | koffi (C from Node) | sbom | mutants
 #   scripts/install-tools.sh rust:TARGET   the standard library for another target, into the toolchain
 #   scripts/install-tools.sh rust-src      the source of the standard library, into the toolchain
 #
@@ -43,6 +43,7 @@ debian_tools=(
 )
 
 deny_version=0.20.2
+golangci_version=v2.15.0
 cyclonedx_version=0.5.9
 mutants_version=27.1.0
 mistune_version=3.4.0
@@ -68,27 +69,36 @@ trap 'rm -f "$missing"' EXIT
 
 lacks() { printf '%s: %s\n' "$1" "$2" >>"$missing"; }
 
+# install_go_tool NAME BINARY PACKAGE VERSION WHAT
+install_go_tool() {
+  local name=$1 stage=$tools/stage/$1 stamp=$stamps/$1-$4
+  [[ -e $stamp && -x $bin/$name ]] && return
+  if ! have go; then
+    lacks "$name" "$5 (Go is missing)"
+    return
+  fi
+  mkdir -p "$stage"
+  if GOBIN=$stage GOFLAGS=-trimpath CGO_ENABLED=0 go install "$3@$4" >"$logs/$name.log" 2>&1; then
+    mv "$stage/$2" "$bin/$name"
+    rm -f "$stamps/$name"-*
+    : >"$stamp"
+  else
+    lacks "$name" "$5 (see $logs/$name.log)"
+  fi
+}
+
+# By itself: it takes longer to build than the others together.
+install_golangci() {
+  install_go_tool golangci-lint golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint "$golangci_version" "the look at the Go package"
+}
+
 # install_go [NAME]: all of them, or this one alone.
 install_go() {
-  local entry name binary package version what stage stamp
+  local entry name binary package version what
   for entry in "${go_tools[@]}"; do
     read -r name binary package version what <<<"$entry"
     [[ $name == "${1:-$name}" ]] || continue
-    stamp=$stamps/$name-$version
-    [[ -e $stamp && -x $bin/$name ]] && continue
-    if ! have go; then
-      lacks "$name" "$what (Go is missing)"
-      continue
-    fi
-    stage=$tools/stage/$name
-    mkdir -p "$stage"
-    if GOBIN=$stage GOFLAGS=-trimpath CGO_ENABLED=0 go install "$package@$version" >"$logs/$name.log" 2>&1; then
-      mv "$stage/$binary" "$bin/$name"
-      rm -f "$stamps/$name"-*
-      : >"$stamp"
-    else
-      lacks "$name" "$what (see $logs/$name.log)"
-    fi
+    install_go_tool "$name" "$binary" "$package" "$version" "$what"
   done
   (($#)) && return
   # Our own program that does what cldctl's Go package does today; Go's cache makes a second build free.
@@ -323,15 +333,15 @@ install_rust_src() {
 }
 
 groups=("$@")
-((${#groups[@]})) || groups=(go debian clang deny zig site koffi)
+((${#groups[@]})) || groups=(go debian clang deny zig site koffi golangci)
 pids=()
 for group in "${groups[@]}"; do
   case $group in
     rust:*) install_rust "${group#rust:}" ;;
     rust-src) install_rust_src ;;
     registry) install_go registry3 & pids+=($!) ;;
-    go | debian | clang | deny | zig | site | koffi | sbom | mutants) "install_$group" & pids+=($!) ;;
-    *) fail "unknown group $group: go, registry, debian, clang, deny, zig, site, koffi, sbom, mutants, rust:TARGET or rust-src" ;;
+    go | golangci | debian | clang | deny | zig | site | koffi | sbom | mutants) "install_$group" & pids+=($!) ;;
+    *) fail "unknown group $group: go, golangci, registry, debian, clang, deny, zig, site, koffi, sbom, mutants, rust:TARGET or rust-src" ;;
   esac
 done
 for pid in "${pids[@]}"; do wait "$pid"; done

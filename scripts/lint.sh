@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Formatting, clippy, the pages of the Rust interface, the generated header; the shell scripts, and the header's pages; C++.
 #   scripts/lint.sh [rust|text|cpp]     one part alone: the last two need what scripts/install-tools.sh installs
+#   scripts/lint.sh go                  the Go package by golangci-lint; not among them, as it needs a library: `make lint-go`
 # The licences are `make deny`.
 . "$(dirname "$0")/lib.sh"
 
@@ -44,10 +45,25 @@ cpp() {
     { cat "$build/clang-tidy.log"; fail "clang-tidy"; }
 }
 
+# Its defaults, with the library and without.
+golang() {
+  local prefix
+  need golangci-lint "the look at the Go package" || return 0
+  prefix=$(mktemp -d)
+  # shellcheck disable=SC2064 # now
+  trap "rm -rf '$prefix'" EXIT
+  scripts/install.sh install "$prefix/prefix" >/dev/null
+  export GOLANGCI_LINT_CACHE=$build/golangci PKG_CONFIG_PATH=$prefix/prefix/lib/pkgconfig CGO_LDFLAGS="-g -O2 -Wl,-rpath-link,$prefix/prefix/lib"
+  cd bindings/go
+  golangci-lint run --no-config ./... || fail "golangci-lint"
+  CGO_ENABLED=0 golangci-lint run --no-config ./... || fail "golangci-lint, without the library"
+}
+
 case ${1:-all} in
   rust) rust ;;
   text) text ;;
   cpp) cpp ;;
+  go) golang ;;
   all) rust && text && cpp ;;
-  *) fail "rust, text or cpp" ;;
+  *) fail "rust, text, cpp or go" ;;
 esac

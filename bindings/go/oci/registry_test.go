@@ -46,7 +46,7 @@ func newFakeRegistry(t testing.TB) *fakeRegistry {
 		blobs: map[string][]byte{}, manifests: map[string]manifest{}, uploads: map[string][]byte{},
 	}
 	registry.Server = httptest.NewServer(registry)
-	t.Cleanup(registry.Server.Close)
+	t.Cleanup(registry.Close)
 	return registry
 }
 
