@@ -262,7 +262,8 @@ fn todays_package_to_us() {
     let case = Case::new();
     let home = case.home();
     let reference = server.reference("org/theirs:v1");
-    let digest = peer(&todays, &["push", case.source.to_str().unwrap(), &reference], home);
+    peer(&todays, &["push", case.source.to_str().unwrap(), &reference], home);
+    let digest = peer(&todays, &["digest", &reference], home);
     assert_eq!(printed_digest(&digest), case.ours.resolve(&reference).unwrap().digest());
     let (theirs, mine) = (case.ours.path("theirs"), case.ours.path("mine"));
     peer(&todays, &["pull", &reference, theirs.to_str().unwrap()], home);

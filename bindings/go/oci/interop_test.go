@@ -58,7 +58,8 @@ func TestArtifactsPassBothWays(t *testing.T) {
 
 	t.Run("today's to ours", func(t *testing.T) {
 		reference := host + "/org/theirs:v1"
-		digest := strings.TrimSpace(todays(t, "push", source, reference))
+		todays(t, "push", source, reference)
+		digest := strings.TrimSpace(todays(t, "digest", reference))
 		if exists, err := client.Exists(ctx, reference); !exists || err != nil {
 			t.Errorf("it is not there: %v, %v", exists, err)
 		}

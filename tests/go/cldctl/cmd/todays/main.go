@@ -2,7 +2,8 @@
 // artifacts must stay pullable, and ours must be pullable by it.
 //
 //	todays build DIR         builds DIR, prints the layer's digest
-//	todays push DIR REF      builds DIR and pushes it, prints the manifest's digest
+//	todays push DIR REF      builds DIR and pushes it
+//	todays digest REF        prints the manifest's digest, which its package never asks for
 //	todays pull REF DIR      pulls into DIR
 //	todays config REF        prints what it takes for the config
 //	todays fixture REF       pushes a layer with the odd entries of today's archives
@@ -46,6 +47,17 @@ func run(ctx context.Context, client *oci.Client, args []string) error {
 			return err
 		}
 		return push(ctx, client, artifact, args[2])
+	case len(args) == 2 && args[0] == "digest":
+		ref, err := name.ParseReference(args[1])
+		if err != nil {
+			return err
+		}
+		found, err := remote.Head(ref)
+		if err != nil {
+			return err
+		}
+		fmt.Println(found.Digest)
+		return nil
 	case len(args) == 3 && args[0] == "pull":
 		return client.Pull(ctx, args[1], args[2])
 	case len(args) == 2 && args[0] == "config":
@@ -62,24 +74,12 @@ func run(ctx context.Context, client *oci.Client, args []string) error {
 		}
 		return push(ctx, client, &oci.Artifact{Layers: []oci.Layer{{Data: layer}}}, args[1])
 	}
-	return fmt.Errorf("usage: todays build DIR | push DIR REF | pull REF DIR | config REF | fixture REF")
+	return fmt.Errorf("usage: todays build DIR | push DIR REF | digest REF | pull REF DIR | config REF | fixture REF")
 }
 
 func push(ctx context.Context, client *oci.Client, artifact *oci.Artifact, reference string) error {
 	artifact.Reference = reference
-	if err := client.Push(ctx, artifact); err != nil {
-		return err
-	}
-	ref, err := name.ParseReference(reference)
-	if err != nil {
-		return err
-	}
-	found, err := remote.Head(ref)
-	if err != nil {
-		return err
-	}
-	fmt.Println(found.Digest)
-	return nil
+	return client.Push(ctx, artifact)
 }
 
 // fixture is an archive as today's code has pushed them, with every odd entry at once.
