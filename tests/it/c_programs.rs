@@ -128,7 +128,8 @@ fn callbacks_of_a_verb_that_is_waited_for_enter_a_runtime_with_one_thread() {
     // (scripts/install-tools.sh puts koffi and Ruby there.)
     let tools = root().join("build/tools");
     let path = std::env::join_paths(
-        std::iter::once(tools.join("bin")).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())),
+        std::iter::once(tools.join("bin"))
+            .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())),
     )
     .unwrap();
     let command = |runtime: &str| {
@@ -145,7 +146,10 @@ fn callbacks_of_a_verb_that_is_waited_for_enter_a_runtime_with_one_thread() {
     for (runtime, program, needs) in runtimes {
         let there = command(runtime).args(needs).output().is_ok_and(|output| output.status.success());
         if !there {
-            assert!(!strict(), "{runtime}, or what it needs to call C, is missing: run scripts/install-tools.sh");
+            assert!(
+                !strict(),
+                "{runtime}, or what it needs to call C, is missing: run scripts/install-tools.sh"
+            );
             println!("left out: {runtime}, or what it needs to call C, is missing");
             continue;
         }

@@ -143,9 +143,10 @@ fn bend_packed(random: &mut Random, bytes: &mut Vec<u8>) {
     }
 }
 
-fn rounds(seed: u64) -> (usize, Random) {
+/// So many rounds by default, and chance for them.
+fn rounds(usual: usize, seed: u64) -> (usize, Random) {
     let cases: usize = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(256);
-    (600 * (cases / 256).clamp(1, 64), Random(seed + cases as u64))
+    (usual * (cases / 256).clamp(1, 64), Random(seed + cases as u64))
 }
 
 /// How many of the layers were taken.
@@ -202,7 +203,7 @@ fn pull_all(mut random: Random, rounds: usize, make: impl Fn(&mut Random) -> (De
 #[test]
 fn bent_archives_change_nothing_outside() {
     let entries = entries();
-    let (rounds, random) = rounds(1);
+    let (rounds, random) = rounds(600, 1);
     let taken = pull_all(random, rounds, |random| {
         let some: Vec<Vec<u8>> =
             (0..1 + random.below(8)).map(|_| entries[random.below(entries.len())].clone()).collect();
@@ -227,7 +228,7 @@ fn bent_streams_change_nothing_outside() {
     let member = gzip(&archive);
     let members = [gzip(&archive[..700]), gzip(b""), gzip(&archive[700..])].concat();
     let frames = [zstd(&archive[..700]), zstd(&archive[700..])].concat();
-    let (rounds, random) = rounds(2);
+    let (rounds, random) = rounds(600, 2);
     let taken = pull_all(random, rounds, |random| {
         let (media_type, whole) = match random.below(16) {
             0 => (GZIP, &blocks),
@@ -293,7 +294,7 @@ fn a_table_of_blocks_that_lies_changes_nothing_of_what_comes() {
         world.check();
         pulled.map(|()| Digest::of(&std::fs::read(world.dest().join("big")).unwrap()))
     };
-    let (rounds, mut random) = rounds(3);
+    let (rounds, mut random) = rounds(2000, 3);
     for round in 0..rounds {
         let mut bytes = blocks.clone();
         let is_bent = random.one_in(4);
