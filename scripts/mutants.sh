@@ -22,7 +22,8 @@ out=$build/mutants
 export CARGO_PROFILE_DEV_DEBUG=0
 rm -rf "$out"
 mkdir -p "$out"
-ends=$((SECONDS + minutes * 60))
+# The last third is the suites'.
+lib_ends=$((SECONDS + minutes * 40)) ends=$((SECONDS + minutes * 60))
 
 # Debug representations change no behaviour.
 chosen=(--exclude-re 'fmt::Debug')
@@ -39,10 +40,10 @@ git diff --quiet HEAD -- src || fail "src has changes that are not committed: mu
 trap 'git checkout --quiet HEAD -- src' EXIT
 
 # In random order, so that a run that the clock ends has looked everywhere.
-# pass NAME FLAGS...: one run, ended by the clock; its outcomes are in $out/NAME/mutants.out.
+# pass NAME END FLAGS...: one run, ended by the clock; its outcomes are in $out/NAME/mutants.out.
 pass() {
-  local name=$1 left=$((ends - SECONDS)) status=0
-  shift
+  local name=$1 left=$(($2 - SECONDS)) status=0
+  shift 2
   ((left > 0)) || return 0
   timeout --signal=INT "$left" cargo mutants --in-place --output "$out/$name" --colors never --no-times \
     --build-timeout 600 --minimum-test-timeout 60 "${flags[@]}" "$@" >"$out/$name.log" 2>&1 || status=$?
@@ -53,20 +54,23 @@ pass() {
 
 # of NAME OUTCOME: the mutants of a pass with this outcome.
 of() { cat "$out/$1/mutants.out/$2.txt" 2>/dev/null || true; }
+# met OUTCOME: those that the lib tests missed, with this outcome in the suites.
+met() { of suites "$1" | grep -xF -f "$out/lib/mutants.out/missed.txt" || true; }
 
 # As an argument of cargo it holds for the build too, which would else make every test program.
-pass lib "${chosen[@]}" --cargo-arg=--lib
+pass lib "$lib_ends" "${chosen[@]}" --cargo-arg=--lib
 mapfile -t missed < <(of lib missed)
 if ((${#missed[@]} > 0)); then
   exact=()
+  # Fields that are left out come along whatever --re says: those of other files need not.
   # shellcheck disable=SC2001,SC2016 # signs of a regular expression
-  for mutant in "${missed[@]}"; do exact+=(--re "^$(sed 's/[][\.*^$()+?{}|]/\\&/g' <<<"$mutant")\$"); done
-  pass suites "${exact[@]}" --cargo-arg=--test=it -- -- registry:: unpack::
+  for mutant in "${missed[@]}"; do exact+=(--file "${mutant%%:*}" --re "^$(sed 's/[][\.*^$()+?{}|]/\\&/g' <<<"$mutant")\$"); done
+  pass suites "$ends" "${exact[@]}" --cargo-arg=--test=it -- -- registry:: unpack::
 fi
 
 count() { of "$1" "$2" | wc -l; }
 say "lib tests: $(count lib caught) caught, $(count lib timeout) timed out, $(count lib unviable) do not compile, ${#missed[@]} missed"
-say "suites registry:: and unpack::, on those missed: $(count suites caught) caught, $(count suites timeout) timed out, $(count suites missed) missed"
+say "suites registry:: and unpack::, on those missed: $(met caught | wc -l) caught, $(met timeout | wc -l) timed out, $(met missed | wc -l) missed"
 tried=$(($(count lib caught) + $(count lib timeout) + $(count lib unviable) + ${#missed[@]}))
-say "run: $tried of ${#mutants[@]}; of ${#missed[@]} missed by the lib tests $(($(count suites caught) + $(count suites timeout) + $(count suites missed))) met the suites"
-of suites missed | sed 's/^/survives: /'
+say "run: $tried of ${#mutants[@]}; of ${#missed[@]} missed by the lib tests $({ met caught; met timeout; met missed; } | wc -l) met the suites"
+met missed | sed 's/^/survives: /'
