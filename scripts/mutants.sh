@@ -2,7 +2,7 @@
 # Changes the code where a silent change would hurt most, one place at a time, and sees whether a test notices: cargo-mutants
 # over at most 100 mutants. docs/mutants.md explains those that no test notices.
 #   scripts/mutants.sh [MINUTES [FLAG...]]     stops by then, and says what was run and what was not; flags are cargo-mutants' own
-# The lib tests come first; what they miss meets the suites `registry::` and `unpack::` of tests/it.
+# The lib tests come first; what they miss meets the suites `registry::`, `credentials::` and `unpack::` of tests/it.
 . "$(dirname "$0")/lib.sh"
 
 minutes=${1:-120}
@@ -65,12 +65,12 @@ if ((${#missed[@]} > 0)); then
   # Fields that are left out come along whatever --re says: those of other files need not.
   # shellcheck disable=SC2001,SC2016 # signs of a regular expression
   for mutant in "${missed[@]}"; do exact+=(--file "${mutant%%:*}" --re "^$(sed 's/[][\.*^$()+?{}|]/\\&/g' <<<"$mutant")\$"); done
-  pass suites "$ends" "${exact[@]}" --cargo-arg=--test=it -- -- registry:: unpack::
+  pass suites "$ends" "${exact[@]}" --cargo-arg=--test=it -- -- registry:: credentials:: unpack::
 fi
 
 count() { of "$1" "$2" | wc -l; }
 say "lib tests: $(count lib caught) caught, $(count lib timeout) timed out, $(count lib unviable) do not compile, ${#missed[@]} missed"
-say "suites registry:: and unpack::, on those missed: $(met caught | wc -l) caught, $(met timeout | wc -l) timed out, $(met missed | wc -l) missed"
+say "suites registry::, credentials:: and unpack::, on those missed: $(met caught | wc -l) caught, $(met timeout | wc -l) timed out, $(met missed | wc -l) missed"
 tried=$(($(count lib caught) + $(count lib timeout) + $(count lib unviable) + ${#missed[@]}))
 say "run: $tried of ${#mutants[@]}; of ${#missed[@]} missed by the lib tests $({ met caught; met timeout; met missed; } | wc -l) met the suites"
 met missed | sed 's/^/survives: /'
