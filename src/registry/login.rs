@@ -51,10 +51,10 @@ impl Repository {
     /// it is right (Q113). One that takes a user whom nobody knows, too, has proved nothing.
     async fn prove(&self, request: &Request<'_>) -> Result<bool> {
         let auth = self.registry.auth();
-        let origin = self.origin()?;
-        let access = self.access(&origin, &request.scope);
+        let origin = self.origin();
+        let access = self.access(origin, &request.scope);
         let Some(own) = auth.unasked(access).await? else { return Ok(false) };
-        let answer = self.ask_as(request, &origin, &own).await?;
+        let answer = self.ask_as(request, origin, &own).await?;
         match answer.status {
             200..=299 => answer.drain().await?,
             // Another host was not shown it.
@@ -70,7 +70,7 @@ impl Repository {
             _ => return Err(answer.error_response().await?.into_error(&self.name())),
         }
         let Some(nobody) = Auth::nobody()? else { return Ok(false) };
-        let answer = self.ask_as(request, &origin, &nobody).await?;
+        let answer = self.ask_as(request, origin, &nobody).await?;
         let proved = matches!(answer.status, 401 | 403);
         answer.drain().await?;
         Ok(proved)

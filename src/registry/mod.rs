@@ -10,6 +10,7 @@ mod error_response;
 mod fallback;
 #[cfg(feature = "internals")]
 pub mod fuzz;
+mod host;
 mod login;
 mod manifests;
 mod origin;

@@ -123,18 +123,17 @@ impl Repository {
         let auth = self.registry.auth();
         loop {
             let own = !matches!(request.target, Target::Url { own: false, .. });
-            let origin = self.origin()?;
-            let access = self.access(&origin, &request.scope);
+            let origin = self.origin();
+            let access = self.access(origin, &request.scope);
             let authorization = match fresh.take() {
                 None if own => auth.header(access).await?,
                 fresh => fresh,
             };
-            let next = match self.attempt(request, &origin, authorization.as_ref()).await {
+            let next = match self.attempt(request, origin, authorization.as_ref()).await {
                 Ok(response) if response.status == 401 && response.own => {
                     // What it said before stands: that a credential was tried in vain is no news to who has none.
                     if let Some(first) = hiding.take() {
-                        let origin = self.origin()?;
-                        auth.conceal(Access { origin: &origin, ..access }).await;
+                        auth.conceal(Access { origin: self.origin(), ..access }).await;
                         return Ok(first);
                     }
                     let headers = response.headers.clone();
@@ -144,21 +143,21 @@ impl Repository {
                     if !answered {
                         answered = true;
                         // The attempt may have found out that it speaks TLS.
-                        let origin = self.origin()?;
-                        fresh = auth.answer(Access { origin: &origin, ..access }, &headers, used).await?;
+                        let answer = auth.answer(Access { origin: self.origin(), ..access }, &headers, used);
+                        // Boxed, as below: what is rare would make each request's future three times as large.
+                        fresh = Box::pin(answer).await?;
                         if fresh.is_some() {
                             continue;
                         }
                     }
-                    return Err(auth.refused(access, used, &headers, error_response).await);
+                    return Err(Box::pin(auth.refused(access, used, &headers, error_response)).await);
                 }
                 Ok(response)
                     if hiding.is_none() && request.may_be_hidden(&response, authorization.as_ref()) =>
                 {
                     let response = response.read().await?;
                     // As above.
-                    let origin = self.origin()?;
-                    fresh = auth.reveal(Access { origin: &origin, ..access }).await?;
+                    fresh = Box::pin(auth.reveal(Access { origin: self.origin(), ..access })).await?;
                     if fresh.is_none() {
                         return Ok(response);
                     }
@@ -224,12 +223,9 @@ impl Repository {
         origin: &Origin,
         authorization: Option<&Authorization>,
     ) -> std::result::Result<Response, Failure> {
-        let guess =
-            matches!(request.target, Target::Path(_)) && self.registry.is_guess(&self.reference.registry);
-        if !guess {
+        if !(matches!(request.target, Target::Path(_)) && self.host.is_guess()) {
             return self.follow(request, origin, authorization).await;
         }
-        let name = &self.reference.registry;
         // What the plain attempt came to, and whether it told that TLS is wanted.
         let (first, told) = match self.follow(request, origin, authorization).await {
             Ok(response) if matches!(response.status, 400 | 497) => {
@@ -237,13 +233,13 @@ impl Repository {
                 let response = response.read().await.map_err(Failure::last)?;
                 let told = response.says("https");
                 if !told && request.method != Method::HEAD {
-                    self.registry.learn(name, false);
+                    self.host.learn(false);
                     return Ok(response);
                 }
                 (Ok(response), told)
             }
             Ok(response) => {
-                self.registry.learn(name, false);
+                self.host.learn(false);
                 return Ok(response);
             }
             Err(failure) if matches!(failure.stage, Stage::Broken | Stage::Garbled) => (Err(failure), true),
@@ -253,7 +249,7 @@ impl Repository {
         let secure = origin.with_secure(true);
         match self.follow(request, &secure, authorization).await {
             Ok(response) => {
-                self.registry.learn(name, true);
+                self.host.learn(true);
                 Ok(response)
             }
             // It speaks TLS: the handshake was answered, or it was over when the connection broke.
@@ -351,7 +347,7 @@ impl Repository {
     ) -> std::result::Result<RawResponse, Failure> {
         let mut headers = request.headers.clone();
         if own {
-            for (name, value) in &self.extra_headers {
+            for (name, value) in self.host.headers() {
                 headers.insert(name.clone(), value.clone());
             }
             if let Some(authorization) = authorization {

@@ -101,7 +101,7 @@ impl<'a> Pages<'a> {
                 format!("the list has more than {limit} pages (option max_pages)"),
             ));
         }
-        let url = policy::link(&self.repository.origin()?, from, link)?;
+        let url = policy::link(self.repository.origin(), from, link)?;
         if self.seen.contains(url.as_str()) {
             return Err(Error::new(Kind::Limit, "the list's pages form a loop"));
         }

@@ -172,9 +172,7 @@ impl Transport {
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let (proxy, named) = (self.0.clients.proxy_of(&url), self.0.clients.proxy_url(&url));
         let bodied = matches!(method, Method::POST | Method::PUT | Method::PATCH);
-        // Without the query, which may hold an upload's state or a signature.
-        let asked = format!("{method} {}{}", origin.authority(), printable(url.path()));
-        let mut request = reqwest::Request::new(method, url);
+        let mut request = reqwest::Request::new(method.clone(), url);
         let (body, progress) = body.into_body(&call.operation);
         if bodied {
             // Also of nothing (Q32), and chunked only where there is no telling (Q44).
@@ -204,7 +202,11 @@ impl Transport {
                     if let (None, AddressPolicy::Any, Some(peer)) = (proxy, addresses, response.remote_addr()) {
                         self.0.clients.classes().put(&origin.host, classify(peer.ip()));
                     }
-                    call.operation.log(Level::Debug, || format!("{asked}: {}", response.status().as_u16()));
+                    // Without the query, which may hold an upload's state or a signature.
+                    call.operation.log(Level::Debug, || {
+                        let (path, status) = (printable(response.url().path()), response.status().as_u16());
+                        format!("{method} {}{path}: {status}", origin.authority())
+                    });
                     let proxy = proxy.map(str::to_owned);
                     Ok(RawResponse { response, call: call.clone(), proxy, _permit: permit })
                 }

@@ -116,7 +116,7 @@ impl Repository {
 
     async fn begin(&self, descriptor: &Descriptor, mount_from: &[String]) -> Result<Begun> {
         let own = &self.reference.repository;
-        let capabilities = self.registry.capabilities(&self.reference.registry);
+        let capabilities = self.host.capabilities();
         let others: Vec<&String> =
             mount_from.iter().filter(|from| capabilities.mounts && *from != own).collect();
         let probing = others.is_empty()
@@ -130,8 +130,7 @@ impl Repository {
                     // It is not there, or this host does not mount: only one blob of a call has to ask.
                     if !self.fresh.load(Ordering::Relaxed) {
                         if self.blob_exists(descriptor).await? {
-                            let name = &self.reference.registry;
-                            self.registry.change_capabilities(name, |host| host.mounts_from_itself = false);
+                            self.host.change_capabilities(|host| host.mounts_from_itself = false);
                             return Ok(Begun::There);
                         }
                         self.fresh.store(true, Ordering::Relaxed);
@@ -139,9 +138,7 @@ impl Repository {
                     Ok(begun)
                 }
                 None => {
-                    self.registry.change_capabilities(&self.reference.registry, |host| {
-                        host.mounts_from_itself = false
-                    });
+                    self.host.change_capabilities(|host| host.mounts_from_itself = false);
                     Box::pin(self.begin(descriptor, mount_from)).await
                 }
             };
@@ -194,7 +191,7 @@ impl Repository {
             status @ 400..=599 => {
                 // A server that fails at it, or has no such thing, need not be asked for the next blob.
                 if status == 405 || status >= 500 {
-                    self.registry.change_capabilities(&self.reference.registry, |host| host.mounts = false);
+                    self.host.change_capabilities(|host| host.mounts = false);
                 }
                 response.drain().await.map(|()| None)
             }
@@ -233,12 +230,12 @@ impl Repository {
         };
         let hosts = &self.call.settings.upload_hosts;
         location
-            .and_then(|text| policy::location(&self.origin()?, &response.url, text, hosts))
+            .and_then(|text| policy::location(self.origin(), &response.url, text, hosts))
             .map_err(|error| error.context(self.name()).with_http_status(response.status))
     }
 
     fn usual_strategy(&self) -> Strategy {
-        self.registry.capabilities(&self.reference.registry).strategy
+        self.host.capabilities().strategy
     }
 
     /// Sends a blob: on where the registry is after a break, in another way or in a new session where one fails.
@@ -259,8 +256,7 @@ impl Repository {
             let begun_before = at.offset > 0;
             let (error, next) = match upload.send(at, strategy.with_least(least)).await? {
                 Outcome::Done => {
-                    let host = &self.reference.registry;
-                    self.registry.change_capabilities(host, |host| host.strategy = strategy);
+                    self.host.change_capabilities(|host| host.strategy = strategy);
                     return Ok(());
                 }
                 Outcome::Refused(error) => match strategy.after(error.http_status(), upload.size()) {

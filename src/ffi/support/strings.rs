@@ -12,9 +12,7 @@ pub(crate) struct OwnedCStr(Box<[u8]>);
 
 impl OwnedCStr {
     pub(crate) fn new(bytes: impl AsRef<[u8]>) -> Self {
-        let mut owned = bytes.as_ref().to_vec();
-        owned.push(0);
-        Self(owned.into())
+        Self([bytes.as_ref(), &[0]].concat().into())
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {

@@ -141,7 +141,8 @@ impl Auth {
         let Some(scheme) = scheme else { return Ok(None) };
         match scheme {
             Scheme::Basic => self.basic(access, None).await,
-            Scheme::Bearer(bearer) => match self.bearer(access, &bearer, None, None).await {
+            // Boxed, as are its like: who needs no token has small futures.
+            Scheme::Bearer(bearer) => match Box::pin(self.bearer(access, &bearer, None, None)).await {
                 // The server's own challenge may access for less.
                 Err(error) if error.kind() == Kind::Unauthorized => Ok(None),
                 result => result,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use reqwest::{Client, Proxy, redirect};
 use url::Url;
 
+use super::SHORT_PERMITS;
 use super::certs_d;
 use super::no_proxy::NoProxy;
 use super::resolver::{Classes, Names, Resolver};
@@ -25,7 +26,8 @@ const HEADER_LIST: u32 = 64 << 10;
 const HEADER_COUNT: usize = 256;
 /// Idle connections: load balancers drop them after 30–60 s (Q75).
 const IDLE: Duration = Duration::from_secs(25);
-const IDLE_PER_HOST: usize = 8;
+/// As many as may ask at once: with fewer, calls that come together connect anew.
+const IDLE_PER_HOST: usize = SHORT_PERMITS;
 
 /// What makes one client differ from another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -69,9 +69,9 @@ impl Repository {
 
     /// A saved location, if it still passes the policy.
     pub(super) fn saved_location(&self, session: &Session) -> Option<Location> {
-        let request: Url = self.origin().ok()?.url("/v2/").ok()?;
+        let request: Url = self.origin().url("/v2/").ok()?;
         let hosts = &self.call.settings.upload_hosts;
-        policy::location(&self.origin().ok()?, &request, &session.location, hosts).ok()
+        policy::location(self.origin(), &request, &session.location, hosts).ok()
     }
 }
 

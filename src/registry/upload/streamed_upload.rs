@@ -34,7 +34,7 @@ impl Repository {
         described: impl Future<Output = Option<Descriptor>> + Send,
         mount_from: &[String],
     ) -> Result<bool> {
-        let capabilities = self.registry.capabilities(&self.reference.registry);
+        let capabilities = self.host.capabilities();
         if !capabilities.takes_streamed || matches!(capabilities.strategy, Strategy::Chunked(_)) {
             return Ok(false);
         }
@@ -123,7 +123,7 @@ impl Repository {
             if matches!(status, 401 | 403 | 429) {
                 return Err(error_response.into_error(&self.name()));
             }
-            self.registry.change_capabilities(&self.reference.registry, |host| host.takes_streamed = false);
+            self.host.change_capabilities(|host| host.takes_streamed = false);
             return Ok(false);
         }
         let next = self.next_location(&response)?;
