@@ -72,7 +72,8 @@ impl Task {
         let gate = engine.gate(weight);
         let holder = engine.clone();
         let busy = activity().begin();
-        engine.drive(&running, async move {
+        // Boxed: what it is moved through on its way to the runtime lies on the caller's stack, which may be small.
+        let task = Box::pin(async move {
             let operation = driven.operation.clone();
             let gated = async move {
                 // Waiting for the turn ends with the operation, too.
@@ -93,6 +94,7 @@ impl Task {
             // Last: nothing of it is left then.
             drop(busy);
         });
+        engine.drive(&running, task);
         running
     }
 
