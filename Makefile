@@ -17,7 +17,7 @@ SHELL := bash
 lib := . scripts/lib.sh;
 
 .DEFAULT_GOAL := help
-.PHONY: help demo registry cli test-cli faults examples release dist deb wheel tools test test-rust test-musl test-older test-demo loom test-install test-dist test-release test-bindings test-upgrade lint lint-go site mutants deny header third-party asan valgrind tsan golden abi counts measure bench bench-full fuzz soak install uninstall ci ci-full
+.PHONY: help demo registry cli test-cli faults examples release dist deb wheel tools test test-rust test-musl test-aarch64 test-older test-demo loom test-install test-dist test-release test-bindings test-upgrade lint lint-go site mutants deny header third-party asan valgrind tsan golden abi counts measure bench bench-full fuzz soak install uninstall ci ci-full
 
 help: ## lists the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -70,8 +70,13 @@ test-rust: ## runs the Rust tests alone, with what is installed
 	@scripts/test-rust.sh
 
 # Those that neither compile programs of C against the shared library nor look at one.
+SUITES ?= behaviour:: determinism:: unpack:: pack:: layout:: store::
+
 test-musl: ## the suites of behaviour, archives and layouts on musl, natively
-	@TARGET="$$(uname -m)-unknown-linux-musl" scripts/test-rust.sh --test it -- behaviour:: determinism:: unpack:: pack:: layout:: store::
+	@TARGET="$$(uname -m)-unknown-linux-musl" scripts/test-rust.sh --test it -- $(SUITES)
+
+test-aarch64: ## the same on aarch64, under qemu, which has no openat2: 20 minutes, or those of SUITES= alone
+	@TARGET=aarch64-unknown-linux-musl LEFT_OUT=tests/qemu-left-out scripts/test-rust.sh --test it -- $(SUITES)
 
 test-older: ## the same suites and the torture suite as on an older Linux: without openat2, statx and others
 	@scripts/test-older.sh
@@ -197,5 +202,5 @@ uninstall: ## removes what install put there
 ci: ## what CI runs
 	@.ci/run
 
-ci-full: ci test-older dist tsan ## the same, and what takes longer: as on an older Linux, ThreadSanitizer, and all four release archives, each linked with and run
+ci-full: ci test-older test-aarch64 dist tsan ## the same, and what takes longer: as on an older Linux and on aarch64, ThreadSanitizer, and all four release archives, each linked with and run
 	@scripts/test-dist.sh all

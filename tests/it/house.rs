@@ -110,6 +110,21 @@ fn threads_begin_in_one_module() {
     assert!(other.is_empty(), "{other:?}");
 }
 
+/// Each is a name with a reason, and a test.
+#[test]
+fn the_list_of_tests_left_out_is_true() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let list = fs::read_to_string(root.join("qemu-left-out")).unwrap();
+    for line in list.lines().filter(|line| !line.starts_with('#')) {
+        let (path, reason) = line.split_once(' ').expect(line);
+        assert!(!reason.trim().is_empty(), "{line}");
+        let (module, name) = path.rsplit_once("::").expect(line);
+        let file = root.join("it").join(format!("{}.rs", module.replace("::", "/")));
+        let found = fs::read_to_string(file).is_ok_and(|text| text.contains(&format!("fn {name}()")));
+        assert!(found, "there is no test {path}");
+    }
+}
+
 /// The code of a file, without its tests and comments.
 fn code(text: &str) -> String {
     without_comments(text.split("#[cfg(test)]").next().unwrap())

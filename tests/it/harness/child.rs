@@ -4,13 +4,24 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::process::Command;
 
-/// This test program, and the arguments that make it run one test: `one(module_path!(), "child_that_pushes")`.
-/// What the test prints comes through.
-pub fn one(module: &str, test: &str) -> Vec<OsString> {
+/// What a program for another processor is started by.
+pub fn runner() -> Option<OsString> {
+    std::env::var_os("CLDOCI_TEST_RUNNER")
+}
+
+/// The arguments that make a test program run one test. What the test prints comes through.
+pub fn arguments(module: &str, test: &str) -> [OsString; 4] {
     let (_, module) = module.split_once("::").unwrap();
-    let program = std::env::current_exe().unwrap();
     let name = format!("{module}::{test}");
-    vec![program.into(), "--include-ignored".into(), "--exact".into(), name.into(), "--nocapture".into()]
+    ["--include-ignored".into(), "--exact".into(), name.into(), "--nocapture".into()]
+}
+
+/// This test program, and those arguments: `one(module_path!(), "child_that_pushes")`.
+pub fn one(module: &str, test: &str) -> Vec<OsString> {
+    let mut words = Vec::from_iter(runner());
+    words.push(std::env::current_exe().unwrap().into());
+    words.extend(arguments(module, test));
+    words
 }
 
 /// A command that runs one test of this program.
@@ -31,6 +42,7 @@ pub fn passed_as_nobody() -> bool {
     let name = std::thread::current().name().unwrap().to_owned();
     let output = Command::new("setpriv")
         .args(["--reuid", nobody, "--regid", nobody, "--clear-groups"])
+        .args(runner())
         // The program may lie where nobody can't go.
         .arg("/proc/self/fd/0")
         .stdin(File::open(std::env::current_exe().unwrap()).unwrap())

@@ -6,7 +6,7 @@ use cldoci::options::Environment;
 use rustix::fs::{Mode, XattrFlags};
 
 use super::*;
-use crate::harness::child::{command, passed_as_nobody};
+use crate::harness::child::{arguments, command, passed_as_nobody, runner};
 use crate::harness::ours::{self, Ours};
 use crate::harness::trees::component;
 
@@ -63,11 +63,12 @@ fn builds(layout: &Path, umask: &str, user: Option<&str>) {
     let mut child = command(module_path!(), "child_that_builds");
     if let Some(user) = user {
         let program = fs::File::open(std::env::current_exe().unwrap()).unwrap();
-        let arguments: Vec<_> = child.get_args().map(std::ffi::OsStr::to_owned).collect();
         child = Command::new("setpriv");
         child
-            .args(["--reuid", user, "--regid", user, "--groups", GROUP, "/proc/self/fd/0"])
-            .args(arguments)
+            .args(["--reuid", user, "--regid", user, "--groups", GROUP])
+            .args(runner())
+            .arg("/proc/self/fd/0")
+            .args(arguments(module_path!(), "child_that_builds"))
             .stdin(program)
             .current_dir("/");
         child.env_remove("TMPDIR");
