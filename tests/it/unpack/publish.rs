@@ -8,6 +8,7 @@ use cldoci::oci::Descriptor;
 use cldoci::options::Existing;
 use cldoci::{Kind, Operation};
 
+use super::links::pulled_with_fault;
 use crate::harness::archive::*;
 use crate::harness::child;
 
@@ -125,6 +126,32 @@ fn t_82_replace_swaps_the_whole_directory() {
     assert_eq!(warnings, Vec::<String>::new());
     assert_eq!(tree(&world.dest()), ["new=x"]);
     assert_ne!(destination_identity(&world.dest()), Some(before));
+    world.check();
+}
+
+#[test]
+fn t_82_a_file_system_that_can_not_exchange_directories_keeps_the_old_tree() {
+    for (errno, kind) in [("EINVAL", "Unsupported"), ("ENOSYS", "Unsupported"), ("EIO", "Io")] {
+        let world = World::new();
+        write(&world.dest().join("old"), "as it was");
+        let pulled = pulled_with_fault(&world.dest(), "replace", "renameat2", errno);
+        let Some((said, injected)) = pulled else { return };
+        assert_eq!(injected, 1, "{said}");
+        let failed = said.lines().find_map(|line| line.strip_prefix("failed ")).expect(&said);
+        assert!(failed.starts_with(kind), "{errno}: {failed}");
+        assert_eq!(
+            failed.contains("which existing=replace needs"),
+            kind == "Unsupported",
+            "{errno}: {failed}"
+        );
+        assert_eq!(tree(&world.dest()), ["old=as it was"]);
+        world.check();
+    }
+    let world = World::new();
+    write(&world.dest().join("old"), "as it was");
+    let Some((said, _)) = pulled_with_fault(&world.dest(), "replace", "sync", "EIO") else { return };
+    assert!(said.lines().any(|line| line == "pulled"), "{said}");
+    assert_eq!(tree(&world.dest()).len(), 3);
     world.check();
 }
 
