@@ -3,14 +3,19 @@
 # made here. System calls and allocations for each further file, instructions for each further file and for each
 # byte of a large one, threads and waits of the everyday pull, and the memory that the header promises: of what is large, of
 # many small verbs at once, and of what is made to take much (tests/memory.py). The requests are counted by tests/it/requests.rs.
-#   scripts/counts.sh [shapes|full]
-# shapes: peak memory by shape alone; full: the same as large as docs/reliability.md has it.
+#   scripts/counts.sh [shapes|full|small]
+# shapes: peak memory by shape alone; full: the same as large as docs/reliability.md has it; small: small verbs in a warm
+# program alone.
 . "$(dirname "$0")/lib.sh"
 
 only=${1:-}
-[[ $only =~ ^(shapes|full)?$ ]] || fail "'$only' is neither shapes nor full"
+[[ $only =~ ^(shapes|full|small)?$ ]] || fail "'$only' is none of shapes, full and small"
 need python3 "peak memory by shape" || exit 0
-if [[ -z $only ]]; then
+if [[ $only == small && -z ${REGISTRY:-} ]]; then
+  need registry3 "the counts of small verbs" || exit 0
+  exec scripts/registry.sh run scripts/counts.sh small
+fi
+if [[ $only != @(shapes|full) ]]; then
   need strace "the count of system calls" || exit 0
   need valgrind "the count of instructions and allocations" || exit 0
 fi
@@ -106,6 +111,37 @@ slope() {
 }
 
 "${CC:-cc}" -std=c99 -O2 -Iinclude benches/macro/verbs.c -o "$work/verbs" -pthread -Lbuild/lib -lcldoci -Wl,-rpath,"$root/build/lib"
+
+# warm COUNTER VERB: what one more operation costs a warm program, on a registry.
+warm() {
+  local less more
+  less=$("$1" 1 20 "$2") more=$("$1" 1 120 "$2")
+  awk "BEGIN { printf \"%.1f\", ($more - $less) / 100 }"
+}
+# Each does so many operations, so many at once.
+run_warm() { "${@:4}" "$work/verbs" "$3" "$REGISTRY/test/app:v1" "$work/tree$ten" "$1" "$2" >/dev/null; }
+warm_calls() {
+  run_warm "$1" "$2" "$3" strace -c -f -o "$work/log"
+  awk '$4 ~ /^[0-9]+$/ && $NF !~ /^(futex|epoll_wait|sched_yield|total)$/ { n += $4 } END { print n }' "$work/log"
+}
+warm_allocations() {
+  run_warm "$1" "$2" "$3" valgrind --log-file="$work/log"
+  sed -n 's/.*total heap usage: \([0-9,]*\) allocs.*/\1/p' "$work/log" | tr -d ,
+}
+connections() {
+  run_warm "$1" "$2" "$3" strace -f -e trace=connect -o "$work/log"
+  grep -c 'connect(' "$work/log"
+}
+if [[ $only == small ]]; then
+  run_warm 1 1 push-again
+  for limits in "exists 6 145" "config 9 320" "tag 9 350" "push-again 11 385"; do
+    read -r verb calls allocations <<<"$limits"
+    bound "$verb, warm: system calls" "$(warm warm_calls "$verb")" "$calls"
+    bound "$verb, warm: allocations" "$(warm warm_allocations "$verb")" "$allocations"
+  done
+  bound "exists, 800 times, 16 at once: connections" "$(connections 16 800 exists)" 32
+  exit $failed
+fi
 bound "build: system calls a file" "$(slope calls build $few $many)" 5.2
 bound "pull: system calls a file" "$(slope calls pull $few $many)" 4.2
 bound "build: system calls of $few files" "$(calls build $few)" 1500
@@ -134,4 +170,5 @@ bound "build of $((huge >> 20)) MiB: peak memory, MiB" "$(memory build $huge)" $
 bound "pull of $((huge >> 20)) MiB: peak memory, MiB" "$(memory pull $huge)" $limit
 bound "the stripped library, KB" $(($(stat -Lc %s target/release/libcldoci.so) / 1000)) 8500
 shapes || failed=1
+scripts/counts.sh small || failed=1
 exit $failed
