@@ -44,18 +44,18 @@ impl Host {
         Ok(Self { tls: side(tls)?, plain: side(plain)?, secure, capabilities: Mutex::default() })
     }
 
-    fn side(&self) -> &Side {
-        if self.secure.get() == Some(&true) { &self.tls } else { &self.plain }
+    fn side(&self, secure: bool) -> &Side {
+        if secure { &self.tls } else { &self.plain }
     }
 
     /// Where it is, as far as is known.
     pub(super) fn origin(&self) -> &Origin {
-        &self.side().origin
+        &self.side(self.secure.get() == Some(&true)).origin
     }
 
-    /// The headers that were set for it.
-    pub(super) fn headers(&self) -> &HeaderMap {
-        &self.side().headers
+    /// The headers that were set for it with TLS, or without: where it has no port in its name these are two.
+    pub(super) fn headers(&self, secure: bool) -> &HeaderMap {
+        &self.side(secure).headers
     }
 
     /// Whether its scheme is still a guess: on loopback, not named as plain, nothing learnt yet.
@@ -94,6 +94,9 @@ fn headers(name: &str, origin: &Origin, settings: &Settings) -> Result<HeaderMap
     Ok(headers)
 }
 
+/// The most registries that are remembered. Then all are forgotten, and learnt anew.
+const REMEMBERED: usize = 1024;
+
 /// The registries that a client has met, by name.
 #[derive(Default)]
 pub(super) struct Hosts(Mutex<HashMap<String, Arc<Host>>>);
@@ -105,6 +108,9 @@ impl Hosts {
             return Ok(host.clone());
         }
         let host = Arc::new(Host::of(name, settings)?);
+        if hosts.len() >= REMEMBERED {
+            hosts.clear();
+        }
         hosts.insert(name.to_owned(), host.clone());
         Ok(host)
     }
@@ -137,6 +143,28 @@ mod tests {
         }
         let loopback = host("127.0.0.1:5000", &["127.0.0.1:5000"]);
         assert!(!loopback.is_guess() && !loopback.origin().secure);
+    }
+
+    #[test]
+    fn a_header_for_one_port_goes_to_no_other() {
+        let mut options = Options::new();
+        options.set_host("localhost:443", "header", "X-Key=canary").unwrap();
+        let settings = Settings::for_client(&options, Environment::of::<&str, &str>([])).unwrap();
+        let host = Host::of("localhost", &settings).unwrap();
+        assert!(host.headers(false).is_empty());
+        assert_eq!(host.headers(true).get("x-key").unwrap(), "canary");
+    }
+
+    #[test]
+    fn no_more_are_remembered_than_there_is_room_for() {
+        let settings = Settings::for_client(&Options::new(), Environment::of::<&str, &str>([])).unwrap();
+        let hosts = Hosts::default();
+        let first = hosts.get("reg0.test", &settings).unwrap();
+        assert!(Arc::ptr_eq(&first, &hosts.get("reg0.test", &settings).unwrap()));
+        for n in 0..=REMEMBERED {
+            hosts.get(&format!("reg{n}.test"), &settings).unwrap();
+        }
+        assert_eq!(hosts.0.lock().unwrap().len(), 1);
     }
 
     #[test]

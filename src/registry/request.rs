@@ -347,7 +347,7 @@ impl Repository {
     ) -> std::result::Result<RawResponse, Failure> {
         let mut headers = request.headers.clone();
         if own {
-            for (name, value) in self.host.headers() {
+            for (name, value) in self.host.headers(url.scheme() == "https") {
                 headers.insert(name.clone(), value.clone());
             }
             if let Some(authorization) = authorization {
