@@ -16,6 +16,7 @@ mod login;
 mod outcome;
 mod pipe;
 mod platform;
+mod published;
 mod pull;
 mod push;
 mod read;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::Verb;
+use super::artifact::{Artifact, Content, Layer};
 use super::backend::{self, Backend, Target};
 use crate::call::Call;
 use crate::error::{Error, Kind, Result};
-use crate::oci::{Descriptor, Document, Reference, parse_document};
+use crate::oci::{ArtifactKind, Descriptor, Document, ImageManifest, Reference, parse_document};
 
 #[derive(Clone)]
 pub(super) struct Endpoint {
@@ -116,5 +117,37 @@ impl Endpoint {
             ));
         }
         self.backend.small_blob(descriptor, limit).await
+    }
+
+    /// The config's bytes; the empty one is known.
+    pub(super) async fn config_of(&self, manifest: &ImageManifest) -> Result<Option<Arc<[u8]>>> {
+        let descriptor = &manifest.config;
+        if descriptor.size == 2 && descriptor.digest.verify(b"{}") {
+            return Ok(Some(Arc::from(&b"{}"[..])));
+        }
+        Ok(Some(self.config(descriptor).await?.into()))
+    }
+
+    /// The artifact that a manifest of here describes; its layers stay where they are.
+    pub(super) fn artifact(&self, manifest: Manifest<ImageManifest>, config: Option<Arc<[u8]>>) -> Artifact {
+        let image = manifest.document;
+        let place = self.reference.with_digest(&manifest.descriptor.digest);
+        let layer_type = image.layers.first().map_or("", |layer| &layer.media_type);
+        Artifact {
+            kind: ArtifactKind::from_types(image.artifact_type(), &image.config.media_type, layer_type),
+            reference: Some(self.reference.clone()),
+            digest: manifest.descriptor.digest.clone(),
+            media_type: manifest.descriptor.media_type,
+            manifest: manifest.bytes,
+            config_descriptor: image.config,
+            config,
+            layers: image
+                .layers
+                .into_iter()
+                .map(|descriptor| Layer { descriptor, content: Content::Remote(place.clone()) })
+                .collect(),
+            annotations: image.annotations,
+            subject: image.subject,
+        }
     }
 }

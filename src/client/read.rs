@@ -5,7 +5,6 @@ use std::io::{self, Write};
 
 use super::artifact::{Artifact, Content};
 use super::layer::LayerReader;
-use super::pull::{fetch_config, found};
 use super::{Outcome, Verb};
 use crate::error::{Error, Kind, Result};
 use crate::fs::for_each_chunk;
@@ -18,7 +17,7 @@ impl Verb {
     pub(super) async fn pull_config(&self, reference: &Reference) -> Result<Outcome> {
         let endpoint = self.endpoint(reference)?;
         let manifest = endpoint.image().await?;
-        let config = fetch_config(&endpoint, &manifest.document).await?;
+        let config = endpoint.config_of(&manifest.document).await?;
         let descriptor = manifest.document.config;
         Ok(Outcome {
             digest: Some(descriptor.digest),
@@ -65,11 +64,11 @@ impl Verb {
         let endpoint = self.endpoint(reference)?;
         let manifest = endpoint.image().await?;
         let config = match self.call.settings.fetch_config {
-            true => fetch_config(&endpoint, &manifest.document).await?,
+            true => endpoint.config_of(&manifest.document).await?,
             false => None,
         };
         let size = manifest.descriptor.size;
-        let artifact = found(&endpoint, manifest, config);
+        let artifact = endpoint.artifact(manifest, config);
         Ok(Outcome {
             digest: Some(artifact.digest.clone()),
             media_type: Some(artifact.media_type.clone()),
