@@ -79,7 +79,7 @@ test-aarch64: ## the same on aarch64, under qemu, which has no openat2: 20 minut
 	@TARGET=aarch64-unknown-linux-musl LEFT_OUT=tests/qemu-left-out scripts/test-rust.sh --test it -- $(SUITES)
 
 test-older: ## the same suites and the torture suite as on an older Linux: without openat2, statx and others
-	@scripts/test-older.sh
+	@scripts/test-older.sh $(SUITES)
 
 test-demo: ## `make demo` as a newcomer runs it, on a layout and on a real registry
 	@$(lib) mkdir -p build; quietly() { "$$@" >build/demo.log 2>&1 || { cat build/demo.log; fail "$$*"; }; }; \

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The suites of archives, layouts, stores and behaviour, and the torture suite, as on an older Linux: without openat2,
 # statx and the other calls that tests/older.c names, so that what stands in for them is what runs. Natively, on x86-64.
+#   scripts/test-older.sh SUITE...     the suites of tests/it; the Makefile names them
 . "$(dirname "$0")/lib.sh"
 
 if [[ $(uname -m) != x86_64 ]]; then
@@ -13,5 +14,5 @@ triple=$(host_triple)
 name=${triple//-/_}
 # Cargo starts each program of tests by it, and what these start inherits the filter. It proves by itself that the calls fail.
 export "CARGO_TARGET_${name^^}_RUNNER=$build/older"
-scripts/test-rust.sh --test it -- behaviour:: determinism:: unpack:: pack:: layout:: store::
+scripts/test-rust.sh --test it -- "$@"
 scripts/test-rust.sh --test torture

@@ -147,6 +147,7 @@ fn t_82_a_file_system_that_can_not_exchange_directories_keeps_the_old_tree() {
         assert_eq!(tree(&world.dest()), ["old=as it was"]);
         world.check();
     }
+    // A call that no pull makes.
     let world = World::new();
     write(&world.dest().join("old"), "as it was");
     let Some((said, _)) = pulled_with_fault(&world.dest(), "replace", "sync", "EIO") else { return };
