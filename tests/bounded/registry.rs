@@ -1,5 +1,8 @@
 //! Registries that send without end, or say that they will.
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
+
 use cldoci::oci::{Descriptor, media_type};
 use cldoci::{Error, Kind};
 
@@ -142,6 +145,33 @@ fn r_30_heads_without_end() {
         assert_eq!(error.kind(), Kind::Protocol, "{error}");
         assert!(used.peak <= 4 * MIB && used.largest <= 2 * MIB, "{used:?}");
     }
+}
+
+#[test]
+fn r_13_interim_answers_for_ever_are_cut_off_and_not_kept() {
+    let alone = alone();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let reference = format!("{}/app:v1", listener.local_addr().unwrap());
+    let flood = std::thread::spawn(move || {
+        let mut stream = listener.accept().unwrap().0;
+        let _ = stream.read(&mut [0; 4096]).unwrap();
+        // Long ones, so that keeping them would show.
+        let hint = format!("HTTP/1.1 103 X\r\nLink: {}\r\n\r\n", "x".repeat(8000)).repeat(8);
+        let mut sent = 0;
+        while stream.write_all(hint.as_bytes()).is_ok() {
+            sent += hint.len();
+        }
+        sent
+    });
+    let ours = Ours::with(&[("retries", "0"), ("header_timeout_ms", "2000")]);
+    let into = ours.path("into");
+    let (result, used) = alone.measured(|| ours.pull(&reference, &into));
+    let error = result.map(drop).unwrap_err();
+    assert_eq!(error.kind(), Kind::Timeout, "{error}");
+    // It ends: nobody reads on.
+    let sent = flood.join().unwrap();
+    println!("{sent} bytes of interim answers, {} more in memory", used.peak);
+    assert!(used.peak <= 2 * MIB && sent > 4 * MIB, "{sent} sent, {used:?}");
 }
 
 /// Room for documents that are refused for another reason.

@@ -138,7 +138,7 @@ fn a_22_a_helper_that_hangs_ends_by_its_time_out_and_a_public_pull_goes_on() {
     let side = Side::new(&options, home.environment(&[]), None);
     let started = Instant::now();
     let (found, operation) = run(side.read(&guarded.host()));
-    assert!(found.unwrap() && started.elapsed() < Duration::from_secs(5));
+    assert!(found.unwrap() && started.elapsed() < Duration::from_secs(30));
     assert!(operation.warnings()[0].contains("helper_timeout_ms"), "{:?}", operation.warnings());
 }
 

@@ -76,17 +76,17 @@ fn r_45_retry_after_is_waited_out_if_it_fits_and_told_if_not() {
         });
         assert!(begun.elapsed() >= Duration::from_millis(900), "{:?}", begun.elapsed());
     }
-    for (value, seconds) in [("5", 5), ("99999999", 99_999_999)] {
+    for (value, seconds) in [("500", 500), ("99999999", 99_999_999)] {
         let server = Evil::start(move |_| answer(429, &[("Retry-After", value)], "slow down"));
         let begun = Instant::now();
         run(async {
             let error =
-                repository(&server.host(), &[("timeout_ms", "4000")]).get_manifest("v1").await.unwrap_err();
+                repository(&server.host(), &[("timeout_ms", "400000")]).get_manifest("v1").await.unwrap_err();
             assert_eq!((error.kind(), error.http_status()), (Kind::RateLimited, Some(429)));
             assert_eq!(error.retry_after(), Some(Duration::from_secs(seconds)));
             assert!(error.retryable());
         });
-        assert!(begun.elapsed() < Duration::from_secs(3));
+        assert!(begun.elapsed() < Duration::from_secs(30));
         assert_eq!(server.log().len(), 1);
     }
     // Values that are none: the usual pauses.

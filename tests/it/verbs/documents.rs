@@ -47,7 +47,7 @@ fn who_finds_no_memory_left_for_a_document_waits_and_can_be_cancelled() {
     let began = Instant::now();
     other.operation.cancel();
     assert_eq!(ours.wait(waits).unwrap().unwrap_err().kind(), Kind::Cancelled);
-    assert!(began.elapsed() < Duration::from_secs(1));
+    assert!(began.elapsed() < Duration::from_secs(10));
     // What is small needs none of it, and who waits goes on once there is some.
     let next = ours.call();
     let goes_on = ours.spawn(ours.client.inspect(&at("v1"), &next));
