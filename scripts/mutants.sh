@@ -2,7 +2,7 @@
 # Changes the code where a silent change would hurt most, one place at a time, and sees whether a test notices: cargo-mutants
 # over at most 100 mutants. docs/mutants.md explains those that no test notices.
 #   scripts/mutants.sh [MINUTES [FLAG...]]     stops by then, and says what was run and what was not; flags are cargo-mutants' own
-# The lib tests come first; what they miss meets the suites `registry::`, `credentials::` and `unpack::` of tests/it.
+# The lib tests come first; what they miss meets the suites of tests/it for its room.
 . "$(dirname "$0")/lib.sh"
 
 minutes=${1:-120}
@@ -14,6 +14,13 @@ files=(
   src/archive/unpack/directories.rs src/archive/unpack/publish.rs # confinement, publish
   src/ffi/support/handle.rs src/ffi/support/slot.rs src/ffi/support/token.rs
   src/oci/manifest.rs
+)
+# Which suites of tests/it a mutant meets, by the beginning of its path.
+declare -A suites=(
+  [src/registry/]="registry:: credentials::"
+  [src/archive/]="unpack::"
+  [src/ffi/]="behaviour::"
+  [src/oci/]="registry:: layout::"
 )
 
 have cargo-mutants || fail "cargo-mutants is missing: run scripts/install-tools.sh mutants"
@@ -45,32 +52,40 @@ pass() {
   local name=$1 left=$(($2 - SECONDS)) status=0
   shift 2
   ((left > 0)) || return 0
+  mkdir -p "$out/$name"
   timeout --signal=INT "$left" cargo mutants --in-place --output "$out/$name" --colors never --no-times \
-    --build-timeout 600 --minimum-test-timeout 60 "${flags[@]}" "$@" >"$out/$name.log" 2>&1 || status=$?
+    --build-timeout 600 --minimum-test-timeout 60 "${flags[@]}" "$@" >"$out/$name/log" 2>&1 || status=$?
   # 2: some were missed, 3: some took too long, 124 and 130: the clock.
-  case $status in 0 | 2 | 3 | 124 | 130) ;; *) cat "$out/$name.log"; fail "cargo mutants: $status" ;; esac
+  case $status in 0 | 2 | 3 | 124 | 130) ;; *) cat "$out/$name/log"; fail "cargo mutants: $status" ;; esac
   git checkout --quiet HEAD -- src
 }
 
 # of NAME OUTCOME: the mutants of a pass with this outcome.
 of() { cat "$out/$1/mutants.out/$2.txt" 2>/dev/null || true; }
 # met OUTCOME: those that the lib tests missed, with this outcome in the suites.
-met() { of suites "$1" | grep -xF -f "$out/lib/mutants.out/missed.txt" || true; }
+met() {
+  local room
+  for room in "${!suites[@]}"; do of "$room" "$1"; done | grep -xF -f "$out/lib/mutants.out/missed.txt" || true
+}
 
 # As an argument of cargo it holds for the build too, which would else make every test program.
 pass lib "$lib_ends" "${chosen[@]}" --cargo-arg=--lib
-mapfile -t missed < <(of lib missed)
-if ((${#missed[@]} > 0)); then
+for room in "${!suites[@]}"; do
   exact=()
   # Fields that are left out come along whatever --re says: those of other files need not.
   # shellcheck disable=SC2001,SC2016 # signs of a regular expression
-  for mutant in "${missed[@]}"; do exact+=(--file "${mutant%%:*}" --re "^$(sed 's/[][\.*^$()+?{}|]/\\&/g' <<<"$mutant")\$"); done
-  pass suites "$ends" "${exact[@]}" --cargo-arg=--test=it -- -- registry:: credentials:: unpack::
-fi
+  while read -r mutant; do
+    exact+=(--file "${mutant%%:*}" --re "^$(sed 's/[][\.*^$()+?{}|]/\\&/g' <<<"$mutant")\$")
+  done < <(of lib missed | grep "^$room")
+  ((${#exact[@]} > 0)) || continue
+  read -ra filters <<<"${suites[$room]}"
+  # The tests have just passed, for the lib: a run of the suites without a mutant would take as long as one with it.
+  pass "$room" "$ends" "${exact[@]}" --baseline=skip --timeout 300 --cargo-arg=--test=it -- -- "${filters[@]}"
+done
 
-count() { of "$1" "$2" | wc -l; }
-say "lib tests: $(count lib caught) caught, $(count lib timeout) timed out, $(count lib unviable) do not compile, ${#missed[@]} missed"
-say "suites registry::, credentials:: and unpack::, on those missed: $(met caught | wc -l) caught, $(met timeout | wc -l) timed out, $(met missed | wc -l) missed"
-tried=$(($(count lib caught) + $(count lib timeout) + $(count lib unviable) + ${#missed[@]}))
-say "run: $tried of ${#mutants[@]}; of ${#missed[@]} missed by the lib tests $({ met caught; met timeout; met missed; } | wc -l) met the suites"
+count() { of lib "$1" | wc -l; }
+say "lib tests: $(count caught) caught, $(count timeout) timed out, $(count unviable) do not compile, $(count missed) missed"
+say "the suites, on those missed: $(met caught | wc -l) caught, $(met timeout | wc -l) timed out, $(met missed | wc -l) missed"
+tried=$(($(count caught) + $(count timeout) + $(count unviable) + $(count missed)))
+say "run: $tried of ${#mutants[@]}; of $(count missed) missed by the lib tests $({ met caught; met timeout; met missed; } | wc -l) met the suites"
 met missed | sed 's/^/survives: /'
