@@ -133,7 +133,7 @@ impl Repository {
                 Ok(response) if response.status == 401 && response.own => {
                     // What it said before stands: that a credential was tried in vain is no news to who has none.
                     if let Some(first) = hiding.take() {
-                        auth.conceal(Access { origin: self.origin(), ..access }).await;
+                        auth.conceal(access).await;
                         return Ok(first);
                     }
                     let headers = response.headers.clone();

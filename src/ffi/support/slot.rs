@@ -103,7 +103,7 @@ impl<C> Slot<C> {
     }
 }
 
-/// Takes a slot from the list of free ones: `free` has a count of changes above, which makes a head that went and came
+/// Takes a slot from the list of free ones: `free` has a count of pops above, which makes a head that went and came
 /// back another one, and the first slot's index plus one below.
 pub(crate) fn pop<'a, C>(
     free: &AtomicU64,
@@ -126,7 +126,7 @@ fn push<C>(free: &AtomicU64, index: u32, slot: &Slot<C>) {
     let mut head = free.load(Ordering::Acquire);
     loop {
         slot.next_free.store(head as u32, Ordering::Relaxed);
-        let changed = (head & !PINS).wrapping_add(1 << 32) | u64::from(index + 1);
+        let changed = (head & !PINS) | u64::from(index + 1);
         match free.compare_exchange_weak(head, changed, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => return,
             Err(now) => head = now,
