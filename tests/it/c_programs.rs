@@ -8,9 +8,8 @@ use crate::harness::c::program::Program;
 use crate::harness::c::{self, installed, root, run};
 use crate::harness::servers::strict;
 
-/// The page's own program, as a newcomer would copy it.
-#[test]
-fn the_first_program_of_the_header_runs() {
+/// The header's own program, as a newcomer would copy it: builds a tree, pushes it into a layout and pulls it.
+fn first_program() -> Program {
     let header = c::header();
     let page = header.split("A first program").nth(1).unwrap().split("Linking").next().unwrap();
     let source: String = page
@@ -23,10 +22,37 @@ fn the_first_program_of_the_header_runs() {
     std::fs::write(&path, source).unwrap();
     let program = Program::of(&path);
     tree(&program);
+    program
+}
+
+#[test]
+fn the_first_program_of_the_header_runs() {
+    let program = first_program();
     let at = |name: &str| program.scratch().join(name);
     let output = run(program.command().arg(at("tree")).arg(at("layout")).arg(at("pulled")));
     assert!(String::from_utf8(output.stdout).unwrap().starts_with("sha256:"));
     assert_eq!(std::fs::read(at("tree/file")).unwrap(), std::fs::read(at("pulled/file")).unwrap());
+}
+
+/// What is pulled with `durable` is flushed before it has its name, and the name after.
+#[test]
+fn durable_flushes_a_tree_and_then_its_name() {
+    for durable in [true, false] {
+        let program = first_program();
+        let at = |name: &str| program.scratch().join(name);
+        run(program
+            .under("strace")
+            .env("CLDOCI_DURABLE", durable.to_string())
+            .args(["-f", "-qq", "-y", "-e", "trace=fsync,syncfs,rename,renameat,renameat2", "-o"])
+            .arg(at("strace"))
+            .args([&program.path, &at("tree"), &at("layout"), &at("pulled")]));
+        let log = std::fs::read_to_string(at("strace")).unwrap();
+        let (before, after) = log.split_once("\"pulled\"").expect(&log);
+        let parent = format!("<{}>)", program.scratch().canonicalize().unwrap().display());
+        let flushed = before.lines().any(|line| line.contains(" syncfs(") && line.contains("/tree>)"));
+        let named = after.lines().any(|line| line.contains(" fsync(") && line.contains(&parent));
+        assert_eq!((flushed, named), (durable, durable), "{log}");
+    }
 }
 
 #[test]
@@ -270,28 +296,45 @@ fn x_26_loaded_and_unloaded_a_thousand_times_and_twice_at_once() {
     run(Command::new(&program).arg(c::library()).arg(copy).env("HOME", directory.path()));
 }
 
-/// X-29: nothing that changes the host's process, seen from outside.
+/// What makes a descriptor.
+const DESCRIPTORS: &str = "open,openat,openat2,creat,socket,socketpair,accept,accept4,pipe,pipe2,dup,dup2,dup3,fcntl,eventfd,eventfd2,\
+     epoll_create,epoll_create1,memfd_create,timerfd_create,inotify_init,inotify_init1";
+
+/// X-29: nothing that changes the host's process, seen from outside, and no descriptor that its children would inherit.
 #[test]
 fn x_29_a_good_guest_under_strace() {
     let program = Program::new("guest");
     tree(&program);
     let log = program.scratch().join("strace");
-    let calls =
+    let changes =
         "rt_sigaction,umask,chdir,fchdir,exit,exit_group,write,writev,kill,tgkill,tkill,prctl,setrlimit";
     run(program
         .under("strace")
         .env("UNDER_STRACE", "1")
-        .args(["-f", "-qq", "-e", "signal=none", "-e", &format!("trace={calls}"), "-o"])
+        .args(["-f", "-qq", "-e", "signal=none", "-e", &format!("trace={changes},{DESCRIPTORS}"), "-o"])
         .arg(&log)
         .arg(&program.path)
         .arg(program.scratch()));
     let log = std::fs::read_to_string(log).unwrap();
     let host = log.lines().next().and_then(|line| line.split_whitespace().next()).unwrap();
-    let mut of_the_library = 0;
+    let (mut of_the_library, mut descriptors) = (0, 0);
     for line in log.lines() {
         let (thread, call) = line.split_once(' ').unwrap();
         let call = call.trim_start();
         if thread == host || call.starts_with("<...") {
+            continue;
+        }
+        if DESCRIPTORS
+            .split(',')
+            .any(|name| call.strip_prefix(name).is_some_and(|rest| rest.starts_with('(')))
+        {
+            // Of some the flags stand behind what the kernel answers.
+            let told = !call.contains("<unfinished") || call.contains("O_RDONLY") || call.contains("O_RDWR");
+            let makes_one = !call.starts_with("fcntl(") || call.contains("F_DUPFD");
+            // The host's own temporary file.
+            let by_the_test = call.contains("O_TMPFILE");
+            assert!(!told || !makes_one || by_the_test || call.contains("CLOEXEC"), "{line}");
+            descriptors += 1;
             continue;
         }
         of_the_library += 1;
@@ -303,7 +346,7 @@ fn x_29_a_good_guest_under_strace() {
         let by_the_test = call.starts_with("chdir(");
         assert!(names_thread || own_end || to_a_file_of_ours || by_the_test, "{line}");
     }
-    assert!(of_the_library > 10);
+    assert!(of_the_library > 10 && descriptors > 100, "{of_the_library} {descriptors}");
 }
 
 /// X-29: what could end, print, or change the host's process is not even imported. `abort` is the standard library's, for

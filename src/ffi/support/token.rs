@@ -96,6 +96,14 @@ mod tests {
         }
     }
 
+    /// 0 stands for a slot that was never used.
+    #[test]
+    fn each_slot_begins_with_a_generation_of_its_own() {
+        let first = Token::first_generation;
+        assert!((0..SLOTS).all(|index| (1..=GENERATIONS).contains(&first(index))));
+        assert!((1..SLOTS).filter(|&index| first(index) == first(index - 1)).count() < 10);
+    }
+
     #[test]
     fn x_06_other_numbers_are_no_tokens() {
         let good = Token { kind: 3, generation: 5, index: 9 }.encode();

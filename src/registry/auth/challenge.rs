@@ -243,8 +243,17 @@ mod tests {
         assert_eq!(bearer(&[r#"Basic realm="x""#, r#"bearer realm="https://t/""#]).0, "https://t/");
         assert_eq!(bearer(&[r#"Negotiate, Bearer realm="https://t/""#]).0, "https://t/");
         assert_eq!(bearer(&[r#"Negotiate YIIabc==, Bearer realm="https://t/""#]).0, "https://t/");
+        assert_eq!(bearer(&[r#"Negotiate YII/a+c==, Bearer realm="https://t/""#]).0, "https://t/");
         let unknown = of(&[r#"Digest realm="x", nonce="y""#]);
         assert_eq!(unknown, Challenges::default());
+    }
+
+    #[test]
+    fn q111_a_right_that_is_missing_is_heard_in_any_of_the_challenges() {
+        let lacks = r#"Bearer realm="https://t/", ERROR="insufficient_scope""#;
+        assert!(of(&[lacks]).insufficient && of(&[lacks, "Basic realm=x"]).insufficient);
+        assert!(of(&["Basic realm=x", lacks]).insufficient);
+        assert!(!of(&[r#"Bearer realm="https://t/", error="invalid_token""#]).insufficient);
     }
 
     #[test]

@@ -217,6 +217,9 @@ mod tests {
         let want: [&[&str]; 3] =
             [&["repository:a:delete"], &["repository:a:pull,push,delete"], &["repository:a:*"]];
         assert_eq!(scope_candidates, want);
+        // One of another repository says nothing of the rights to this.
+        let scope_candidates = Scope::delete("a").scope_candidates(&["repository:other:pull".to_owned()]);
+        assert_eq!(scope_candidates[0], ["repository:other:pull", "repository:a:pull,push,delete"]);
         let scope_candidates = Scope::delete("a").scope_candidates(&[]);
         assert_eq!(scope_candidates, [["repository:a:pull,push,delete"], ["repository:a:*"]]);
     }

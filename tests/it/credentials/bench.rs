@@ -21,7 +21,7 @@ use crate::harness::registry::{Manners, Registry as Server};
 pub const CANARY: &str = "canary";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 /// As long as any, so that a HEAD is believed.
-const BODY: &[u8] = br#"{"schemaVersion":2,"config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2},"layers":[]}"#;
+pub const BODY: &[u8] = br#"{"schemaVersion":2,"config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2},"layers":[]}"#;
 
 /// A registry that holds `team/app:v1`, and the guard before it.
 pub struct Guarded {

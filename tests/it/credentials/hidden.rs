@@ -4,11 +4,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use cldoci::oci::Descriptor;
+use cldoci::oci::{Descriptor, media_type};
 use cldoci::options::{Options, Secret};
 use cldoci::{Client, Kind, Result};
 
-use super::bench::{Guarded, Home, Side, auth, error, run};
+use super::bench::{BODY, Guarded, Home, Side, auth, error, run};
 use crate::harness::evil::{Act, Evil, Seen, answer};
 use crate::harness::guard::{Guard, Rules, basic};
 use crate::harness::ours::options;
@@ -84,6 +84,21 @@ fn q110_each_kind_of_read_looks_behind() {
     let descriptor = Descriptor::of("a/b", b"blob");
     let missing = error(run(async { repository.read_blob(&descriptor, 0).await.map(drop) }));
     assert_eq!((missing.kind(), guarded.lines().len()), (Kind::NotFound, 1));
+}
+
+/// On loopback the first answer tells the scheme, and the second look is by what was found out.
+#[test]
+fn q110_a_registry_whose_scheme_was_found_out_is_looked_behind() {
+    let known = format!("Basic {}", auth("u", "canary"));
+    let server = Evil::start_tls(&["127.0.0.1"], move |seen| match seen.header("authorization") {
+        Some(shown) if *shown == known => answer(200, &[("Content-Type", media_type::OCI_MANIFEST)], BODY),
+        _ if seen.path == "/v2/" => answer(401, &[("WWW-Authenticate", "Basic realm=\"x\"")], ""),
+        _ => refusal(404, "MANIFEST_UNKNOWN"),
+    });
+    let home = home(&server.host());
+    let ca = home.write("ca.pem", server.certificate.as_ref().unwrap());
+    let side = Side::new(&options(&[("ca_file", &ca.display().to_string())]), home.environment(&[]), None);
+    run(side.repository(&server.host(), "team/app").get_manifest("v1")).unwrap();
 }
 
 #[test]

@@ -8,6 +8,7 @@ use cldoci::{Error, Kind};
 
 use super::help::{manifest, open, run, with_options};
 use crate::harness::evil::{Act, Evil, answer, send, tls};
+use crate::harness::ours::options;
 
 fn good() -> Vec<Act> {
     let bytes = manifest(&Descriptor::of(media_type::EMPTY, b"{}"), &[]);
@@ -70,6 +71,18 @@ fn a_18_a_400_of_a_registry_is_not_taken_for_a_tls_server() {
     });
     assert_eq!((error.kind(), error.http_status()), (Kind::Protocol, Some(400)));
     assert_eq!(server.log().len(), 2);
+}
+
+/// What says nothing to plain http is not asked a second time by TLS: it would take as long again.
+#[test]
+fn a_18_a_server_that_says_nothing_is_asked_once() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    let options = options(&[("header_timeout_ms", "300"), ("retries", "0")]);
+    assert_eq!(get(&host, &options).unwrap_err().kind(), Kind::Timeout);
+    listener.set_nonblocking(true).unwrap();
+    listener.accept().unwrap();
+    assert_eq!(listener.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
 }
 
 #[test]
