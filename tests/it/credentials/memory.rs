@@ -29,13 +29,16 @@ fn count(kind: &str, server: &Evil, needles: &[&str], home: &Home) -> Counts {
     Counts { before: lines.next().unwrap(), after: lines.next().unwrap() }
 }
 
-fn found() -> Vec<Act> {
+fn found(seen: &Seen) -> Vec<Act> {
+    // What a log-in asks for; a body that never came would be waited for.
+    if seen.method == "GET" {
+        return answer(200, &[], "{}");
+    }
     let headers = [
         ("Content-Type", "application/vnd.oci.image.manifest.v1+json"),
         ("Content-Length", "300"),
         ("Docker-Content-Digest", "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"),
     ];
-    // To a HEAD.
     vec![Act::Send(head(200, &headers))]
 }
 
@@ -56,8 +59,8 @@ fn registry(tls: bool, bearer: bool) -> Evil {
                 assert!(shown == Some(&basic) || String::from_utf8_lossy(&seen.body).contains(SECRET));
                 answer(200, &[], format!(r#"{{"access_token":"{BEARER}","expires_in":300}}"#))
             }
-            false if shown == Some(&basic) => found(),
-            true if shown == Some(&format!("Bearer {BEARER}")) => found(),
+            false if shown == Some(&basic) => found(seen),
+            true if shown == Some(&format!("Bearer {BEARER}")) => found(seen),
             true => challenge("Bearer realm=\"/token\",service=\"x\""),
             false => challenge("Basic realm=\"x\""),
         }

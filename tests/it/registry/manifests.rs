@@ -200,10 +200,6 @@ fn r_13_statuses_where_they_do_not_belong() {
         let error = get("v1", &[], answer(status, &[TYPE], "")).unwrap_err();
         assert_eq!((error.kind(), error.http_status()), (Kind::Protocol, Some(status)));
     }
-    let flood = vec![Act::Repeat(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n".to_vec(), u64::MAX)];
-    let error = get("v1", &[("header_timeout_ms", "400"), ("retries", "0")], flood).unwrap_err();
-    assert_eq!(error.kind(), Kind::Timeout, "{error:?}");
-    assert!(error.message().contains("header_timeout_ms"), "{error}");
 }
 
 #[test]
