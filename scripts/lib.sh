@@ -98,7 +98,7 @@ has_unwinding_tables() {
 }
 
 # compile_c_programs LIBRARY_DIRECTORY OUTPUT_DIRECTORY [COMPILER FLAGS...]: the tool, and the C and C++ programs that need no
-# generated part (tests/c, tests/cpp, examples/c), against one build of the library.
+# generated part (tests/c, tests/cpp, examples/c), against one build of the library. With an empty CXX nothing of C++.
 compile_c_programs() {
   local out=$2 source kind
   scripts/cli.sh "$@"
@@ -112,6 +112,6 @@ compile_c_programs() {
     "${CC:-cc}" -std=c11 -D_GNU_SOURCE -g -O1 -Wall -Wextra -pthread "$@" -Iinclude "$source" \
       -o "$out/$kind/$(basename "$source" .c)" -L"$out/lib" -Wl,-rpath,"$(realpath "$out/lib")" -lcldoci -ldl
   done
-  "${CXX:-c++}" -std=c++20 -g -O1 -Wall -Wextra -pthread "$@" -Iinclude tests/cpp/workflow.cpp \
+  [[ -z ${CXX-c++} ]] || "${CXX:-c++}" -std=c++20 -g -O1 -Wall -Wextra -pthread "$@" -Iinclude tests/cpp/workflow.cpp \
     -o "$out/tests/workflow" -L"$out/lib" -Wl,-rpath,"$(realpath "$out/lib")" -lcldoci
 }

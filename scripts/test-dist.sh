@@ -92,7 +92,8 @@ linked() {
 behaviour() {
   local out=$temporary/behaviour how=() tested
   [[ $libc == gnu ]] || how=(-static "-Wl,--gc-sections" "-Wl,--eh-frame-hdr")
-  CC=$cross_cc RUN=${run[*]} compile_c_programs "$prefix/lib" "$out" -fno-sanitize=undefined "${how[@]}"
+  # The program of C++ is linked in every mode above.
+  CC=$cross_cc CXX='' RUN=${run[*]} compile_c_programs "$prefix/lib" "$out" -fno-sanitize=undefined "${how[@]}"
   mkdir -p "$temporary/home"
   for tested in builder misuse options operations callbacks reentrant credential handles; do
     local arguments=()
