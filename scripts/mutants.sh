@@ -35,16 +35,22 @@ lib_ends=$((SECONDS + minutes * 40)) ends=$((SECONDS + minutes * 60))
 # Debug representations change no behaviour.
 chosen=(--exclude-re 'fmt::Debug')
 for file in "${files[@]}"; do chosen+=(--file "$file"); done
-all=$(cargo mutants --list "${chosen[@]}" | wc -l)
+# A module that src/lib.rs declares twice, for those without `internals` and for those with it, is listed twice.
+all=$(cargo mutants --list "${chosen[@]}")
 # Every n-th of them, so that each file has its part.
-shards=$(((all + most - 1) / most))
+shards=$((($(wc -l <<<"$all") + most - 1) / most))
 chosen+=(--shard "0/$shards" --sharding round-robin)
-mapfile -t mutants < <(cargo mutants --list "${chosen[@]}")
-say "mutants: ${#mutants[@]} of $all chosen"
+mapfile -t mutants < <(cargo mutants --list "${chosen[@]}" | sort -u)
+say "mutants: ${#mutants[@]} of $(sort -u <<<"$all" | wc -l) chosen"
 
 # In place, so that what cargo has built is used; a run that is interrupted leaves its mutant to `git checkout src`.
 git diff --quiet HEAD -- src || fail "src has changes that are not committed: mutants change it in place"
-trap 'git checkout --quiet HEAD -- src' EXIT
+restore() {
+  git checkout --quiet HEAD -- src
+  # What proptest noted of a mutant that it caught.
+  git clean -fdq proptest-regressions
+}
+trap restore EXIT
 
 # In random order, so that a run that the clock ends has looked everywhere.
 # pass NAME END FLAGS...: one run, ended by the clock; its outcomes are in $out/NAME/mutants.out.
@@ -57,11 +63,11 @@ pass() {
     --build-timeout 600 --minimum-test-timeout 60 "${flags[@]}" "$@" >"$out/$name/log" 2>&1 || status=$?
   # 2: some were missed, 3: some took too long, 124 and 130: the clock.
   case $status in 0 | 2 | 3 | 124 | 130) ;; *) cat "$out/$name/log"; fail "cargo mutants: $status" ;; esac
-  git checkout --quiet HEAD -- src
+  restore
 }
 
 # of NAME OUTCOME: the mutants of a pass with this outcome.
-of() { cat "$out/$1/mutants.out/$2.txt" 2>/dev/null || true; }
+of() { sort -u "$out/$1/mutants.out/$2.txt" 2>/dev/null || true; }
 # met OUTCOME: those that the lib tests missed, with this outcome in the suites.
 met() {
   local room
@@ -73,14 +79,14 @@ pass lib "$lib_ends" "${chosen[@]}" --cargo-arg=--lib
 for room in "${!suites[@]}"; do
   exact=()
   # Fields that are left out come along whatever --re says: those of other files need not.
+  while read -r file; do exact+=(--file "$file"); done < <(of lib missed | grep "^$room" | cut -d: -f1 | sort -u)
   # shellcheck disable=SC2001,SC2016 # signs of a regular expression
-  while read -r mutant; do
-    exact+=(--file "${mutant%%:*}" --re "^$(sed 's/[][\.*^$()+?{}|]/\\&/g' <<<"$mutant")\$")
-  done < <(of lib missed | grep "^$room")
+  while read -r mutant; do exact+=(--re "^$(sed 's/[][\.*^$()+?{}|]/\\&/g' <<<"$mutant")\$"); done < <(of lib missed | grep "^$room")
   ((${#exact[@]} > 0)) || continue
+  copies=$(($(cargo mutants --list "${exact[@]}" | wc -l) / $(cargo mutants --list "${exact[@]}" | sort -u | wc -l)))
   read -ra filters <<<"${suites[$room]}"
   # The tests have just passed, for the lib: a run of the suites without a mutant would take as long as one with it.
-  pass "$room" "$ends" "${exact[@]}" --baseline=skip --timeout 300 --cargo-arg=--test=it -- -- "${filters[@]}"
+  pass "$room" "$ends" "${exact[@]}" --shard "0/$copies" --sharding slice --baseline=skip --timeout 300 --cargo-arg=--test=it -- -- "${filters[@]}"
 done
 
 count() { of lib "$1" | wc -l; }
