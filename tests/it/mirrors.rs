@@ -74,6 +74,26 @@ fn q116_reads_go_to_the_mirror_and_writes_to_the_registry() {
     assert!(upstream.tagged("team/app", "v2").is_some());
 }
 
+/// The next page of a list is asked for with one `ns`, whether the mirror's link has it or not.
+#[test]
+fn q116_each_page_of_a_list_names_the_registry_once() {
+    for keeps in [true, false] {
+        let mirror = Registry::with(Manners::default(), move |seen: &Seen| {
+            let path = seen.path.split(if keeps { "#" } else { "&ns=" }).next().unwrap();
+            let link = format!(r#"<{path}&last=a>; rel="next""#);
+            Some(match seen.path.contains("last=a") {
+                true => answer(200, &[], r#"{"tags":["b"]}"#),
+                false => answer(200, &[("Link", &link)], r#"{"tags":["a"]}"#),
+            })
+        });
+        let ours = client("reg.test", &format!("{}?ns", mirror.host()), &[]);
+        assert_eq!(ours.list_tags("reg.test/team/app").unwrap().tags, ["a", "b"]);
+        let asked = paths(&mirror, 0);
+        let once = |line: &String| line.matches("ns=reg.test").count() == 1;
+        assert!(asked.len() == 2 && asked.iter().all(once), "{asked:?}");
+    }
+}
+
 #[test]
 fn q116_the_next_is_asked_where_one_can_t_be_reached_or_does_not_have_it() {
     let upstream = Registry::start();
