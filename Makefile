@@ -34,7 +34,7 @@ release: ## builds the library: target/release/libcldoci.{so,a}
 	@cargo rustc --release --lib --locked --crate-type cdylib,staticlib
 
 dist: ## builds the release archives: TARGET=one of x86_64 and aarch64, -unknown-linux-gnu and -musl, or all four: build/dist
-	@scripts/install-tools.sh zig debian sbom
+	@scripts/install-tools.sh zig debian sbom mimalloc
 	@scripts/dist.sh $(TARGET)
 
 wheel: ## the Python wheel, for glibc 2.28 and newer: build/wheel
@@ -59,7 +59,7 @@ tools: ## installs what the tests need into build/tools, pinned
 	@scripts/install-tools.sh
 
 test: ## runs every test; installs what it needs
-	@scripts/install-tools.sh go debian clang zig koffi
+	@scripts/install-tools.sh go debian clang zig koffi mimalloc
 	@scripts/test-rust.sh
 	@$(MAKE) --no-print-directory loom test-install
 	@QUICK=1 $(MAKE) --no-print-directory test-dist TARGET=

@@ -3,7 +3,7 @@
 #
 #   scripts/install-tools.sh            everything but sbom, which only a release needs, and mutants
 #   scripts/install-tools.sh GROUP...   go (registries, peers) | registry (one of them, for make registry) | debian (registry 2, nginx, valgrind, …) | clang | deny | zig |
-#                                       golangci (golangci-lint) | site (Markdown to HTML) | koffi (C from Node) | sbom | mutants
+#                                       golangci (golangci-lint) | site (Markdown to HTML) | koffi (C from Node) | mimalloc (its source) | sbom | mutants
 #   scripts/install-tools.sh rust:TARGET   the standard library for another target, into the toolchain
 #   scripts/install-tools.sh rust-src      the source of the standard library, into the toolchain
 #
@@ -46,6 +46,9 @@ deny_version=0.20.2
 golangci_version=v2.15.0
 cyclonedx_version=0.5.9
 mutants_version=27.1.0
+# The crate that carries mimalloc's source.
+mimalloc_version=0.1.49
+mimalloc_sum=6a45a52f43e1c16f667ccfe4dd8c85b7f7c204fd5e3bf46c5b0db9a5c3c0b8e9
 mistune_version=3.4.0
 mistune_sums=(d03cec4c8620f21517a996d82d14f3b59c30d79bda2cc6c56bd32b839f18ce6b)
 koffi_version=3.3.4
@@ -269,6 +272,26 @@ install_sbom() { install_crate cargo-cyclonedx "$cyclonedx_version" "the list of
 
 install_mutants() { install_crate cargo-mutants "$mutants_version" "make mutants"; }
 
+# The allocator of the static tool, as C: scripts/dist.sh compiles it.
+install_mimalloc() {
+  local stamp=$stamps/mimalloc-$mimalloc_version new=$tools/mimalloc.new name=libmimalloc-sys-$mimalloc_version from
+  [[ -e $stamp && -d $tools/mimalloc ]] && return
+  rm -rf "${tools:?}/mimalloc" "$new"
+  mkdir -p "$new/src"
+  : >"$new/src/lib.rs"
+  printf '[package]\nname = "source"\n[dependencies]\nlibmimalloc-sys = "=%s"\n[workspace]\n' "$mimalloc_version" >"$new/Cargo.toml"
+  if ! cargo fetch --quiet --manifest-path "$new/Cargo.toml" >"$logs/mimalloc.log" 2>&1 ||
+    ! from=$(compgen -G "${CARGO_HOME:-$HOME/.cargo}/registry/cache/*/$name.crate" | head -1) ||
+    ! sha256sum --quiet --check <<<"$mimalloc_sum  $from" >>"$logs/mimalloc.log" 2>&1; then
+    lacks mimalloc "the allocator of the static tool (see $logs/mimalloc.log)"
+    return
+  fi
+  tar -xzf "$from" -C "$new"
+  mv "$new/$name/c_src/mimalloc/v3" "$tools/mimalloc"
+  rm -rf "$new" "$stamps"/mimalloc-*
+  : >"$stamp"
+}
+
 # install_wheel NAME PACKAGE VERSION WHAT SUM...: a package of Python's without dependencies, into $tools/NAME, whose file has
 # one of the SHA-256 sums; WHAT is left out without it. False where it is not there, or was already.
 install_wheel() {
@@ -333,15 +356,15 @@ install_rust_src() {
 }
 
 groups=("$@")
-((${#groups[@]})) || groups=(go debian clang deny zig site koffi golangci)
+((${#groups[@]})) || groups=(go debian clang deny zig site koffi mimalloc golangci)
 pids=()
 for group in "${groups[@]}"; do
   case $group in
     rust:*) install_rust "${group#rust:}" ;;
     rust-src) install_rust_src ;;
     registry) install_go registry3 & pids+=($!) ;;
-    go | golangci | debian | clang | deny | zig | site | koffi | sbom | mutants) "install_$group" & pids+=($!) ;;
-    *) fail "unknown group $group: go, golangci, registry, debian, clang, deny, zig, site, koffi, sbom, mutants, rust:TARGET or rust-src" ;;
+    go | golangci | debian | clang | deny | zig | site | koffi | mimalloc | sbom | mutants) "install_$group" & pids+=($!) ;;
+    *) fail "unknown group $group: go, golangci, registry, debian, clang, deny, zig, site, koffi, mimalloc, sbom, mutants, rust:TARGET or rust-src" ;;
   esac
 done
 for pid in "${pids[@]}"; do wait "$pid"; done

@@ -33,7 +33,9 @@ declare -A from=(
 )
 for file in LICENSE-APACHE LICENSE-MIT THIRD-PARTY; do from[share/licenses/cldoci/$file]=$file; done
 sbom=share/doc/cldoci/cldoci.cdx.json
+mimalloc=share/licenses/cldoci/LICENSE-mimalloc
 [[ ! -e ${SBOM:-} ]] || from[$sbom]=$SBOM
+[[ ! -e ${MIMALLOC:-} ]] || from[$mimalloc]=$MIMALLOC
 # What is made here.
 links=("lib/libcldoci.so.$abi" lib/libcldoci.so)
 cmake=lib/cmake/cldoci/cldoci-config
@@ -59,7 +61,7 @@ unpack_release() {
   unpacked=$(mktemp -d)
   trap 'rm -rf "$unpacked"' EXIT
   tar -xzf "$dist/$name.tar.gz" -C "$unpacked"
-  [[ ! -e $unpacked/$name/$sbom ]] || from[$sbom]=
+  for file in "$sbom" "$mimalloc"; do [[ ! -e $unpacked/$name/$file ]] || from[$file]=; done
   for file in "${!from[@]}"; do from[$file]=$unpacked/$name/$file; done
 }
 
@@ -165,7 +167,7 @@ END
     say_what_it_needs
     ;;
   uninstall)
-    for file in "${!from[@]}" $sbom "${made[@]}"; do rm -f "$(place "$file")"; done
+    for file in "${!from[@]}" $sbom $mimalloc "${made[@]}"; do rm -f "$(place "$file")"; done
     for directory in lib/cmake/cldoci share/licenses/cldoci share/doc/cldoci; do
       [[ ! -d $(place $directory) ]] || rmdir --ignore-fail-on-non-empty "$(place $directory)"
     done

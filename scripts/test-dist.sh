@@ -181,6 +181,7 @@ for target in "${targets[@]}"; do
   cp -r "$prefix/lib/pkgconfig" "$prefix/lib/libcldoci.a" "$prefix.archive/lib"
   size=$(stat -c %s "$prefix/lib/libcldoci.a")
   [[ -n ${QUICK:-} ]] || ((size <= 25000000)) || fail "the archive for $target has $size bytes"
+  [[ $libc == gnu || ! -d $tools/mimalloc || -e $prefix/share/licenses/cldoci/LICENSE-mimalloc ]] || fail "the licence of mimalloc is missing for $target"
   cross "$target"
 
   modes=(shared archive)
