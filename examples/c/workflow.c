@@ -6,17 +6,7 @@
  *
  * Without a registry at hand, `ocidir:///tmp/layout:v1.0.0` and `ocidir:///tmp/layout:latest` do as well.
  */
-#include <cldoci.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-/* Ends the program when a call failed; the message says what failed, on what, and often the cure. */
-static void check(cldoci_status status, cldoci_error **error) {
-  if (status != CLDOCI_OK) {
-    fprintf(stderr, "workflow: %s\n", cldoci_error_message(*error, NULL));
-    exit(1);
-  }
-}
+#include "example.h"
 
 int main(int argc, char **argv) {
   cldoci_error *error = NULL;
