@@ -67,15 +67,12 @@ pub unsafe extern "C" fn cldoci_operation_progress(
     progress: *mut cldoci_progress,
     error: *mut *mut cldoci_error,
 ) -> cldoci_status {
-    guard::with_outputs(
-        error,
-        || blank(progress, "progress"),
-        |progress| {
-            let operation = handle::get::<OperationObject>(operation)?;
-            progress.fill(&cldoci_progress::of(&operation.0.operation.progress()));
-            Ok(())
-        },
-    )
+    let outputs = || blank(progress, "progress");
+    guard::with_outputs(error, outputs, |progress| {
+        let operation = handle::get::<OperationObject>(operation)?;
+        progress.fill(&cldoci_progress::of(&operation.0.operation.progress()));
+        Ok(())
+    })
 }
 
 /// Asks the operation to end with CLDOCI_ERROR_CANCELLED, and returns at once. The operation ends within a second
@@ -104,14 +101,11 @@ pub unsafe extern "C" fn cldoci_operation_open_descriptor(
     fd: *mut i32,
     error: *mut *mut cldoci_error,
 ) -> cldoci_status {
-    guard::with_outputs(
-        error,
-        || out(fd, "fd", -1),
-        |fd| {
-            *fd = handle::get::<OperationObject>(operation)?.0.descriptor()?.into_raw_fd();
-            Ok(())
-        },
-    )
+    let outputs = || out(fd, "fd", -1);
+    guard::with_outputs(error, outputs, |fd| {
+        *fd = handle::get::<OperationObject>(operation)?.0.descriptor()?.into_raw_fd();
+        Ok(())
+    })
 }
 
 /// The result of an operation that has ended. You can ask again; each call returns a new handle.
@@ -125,16 +119,13 @@ pub unsafe extern "C" fn cldoci_operation_result(
     result: *mut *mut cldoci_result,
     error: *mut *mut cldoci_error,
 ) -> cldoci_status {
-    guard::with_outputs(
-        error,
-        || out(result, "result", std::ptr::null_mut()),
-        |result| {
-            let operation = handle::get::<OperationObject>(operation)?;
-            let Some(end) = operation.0.end() else { return Ok(CLDOCI_PENDING) };
-            *result = handle::insert(ResultObject::new(end?, &operation.0.operation))?;
-            Ok(CLDOCI_OK)
-        },
-    )
+    let outputs = || out(result, "result", std::ptr::null_mut());
+    guard::with_outputs(error, outputs, |result| {
+        let operation = handle::get::<OperationObject>(operation)?;
+        let Some(end) = operation.0.end() else { return Ok(CLDOCI_PENDING) };
+        *result = handle::insert(ResultObject::new(end?, &operation.0.operation))?;
+        Ok(CLDOCI_OK)
+    })
 }
 
 /// Frees the handle, and never waits. A running operation is cancelled and ends by itself; whoever waits for it

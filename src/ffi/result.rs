@@ -163,14 +163,11 @@ pub unsafe extern "C" fn cldoci_result_counters(
     counters: *mut cldoci_counters,
     error: *mut *mut cldoci_error,
 ) -> cldoci_status {
-    guard::with_outputs(
-        error,
-        || blank(counters, "counters"),
-        |counters| {
-            counters.fill(&handle::get::<ResultObject>(result)?.counters);
-            Ok(())
-        },
-    )
+    let outputs = || blank(counters, "counters");
+    guard::with_outputs(error, outputs, |counters| {
+        counters.fill(&handle::get::<ResultObject>(result)?.counters);
+        Ok(())
+    })
 }
 
 /// For pull: whether the destination already held the artifact and was not touched. For build with the option

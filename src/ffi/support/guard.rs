@@ -98,14 +98,11 @@ pub(crate) unsafe fn new_handle<T: Object>(
 ) -> cldoci_status {
     // SAFETY: the caller's promise, passed on.
     unsafe {
-        with_outputs(
-            error,
-            || out(place, name, std::ptr::null_mut()),
-            |place| {
-                *place = handle::insert(make()?)?;
-                Ok(())
-            },
-        )
+        let outputs = || out(place, name, std::ptr::null_mut());
+        with_outputs(error, outputs, |place| {
+            *place = handle::insert(make()?)?;
+            Ok(())
+        })
     }
 }
 

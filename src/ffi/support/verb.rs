@@ -133,16 +133,13 @@ where
 {
     // SAFETY: the caller's promise, passed on.
     unsafe {
-        guard::with_outputs(
-            error,
-            || output.begin(),
-            |()| {
-                let caller = Caller::new(client, options)?;
-                let inputs = inputs()?;
-                let work = |client: &Client, call: &crate::call::Call| verb(client, inputs, call);
-                output.finish(caller.start(name, weight, O::WAITS, work)?)
-            },
-        )
+        let outputs = || output.begin();
+        guard::with_outputs(error, outputs, |()| {
+            let caller = Caller::new(client, options)?;
+            let inputs = inputs()?;
+            let work = |client: &Client, call: &crate::call::Call| verb(client, inputs, call);
+            output.finish(caller.start(name, weight, O::WAITS, work)?)
+        })
     }
 }
 
