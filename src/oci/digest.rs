@@ -172,14 +172,11 @@ impl Hasher {
 
     /// The digest of all that came in.
     pub fn finish(self) -> Digest {
-        let (algorithm, bytes) = match self.0 {
-            Inner::Sha256(hash) => (Algorithm::Sha256, hash.finalize().to_vec()),
-            Inner::Sha512(hash) => (Algorithm::Sha512, hash.finalize().to_vec()),
+        let (algorithm, digits) = match self.0 {
+            Inner::Sha256(hash) => (Algorithm::Sha256, base16ct::lower::encode_string(&hash.finalize())),
+            Inner::Sha512(hash) => (Algorithm::Sha512, base16ct::lower::encode_string(&hash.finalize())),
         };
-        let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        let digits = digits.filter_map(|digit| char::from_digit(digit.into(), 16));
-        let text: String = algorithm.name().chars().chain([':']).chain(digits).collect();
-        Digest { algorithm, text: text.into() }
+        Digest { algorithm, text: [algorithm.name(), ":", &digits].concat().into() }
     }
 }
 

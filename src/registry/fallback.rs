@@ -69,7 +69,7 @@ impl Repository {
 
     /// The list at the fallback tag and its digest; nothing where there is none.
     pub(super) async fn fallback(&self, subject: &Digest) -> Result<Option<(Digest, ImageIndex)>> {
-        let tag = fallback_tag(subject);
+        let tag = subject.as_tag();
         let (descriptor, bytes) = match self.get_manifest(&tag).await {
             Ok(found) => found,
             Err(error) if error.kind() == Kind::NotFound => return Ok(None),
@@ -115,7 +115,7 @@ impl Repository {
                 None => written.digest = digest.unwrap_or(written.digest),
             }
         }
-        let tag = fallback_tag(subject);
+        let tag = subject.as_tag();
         Err(Error::new(
             Kind::Busy,
             format!("{}: the tag {tag} keeps being written by other clients", self.name()),
@@ -124,7 +124,7 @@ impl Repository {
 
     /// Reads the list and writes it with the change; nothing where the change is made already.
     async fn write_fallback(&self, subject: &Digest, change: &Change<'_>) -> Result<Option<Written>> {
-        let tag = fallback_tag(subject);
+        let tag = subject.as_tag();
         let turn = turn(format!("{}:{tag}", self.name()));
         let _turn = turn.lock().await;
         let begun = Instant::now();
@@ -186,14 +186,8 @@ fn turn(tag: String) -> Arc<Turn> {
     turn
 }
 
-/// `sha256-<hex>`, cut as the specification has it.
 /// Whether a tag has the form of one that lists referrers.
 pub(crate) fn is_fallback_tag(tag: &str) -> bool {
     let hex = tag.split_once('-').filter(|(algorithm, _)| matches!(*algorithm, "sha256" | "sha512"));
     hex.is_some_and(|(_, hex)| hex.len() == 64 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
-}
-
-fn fallback_tag(subject: &Digest) -> String {
-    let hex: String = subject.hex().chars().take(64).collect();
-    format!("{}-{hex}", subject.algorithm().name())
 }
