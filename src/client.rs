@@ -27,6 +27,8 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::FutureExt as _;
+
 use crate::call::Call;
 use crate::credential::{CredentialProvider, Credentials};
 use crate::credentials::CredentialCache;
@@ -392,8 +394,7 @@ impl Client {
         let operation = call.operation.clone();
         async move {
             let outcome = match operation.check() {
-                // Boxed where it is polled: a caller's thread may have a small stack.
-                Ok(()) => operation.run_verb(Box::pin(work(verb))).await,
+                Ok(()) => operation.run_verb(work(verb).boxed()).await,
                 Err(ended) => Err(ended),
             };
             operation.finish();

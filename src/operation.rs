@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 
 use crate::error::{Error, Kind, Result};
@@ -222,9 +223,9 @@ impl Operation {
 
     /// Runs a verb's work. Once the operation has ended the work has a moment to end too, and to take back what it
     /// made. What takes longer, a disk that does not answer or a tree that is removed, is left behind and goes on by
-    /// itself: so whoever waits is back within a second, whatever the verb does then.
-    pub(crate) async fn run_verb<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        tokio::pin!(work);
+    /// itself: so whoever waits is back within a second, whatever the verb does then. It is boxed: of one type for all
+    /// verbs this is compiled once, and where it is polled the caller's stack may be small.
+    pub(crate) async fn run_verb<T>(&self, mut work: BoxFuture<'_, Result<T>>) -> Result<T> {
         let ended = tokio::select! {
             biased;
             result = &mut work => return result,

@@ -77,25 +77,26 @@ pub(crate) async fn blocking_ahead<T: Send + 'static>(
 
 /// [`blocking`] without a result.
 pub(crate) fn post(work: impl FnOnce() + Send + 'static) -> Result<()> {
-    hand_over(work, Rank::Usual)
+    hand_over(Box::new(work), Rank::Usual)
 }
 
 async fn told<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static, rank: Rank) -> Result<T> {
     let (sender, receiver) = oneshot::channel();
-    let work = move || {
+    let job = Box::new(move || {
         let result = catch_unwind(AssertUnwindSafe(work));
         let defect = || Error::new(Kind::Panic, "a bug was caught in a worker thread");
         let _ = sender.send(result.unwrap_or_else(|_| Err(defect())));
-    };
-    hand_over(work, rank)?;
+    });
+    hand_over(job, rank)?;
     receiver.await.unwrap_or_else(|_| Err(Error::new(Kind::Cancelled, "cancelled: the runtime ended")))
 }
 
-fn hand_over(work: impl FnOnce() + Send + 'static, rank: Rank) -> Result<()> {
+/// Of one type: tokio's tasks would be compiled for each work anew.
+fn hand_over(job: Job, rank: Rank) -> Result<()> {
     match POOL.with_borrow(Clone::clone) {
-        Some(pool) => pool.post(rank, Box::new(work)),
+        Some(pool) => pool.post(rank, job),
         None => {
-            drop(tokio::task::spawn_blocking(work));
+            drop(tokio::task::spawn_blocking(job));
             Ok(())
         }
     }
