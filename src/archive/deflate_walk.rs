@@ -8,6 +8,8 @@
 //! in step, as codes differ in length; but only when the lane before comes to a place where a lane has been, that
 //! lane's way is the stream's.
 
+use std::cmp::Ordering;
+
 use super::deflate_code::Code;
 
 /// Bytes behind the stream that [`Walker::walk`] may look at (and ignores).
@@ -118,11 +120,16 @@ impl Codes {
     fn turn(&self, bytes: &[u8], place: Place) -> Option<(Place, Step)> {
         let mut bits = load(bytes, place.bit())?;
         let (mut step, mut sum) = (place.step(), 0);
-        for _ in 0..SYMBOLS {
+        let mut symbol = || {
             step = self.step(bits, step);
             bits = bits.wrapping_shr(u32::from(step & DROP));
             sum += step & DROP;
-        }
+        };
+        // No loop: built for size it would stay one.
+        const { assert!(SYMBOLS == 3) };
+        symbol();
+        symbol();
+        symbol();
         Some((place.behind(sum, step), step))
     }
 
@@ -287,14 +294,16 @@ impl Walker {
         }
         let mut turns = 0;
         for trail in self.trails.iter_mut() {
-            let mut seen = 0;
-            for (lane, trail) in lanes.iter_mut().zip(trail) {
-                *trail = *lane;
-                let step;
-                (*lane, step) = self.codes.turn(bytes, *lane)?;
-                seen |= step;
-            }
+            *trail = lanes;
+            // No loop here either.
+            let [first, second, third, fourth] = lanes;
+            let (first, seen_first) = self.codes.turn(bytes, first)?;
+            let (second, seen_second) = self.codes.turn(bytes, second)?;
+            let (third, seen_third) = self.codes.turn(bytes, third)?;
+            let (fourth, seen_fourth) = self.codes.turn(bytes, fourth)?;
+            lanes = [first, second, third, fourth];
             turns += 1;
+            let seen = seen_first | seen_second | seen_third | seen_fourth;
             if seen & STUCK != 0 && !pass(&self.codes, bytes, &mut lanes) {
                 break;
             }
@@ -311,15 +320,17 @@ impl Walker {
     fn join(&self, bytes: &[u8], lanes: [Place; LANES], turns: usize) -> Option<Next> {
         let [mut place, others @ ..] = lanes;
         for (n, lane) in (1..).zip(others) {
-            let mut trail = self.trails.iter().take(turns).filter_map(|trail| trail.get(n)).chain([&lane]);
-            let mut been = trail.next();
+            let been = |turn: usize| match turn.cmp(&turns) {
+                Ordering::Less => self.trails.get(turn)?.get(n).copied(),
+                Ordering::Equal => Some(lane),
+                Ordering::Greater => None,
+            };
+            let mut turn = 0;
             loop {
-                while been.is_some_and(|been| been.bit() < place.bit()) {
-                    been = trail.next();
-                }
-                match been {
+                match been(turn) {
                     None => return Some(Next::Place(place)),
-                    Some(&been) if been == place => break,
+                    Some(been) if been.bit() < place.bit() => turn += 1,
+                    Some(been) if been == place => break,
                     Some(_) => match self.codes.next(bytes, place)? {
                         Next::Place(next) => place = next,
                         end @ Next::End(_) => return Some(end),

@@ -121,9 +121,11 @@ fn ustar(
     out.extend_from_slice(b"0000000\x000000000\0");
     text(out, prefix, PREFIX_LIMIT);
     out.resize(start + RECORD, 0);
-    let sum: u32 = out.iter().skip(start).map(|&byte| u32::from(byte)).sum();
-    for (place, digit) in out.iter_mut().skip(start + 148).zip(format!("{sum:06o}\0 ").bytes()) {
-        *place = digit;
+    if let Some(header) = out.last_chunk_mut::<RECORD>() {
+        let sum: u32 = header.iter().map(|&byte| u32::from(byte)).sum();
+        for (place, digit) in header[148..].iter_mut().zip(format!("{sum:06o}\0 ").bytes()) {
+            *place = digit;
+        }
     }
 }
 

@@ -161,16 +161,14 @@ pub(super) fn of_tree(
 struct Sum([u64; 4]);
 
 impl Sum {
-    fn add(&mut self, numbers: [u64; 4]) {
+    fn add(&mut self, numbers: impl IntoIterator<Item = u64>) {
         for (sum, number) in self.0.iter_mut().zip(numbers) {
             *sum = sum.wrapping_add(number);
         }
     }
 
     fn add_entry(&mut self, entry: &[u8]) {
-        let digest = sha256(entry);
-        let mut numbers = digest.as_chunks().0.iter().map(|bytes| u64::from_le_bytes(*bytes));
-        self.add([(); 4].map(|()| numbers.next().unwrap_or_default()));
+        self.add(sha256(entry).as_chunks().0.iter().copied().map(u64::from_le_bytes));
     }
 }
 
@@ -319,16 +317,13 @@ impl Walk<'_> {
                 continue;
             }
             entry.clear();
-            entry.extend(next.inode.to_le_bytes());
-            entry.extend(stat.st_ino.to_le_bytes());
-            entry.extend(stat.st_mode.to_le_bytes());
-            for number in [stat.st_size, stat.st_mtime, stat.st_ctime] {
-                entry.extend(number.to_le_bytes());
-            }
-            for nanoseconds in [stat.st_mtime_nsec, stat.st_ctime_nsec] {
-                entry.extend(nanoseconds.to_le_bytes());
-            }
-            entry.extend(own.to_bytes_with_nul());
+            entry.extend_from_slice([next.inode, stat.st_ino].map(u64::to_le_bytes).as_flattened());
+            entry.extend_from_slice(&stat.st_mode.to_le_bytes());
+            let numbers = [stat.st_size, stat.st_mtime, stat.st_ctime].map(|number| number.to_le_bytes());
+            entry.extend_from_slice(numbers.as_flattened());
+            let nanoseconds = [stat.st_mtime_nsec, stat.st_ctime_nsec].map(|number| number.to_le_bytes());
+            entry.extend_from_slice(nanoseconds.as_flattened());
+            entry.extend_from_slice(own.to_bytes_with_nul());
             match FileType::from_raw_mode(stat.st_mode) {
                 FileType::Symlink => {
                     entry.extend(readlinkat(&directory, own, Vec::new()).map_err(failed)?.into_bytes());
@@ -371,14 +366,19 @@ impl Walk<'_> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         if let Ok(file) = openat(directory, own, flags, Mode::empty()) {
             let mut file = std::fs::File::from(file);
-            let mut buffer = vec![0; LISTING];
+            // Not a buffer of zeros, which would cost more than to read a small file into it.
+            let mut bytes = Vec::with_capacity(LISTING);
             loop {
                 self.operation.check()?;
-                let read = file
-                    .read(&mut buffer)
+                bytes.clear();
+                (&mut file)
+                    .take(LISTING as u64)
+                    .read_to_end(&mut bytes)
                     .map_err(|error| Error::io(format_args!("'{}'", printable(own.to_bytes())), error))?;
-                let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
-                hasher.update(bytes);
+                hasher.update(&bytes);
+                if bytes.len() < LISTING {
+                    break;
+                }
             }
         }
         Ok(Some(hasher.finish()))

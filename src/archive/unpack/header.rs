@@ -108,18 +108,19 @@ fn number(field: &[u8]) -> Option<i64> {
 
 /// Octal digits between spaces and NULs; nothing but those is 0.
 fn octal(field: &[u8]) -> Option<i64> {
-    let blank = |byte: &u8| *byte == b' ' || *byte == 0;
-    let digits = field.iter().skip_while(|byte| blank(byte));
+    let blank = |byte: &u8| matches!(byte, b' ' | 0);
+    let start = field.iter().position(|byte| !blank(byte)).unwrap_or(field.len());
+    let field = field.get(start..)?;
+    let end = field.iter().position(blank).unwrap_or(field.len());
+    let (digits, rest) = field.split_at_checked(end)?;
     let mut value: i64 = 0;
-    let mut ended = false;
-    for byte in digits {
-        match byte {
-            b'0'..=b'7' if !ended => value = value.checked_mul(8)? + i64::from(byte - b'0'),
-            byte if blank(byte) => ended = true,
+    for digit in digits {
+        match digit {
+            b'0'..=b'7' => value = value.checked_mul(8)? + i64::from(digit - b'0'),
             _ => return None,
         }
     }
-    Some(value)
+    rest.iter().all(blank).then_some(value)
 }
 
 #[cfg(test)]

@@ -105,13 +105,12 @@ impl Reader {
                     format!("the archive has more than max_entries {} headers", self.rules.max_entries),
                 ));
             }
-            let header = header::parse(&block)
+            let mut header = header::parse(&block)
                 .map_err(|why| no_tar(first, &block).unwrap_or_else(|| self.at(&why)))?;
             if !self.extension(&header, &mut pending)? {
-                let described = printable(&header.name);
-                return match self.entry(header, pending) {
+                return match self.entry(&mut header, pending) {
                     Ok(entry) => Ok(Some(entry)),
-                    Err(why) => refuse(format!("entry '{described}': {why}")),
+                    Err(why) => refuse(format!("entry '{}': {why}", printable(&header.name))),
                 };
             }
         }
@@ -180,10 +179,11 @@ impl Reader {
         Ok(body)
     }
 
-    fn entry(&mut self, header: Header, pending: Pending) -> std::result::Result<Entry, String> {
+    fn entry(&mut self, header: &mut Header, pending: Pending) -> std::result::Result<Entry, String> {
         let records = pending.pax.unwrap_or_default();
-        let name = records.path.or(pending.long_name).unwrap_or(header.name);
-        let link = records.link.or(pending.long_link).unwrap_or(header.link);
+        let long_name = records.path.or(pending.long_name);
+        let long_link = records.link.or(pending.long_link);
+        let name = long_name.as_deref().unwrap_or(&header.name);
         let size = records.size.unwrap_or(header.size);
         let kind = match header.flag {
             // V7 archives have no type for directories, only the slash.
@@ -209,8 +209,8 @@ impl Reader {
         self.body = size;
         self.padding = padding(size);
         Ok(Entry {
-            name,
-            link,
+            name: long_name.unwrap_or_else(|| std::mem::take(&mut header.name)),
+            link: long_link.unwrap_or_else(|| std::mem::take(&mut header.link)),
             kind,
             mode: header.mode,
             size,
