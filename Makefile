@@ -31,7 +31,7 @@ registry: ## starts a real registry (CNCF Distribution) on loopback, until Ctrl-
 
 # Not as the Rust library too: cargo would then leave out the link-time optimisation.
 release: ## builds the library: target/release/libcldoci.{so,a}
-	@cargo rustc --release --lib --locked --crate-type cdylib,staticlib
+	@$(lib) cargo rustc --release --lib --locked --crate-type cdylib,staticlib -- "$${release_flags[@]}"
 
 dist: ## builds the release archives: TARGET=one of x86_64 and aarch64, -unknown-linux-gnu and -musl, or all four: build/dist
 	@scripts/install-tools.sh zig debian sbom mimalloc

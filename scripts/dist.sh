@@ -43,7 +43,7 @@ compile() {
   [[ -z ${QUICK:-} ]] ||
     how=(env CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16)
   RUSTFLAGS="--remap-path-prefix=$root=cldoci --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src=crates" \
-    "${how[@]}" cargo rustc --quiet --release --lib --locked --crate-type staticlib --target "$target"
+    "${how[@]}" cargo rustc --quiet --release --lib --locked --crate-type staticlib --target "$target" -- "${release_flags[@]}"
 }
 
 # For musl with the unwinder that Rust has for it: no compiler there has one for sure.
