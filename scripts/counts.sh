@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# The guard against getting slower: counts that do not depend on the clock, of the tool on trees that are
-# made here. System calls and allocations for each further file, instructions for each further file and for each
-# byte of a large one, threads and waits of the everyday pull, and the memory that the header promises: of what is large, of
-# many small verbs at once, and of what is made to take much (tests/memory.py). The requests are counted by tests/it/requests.rs.
+# The guard against getting slower or larger: counts that do not depend on the clock, of the tool on trees that are made
+# here. System calls and allocations for each further file, instructions for each further file and for each byte of a large
+# one, threads and waits of the everyday pull, sizes of what is linked, and the memory that the header promises: of what is
+# large, of many small verbs at once, and of what is made to take much (tests/memory.py). The requests are counted by
+# tests/it/requests.rs.
 #   scripts/counts.sh [shapes|full|small]
 # shapes: peak memory by shape alone; full: the same as large as docs/reliability.md has it; small: small verbs in a warm
 # program alone.
@@ -153,7 +154,21 @@ done
 limit=$((24 + 4 * $(nproc)))
 bound "build of $((huge >> 20)) MiB: peak memory, MiB" "$(memory build $huge)" $limit
 bound "pull of $((huge >> 20)) MiB: peak memory, MiB" "$(memory pull $huge)" $limit
-bound "the stripped library, KB" $(($(stat -Lc %s target/release/libcldoci.so) / 1000)) 8500
+bound "the stripped library, KB" $(($(stat -Lc %s target/release/libcldoci.so) / 1000)) 6600
+cat >"$work/pull.c" <<'END'
+#include <cldoci.h>
+int main(int count, char **arguments) {
+  cldoci_client *client;
+  cldoci_reference *reference;
+  return count != 3 || cldoci_client_new(NULL, &client, NULL) != CLDOCI_OK ||
+         cldoci_reference_parse(arguments[1], &reference, NULL) != CLDOCI_OK ||
+         cldoci_pull(client, reference, arguments[2], NULL, NULL, NULL) != CLDOCI_OK;
+}
+END
+"${CC:-cc}" -std=c99 -O2 -s -Iinclude "$work/pull.c" -o "$work/pull" target/release/libcldoci.a -Wl,--gc-sections -lgcc_eh -lm -ldl -pthread
+"$work/pull" "ocidir://$work/layout$few:v1" "$work/pulled" || fail "the program that only pulls ended with $?"
+diff -r "$work/tree$few" "$work/pulled" || fail "the program that only pulls pulled another tree"
+bound "a stripped program in C that only pulls, KB" $(($(stat -c %s "$work/pull") / 1000)) 5000
 shapes || failed=1
 scripts/counts.sh small || failed=1
 exit $failed
