@@ -90,8 +90,8 @@ impl Repository {
         let Some(mut written) = self.write_fallback(subject, change).await? else { return Ok(()) };
         let (mut lost, mut lasted) = (0, 0);
         for _ in 0..LOOKS {
-            // Who read the list before this write needs about as long to write it as this client did.
-            let pause = retry::jittered(lost.min(3)).max(written.took.saturating_mul(2));
+            // Who read the list before this write may need some times as long to write it as this client did.
+            let pause = retry::jittered(lost.min(3)).max(written.took.saturating_mul(4));
             tokio::time::sleep(pause).await;
             let (digest, list) = match self.fallback(subject).await? {
                 Some((digest, index)) => (Some(digest), index.manifests),
