@@ -118,11 +118,11 @@ install_go() {
   fi
 }
 
-# use_apt DIRECTORY: apt with lists and archives of our own there, so that neither root nor an earlier `apt-get update` is needed.
+# use_apt DIRECTORY [OPTION...]: apt with lists and archives of our own there, so that neither root nor an earlier `apt-get update` is needed.
 use_apt() {
   apt_directory=$1
   apt_options=(
-    -qq -o "Dir::State::Lists=$1/lists" -o "Dir::Cache=$1/cache" -o APT::Sandbox::User= -o Debug::NoLocking=true
+    -qq -o "Dir::State::Lists=$1/lists" -o "Dir::Cache=$1/cache" -o APT::Sandbox::User= -o Debug::NoLocking=true "${@:2}"
   )
   mkdir -p "$1"/{lists,cache/archives}/partial "$1/debs"
   apt-get "${apt_options[@]}" update || true
@@ -148,7 +148,7 @@ install_debian() {
   # shellcheck disable=SC1091 # a file of the system's
   release=$(. /etc/os-release 2>/dev/null || true; printf '%s' "${VERSION_CODENAME:-none}")
   # The number goes up with the list above.
-  stamp=$stamps/debian-$release-6
+  stamp=$stamps/debian-$release-7
   if [[ ! -e $stamp ]]; then
     if ! have apt-get || ! have dpkg; then
       for entry in "${debian_tools[@]}"; do
@@ -222,6 +222,12 @@ unpack_debian() {
     chmod 0755 "$bin/$name.new"
     mv "$bin/$name.new" "$bin/$name"
   done
+  # What loads programs of musl for aarch64.
+  local here
+  here=$(dpkg --print-architecture)
+  [[ $here != arm64 ]] || return 0
+  use_apt "$tools/apt-arm64" -o "APT::Architectures::=$here" -o APT::Architectures::=arm64
+  unpack "$tools/debian-arm64" musl:arm64
 }
 
 # A prefix of its own: it is larger than all the others together.

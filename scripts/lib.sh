@@ -52,7 +52,7 @@ library_version() { sed -n 's/^#define CLDOCI_VERSION_STRING "\(.*\)"/\1/p' incl
 abi_version() { sed -n 's/^#define CLDOCI_ABI_VERSION \([0-9]*\)$/\1/p' "$1"; }
 
 # cross TARGET: sets what builds and runs programs for it: zig_target; cross_cc and cross_ar, zig as cargo and programs take it;
-# run, what runs them.
+# run, what runs them; musl_loader, what loads those of musl that are not static, if Debian's is there.
 cross() {
   local arch=${1%%-*} libc=${1##*-} zig
   zig=$(command -v zig)
@@ -61,6 +61,8 @@ cross() {
   run=()
   # shellcheck disable=SC2034 # for the scripts
   [[ $arch == "$(uname -m)" ]] || run=("qemu-$arch")
+  # shellcheck disable=SC2034
+  musl_loader=$(compgen -G "$tools/debian*/lib/ld-musl-$arch.so.1" | head -1 || true)
   cross_cc=$build/zig/$1-cc cross_ar=$build/zig/ar
   mkdir -p "$build/zig"
   # The cc crate adds a --target of its own, which zig does not know; checks for undefined behaviour are zig's default.

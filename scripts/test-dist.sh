@@ -43,7 +43,17 @@ built_right() {
   diff -r --no-dereference "$tree" "$temporary/pulled" || fail "$target, $what: pulled another tree"
 }
 
-# linked WHAT MODE COMPILER...: a program of C, and one of C++ where the compiler is one, in a mode:
+# is_linked MODE PROGRAM: whether it needs the shared library in this mode alone, and a static one nothing.
+is_linked() {
+  case $1 in
+    shared) readelf -d "$2" | grep libcldoci.so.0 >/dev/null || fail "$target, $1: does not need the shared library" ;;
+    archive) ! readelf -d "$2" | grep libcldoci || fail "$target, $1: needs the shared library" ;;
+    static) ! readelf -lWd "$2" | grep -E 'NEEDED|INTERP' || fail "$target, $1: is not static" ;;
+  esac
+  [[ $1 == shared ]] || has_unwinding_tables "$2" || fail "$target, $1: has no tables for the unwinder"
+}
+
+# linked WHAT MODE COMPILER...: a program of C, and one of C++ where the compiler is one, by pkg-config in a mode:
 #   shared    with the shared library
 #   archive   with the archive, the rest shared
 #   static    with the archive, fully static
@@ -54,7 +64,7 @@ linked() {
     shared)
       more=("-Wl,-rpath,$prefix/lib")
       # What Alpine has as its loader.
-      [[ $libc == gnu ]] || run=("$tools/debian/lib/ld-musl-$arch.so.1")
+      [[ $libc == gnu ]] || run+=("$musl_loader")
       ;;
     archive) flags+=(--static) ;;
     static) flags+=(--static) more=(-static "-Wl,--eh-frame-hdr") ;;
@@ -77,52 +87,98 @@ linked() {
     if [[ $1 == zig ]]; then rust_objcopy --strip-all "$temporary/program"; else strip "$temporary/program"; fi
     built_right "$what, $mode" "${run[@]}" "$temporary/program"
   fi
-  case $mode in
-    shared) readelf -d "$temporary/program" | grep libcldoci.so.0 >/dev/null || fail "$target, $what: does not need the shared library" ;;
-    archive) ! readelf -d "$temporary/program" | grep libcldoci || fail "$target, $what: needs the shared library" ;;
-    static)
-      ! readelf -lWd "$temporary/program" | grep -E 'NEEDED|INTERP' || fail "$target, $what: is not static"
-      ;;
-  esac
-  [[ $mode == shared ]] || has_unwinding_tables "$temporary/program" || fail "$target, $what, $mode: has no tables for the unwinder"
+  is_linked "$mode" "$temporary/program"
   say "$target: $kind by $what, $mode: ok ($(stat -c %s "$temporary/program") bytes)"
 }
 
-# The C programs that hold the interface to its word, and the tool's tests, for a target that runs here at full speed.
-behaviour() {
-  local out=$temporary/behaviour how=() tested
-  [[ $libc == gnu ]] || how=(-static "-Wl,--gc-sections" "-Wl,--eh-frame-hdr")
-  # The program of C++ is linked in every mode above.
-  CC=$cross_cc CXX='' RUN=${run[*]} compile_c_programs "$prefix/lib" "$out" -fno-sanitize=undefined "${how[@]}"
-  mkdir -p "$temporary/home"
-  for tested in builder misuse options operations callbacks reentrant credential handles; do
-    local arguments=()
-    # One counts the threads, of which qemu has one of its own; the other has ten seconds, which take longer under it.
-    [[ ${#run[@]} == 0 || $tested != @(callbacks|reentrant) ]] || continue
-    case $tested in
-      builder | misuse) arguments=("$temporary/home/$tested") && mkdir -p "${arguments[0]}" ;;
-      handles) arguments=(200) ;;
-    esac
-    HOME=$temporary/home timeout 300 "${run[@]}" "$out/tests/$tested" "${arguments[@]}" >"$temporary/log" 2>&1 ||
-      { cat "$temporary/log"; fail "$target: tests/c/$tested.c"; }
+# by_cmake WHAT COMPILER MODE...: the program of C in these modes, by the CMake package.
+by_cmake() {
+  local what=$1 compiler=$2 mode run=("${run[@]}") of=$temporary/cmake loader=()
+  shift 2
+  need cmake "programs that CMake links" || return 0
+  rm -rf "$of"
+  mkdir -p "$of"
+  cp "$temporary/first.c" "$of"
+  cat >"$of/CMakeLists.txt" <<'END'
+cmake_minimum_required(VERSION 3.16)
+project(first C)
+find_package(cldoci 0.1 REQUIRED)
+foreach(mode IN LISTS MODES)
+  add_executable(${mode} first.c)
+  if(mode STREQUAL shared)
+    target_link_libraries(${mode} PRIVATE cldoci::cldoci)
+  else()
+    target_link_libraries(${mode} PRIVATE cldoci::cldoci_static)
+    target_link_options(${mode} PRIVATE -Wl,--gc-sections)
+  endif()
+  if(mode STREQUAL static)
+    target_link_options(${mode} PRIVATE -static -Wl,--eh-frame-hdr)
+  endif()
+endforeach()
+END
+  # A processor that is not this one's is a system of its own to CMake.
+  local modes system=()
+  modes=$(IFS=';'; printf '%s' "$*")
+  [[ $arch == "$(uname -m)" ]] || system=(-DCMAKE_SYSTEM_NAME=Linux "-DCMAKE_SYSTEM_PROCESSOR=$arch")
+  if ! {
+    cmake -S "$of" -B "$of/build" "-DCMAKE_C_COMPILER=$compiler" "-DCMAKE_PREFIX_PATH=$prefix" "-DMODES=$modes" "${system[@]}" &&
+      cmake --build "$of/build"
+  } >"$temporary/log" 2>&1; then
+    cat "$temporary/log"
+    fail "$target, $what: CMake does not link"
+  fi
+  for mode; do
+    loader=()
+    [[ $libc == gnu || $mode != shared ]] || loader=("$musl_loader")
+    built_right "$what, CMake, $mode" "${run[@]}" "${loader[@]}" "$of/build/$mode"
+    is_linked "$mode" "$of/build/$mode"
   done
-  say "$target: the C programs: ok"
+  say "$target: C by $what, CMake, $*: ok"
+}
+
+# The tests in C, and those of the tool for a target that runs here at full speed.
+behaviour() {
+  local only=$temporary/only
+  rm -rf "$only"
+  mkdir "$only"
+  cp "$prefix/lib/libcldoci.a" "$only"
+  tested_in_c() {
+    scripts/test-c.sh "$target" "$2" >"$temporary/log" 2>&1 || { cat "$temporary/log"; fail "$target, $1: the tests in C"; }
+    say "$target: the tests in C, $1: ok ($(sed -n 's/^test result: ok. \([0-9]*\) passed.*/\1/p' "$temporary/log"))"
+  }
+  [[ $libc == musl && -z $musl_loader ]] || tested_in_c shared "$prefix/lib"
+  [[ $libc == gnu ]] || tested_in_c "fully static" "$only"
   if [[ $arch == "$(uname -m)" && $libc == musl ]]; then
     CLDOCI_TOOL=$dist/$target/cli/cldoci scripts/test-cli.sh >"$temporary/log" 2>&1 || { cat "$temporary/log"; fail "$target: the tests of the tool"; }
     say "$target: the tests of the tool: ok"
   fi
-  rm -r "$out" "${temporary:?}/home"
 }
 
-# docs/install.md's commands for Go, on README's program, in a tree that holds a copy of the package.
+# go_program MODE: docs/install.md's commands for Go, on README's program, in a tree that holds a copy of the package:
+#   bundled   with the archive in the tree; fully static for musl
+#   shared    with the installed library
+#   static    with the installed archive, fully static, by gcc
 go_program() {
-  local tags=cldoci_bundled goarch=amd64 flags=() said
+  local mode=$1 tags=cldoci_bundled goarch=amd64 cc="zig cc -target $zig_target" flags=() linker=() said
+  local packages=$prefix/lib/pkgconfig what="Go, $mode"
   need go "a program of Go for $target" || return 0
   [[ $arch == x86_64 ]] || goarch=arm64
-  if [[ $libc == musl ]]; then
-    tags+=,cldoci_musl
-    flags=(-ldflags '-linkmode external -extldflags "-static"')
-  fi
+  case $libc-$mode in
+    gnu-bundled) ;;
+    musl-bundled)
+      tags+=,cldoci_musl what="Go, bundled, fully static"
+      flags=(-ldflags '-linkmode external -extldflags "-static"')
+      ;;
+    *-static)
+      tags=cldoci_static cc=gcc linker=("-L$prefix/lib")
+      flags=(-ldflags '-linkmode external -extldflags "-static"')
+      ;;
+    gnu-shared) tags='' linker=("-Wl,-rpath,$prefix/lib") ;;
+    musl-shared)
+      tags='' cc+=" -dynamic" flags=(-ldflags '-linkmode external')
+      linker=("-Wl,-rpath,$prefix/lib" "-Wl,--dynamic-linker,$musl_loader")
+      ;;
+  esac
   if [[ ! -e $temporary/go/go.mod ]]; then
     mkdir -p "$temporary/go/pkg"
     cp -r bindings/go/oci "$temporary/go/pkg/oci"
@@ -131,14 +187,23 @@ go_program() {
   fi
   (
     cd "$temporary/go"
-    go run ./pkg/oci/internal/bundle "$dist/cldoci-$version-$target.tar.gz" >/dev/null
-    PKG_CONFIG_LIBDIR=/nonexistent CC="zig cc -target $zig_target" GOARCH=$goarch CGO_ENABLED=1 \
-      go build -tags "$tags" "${flags[@]}" -o "$temporary/gopher" .
+    if [[ $mode == bundled ]]; then
+      go run ./pkg/oci/internal/bundle "$dist/cldoci-$version-$target.tar.gz" >/dev/null
+      packages=/nonexistent
+    fi
+    # Go's cache does not see what pkg-config says of another prefix.
+    ((${#linker[@]} == 0)) || export CGO_LDFLAGS="-g -O2 ${linker[*]}"
+    PKG_CONFIG_LIBDIR=$packages CC=$cc GOARCH=$goarch CGO_ENABLED=1 \
+      go build -tags "$tags" "${flags[@]}" -o "$temporary/gopher" . 2>"$temporary/log" || { cat "$temporary/log"; fail "$target, $what: does not build"; }
   )
   local digest=$go_digest
-  built_right "Go" "${run[@]}" "$temporary/gopher"
-  if [[ $libc == musl ]]; then
-    ! readelf -lWd "$temporary/gopher" | grep -E 'NEEDED|INTERP' || fail "$target: the program of Go is not static"
+  built_right "$what" "${run[@]}" "$temporary/gopher"
+  case $libc-$mode in
+    *-shared) is_linked shared "$temporary/gopher" ;;
+    gnu-bundled) is_linked archive "$temporary/gopher" ;;
+    *) is_linked static "$temporary/gopher" ;;
+  esac
+  if [[ $libc-$mode == musl-bundled ]]; then
     if [[ $arch == "$(uname -m)" ]]; then
       # A root of nothing but the program and what it is to build.
       local root=$temporary/root
@@ -156,7 +221,7 @@ go_program() {
       diff -r --no-dereference "$tree" "$temporary/pulled" || fail "$target: pulled another tree from the registry"
     fi
   fi
-  say "$target: Go, ${flags[*]:+fully static, }with the bundled archive: ok ($(stat -c %s "$temporary/gopher") bytes)"
+  say "$target: $what: ok ($(stat -c %s "$temporary/gopher") bytes)"
 }
 
 in_root() {
@@ -184,14 +249,18 @@ for target in "${targets[@]}"; do
   [[ $libc == gnu || ! -d $tools/mimalloc || -e $prefix/share/licenses/cldoci/LICENSE-mimalloc ]] || fail "the licence of mimalloc is missing for $target"
   cross "$target"
 
+  # Debian's loader for aarch64 may not be there.
   modes=(shared archive)
-  [[ $libc == gnu ]] || modes=(static)
-  [[ $libc == gnu || ! -e $tools/debian/lib/ld-musl-$arch.so.1 ]] || modes+=(shared)
+  if [[ $libc == musl ]]; then
+    modes=(static)
+    if [[ -n $musl_loader ]]; then modes+=(shared); else left_out "shared programs for $target (there is no loader)"; fi
+  fi
   for mode in "${modes[@]}"; do
     linked "zig cc" "$mode" zig cc -target "$zig_target"
     # It builds a library of C++ first, which takes minutes.
     [[ -n ${QUICK:-} ]] || linked "zig c++" "$mode" zig c++ -target "$zig_target"
   done
+  by_cmake "zig cc" "$cross_cc" "${modes[@]}"
   if [[ $target == "$(uname -m)"-*-gnu ]]; then
     for mode in shared archive static; do
       linked "gcc" "$mode" gcc
@@ -201,9 +270,18 @@ for target in "${targets[@]}"; do
         linked "clang++" "$mode" clang++
       fi
     done
+    by_cmake "gcc" gcc shared archive static
+    ! have clang || by_cmake "clang" "$(command -v clang)" shared archive static
   elif [[ $arch == "$(uname -m)" ]] && need musl-gcc "programs of musl that gcc links"; then
     linked "musl-gcc" static musl-gcc
+    by_cmake "musl-gcc" "$(command -v musl-gcc)" static
   fi
-  behaviour
-  go_program
+  # What QUICK builds for glibc here is the library that cargo's own tests load.
+  [[ -n ${QUICK:-} && $target == "$(uname -m)"-*-gnu ]] || behaviour
+  go_program bundled
+  # Each of these builds the packages of Go's that have C anew.
+  if [[ -z ${QUICK:-} ]]; then
+    [[ $libc == musl && -z $musl_loader ]] || go_program shared
+    [[ $target != "$(uname -m)"-*-gnu ]] || go_program static
+  fi
 done

@@ -2,7 +2,6 @@
    a client is made it may not: that is the race of getenv and setenv itself. glibc asks for its own
    names while it resolves a host's. */
 #include "silent.h"
-#include <dlfcn.h>
 #include <pthread.h>
 #include <sys/stat.h>
 
@@ -57,8 +56,8 @@ int main(int argc, char **argv) {
   CHECK(setenv("CLDOCI_STORE", other, 1) == 0);
   OK(cldoci_client_new(NULL, &later, &error));
   /* What the library would call is ours. */
-  CHECK(dlsym(RTLD_DEFAULT, "getenv") == (void *)(uintptr_t)getenv);
   before = __atomic_load_n(&asked, __ATOMIC_SEQ_CST);
+  CHECK(before > 0);
   __atomic_store_n(&show, 1, __ATOMIC_SEQ_CST);
 
   /* Registries where nobody listens, by http and by https: certificates are loaded for the second. */

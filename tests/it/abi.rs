@@ -19,12 +19,14 @@ fn the_checked_in_header_and_symbols_are_those_of_the_source() {
 }
 
 /// The compiler takes a program that includes the header.
-fn compiles(compiler: &str, flags: &[&str], language: &str, source: &str) {
-    let mut child = Command::new(compiler)
+fn compiles(flags: &[&str], language: &str, source: &str) {
+    let made = tempfile::tempdir().unwrap();
+    let mut child = c::compiler()
         .args(flags)
-        .args(["-fsyntax-only", "-x", language, "-I"])
+        .args(["-c", "-x", language, "-I"])
         .arg(root().join("include"))
-        .arg("-")
+        .args(["-", "-o"])
+        .arg(made.path().join("object"))
         .stdin(Stdio::piped())
         .spawn()
         .unwrap();
@@ -35,16 +37,16 @@ fn compiles(compiler: &str, flags: &[&str], language: &str, source: &str) {
 #[test]
 fn the_header_compiles_alone_and_twice_in_every_language_it_promises() {
     let flags = ["-Wall", "-Wextra", "-pedantic", "-Werror"];
-    for (compiler, language, standard, more) in [
-        ("cc", "c", "c99", &["-Wstrict-prototypes", "-Wmissing-prototypes"][..]),
-        ("cc", "c", "c11", &["-Wstrict-prototypes", "-Wmissing-prototypes"]),
-        ("c++", "c++", "c++11", &[]),
-        ("c++", "c++", "c++17", &[]),
+    for (language, standard, more) in [
+        ("c", "c99", &["-Wstrict-prototypes", "-Wmissing-prototypes"][..]),
+        ("c", "c11", &["-Wstrict-prototypes", "-Wmissing-prototypes"]),
+        ("c++", "c++11", &[]),
+        ("c++", "c++17", &[]),
     ] {
         for source in ["#include <cldoci.h>\n", "#include <cldoci.h>\n#include <cldoci.h>\nint unused;\n"] {
             let standard = format!("-std={standard}");
             let flags: Vec<_> = flags.iter().chain(more).copied().chain([standard.as_str()]).collect();
-            compiles(compiler, &flags, language, source);
+            compiles(&flags, language, source);
         }
     }
 }
@@ -69,7 +71,7 @@ fn the_declarations_for_generators_are_those_of_the_header() {
         let parameters = if parameters.is_empty() { "void".to_owned() } else { parameters.join(", ") };
         source += &format!("{} {}({parameters});\n", function.returns, function.name);
     }
-    compiles("cc", &["-std=c11"], "c", &source);
+    compiles(&["-std=c11"], "c", &source);
     if let Some(luajit) = tool("luajit") {
         let script = format!(
             "local ffi = require('ffi') ffi.cdef(io.open('{}'):read('*a')) local cldoci = ffi.load('{}') \
@@ -192,7 +194,7 @@ int main(void) {{
     .unwrap();
     let program = installed.path().join("version");
     c::compile(&source, &program, installed.path());
-    run(&mut Command::new(program));
+    run(&mut c::started(&program));
 }
 
 /// A number is never changed nor used again (docs/abi.md).

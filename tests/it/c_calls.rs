@@ -80,8 +80,7 @@ fn x_01_x_03_x_17_a_null_for_every_pointer_and_a_panic_in_every_function() {
     assert!(count > 500, "{count}");
     let program = program("", &calls);
     run_in_scratch(&program, false);
-    // Debug builds alone have the failpoint.
-    if cfg!(debug_assertions) {
+    if c::has_failpoint() {
         run_in_scratch(&program, true);
     }
 }

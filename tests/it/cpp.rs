@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::harness::c::{compile_more, functions, installed, root, run};
+use crate::harness::c::{compile_by, functions, installed, root, run};
 use crate::harness::evil::{Evil, answer};
 use crate::harness::servers::tool;
 
@@ -22,7 +22,9 @@ fn workflow(compiler: &str, standard: &str, more: &[&str]) {
     let installed = installed();
     let program = installed.path().join("workflow");
     let source = root().join("tests/cpp/workflow.cpp");
-    compile_more(compiler, standard, &source, &program, installed.path(), more);
+    let mut compiler = Command::new(compiler);
+    compiler.args(more);
+    compile_by(compiler, standard, &source, &program, installed.path());
     let scratch = tempfile::tempdir().unwrap();
     let registry = demanding();
     run(Command::new(program).arg(scratch.path()).arg(registry.host()).env("HOME", installed.path()));

@@ -1,4 +1,5 @@
-//! What the tests of the C interface share: the header, the library as cargo built it, a C compiler.
+//! What the tests of the C interface share: the header, the library as cargo built it, a C compiler. With
+//! `CLDOCI_TEST_C_LIBRARY` and the like (scripts/test-c.sh) the programs are another target's.
 
 pub(crate) mod calls;
 pub(crate) mod program;
@@ -17,8 +18,22 @@ pub(crate) fn header() -> String {
     std::fs::read_to_string(root().join("include/cldoci.h")).unwrap()
 }
 
-/// The shared library that cargo built beside this test.
+/// What scripts/test-c.sh says of the programs of another target; empty here.
+fn said(name: &str) -> Vec<String> {
+    let said = std::env::var(format!("CLDOCI_TEST_C_{name}")).unwrap_or_default();
+    said.split_whitespace().map(str::to_owned).collect()
+}
+
+/// Where another target's library is, with its static form or its soname.
+fn of_another_target() -> Option<PathBuf> {
+    std::env::var_os("CLDOCI_TEST_C_LIBRARY").map(PathBuf::from)
+}
+
+/// The shared library that cargo built beside this test, or another target's.
 pub(crate) fn library() -> PathBuf {
+    if let Some(directory) = of_another_target() {
+        return directory.join("libcldoci.so");
+    }
     let here = std::env::current_exe().unwrap();
     let deps = here.parent().unwrap();
     [deps.join("libcldoci.so"), deps.parent().unwrap().join("libcldoci.so")]
@@ -30,10 +45,35 @@ pub(crate) fn library() -> PathBuf {
 /// A directory with the library under its soname, as an installed one is.
 pub(crate) fn installed() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
-    for name in ["libcldoci.so", &soname()] {
-        std::os::unix::fs::symlink(library(), directory.path().join(name)).unwrap();
+    let link = |to: &Path, name: &str| std::os::unix::fs::symlink(to, directory.path().join(name)).unwrap();
+    if library().exists() {
+        link(&library(), "libcldoci.so");
+        link(&library(), &soname());
+    } else {
+        link(&library().with_extension("a"), "libcldoci.a");
     }
     directory
+}
+
+/// Whether the library panics where `CLDOCI_FAILPOINT` asks for it: a debug build alone does.
+pub(crate) fn has_failpoint() -> bool {
+    if of_another_target().is_none() {
+        return cfg!(debug_assertions);
+    }
+    let installed = installed();
+    Command::new("grep").args(["-Rqs", "CLDOCI_FAILPOINT"]).arg(installed.path()).status().unwrap().success()
+}
+
+/// A command that runs a program of C, in whatever way its target needs.
+pub(crate) fn started(program: &Path) -> Command {
+    match said("RUNNER").split_first() {
+        Some((runner, arguments)) => {
+            let mut command = Command::new(runner);
+            command.args(arguments).arg(program);
+            command
+        }
+        None => Command::new(program),
+    }
 }
 
 /// The soname that the header promises.
@@ -43,27 +83,29 @@ pub(crate) fn soname() -> String {
     format!("libcldoci.so.{abi}")
 }
 
+/// The C compiler.
+pub(crate) fn compiler() -> Command {
+    let said = said("COMPILER");
+    let (name, more) = said.split_first().map_or(("cc", &[][..]), |(name, more)| (name, more));
+    let mut compiler = Command::new(name);
+    compiler.args(more);
+    compiler
+}
+
 /// Compiles one C program against the public header and the library in `installed`.
 pub(crate) fn compile(source: &Path, program: &Path, installed: &Path) {
-    compile_with("cc", "c11", source, program, installed);
+    compile_by(compiler(), "c11", source, program, installed);
 }
 
 /// The same for any compiler and standard.
-pub(crate) fn compile_with(compiler: &str, standard: &str, source: &Path, program: &Path, installed: &Path) {
-    compile_more(compiler, standard, source, program, installed, &[]);
-}
-
-/// The same with more flags.
-pub(crate) fn compile_more(
-    compiler: &str,
+pub(crate) fn compile_by(
+    mut compiler: Command,
     standard: &str,
     source: &Path,
     program: &Path,
     installed: &Path,
-    more: &[&str],
 ) {
-    run(Command::new(compiler)
-        .args(more)
+    run(compiler
         .arg(format!("-std={standard}"))
         .args(["-D_GNU_SOURCE", "-Wall", "-Wextra", "-pedantic", "-Werror", "-g", "-pthread", "-o"])
         .arg(program)

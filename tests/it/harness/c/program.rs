@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{compile, installed, root};
+use super::{compile, installed, root, started};
 
 /// A program, compiled; the directory goes with it.
 pub(crate) struct Program {
@@ -38,7 +38,7 @@ impl Program {
 
     /// A run that never reads the developer's own credentials or store.
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(&self.path);
+        let mut command = started(&self.path);
         command.env("HOME", self.directory.path()).env_remove("XDG_CACHE_HOME");
         command
     }
