@@ -72,11 +72,13 @@ test-rust: ## runs the Rust tests alone, with what is installed
 # Those that neither compile programs of C against the shared library nor look at one.
 SUITES ?= behaviour:: determinism:: unpack:: pack:: layout:: store::
 
-test-musl: ## the suites of behaviour, archives and layouts on musl, natively
+test-musl: ## the suites of behaviour, archives and layouts on musl, natively, and the tests in C
 	@TARGET="$$(uname -m)-unknown-linux-musl" scripts/test-rust.sh --test it -- $(SUITES)
+	@scripts/test-c.sh "$$(uname -m)-unknown-linux-musl"
 
 test-aarch64: ## the same on aarch64, under qemu, which has no openat2: 20 minutes, or those of SUITES= alone
 	@TARGET=aarch64-unknown-linux-musl LEFT_OUT=tests/qemu-left-out scripts/test-rust.sh --test it -- $(SUITES)
+	@scripts/test-c.sh aarch64-unknown-linux-musl
 
 test-older: ## the same suites and the torture suite as on an older Linux: without openat2, statx and others
 	@scripts/test-older.sh $(SUITES)

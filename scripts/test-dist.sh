@@ -138,16 +138,12 @@ END
 
 # The tests in C, and those of the tool for a target that runs here at full speed.
 behaviour() {
-  local only=$temporary/only
-  rm -rf "$only"
-  mkdir "$only"
-  cp "$prefix/lib/libcldoci.a" "$only"
   tested_in_c() {
     scripts/test-c.sh "$target" "$2" >"$temporary/log" 2>&1 || { cat "$temporary/log"; fail "$target, $1: the tests in C"; }
     say "$target: the tests in C, $1: ok ($(sed -n 's/^test result: ok. \([0-9]*\) passed.*/\1/p' "$temporary/log"))"
   }
-  [[ $libc == musl && -z $musl_loader ]] || tested_in_c shared "$prefix/lib"
-  [[ $libc == gnu ]] || tested_in_c "fully static" "$only"
+  [[ $libc == musl && -z $musl_loader ]] || tested_in_c shared "$prefix/lib/libcldoci.so"
+  [[ $libc == gnu ]] || tested_in_c "fully static" "$prefix/lib/libcldoci.a"
   if [[ $arch == "$(uname -m)" && $libc == musl ]]; then
     CLDOCI_TOOL=$dist/$target/cli/cldoci scripts/test-cli.sh >"$temporary/log" 2>&1 || { cat "$temporary/log"; fail "$target: the tests of the tool"; }
     say "$target: the tests of the tool: ok"

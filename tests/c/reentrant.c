@@ -114,7 +114,7 @@ static void scenario(enum which which, enum what what, const char *demanding, co
   int ends = what == BLOCKING || (which == LOG && what == WAIT);
   cldoci_status end;
 
-  alarm(10);
+  alarm((unsigned)(10 * slowness()));
   sem_init(&seen.known, 0, 0);
   sem_init(&seen.done, 0, 0);
   OK(cldoci_options_new(&options, &error));
@@ -172,7 +172,7 @@ int main(void) {
   for (which = PROGRESS; which <= CREDENTIAL; which++) {
     for (what = 0; what < WHATS; what++) scenario(which, what, demanding, silent);
   }
-  alarm(10);
+  alarm((unsigned)(10 * slowness()));
   CHECK(cldoci_debug_live_handles(CLDOCI_HANDLE_ANY) == 0);
   shutdown(listener, SHUT_RDWR);
   CHECK(pthread_join(registry, NULL) == 0);

@@ -235,7 +235,7 @@ int main(int argc, char **argv) {
   int listener, quiet;
 
   CHECK(argc == 2);
-  alarm(60);
+  alarm((unsigned)(60 * slowness()));
   listener = silent_listen(place, sizeof place, 64);
   OK(cldoci_reference_parse(place, &demanding, &error));
   CHECK(pthread_create(&server, NULL, demand_credential, &listener) == 0);

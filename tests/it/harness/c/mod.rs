@@ -64,6 +64,11 @@ pub(crate) fn has_failpoint() -> bool {
     Command::new("grep").args(["-Rqs", "CLDOCI_FAILPOINT"]).arg(installed.path()).status().unwrap().success()
 }
 
+/// By how much all takes longer there, under qemu.
+pub(crate) fn slowness() -> u32 {
+    said("SLOWNESS").first().map_or(1, |times| times.parse().unwrap())
+}
+
 /// A command that runs a program of C, in whatever way its target needs.
 pub(crate) fn started(program: &Path) -> Command {
     match said("RUNNER").split_first() {
