@@ -29,10 +29,8 @@ compiler=$cross_cc how=(-Wno-unused-command-line-argument)
 set -- --skip enter_a_runtime_with_one_thread
 if [[ -e $temporary/libcldoci.a ]]; then
   how+=(-static "-Wl,--gc-sections" "-Wl,--eh-frame-hdr")
-  if ((${#run[@]})); then
-    # Zig links an allocator of its own in place of musl's, which a child of fork can't rely on.
-    set -- "$@" --skip every_handle_of_every_function_bad
-  elif need musl-gcc "static programs of musl's own"; then
+  # Zig links an allocator of its own in place of musl's, which a child of fork can't rely on.
+  if ((${#run[@]} == 0)) && need musl-gcc "static programs of musl's own"; then
     compiler=$(command -v musl-gcc)
     # The kernel's headers lie among glibc's; musl's ioctl takes an int.
     how+=(-Wno-overflow -idirafter /usr/include -idirafter "/usr/include/$(gcc -print-multiarch)")

@@ -114,8 +114,8 @@ pub(crate) fn sentinel() -> rustix::io::Result<OwnedFd> {
     eventfd(0, EventfdFlags::CLOEXEC)
 }
 
-/// Memory of at least so many bytes, all zero, which the kernel wipes in a forked child; `None` before Linux 4.14, and
-/// where memory is missing.
+/// Memory of at least so many bytes, all zero, which the kernel wipes in a forked child; `None` before Linux 4.14, under
+/// an emulator that wipes nothing, and where memory is missing.
 #[allow(unsafe_code)]
 pub(crate) fn map_wiped_on_fork(bytes: usize) -> Option<NonNull<u8>> {
     // SAFETY: a plain question. (rustix would read the auxiliary vector, which is a lie under valgrind.)
@@ -125,10 +125,13 @@ pub(crate) fn map_wiped_on_fork(bytes: usize) -> Option<NonNull<u8>> {
         mmap_anonymous(std::ptr::null_mut(), size, ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE)
     }
     .ok()?;
+    // qemu-user takes any advice, and follows none: then it takes one that there is not, too.
+    // SAFETY: the same mapping; an advice that is none changes nothing.
+    let takes_any = unsafe { libc::madvise(page, size, -1) } == 0;
     // SAFETY: the advice names exactly the mapping made above, which nothing refers to yet.
     match unsafe { madvise(page, size, Advice::LinuxWipeOnFork) } {
-        Ok(()) => NonNull::new(page.cast()),
-        Err(_) => {
+        Ok(()) if !takes_any => NonNull::new(page.cast()),
+        _ => {
             // SAFETY: the mapping was made above and nothing refers to it.
             let _ = unsafe { munmap(page, size) };
             None

@@ -17,6 +17,8 @@ use crate::options::{Environment, Options, Settings};
 const WRITES: u32 = 10;
 /// How often the list is looked at in all.
 const LOOKS: u32 = 60;
+/// How much longer another may take to write the list than this client did.
+const SOME_TIMES: u32 = 4;
 /// A change that was there in so many looks one after another is there to stay, whatever else changes.
 const LASTING: u32 = 8;
 
@@ -91,15 +93,21 @@ impl Repository {
         let (mut lost, mut lasted) = (0, 0);
         for _ in 0..LOOKS {
             // Who read the list before this write may need some times as long to write it as this client did.
-            let pause = retry::jittered(lost.min(3)).max(written.took.saturating_mul(4));
+            let pause = retry::jittered(lost.min(3)).max(written.took.saturating_mul(SOME_TIMES));
+            let begun = Instant::now();
             tokio::time::sleep(pause).await;
             let (digest, list) = match self.fallback(subject).await? {
                 Some((digest, index)) => (Some(digest), index.manifests),
                 None => (None, Vec::new()),
             };
+            // A look that comes late tells of a busy machine, on which another writer may be late as well.
+            let late = begun.elapsed().saturating_sub(pause);
+            let in_time = late.saturating_mul(SOME_TIMES) <= pause;
+            written.took = written.took.max(late);
             if change.is_made(&list) {
                 lasted += 1;
-                if lasted >= LASTING || digest.as_ref().is_none_or(|digest| *digest == written.digest) {
+                let stays = digest.as_ref().is_none_or(|digest| *digest == written.digest);
+                if lasted >= LASTING || (stays && in_time) {
                     return Ok(());
                 }
                 written.digest = digest.unwrap_or(written.digest);

@@ -99,15 +99,41 @@ static void *work(void *unused) {
   return NULL;
 }
 
-int main(int argc, char **argv) {
+/* A program that is started while verbs run and descriptors come and go gets none of them. */
+static void started(const char *inherited) {
   char list[2048] = ",";
-  cldoci_error *error = NULL;
+  pthread_t thread;
+  int i, fd;
+  for (fd = 3; fd < 256; fd++) {
+    if (inherited[fd]) snprintf(list + strlen(list), sizeof list - strlen(list), "%d,", fd);
+  }
+  fd = open("/dev/null", O_RDONLY);
+  CHECK(fd > 2 && exec_one(list) == 1); /* one that is not marked is seen */
+  close(fd);
+  CHECK(pthread_create(&thread, NULL, work, NULL) == 0);
+  for (i = 0; i < 50; i++) CHECK(exec_one(list) == 0);
+  __atomic_store_n(&stop, 1, __ATOMIC_SEQ_CST);
+  CHECK(pthread_join(thread, NULL) == 0);
+}
+
+static void forked(void) {
   pthread_t threads[4];
-  int i, fd, listener = silent_listen(place, sizeof place, 256);
+  int i;
+  for (i = 0; i < 10; i++) fork_one(1);
+  for (i = 0; i < 4; i++) CHECK(pthread_create(&threads[i], NULL, churn, NULL) == 0);
+  for (i = 0; i < 100; i++) fork_one(i % 10 == 0);
+  __atomic_store_n(&stop, 1, __ATOMIC_SEQ_CST);
+  for (i = 0; i < 4; i++) CHECK(pthread_join(threads[i], NULL) == 0);
+}
+
+/* fork [exec | idle]    idle: children that start no verb */
+int main(int argc, char **argv) {
+  cldoci_error *error = NULL;
+  int fd, listener = silent_listen(place, sizeof place, 256);
   int32_t watched = -1;
   char inherited[256];
 
-  if (argc > 1) return after_exec(argv[1]);
+  if (argc > 1 && *argv[1] == ',') return after_exec(argv[1]);
   /* What whoever runs the test left open is not the library's. */
   for (fd = 0; fd < 256; fd++) inherited[fd] = fcntl(fd, F_GETFD) != -1;
   client = quiet_client();
@@ -122,24 +148,13 @@ int main(int argc, char **argv) {
     CHECK(inherited[fd] || flags == -1 || (flags & FD_CLOEXEC));
   }
 
-  /* And so a program that is started while verbs run and descriptors come and go gets none of them. */
-  for (fd = 3; fd < 256; fd++) {
-    if (inherited[fd]) snprintf(list + strlen(list), sizeof list - strlen(list), "%d,", fd);
+  if (argc > 1 && strcmp(argv[1], "idle") == 0) {
+    for (fd = 0; fd < 10; fd++) fork_one(0);
+  } else if (argc > 1) {
+    started(inherited);
+  } else {
+    forked();
   }
-  fd = open("/dev/null", O_RDONLY);
-  CHECK(fd > 2 && exec_one(list) == 1); /* one that is not marked is seen */
-  close(fd);
-  CHECK(pthread_create(&threads[0], NULL, work, NULL) == 0);
-  for (i = 0; i < 50; i++) CHECK(exec_one(list) == 0);
-  __atomic_store_n(&stop, 1, __ATOMIC_SEQ_CST);
-  CHECK(pthread_join(threads[0], NULL) == 0);
-  __atomic_store_n(&stop, 0, __ATOMIC_SEQ_CST);
-
-  for (i = 0; i < 10; i++) fork_one(1);
-  for (i = 0; i < 4; i++) CHECK(pthread_create(&threads[i], NULL, churn, NULL) == 0);
-  for (i = 0; i < 100; i++) fork_one(i % 10 == 0);
-  __atomic_store_n(&stop, 1, __ATOMIC_SEQ_CST);
-  for (i = 0; i < 4; i++) CHECK(pthread_join(threads[i], NULL) == 0);
 
   /* The parent's operation goes on, and its end is told although children held copies of the descriptors. */
   CHECK(cldoci_operation_wait(operation, 0, &error) == CLDOCI_PENDING);

@@ -205,6 +205,16 @@ fn x_25_fork() {
 }
 
 #[test]
+fn x_25_a_child_knows_which_handles_it_inherited() {
+    run(Program::new("fork").command().arg("idle"));
+}
+
+#[test]
+fn x_25_a_program_that_is_started_gets_no_descriptor() {
+    run(Program::new("fork").command().arg("exec"));
+}
+
+#[test]
 fn a_credential_callback_is_asked_when_the_registry_demands_it() {
     run(&mut Program::new("credential").command());
 }
