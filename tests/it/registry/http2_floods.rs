@@ -63,9 +63,11 @@ fn r_40_frames_without_end_end_by_count_or_by_time() {
         for (name, flood, answered, by) in all {
             scope.spawn(move || {
                 let begun = Instant::now();
-                let error = flooded(flood, answered);
+                // On a busy machine a second may be over before a count is reached.
+                let limit = if by == Count { "60000" } else { "1000" };
+                let error = flooded(flood, answered, limit);
                 let what = format!("{name}, {answered}: {error} after {:?}", begun.elapsed());
-                assert!(begun.elapsed() < Duration::from_secs(20), "{what}");
+                assert!(begun.elapsed() < Duration::from_secs(50), "{what}");
                 match by {
                     Count => assert_eq!(error.kind(), Kind::Network, "{what}"),
                     Time => assert_eq!(error.kind(), Kind::Timeout, "{what}"),
@@ -75,8 +77,8 @@ fn r_40_frames_without_end_end_by_count_or_by_time() {
     });
 }
 
-/// What a download comes to whose answer, or whose body after a good head, is this flood.
-fn flooded(flood: Flood, answered: bool) -> Error {
+/// What a download comes to whose answer, or whose body after a good head, is this flood, with this limit of our times.
+fn flooded(flood: Flood, answered: bool, limit: &str) -> Error {
     let (host, certificate) = start(frame(SETTINGS, 0, 0, &[]), move |_, stream| {
         let head = frame(HEADERS, END_HEADERS, stream, &response(OK, SIZE as usize));
         Frames { once: if answered { head } else { Vec::new() }, for_ever: flood(stream).repeat(1000) }
@@ -86,8 +88,8 @@ fn flooded(flood: Flood, answered: bool) -> Error {
     std::fs::write(&ca, certificate).unwrap();
     let options = [
         ("ca_file", ca.to_str().unwrap()),
-        ("header_timeout_ms", "1000"),
-        ("min_rate_window_ms", "1000"),
+        ("header_timeout_ms", limit),
+        ("min_rate_window_ms", limit),
         ("retries", "0"),
     ];
     run(async {
