@@ -2,7 +2,7 @@
 # Builds what is released for a target: build/dist/cldoci-VERSION-TARGET.tar.gz, and SHA256SUMS of all that lie there.
 #   scripts/dist.sh all | TARGET...
 # zig compiles what is C and links, for glibc 2.28 and for musl, so that any Linux machine builds for each target; with
-# the same commit, Rust and zig it gives the same bytes. QUICK=1 builds for the tests, hardly optimised: build/quick.
+# the same commit, Rust and zig it gives the same bytes. QUICK=1 builds for the tests, of what they are built of: build/quick.
 . "$(dirname "$0")/lib.sh"
 
 glibc=2.28
@@ -29,7 +29,8 @@ begin() {
   cross "$target"
 }
 
-# All code in one archive: ours, the crates', the standard library's. For the tests the machine's own will do.
+# All code in one archive: ours, the crates', the standard library's. For the tests the machine's own will do, and for musl
+# that of `make test-musl` and `make test-aarch64`.
 compile() {
   if [[ -n ${QUICK:-} && $target == "$(host_triple)" ]]; then
     compiled=target/release/libcldoci.a
@@ -37,13 +38,15 @@ compile() {
     env -u "CC_${target//-/_}" -u "AR_${target//-/_}" -u SOURCE_DATE_EPOCH make -s release
     return
   fi
+  if [[ -n ${QUICK:-} && $libc == musl ]]; then
+    compiled=${CARGO_TARGET_DIR:-target}/$target/debug/deps/libcldoci.a
+    env -u SOURCE_DATE_EPOCH TARGET="$target" scripts/test-rust.sh --test it --no-run
+    return
+  fi
   compiled=${CARGO_TARGET_DIR:-target}/$target/release/libcldoci.a
   # Of this crate type alone: beside a Rust library cargo would leave out the link-time optimisation.
-  local how=()
-  [[ -z ${QUICK:-} ]] ||
-    how=(env CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16)
   RUSTFLAGS="--remap-path-prefix=$root=cldoci --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src=crates" \
-    "${how[@]}" cargo rustc --quiet --release --lib --locked --crate-type staticlib --target "$target" -- "${release_flags[@]}"
+    cargo rustc --quiet --release --lib --locked --crate-type staticlib --target "$target" -- "${release_flags[@]}"
 }
 
 # For musl with the unwinder that Rust has for it: no compiler there has one for sure.

@@ -168,7 +168,7 @@ go_program() {
       ;;
     *-static)
       tags=cldoci_static cc=gcc linker=("-L$prefix/lib")
-      flags=(-ldflags '-linkmode external -extldflags "-static"')
+      flags=(-ldflags '-linkmode external -extldflags "-static -Wl,--eh-frame-hdr"')
       ;;
     gnu-shared) tags='' linker=("-Wl,-rpath,$prefix/lib") ;;
     musl-shared)
