@@ -58,13 +58,13 @@ is_linked() {
 #   archive   with the archive, the rest shared
 #   static    with the archive, fully static
 linked() {
-  local what=$1 mode=$2 flags=(--cflags --libs) more=() run=("${run[@]}") kind
+  local what=$1 mode=$2 flags=(--cflags --libs) more=() kind
   shift 2
   case $mode in
     shared)
       more=("-Wl,-rpath,$prefix/lib")
-      # What Alpine has as its loader.
-      [[ $libc == gnu ]] || run+=("$musl_loader")
+      # What Alpine has as its loader lies elsewhere here.
+      [[ $libc == gnu ]] || more+=("-Wl,--dynamic-linker,$musl_loader")
       ;;
     archive) flags+=(--static) ;;
     static) flags+=(--static) more=(-static "-Wl,--eh-frame-hdr") ;;
@@ -93,7 +93,7 @@ linked() {
 
 # by_cmake WHAT COMPILER MODE...: the program of C in these modes, by the CMake package.
 by_cmake() {
-  local what=$1 compiler=$2 mode run=("${run[@]}") of=$temporary/cmake loader=()
+  local what=$1 compiler=$2 mode of=$temporary/cmake
   shift 2
   need cmake "programs that CMake links" || return 0
   rm -rf "$of"
@@ -107,6 +107,9 @@ foreach(mode IN LISTS MODES)
   add_executable(${mode} first.c)
   if(mode STREQUAL shared)
     target_link_libraries(${mode} PRIVATE cldoci::cldoci)
+    if(LOADER)
+      target_link_options(${mode} PRIVATE -Wl,--dynamic-linker,${LOADER})
+    endif()
   else()
     target_link_libraries(${mode} PRIVATE cldoci::cldoci_static)
     target_link_options(${mode} PRIVATE -Wl,--gc-sections)
@@ -119,7 +122,8 @@ END
   # A processor that is not this one's is a system of its own to CMake.
   local modes system=()
   modes=$(IFS=';'; printf '%s' "$*")
-  [[ $arch == "$(uname -m)" ]] || system=(-DCMAKE_SYSTEM_NAME=Linux "-DCMAKE_SYSTEM_PROCESSOR=$arch")
+  [[ $libc == gnu ]] || system=("-DLOADER=$musl_loader")
+  [[ $arch == "$(uname -m)" ]] || system+=(-DCMAKE_SYSTEM_NAME=Linux "-DCMAKE_SYSTEM_PROCESSOR=$arch")
   if ! {
     cmake -S "$of" -B "$of/build" "-DCMAKE_C_COMPILER=$compiler" "-DCMAKE_PREFIX_PATH=$prefix" "-DMODES=$modes" "${system[@]}" &&
       cmake --build "$of/build"
@@ -128,9 +132,7 @@ END
     fail "$target, $what: CMake does not link"
   fi
   for mode; do
-    loader=()
-    [[ $libc == gnu || $mode != shared ]] || loader=("$musl_loader")
-    built_right "$what, CMake, $mode" "${run[@]}" "${loader[@]}" "$of/build/$mode"
+    built_right "$what, CMake, $mode" "${run[@]}" "$of/build/$mode"
     is_linked "$mode" "$of/build/$mode"
   done
   say "$target: C by $what, CMake, $*: ok"
