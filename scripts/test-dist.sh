@@ -102,6 +102,7 @@ by_cmake() {
   cat >"$of/CMakeLists.txt" <<'END'
 cmake_minimum_required(VERSION 3.16)
 project(first C)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 find_package(cldoci 0.1 REQUIRED)
 foreach(mode IN LISTS MODES)
   add_executable(${mode} first.c)
