@@ -8,6 +8,7 @@
 target=$1 library=${2:-}
 arch=${target%%-*} libc=${target##*-}
 need zig "the tests in C on $target" || exit 0
+scripts/install-tools.sh "rust:$target" || exit 0
 cross "$target"
 if ((${#run[@]})); then
   need "${run[0]}" "the tests in C on $target" || exit 0
