@@ -18,7 +18,6 @@ version=$(library_version)
 abi=$(abi_version include/cldoci.h)
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 export SOURCE_DATE_EPOCH TZ=UTC LC_ALL=C
-rust=$(rustc --print sysroot)/lib/rustlib
 
 # What a target is built in; sets its names.
 begin() {
@@ -47,13 +46,6 @@ compile() {
   # Of this crate type alone: beside a Rust library cargo would leave out the link-time optimisation.
   RUSTFLAGS="--remap-path-prefix=$root=cldoci --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src=crates" \
     cargo rustc --quiet --release --lib --locked --crate-type staticlib --target "$target" -- "${release_flags[@]}"
-}
-
-# For musl with the unwinder that Rust has for it: no compiler there has one for sure.
-archive() {
-  local unwinder=()
-  [[ $libc == gnu ]] || unwinder=("$rust/$target/lib/self-contained/libunwind.a")
-  AR=$cross_ar slim "$compiled" "$work/lib/libcldoci.a" "${unwinder[@]}"
 }
 
 # The unwinder of glibc's systems is libgcc_s: of two in one process neither could unwind the other's frames. Its names
@@ -155,7 +147,7 @@ for target in "${targets[@]}"; do
   from=$SECONDS
   begin "$target"
   compile
-  archive
+  slim_for "$target" "$compiled" "$work/lib/libcldoci.a"
   link
   tool
   components

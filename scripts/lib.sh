@@ -97,6 +97,14 @@ slim() {
   "${AR:-ar}" rcsD "$to" "$object"
 }
 
+# slim_for TARGET ARCHIVE RESULT: the same after `cross TARGET`; for musl with the unwinder that Rust has for it: no compiler
+# there has one for sure.
+slim_for() {
+  local unwinder=()
+  [[ $1 == *-gnu ]] || unwinder=("$(rustc --print sysroot)/lib/rustlib/$1/lib/self-contained/libunwind.a")
+  AR=$cross_ar slim "$2" "$3" "${unwinder[@]}"
+}
+
 # has_unwinding_tables FILE: whether a panic of the library can be caught in it; the tables of a C program alone are small.
 has_unwinding_tables() {
   local size
@@ -105,7 +113,7 @@ has_unwinding_tables() {
 }
 
 # compile_c_programs LIBRARY_DIRECTORY OUTPUT_DIRECTORY [COMPILER FLAGS...]: the tool, and the C and C++ programs that need no
-# generated part (tests/c, tests/cpp, examples/c), against one build of the library. With an empty CXX nothing of C++.
+# generated part (tests/c, tests/cpp, examples/c), against one build of the library.
 compile_c_programs() {
   local out=$2 source kind
   scripts/cli.sh "$@"
@@ -119,6 +127,6 @@ compile_c_programs() {
     "${CC:-cc}" -std=c11 -D_GNU_SOURCE -g -O1 -Wall -Wextra -pthread "$@" -Iinclude "$source" \
       -o "$out/$kind/$(basename "$source" .c)" -L"$out/lib" -Wl,-rpath,"$(realpath "$out/lib")" -lcldoci -ldl
   done
-  [[ -z ${CXX-c++} ]] || "${CXX:-c++}" -std=c++20 -g -O1 -Wall -Wextra -pthread "$@" -Iinclude tests/cpp/workflow.cpp \
+  "${CXX:-c++}" -std=c++20 -g -O1 -Wall -Wextra -pthread "$@" -Iinclude tests/cpp/workflow.cpp \
     -o "$out/tests/workflow" -L"$out/lib" -Wl,-rpath,"$(realpath "$out/lib")" -lcldoci
 }

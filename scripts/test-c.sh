@@ -21,8 +21,7 @@ chmod 0755 "$temporary"
 if [[ -n $library ]]; then
   cp "$library" "$temporary/libcldoci.${library##*.}"
 else
-  AR=$cross_ar slim "${CARGO_TARGET_DIR:-target}/$target/debug/deps/libcldoci.a" "$temporary/libcldoci.a" \
-    "$(rustc --print sysroot)/lib/rustlib/$target/lib/self-contained/libunwind.a"
+  slim_for "$target" "${CARGO_TARGET_DIR:-target}/$target/debug/deps/libcldoci.a" "$temporary/libcldoci.a"
 fi
 
 # What it is linked with; Python, Node and Ruby load this machine's own library alone.

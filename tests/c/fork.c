@@ -116,6 +116,11 @@ static void started(const char *inherited) {
   CHECK(pthread_join(thread, NULL) == 0);
 }
 
+static void idle(void) {
+  int i;
+  for (i = 0; i < 10; i++) fork_one(0);
+}
+
 static void forked(void) {
   pthread_t threads[4];
   int i;
@@ -149,8 +154,8 @@ int main(int argc, char **argv) {
   }
 
   if (argc > 1 && strcmp(argv[1], "idle") == 0) {
-    for (fd = 0; fd < 10; fd++) fork_one(0);
-  } else if (argc > 1) {
+    idle();
+  } else if (argc > 1 && strcmp(argv[1], "exec") == 0) {
     started(inherited);
   } else {
     forked();
